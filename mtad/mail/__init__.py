@@ -1,0 +1,1 @@
+"""Values of mail: addresses, envelopes, contents, replies, outcomes. Nothing here does I/O."""

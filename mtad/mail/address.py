@@ -1,0 +1,60 @@
+"""Paths of the envelope (RFC 5321 §4.1.2): parsing what a client sends, and the pieces that decisions need."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PATH_OCTETS_MAX = 1024  # RFC 5321 §4.5.3.1.3 asks for 256; larger ones are harmless and exist
+_ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\U0010ffff]+"
+_LOCAL_PART = re.compile(
+    rf'(?:{_ATEXT}(?:\.{_ATEXT})*|"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*")'
+)
+_LABEL = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\-\x80-\U0010ffff]*[A-Za-z0-9_\x80-\U0010ffff])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:\-]+\])$")
+_SOURCE_ROUTE = re.compile(rf"@{_LABEL}(?:\.{_LABEL})*(?:,@{_LABEL}(?:\.{_LABEL})*)*:")
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A local part and a domain, as the client wrote them."""
+
+    local_part: str
+    domain: str  # '' only for `postmaster` without a domain
+
+    def __str__(self) -> str:
+        return f"{self.local_part}@{self.domain}" if self.domain else self.local_part
+
+    @property
+    def domain_folded(self) -> str:
+        """The domain in the form that comparisons use."""
+        return self.domain.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class BadPath:
+    """Why a path was not understood; the text may go to the client."""
+
+    why: str
+
+
+def parse_mailbox(text: str) -> Mailbox | BadPath:
+    """Parse `local-part@domain`, without angle brackets."""
+    if len(text) > PATH_OCTETS_MAX:
+        return BadPath("Path too long")
+    found = _LOCAL_PART.match(text)
+    if found is None:
+        return BadPath("Syntax error in local part")
+    if found.end() == len(text):
+        return Mailbox(text, "") if text.lower() == "postmaster" else BadPath("Address needs a domain")
+    if text[found.end()] != "@" or not _DOMAIN.match(text, found.end() + 1):
+        return BadPath("Syntax error in address")
+    return Mailbox(found[0], text[found.end() + 1 :])
+
+
+def parse_path(text: str) -> Mailbox | None | BadPath:
+    """Parse what stands between `<` and `>`; None is the null reverse-path. Source routes are dropped (§4.1.1.3)."""
+    if not text:
+        return None
+    route = _SOURCE_ROUTE.match(text)
+    return parse_mailbox(text[route.end() :] if route else text)

@@ -1,0 +1,48 @@
+"""The envelope of a message (RFC 5321 §2.3.1), and what is known of the client that brought it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtad.mail.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The peer of one session, as far as we know it."""
+
+    address: str  # IPv4 or IPv6, without brackets or zone
+    port: int
+    helo: str = ""
+    is_esmtp: bool = False
+    is_tls: bool = False
+    identity: str = ""  # who authenticated; '' for nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A forward-path that we accepted, and where it goes."""
+
+    address: str  # as the client wrote it, without brackets
+    route: Route
+    queue_on_transient: bool = False  # policy `queue :transient`: keep here what the next hop refuses for now
+    queue_at_once: bool = False  # policy `queue`: no attempt while the client waits
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One transaction's envelope; replaced by each command, dropped whole."""
+
+    reverse_path: str  # '' is the null reverse-path
+    client: Client
+    recipients: tuple[Recipient, ...] = ()
+    is_8bit: bool = False  # BODY=8BITMIME
+    is_utf8: bool = False  # SMTPUTF8
+    size_declared_octets: int = 0
+    is_submission: bool = False  # the client is a submitter (trusted or authenticated), not an MTA
+    is_sender_verified: bool = False
+
+
+def domain_of(address: str) -> str:
+    """Return the folded domain of an address; '' when it has none."""
+    return address.rpartition("@")[2].lower() if "@" in address else ""

@@ -1,0 +1,34 @@
+"""What became of one recipient in one attempt (the words of RFC 3464 §2.3.3, and one more)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtad.mail.reply import Reply
+
+
+class Result(StrEnum):
+    """How an attempt ended for a recipient."""
+
+    DELIVERED = "delivered"  # the next hop answered 2xx: it has taken responsibility
+    DELAYED = "delayed"  # refused for now, or not reached
+    FAILED = "failed"  # refused for good
+    UNKNOWN = "unknown"  # the connection was lost between the final dot and its reply
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One recipient's result, with the reply that says why.
+
+    reply      the next hop's own reply, or ours where none was given (DELAYED: 4xx, FAILED: 5xx)
+    next_hop   the host that gave it, 'mx.example.net' or 'unix:/path'; '' when none was reached
+    """
+
+    result: Result
+    reply: Reply
+    next_hop: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        return self.result in (Result.DELIVERED, Result.FAILED)

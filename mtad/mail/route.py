@@ -1,0 +1,36 @@
+"""Where a recipient's mail goes next (RFC 5598 §4: the next hop), and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Transport(StrEnum):
+    """The protocol towards the next hop."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+
+
+class TlsLevel(StrEnum):
+    """What the connection to the next hop must be; Postfix's names. Levels above `encrypt` come with their checks."""
+
+    NONE = "none"
+    MAY = "may"
+    ENCRYPT = "encrypt"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A transport and its next hop.
+
+    hosts   () means: the MX hosts of the recipient's domain. Otherwise names, address literals without
+            brackets, or one 'unix:/path', in the order to try them
+    port    None means the transport's own: 25 for SMTP; LMTP must name one unless it is a Unix socket
+    """
+
+    transport: Transport = Transport.SMTP
+    hosts: tuple[str, ...] = ()
+    port: int | None = None
+    tls: TlsLevel = TlsLevel.MAY

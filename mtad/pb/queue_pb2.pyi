@@ -1,0 +1,159 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Meta(_message.Message):
+    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
+    REVERSE_PATH_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_OCTETS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    IS_8BIT_FIELD_NUMBER: _ClassVar[int]
+    IS_UTF8_FIELD_NUMBER: _ClassVar[int]
+    IS_SENDER_VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    IS_SUBMISSION_FIELD_NUMBER: _ClassVar[int]
+    DSN_OF_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    queue_id: str
+    reverse_path: str
+    arrival_ms: int
+    size_octets: int
+    client: Client
+    is_8bit: bool
+    is_utf8: bool
+    is_sender_verified: bool
+    is_submission: bool
+    dsn_of: str
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ...) -> None: ...
+
+class Client(_message.Message):
+    __slots__ = ("address", "port", "helo", "is_esmtp", "is_tls", "identity")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    HELO_FIELD_NUMBER: _ClassVar[int]
+    IS_ESMTP_FIELD_NUMBER: _ClassVar[int]
+    IS_TLS_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    port: int
+    helo: str
+    is_esmtp: bool
+    is_tls: bool
+    identity: str
+    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., helo: _Optional[str] = ..., is_esmtp: _Optional[bool] = ..., is_tls: _Optional[bool] = ..., identity: _Optional[str] = ...) -> None: ...
+
+class RecipientState(_message.Message):
+    __slots__ = ("attempts", "attempts_dropped")
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
+    attempts_dropped: int
+    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ...) -> None: ...
+
+class Attempt(_message.Message):
+    __slots__ = ("at_ms", "result", "code", "enhanced", "text", "next_hop", "node")
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ENHANCED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    at_ms: int
+    result: str
+    code: int
+    enhanced: str
+    text: str
+    next_hop: str
+    node: int
+    def __init__(self, at_ms: _Optional[int] = ..., result: _Optional[str] = ..., code: _Optional[int] = ..., enhanced: _Optional[str] = ..., text: _Optional[str] = ..., next_hop: _Optional[str] = ..., node: _Optional[int] = ...) -> None: ...
+
+class Flags(_message.Message):
+    __slots__ = ("is_held", "reason")
+    IS_HELD_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    is_held: bool
+    reason: str
+    def __init__(self, is_held: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("recipient", "rank", "due_ms", "state")
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    DUE_MS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    recipient: str
+    rank: int
+    due_ms: int
+    state: RecipientState
+    def __init__(self, recipient: _Optional[str] = ..., rank: _Optional[int] = ..., due_ms: _Optional[int] = ..., state: _Optional[_Union[RecipientState, _Mapping]] = ...) -> None: ...
+
+class CommitRequest(_message.Message):
+    __slots__ = ("call", "meta", "content", "parts", "more")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    meta: Meta
+    content: bytes
+    parts: _containers.RepeatedCompositeFieldContainer[Part]
+    more: bool
+    def __init__(self, call: _Optional[int] = ..., meta: _Optional[_Union[Meta, _Mapping]] = ..., content: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class RecordRequest(_message.Message):
+    __slots__ = ("call", "queue_id", "parts")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    queue_id: str
+    parts: _containers.RepeatedCompositeFieldContainer[Part]
+    def __init__(self, call: _Optional[int] = ..., queue_id: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+
+class WorkerReport(_message.Message):
+    __slots__ = ("sessions", "delivered_through")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    delivered_through: int
+    def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ...) -> None: ...
+
+class FromWorker(_message.Message):
+    __slots__ = ("commit", "record", "report")
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    commit: CommitRequest
+    record: RecordRequest
+    report: WorkerReport
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., record: _Optional[_Union[RecordRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("call", "copies", "refusal")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    copies: int
+    refusal: str
+    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ...) -> None: ...
+
+class ToWorker(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
+
+class FromWorkerBatch(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[FromWorker]
+    def __init__(self, items: _Optional[_Iterable[_Union[FromWorker, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,106 @@
+"""What a session and a runner may ask of the queue, whichever process it lives in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from mtad.mail.envelope import Client
+from mtad.mail.outcome import Outcome
+from mtad.mail.queue_id import QueueId
+
+META_FORMAT = 1
+ATTEMPTS_KEPT = 8
+
+
+class Rank(IntEnum):
+    """A recipient's place in the lattice: it only ever rises; from CANCELLED on nothing is left to do."""
+
+    QUEUED = 0
+    DEFERRED = 1
+    CANCELLED = 2  # by an operator
+    FAILED = 3  # with its DSN committed, or no DSN owed
+    DELIVERED = 4
+
+
+TERMINAL_RANK = int(Rank.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as the queue remembers it."""
+
+    at_ms: int
+    outcome: Outcome
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientState:
+    """One recipient in the queue."""
+
+    rank: Rank = Rank.QUEUED
+    due_ms: int = 0  # UTC; when to try next
+    attempts: tuple[Attempt, ...] = ()  # the last ATTEMPTS_KEPT, oldest first
+    attempts_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """All that the queue is told of a message when it is committed. `content` is final: fields added, signed."""
+
+    queue_id: QueueId
+    reverse_path: str
+    arrival_ms: int
+    client: Client
+    content: bytes
+    recipients: Mapping[str, RecipientState]
+    is_8bit: bool = False
+    is_utf8: bool = False
+    is_sender_verified: bool = False
+    is_submission: bool = False
+    dsn_of: QueueId = ""
+
+
+class Refusal(StrEnum):
+    """Why nothing was kept."""
+
+    FULL = "full"  # disk or map: 452 4.3.1
+    PEER = "peer"  # the second copy is missing and policy forbids one: 451 4.4.0
+    FAILED = "failed"  # our fault: 451 4.3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """How many disks hold it: 2, or 1 in degraded mode or without a peer."""
+
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was kept."""
+
+    why: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Several changes that become durable together or not at all, in this order."""
+
+    puts: tuple[QueuedMessage, ...] = ()  # a DSN stands before the failure that it reports
+    states: Mapping[QueueId, Mapping[str, RecipientState]] = field(default_factory=dict)
+
+
+class Door(Protocol):
+    """The queue as sessions see it."""
+
+    async def commit(self, message: QueuedMessage) -> Committed | Refused:
+        """Keep a message; returns when it is as durable as it gets. The caller answers 250 only on Committed."""
+        ...
+
+    async def record(self, changes: Changes) -> Committed | Refused:
+        """Keep what became of recipients, and the DSNs that they owe; returns when durable here."""
+        ...

@@ -1,0 +1,1 @@
+"""Events, metrics and traces: what happened, one line a decision."""

@@ -1,0 +1,100 @@
+"""The values that replication speaks of: dots, vectors, parts, items and records.
+
+All are tuples, because the simulator makes millions of them. Times are integers: `hlc` and `due` are milliseconds
+of UTC (a hybrid clock that never goes back within a branch), `now` elsewhere is nanoseconds of CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Branch(NamedTuple):
+    """The records that one incarnation of one member wrote; never continued after a restart."""
+
+    node: int
+    incarnation: int  # 64 random bits, drawn at process start
+
+
+class Dot(NamedTuple):
+    """The name of one record: equal dots are equal records."""
+
+    branch: Branch
+    seq: int  # 1, 2, 3, ... without holes
+
+
+Vector = dict[Branch, int]
+"""Highest contiguous seq applied and durable, by branch."""
+
+
+class PartValue(NamedTuple):
+    """One part's state. Values are totally ordered as tuples; the join of two is the larger one."""
+
+    rank: int
+    attempts: int
+    hlc: int
+    due: int  # when the owner should look at it again
+    data: bytes  # opaque here
+
+
+class Flags(NamedTuple):
+    """The operator's register of an item: last writer wins, ties by data (the larger wins)."""
+
+    hlc: int
+    data: bytes
+
+
+NO_FLAGS = Flags(0, b"")
+
+
+class Kind(IntEnum):
+    """What a record does. Numbers are the wire's and the disk's; never reuse one."""
+
+    PUT = 1  # a new item: meta, parts, flags, blob
+    PART = 2  # parts rise
+    FLAGS = 3  # the register is written
+    DONE = 4  # the item is finished everywhere: every part is terminal
+    ABORT = 5  # the item was never answered for: drop it
+    VOID = 6  # a PUT whose item was finished before this copy was shipped
+
+
+class Record(NamedTuple):
+    """One change. `put` is the dot of the item's PUT; None in the PUT itself and in a VOID, whose own dot it is."""
+
+    kind: Kind
+    key: bytes
+    put: Dot | None = None
+    parts: tuple[tuple[bytes, PartValue], ...] = ()
+    flags: Flags = NO_FLAGS
+    meta: bytes = b""
+    blob: bytes = b""
+
+
+class Item(NamedTuple):
+    """An item as the store holds it, without its blob."""
+
+    key: bytes
+    put: Dot
+    parts: dict[bytes, PartValue]
+    flags: Flags
+    meta: bytes
+    size: int  # octets of the blob
+
+
+class Role(IntEnum):
+    """What a member may do. Numbers are the wire's."""
+
+    PASSIVE = 1
+    PROMOTING = 2  # the new epoch is on its way to the disk
+    ACTIVE = 3
+    DRAINING = 4  # still the owner, starting nothing new, about to hand over
+    REJOINING = 5  # a deposed or returning member that is catching up
+
+
+class Durability(IntEnum):
+    """How far an accepted change got before its answer."""
+
+    REFUSED = 0
+    LOCAL = 1  # on this member's disk alone: degraded, counted
+    REMOTE = 2  # on this disk and on the peer's
