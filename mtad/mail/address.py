@@ -52,7 +52,7 @@ def parse_mailbox(text: str) -> Mailbox | BadPath:
     return Mailbox(found[0], text[found.end() + 1 :])
 
 
-def parse_path(text: str) -> Mailbox | None | BadPath:
+def parse_path(text: str) -> Mailbox | BadPath | None:
     """Parse what stands between `<` and `>`; None is the null reverse-path. Source routes are dropped (§4.1.1.3)."""
     if not text:
         return None

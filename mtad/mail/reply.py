@@ -22,9 +22,7 @@ class Reply:
     @classmethod
     def of(cls, code: int, enhanced: str, *lines: str) -> Reply:
         """Make a reply; characters that may not stand in a reply line become '?'."""
-        return cls(
-            code, enhanced, tuple(_UNPRINTABLE.sub("?", line)[:TEXT_OCTETS_MAX] for line in lines) or ("",)
-        )
+        return cls(code, enhanced, tuple(_UNPRINTABLE.sub("?", line)[:TEXT_OCTETS_MAX] for line in lines) or ("",))
 
     @classmethod
     def parse(cls, code: int, lines: tuple[str, ...]) -> Reply:

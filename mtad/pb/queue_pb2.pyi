@@ -94,29 +94,35 @@ class Part(_message.Message):
     state: RecipientState
     def __init__(self, recipient: _Optional[str] = ..., rank: _Optional[int] = ..., due_ms: _Optional[int] = ..., state: _Optional[_Union[RecipientState, _Mapping]] = ...) -> None: ...
 
-class CommitRequest(_message.Message):
-    __slots__ = ("call", "meta", "content", "parts", "more")
-    CALL_FIELD_NUMBER: _ClassVar[int]
+class NewMessage(_message.Message):
+    __slots__ = ("meta", "content", "parts")
     META_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
-    MORE_FIELD_NUMBER: _ClassVar[int]
-    call: int
     meta: Meta
     content: bytes
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    more: bool
-    def __init__(self, call: _Optional[int] = ..., meta: _Optional[_Union[Meta, _Mapping]] = ..., content: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., content: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
 
-class RecordRequest(_message.Message):
-    __slots__ = ("call", "queue_id", "parts")
-    CALL_FIELD_NUMBER: _ClassVar[int]
+class StateChange(_message.Message):
+    __slots__ = ("queue_id", "parts")
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
-    call: int
     queue_id: str
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, call: _Optional[int] = ..., queue_id: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, queue_id: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+
+class CommitRequest(_message.Message):
+    __slots__ = ("call", "puts", "states", "is_accepting")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    PUTS_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    IS_ACCEPTING_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    puts: _containers.RepeatedCompositeFieldContainer[NewMessage]
+    states: _containers.RepeatedCompositeFieldContainer[StateChange]
+    is_accepting: bool
+    def __init__(self, call: _Optional[int] = ..., puts: _Optional[_Iterable[_Union[NewMessage, _Mapping]]] = ..., states: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., is_accepting: _Optional[bool] = ...) -> None: ...
 
 class WorkerReport(_message.Message):
     __slots__ = ("sessions", "delivered_through")
@@ -127,14 +133,12 @@ class WorkerReport(_message.Message):
     def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "record", "report")
+    __slots__ = ("commit", "report")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
-    RECORD_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
-    record: RecordRequest
     report: WorkerReport
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., record: _Optional[_Union[RecordRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ...) -> None: ...
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("call", "copies", "refusal")

@@ -95,12 +95,13 @@ class Changes:
 
 
 class Door(Protocol):
-    """The queue as sessions see it."""
+    """The queue as sessions and the runner see it."""
 
-    async def commit(self, message: QueuedMessage) -> Committed | Refused:
-        """Keep a message; returns when it is as durable as it gets. The caller answers 250 only on Committed."""
-        ...
+    async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
+        """Keep the changes, all or none.
 
-    async def record(self, changes: Changes) -> Committed | Refused:
-        """Keep what became of recipients, and the DSNs that they owe; returns when durable here."""
+        is_accepting   a client waits for the answer: return when both copies are durable, or as policy says
+                       when the peer is away; the caller answers 250 only on Committed. Otherwise return
+                       when they are durable here.
+        """
         ...

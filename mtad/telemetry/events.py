@@ -55,8 +55,7 @@ class LineEvents:
         if level == "debug" and not self._is_debug:
             return
         shown: Mapping[str, Value] = {
-            key: value[:VALUE_LENGTH_MAX] if isinstance(value, str) else value
-            for key, value in fields.items()
+            key: value[:VALUE_LENGTH_MAX] if isinstance(value, str) else value for key, value in fields.items()
         }
         wall = self._wall()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(wall)) + f".{int(wall * 1000) % 1000:03d}Z"

@@ -1,0 +1,290 @@
+"""What the core is told and what it asks for: `Member.step(now, event) -> effects`.
+
+Effects are carried out in list order, and a crash may fall between any two. The driver may group commits: every
+Commit effect goes into one transaction with whatever waits beside it, in order; `Committed(ticket)` says that this
+ticket and all before it are durable.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from replicator.core.values import Branch, Dot, Durability, Flags, Item, PartValue, Record, Role, Vector
+
+# --- what members say to each other (proto/replicator/v1) ---------------------------------------------------
+
+
+class Authority(NamedTuple):
+    """A grant of the right to deliver. The larger tuple wins; the lower one steps down."""
+
+    epoch: int
+    node: int
+
+
+class Hello(NamedTuple):
+    """First on every link, both ways; it replaces all that was known of the peer."""
+
+    group: str
+    node: int
+    name: str
+    store_id: bytes
+    incarnation: int
+    version_min: int
+    version_max: int
+    vector: Vector
+    authority: Authority
+    role: Role
+
+
+class Records(NamedTuple):
+    """Consecutive records of one branch, from first_seq on."""
+
+    branch: Branch
+    first_seq: int
+    records: tuple[Record, ...]
+
+
+class Ack(NamedTuple):
+    durable: Vector
+
+
+class Beat(NamedTuple):
+    durable: Vector
+    authority: Authority
+    role: Role
+    ticket: int
+    free_permille: int
+
+
+class SnapshotBegin(NamedTuple):
+    vector: Vector
+
+
+class SnapshotItem(NamedTuple):
+    key: bytes
+    put: Dot
+    parts: tuple[tuple[bytes, PartValue], ...]
+    flags: Flags
+    meta: bytes
+    blob: bytes | None  # None when the receiver's vector covers `put`: it has the blob, or has finished the item
+
+
+class SnapshotEnd(NamedTuple):
+    items: int
+
+
+class Handover(NamedTuple):
+    """From a drained owner: the receiver may take the next epoch at once."""
+
+    authority: Authority
+
+
+class Bye(NamedTuple):
+    why: str
+
+
+Message = Hello | Records | Ack | Beat | SnapshotBegin | SnapshotItem | SnapshotEnd | Handover | Bye
+
+
+# --- events: what the core is told --------------------------------------------------------------------------
+
+
+class Tick(NamedTuple):
+    """Time passed; the driver sends one at least every 50 ms, after all input that had arrived."""
+
+
+class Submit(NamedTuple):
+    """Local changes, to be one transaction. PUTs carry no `put`; all others carry their item's.
+
+    wait   a client waits: answer when the peer has it too (or by policy); otherwise when it is durable here
+    """
+
+    token: int
+    records: tuple[Record, ...]
+    wait: bool
+
+
+class Committed(NamedTuple):
+    """All Commit effects up to `ticket` are durable. `finished`: items whose parts all became terminal."""
+
+    ticket: int
+    finished: tuple[tuple[bytes, Dot], ...] = ()
+
+
+class CommitFailed(NamedTuple):
+    """Nothing from `ticket` on was kept. The member stops: every waiting token is refused, and the driver starts a
+    new member, of a new incarnation, from the durable image."""
+
+    ticket: int
+    why: str
+
+
+class LinkUp(NamedTuple):
+    """A link to the peer stands; `session` is larger than any before it."""
+
+    session: int
+
+
+class LinkDown(NamedTuple):
+    session: int
+    why: str
+
+
+class Received(NamedTuple):
+    session: int
+    message: Message
+
+
+class LogRead(NamedTuple):
+    """Answers ReadLog. None: the log no longer reaches back so far. Finished PUTs come as VOID."""
+
+    session: int
+    branch: Branch
+    first_seq: int
+    records: tuple[Record, ...] | None
+
+
+class SnapshotRead(NamedTuple):
+    """Answers ReadSnapshot, piece by piece; all pieces are of one read transaction, whose vector the first carries."""
+
+    session: int
+    vector: Vector | None
+    items: tuple[tuple[Item, bytes | None], ...]
+    is_last: bool
+
+
+class Command(NamedTuple):
+    """An operator's wish: 'promote', 'switchover', 'demote'. Answered by Told."""
+
+    token: int
+    verb: str
+    force: bool = False
+
+
+class Drained(NamedTuple):
+    """The owner's work in flight is ended and recorded: answers the Drain effect."""
+
+
+Event = (
+    Tick | Submit | Committed | CommitFailed | LinkUp | LinkDown | Received | LogRead | SnapshotRead | Command | Drained
+)
+
+
+# --- effects: what the core asks for ------------------------------------------------------------------------
+
+
+class Commit(NamedTuple):
+    """Make this durable, in one transaction: records merged in order, the vector raised, the authority stored.
+
+    vector      for a snapshot's end only: raise the vector to it (pointwise maximum)
+    absent_of   for a snapshot's end only: the vector and the keys that the sender holds; drop every item whose put
+                that vector covers and whose key is not among them
+    items       of a snapshot, to be merged
+    """
+
+    ticket: int
+    records: tuple[tuple[Dot, Record], ...] = ()
+    authority: Authority | None = None
+    items: tuple[SnapshotItem, ...] = ()
+    vector: Vector | None = None
+    absent_of: tuple[Vector, frozenset[bytes]] | None = None
+    floors: Vector | None = None  # the log may be cut below these: every member has them durable
+
+
+class Send(NamedTuple):
+    session: int
+    message: Message
+
+
+class CloseLink(NamedTuple):
+    session: int
+    why: str
+
+
+class ReadLog(NamedTuple):
+    session: int
+    branch: Branch
+    first_seq: int
+    octets_max: int
+
+
+class ReadSnapshot(NamedTuple):
+    """Read all items; blobs of those whose put `known` covers are left out."""
+
+    session: int
+    known: Vector
+
+
+class Answer(NamedTuple):
+    """To a Submit: how far it got. `why` is set when it is REFUSED: 'peer' or 'failed' or 'full'."""
+
+    token: int
+    durability: Durability
+    why: str = ""
+
+
+class Told(NamedTuple):
+    """To a Command."""
+
+    token: int
+    is_done: bool
+    text: str
+
+
+class RoleChanged(NamedTuple):
+    role: Role
+    authority: Authority
+    why: str
+
+
+class Drain(NamedTuple):
+    """Start no attempt, end those in flight; then tell Drained."""
+
+
+class Note(NamedTuple):
+    """For the log."""
+
+    name: str
+    fields: tuple[tuple[str, str | int | float], ...] = ()
+
+
+class Stop(NamedTuple):
+    """This member ends: the driver starts anew from the durable image."""
+
+    why: str
+
+
+Effect = Commit | Send | CloseLink | ReadLog | ReadSnapshot | Answer | Told | RoleChanged | Drain | Note | Stop
+
+
+# --- settings and the durable image -------------------------------------------------------------------------
+
+MILLISECOND = 1_000_000
+
+
+class Settings(NamedTuple):
+    """Times in nanoseconds of CLOCK_BOOTTIME."""
+
+    group: str
+    node: int
+    name: str
+    peer_node: int  # -1: no peer
+    beat: int = 250 * MILLISECOND
+    promote_after: int = 3_000 * MILLISECOND  # T_p
+    ack_within: int = 2_000 * MILLISECOND  # T_ack
+    accept_alone: bool = True  # on_timeout: accept or reject
+    in_flight_octets_max: int = 16 << 20  # sent and not acknowledged, on one link
+    tail_octets_max: int = 64 << 20  # own records kept in memory for sending
+    pause_voids: int = 200 * MILLISECOND  # a gap between steps after which silence means nothing
+
+
+class Image(NamedTuple):
+    """What the store holds when a member starts."""
+
+    store_id: bytes
+    vector: Vector
+    authority: Authority  # the highest this store has seen or held
+
+
+VERSION_MIN = 1
+VERSION_MAX = 1
