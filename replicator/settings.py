@@ -1,0 +1,57 @@
+"""How one member of a pair runs: who it is, who its peer is, where its files are, its limits and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from replicator.core import events as core
+
+_SECOND = 1_000_000_000
+NO_PEER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """All that a node is told. Addresses are `host:port`, with an IPv6 host in brackets.
+
+    name, peer_name   the DNS names in the members' certificates
+    terminal_rank     from this rank on nothing is left to do for a part
+    Of two members the one with the lower number dials, the other listens.
+    """
+
+    group: str
+    node: int
+    name: str
+    store_path: Path
+    terminal_rank: int
+    peer_node: int = NO_PEER
+    peer_name: str = ""
+    peer_address: str = ""
+    listen_address: str = ""
+    ca_path: Path | None = None
+    cert_path: Path | None = None
+    key_path: Path | None = None
+    map_octets: int = 256 << 20  # at first; it doubles as it fills
+    map_octets_max: int = 64 << 30
+    item_octets_max: int = 128 << 20  # one record, with its blob
+    log_octets_max: int = 1 << 30  # beyond it a laggard is served by snapshot
+    waiting_octets_max: int = 64 << 20  # submitted and not yet durable here
+    beat_seconds: float = 0.25
+    promote_after_seconds: float = 3.0
+    ack_within_seconds: float = 2.0
+    drain_seconds_max: float = 5.0
+    accept_alone: bool = True
+
+    def for_core(self) -> core.Settings:
+        """Return what the pure member needs of this."""
+        return core.Settings(
+            group=self.group,
+            node=self.node,
+            name=self.name,
+            peer_node=self.peer_node,
+            beat=round(self.beat_seconds * _SECOND),
+            promote_after=round(self.promote_after_seconds * _SECOND),
+            ack_within=round(self.ack_within_seconds * _SECOND),
+            accept_alone=self.accept_alone,
+        )
