@@ -1,0 +1,141 @@
+"""How the texts in mtad.toml are read: each form says what it allows and returns a value, or why a text is unfit."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+DOMAIN_OCTETS_MAX = 253  # RFC 1035 §2.3.4, without the final dot
+DNS_PORT = 53
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
+_BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
+
+
+class Address(NamedTuple):
+    """A host (name or IP address) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a text does not have the form."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to read a text. `allowed` completes the sentence "allowed: ..."."""
+
+    allowed: str
+    read: Callable[[str], str | Address | Unfit]
+
+
+def _read_name(text: str) -> str | Unfit:
+    return text if _LABEL.fullmatch(text) else Unfit("is no name")
+
+
+def _read_domain(text: str) -> str | Unfit:
+    domain = text.lower().removesuffix(".")
+    if not domain.isascii():
+        return Unfit("is not ASCII; write its A-label form (xn--...)")
+    labels = domain.split(".")
+    if len(domain) > DOMAIN_OCTETS_MAX or not all(_LABEL.fullmatch(label) for label in labels):
+        return Unfit("is no domain name")
+    if labels[-1].isdigit():
+        return Unfit("is an IP address, not a domain name")
+    return domain
+
+
+def _read_hostname(text: str) -> str | Unfit:
+    domain = _read_domain(text)
+    if isinstance(domain, str) and "." not in domain:
+        return Unfit("has no domain behind the host")
+    return domain
+
+
+def _read_selector(text: str) -> str | Unfit:
+    return text if _SELECTOR.fullmatch(text) else Unfit("is no selector")
+
+
+def _port(text: str) -> int | Unfit:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+        return Unfit(f"has {text!r} where a port number belongs")
+    return int(text)
+
+
+def _split(text: str, default_port: int | None = None) -> Address | Unfit:
+    """Split `host:port` or `[ipv6]:port`."""
+    bracketed = _BRACKETED.fullmatch(text)
+    if bracketed is not None:
+        host, port_text = bracketed[1], bracketed[2] or ""
+        if not _is_ip(host, 6):
+            return Unfit("has no IPv6 address between the brackets")
+    elif text.count(":") > 1:
+        return Unfit("looks like an IPv6 address without brackets")
+    else:
+        host, _, port_text = text.partition(":")
+    if not port_text and default_port is not None and not text.endswith(":"):
+        return Address(host, default_port)
+    if not port_text:
+        return Unfit("has no port")
+    port = _port(port_text)
+    return port if isinstance(port, Unfit) else Address(host, port)
+
+
+def _is_ip(text: str, version: int | None = None) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return version is None or address.version == version
+
+
+def _read_listener(text: str) -> Address | Unfit:
+    address = _split(text)
+    if isinstance(address, Address) and not _is_ip(address.host):
+        return Unfit("does not begin with an IP address")
+    return address
+
+
+def _read_endpoint(text: str) -> Address | Unfit:
+    address = _split(text)
+    if isinstance(address, Unfit):
+        return address
+    if not _is_ip(address.host) and isinstance(_read_domain(address.host), Unfit):
+        return Unfit("does not begin with an IP address or a host name")
+    return Unfit("has port 0") if address.port == 0 else address
+
+
+def _read_resolver(text: str) -> Address | Unfit:
+    address = Address(text, DNS_PORT) if _is_ip(text) else _split(text, DNS_PORT)
+    if isinstance(address, Unfit):
+        return address
+    if not _is_ip(address.host):
+        return Unfit("does not begin with an IP address")
+    return Unfit("has port 0") if address.port == 0 else address
+
+
+def _read_text(text: str) -> str | Unfit:
+    return text if text.strip() and text.isprintable() else Unfit("is empty or has control characters")
+
+
+TEXT = Form("any text that is not empty", _read_text)
+NAME = Form("lower-case letters, digits and inner hyphens, at most 63", _read_name)
+DOMAIN = Form("a domain name such as example.org", _read_domain)
+HOSTNAME = Form("a host name with its domain, such as mx1.example.org", _read_hostname)
+SELECTOR = Form("a DKIM selector such as s2026", _read_selector)
+LISTENER = Form(
+    'an IP address and a port, such as "127.0.0.1:25" or "[::1]:25"; port 0 lets the system choose', _read_listener
+)
+ENDPOINT = Form('a host name or IP address and a port, such as "mx2.example.org:7250" or "[::1]:7250"', _read_endpoint)
+RESOLVER = Form('an IP address, with a port if it is not 53, such as "127.0.0.1" or "[::1]:5353"', _read_resolver)

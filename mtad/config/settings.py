@@ -1,0 +1,218 @@
+"""Every setting of mtad.toml: its type, its default, what it allows and what it is for.
+
+The reader (mtad.config.read) and the reference page (mtad.config.reference) are driven by these types alone.
+A setting without a default must be given. Units are the last word of the name; relative paths start at the folder of
+mtad.toml. What happens to mail is not here: that is the policy's, in Sieve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mtad.config.forms import (
+    DOMAIN,
+    ENDPOINT,
+    HOSTNAME,
+    LISTENER,
+    NAME,
+    RESOLVER,
+    SELECTOR,
+    TEXT,
+    Address,
+    Form,
+)
+
+SETTINGS_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a setting is for, and its limits: of a number its range, of a list its length, of a text its form."""
+
+    text: str
+    least: float = float("-inf")
+    most: float = float("inf")
+    form: Form | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Who this node is and where it keeps its files."""
+
+    name: Annotated[str, About("Name of this node in its pair, in its replication certificate and in logs.", form=NAME)]
+    id: Annotated[int, About("Number of this node; its queue ids carry it. Different on every node.", 1, 31)]
+    hostname: Annotated[
+        str, About("Name in greetings, EHLO and Received; its A and AAAA should lead here.", form=HOSTNAME)
+    ]
+    domains: Annotated[
+        tuple[str, ...],
+        About("Domains that this server is MX for; the policy sees them as local.", 1, 10_000, form=DOMAIN),
+    ]
+    data_dir: Annotated[Path, About("Folder of the queue. A real disk: its fsync is what 250 means.")] = Path(
+        "/var/lib/mtad"
+    )
+    run_dir: Annotated[Path, About("Folder of the Unix sockets between the processes and for mtactl.")] = Path(
+        "/run/mtad"
+    )
+    workers: Annotated[int, About("SMTP worker processes; 0 runs everything in one process.", 0, 64)] = 2
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where mtactl finds the daemon."""
+        return self.run_dir / "admin.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The SMTP listeners and what one client may use."""
+
+    listen: Annotated[tuple[Address, ...], About("Where SMTP clients connect.", 1, 64, form=LISTENER)]
+    tls_cert: Annotated[
+        Path | None, About("Certificate chain (PEM). STARTTLS is offered when it and tls_key are given.")
+    ] = None
+    tls_key: Annotated[Path | None, About("Private key of tls_cert (PEM).")] = None
+    sessions_max: Annotated[int, About("Sessions at a time, over all workers; more get 421.", 1, 100_000)] = 2_000
+    sessions_per_client_max: Annotated[
+        int, About("Sessions at a time from one client address; more get 421.", 1, 100_000)
+    ] = 100
+    size_octets_max: Annotated[int, About("Largest message; announced by SIZE.", 65_536, 2_000_000_000)] = 50_000_000
+    recipients_max: Annotated[int, About("Recipients of one transaction; RFC 5321 asks for 100.", 100, 100_000)] = 1_000
+    memory_octets_max: Annotated[
+        int, About("Content held in memory over all workers; beyond it DATA gets 452.", 1_000_000, 1_000_000_000_000)
+    ] = 500_000_000
+    command_timeout_seconds: Annotated[
+        float, About("Wait for a client's next command; RFC 5321 asks for 300.", 1, 3600)
+    ] = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Attempts at next hops, while the client waits and later."""
+
+    deadline_seconds: Annotated[
+        float, About("Longest wait for next hops before the client hears 250 and the rest is queued.", 0, 600)
+    ] = 20.0
+    connections_per_hop_max: Annotated[
+        int, About("Connections at a time to one next hop, over all workers.", 1, 1_000)
+    ] = 20
+    redeliveries_max: Annotated[int, About("Attempts from the queue at a time.", 1, 10_000)] = 100
+    retry_seconds: Annotated[float, About("Pause before the second attempt; pauses grow from here.", 1, 86_400)] = 300.0
+    retry_seconds_max: Annotated[float, About("Longest pause between two attempts.", 1, 86_400)] = 4_000.0
+    expire_seconds: Annotated[
+        float, About("Age at which what is not delivered goes back with a DSN.", 60, 2_592_000)
+    ] = 432_000.0
+    mx_port: Annotated[int, About("Port of MX hosts; other than 25 in laboratories only.", 1, 65_535)] = 25
+    tls_ca: Annotated[
+        Path | None, About("CA certificates (PEM) that next hops are verified with; default: the system's.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Where the Sieve policy is."""
+
+    file: Annotated[
+        Path | None, About("Sieve script that decides what happens to mail; default: the built-in one.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A key that signs what leaves."""
+
+    domain: Annotated[str, About("Signing domain (d=).", form=DOMAIN)]
+    selector: Annotated[str, About("Selector (s=); the public key is at SELECTOR._domainkey.DOMAIN.", form=SELECTOR)]
+    file: Annotated[Path, About("Private key (PEM), RSA or Ed25519, readable by its owner alone.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Dkim:
+    """DKIM keys. Without at least one the program does not start."""
+
+    keys: Annotated[
+        tuple[DkimKey, ...], About("The first key signs for every domain that has no key of its own.", 0, 1_000)
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """The resolvers that are asked."""
+
+    servers: Annotated[
+        tuple[Address, ...],
+        About("Resolvers, asked in this order; default: those of resolv.conf.", 0, 8, form=RESOLVER),
+    ] = ()
+    timeout_seconds: Annotated[float, About("Wait for one answer over all servers and repetitions.", 0.1, 60)] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue's room on the disk."""
+
+    map_octets_max: Annotated[
+        int, About("Largest size of the queue's file; it grows as needed.", 16_777_216, 17_592_186_044_416)
+    ] = 17_179_869_184
+    full_percent: Annotated[int, About("Fill of the queue's file or disk from which new mail gets 452.", 10, 95)] = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other node of the pair."""
+
+    name: Annotated[str, About("Its node.name; its certificate must carry it.", form=NAME)]
+    id: Annotated[int, About("Its node.id.", 1, 31)]
+    address: Annotated[Address, About("Where its replication.listen is reached.", form=ENDPOINT)]
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """The pair. Without this table the node keeps one copy and stands alone."""
+
+    group: Annotated[
+        str, About("Name of the pair, the same on both nodes; a stranger's node is refused by it.", form=NAME)
+    ]
+    listen: Annotated[Address, About("Where the peer connects.", form=LISTENER)]
+    ca: Annotated[Path, About("Certificate of the pair's private CA (PEM).")]
+    cert: Annotated[Path, About("Certificate of this node (PEM), for its node.name, signed by ca.")]
+    key: Annotated[Path, About("Private key of cert (PEM), readable by its owner alone.")]
+    peer: Annotated[Peer, About("The other node.")]
+    authority: Annotated[
+        Literal["pair"],
+        About("Who decides which node delivers from the queue: pair lets the nodes do it without a witness."),
+    ] = "pair"
+    on_timeout: Annotated[
+        Literal["accept", "reject"],
+        About(
+            "What a client hears when the peer does not confirm in time: accept answers 250 with one copy, reject 451."
+        ),
+    ] = "accept"
+    promote_after_seconds: Annotated[
+        float, About("Silence of the active after which the passive takes the queue over.", 0.5, 3_600)
+    ] = 3.0
+    ack_within_seconds: Annotated[float, About("Wait for the peer's confirmation of an accept.", 0.05, 60)] = 2.0
+    beat_milliseconds: Annotated[int, About("Interval of heartbeats.", 20, 10_000)] = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How events are written to standard error, one line each."""
+
+    format: Annotated[Literal["logfmt", "json"], About("Style of a line.")] = "logfmt"
+    level: Annotated[Literal["debug", "info"], About("Least level that is written.")] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of mtad.toml; a table that is absent has its defaults."""
+
+    node: Node
+    smtp: Smtp
+    delivery: Delivery = field(default_factory=Delivery)
+    policy: Policy = field(default_factory=Policy)
+    dkim: Dkim = field(default_factory=Dkim)
+    dns: Dns = field(default_factory=Dns)
+    queue: Queue = field(default_factory=Queue)
+    replication: Replication | None = None
+    log: Log = field(default_factory=Log)
