@@ -125,11 +125,6 @@ def _read_resolver(text: str) -> Address | Unfit:
     return Unfit("has port 0") if address.port == 0 else address
 
 
-def _read_text(text: str) -> str | Unfit:
-    return text if text.strip() and text.isprintable() else Unfit("is empty or has control characters")
-
-
-TEXT = Form("any text that is not empty", _read_text)
 NAME = Form("lower-case letters, digits and inner hyphens, at most 63", _read_name)
 DOMAIN = Form("a domain name such as example.org", _read_domain)
 HOSTNAME = Form("a host name with its domain, such as mx1.example.org", _read_hostname)

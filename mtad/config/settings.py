@@ -19,7 +19,6 @@ from mtad.config.forms import (
     NAME,
     RESOLVER,
     SELECTOR,
-    TEXT,
     Address,
     Form,
 )
