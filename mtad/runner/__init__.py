@@ -1,0 +1,1 @@
+"""Redelivery of what is queued: only by the node that owns the queue."""

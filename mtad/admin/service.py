@@ -1,0 +1,247 @@
+"""The admin service of one node (proto/mtad/admin/v1): what mtactl asks."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from mtad.mail.outcome import Result
+from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
+from mtad.pb import admin_pb2, admin_pb2_grpc
+from mtad.spool.codec import StoredMessage
+from mtad.spool.door import TERMINAL_RANK, Rank, RecipientState, Refused
+from mtad.spool.local import ACTS, FAR_MS, LocalSpool, NodeStatus
+from mtad.spool.selection import Selection, state_of
+from mtad.telemetry.events import Events
+
+COPIES_PROTECTED = 2
+_STATE_NAMES = {
+    Rank.QUEUED: "queued",
+    Rank.DEFERRED: "deferred",
+    Rank.CANCELLED: "cancelled",
+    Rank.FAILED: "failed",
+    Rank.DELIVERED: "delivered",
+}
+_QUEUE_NAMES = {"held": "hold", "unknown": "deferred", "deferred": "deferred", "active": "active"}
+_SORTS: dict[str, Callable[[StoredMessage], Any]] = {
+    "arrival": lambda message: message.arrival_ms,
+    "next-attempt": lambda message: _next_attempt_ms(message) or FAR_MS,
+    "size": lambda message: -message.size_octets,
+    "sender": lambda message: message.reverse_path,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the rest of the process knows: functions, because they are asked when somebody looks."""
+
+    version: str
+    sessions: Callable[[], int]
+    delivered_through: Callable[[], int]
+    wall_ms: Callable[[], int]
+
+
+class AdminService(admin_pb2_grpc.AdminServicer):
+    """Answers one operator's calls; each is bounded by the queue's size and yields to mail between pages."""
+
+    def __init__(self, spool: LocalSpool, vitals: Vitals, events: Events) -> None:
+        self._spool = spool
+        self._vitals = vitals
+        self._events = events
+        self._started = time.monotonic()
+
+    async def Status(self, request: admin_pb2.StatusRequest, context: Any) -> admin_pb2.StatusReply:  # noqa: N802
+        """Say how this node is."""
+        status = self._spool.status()
+        totals = status.totals
+        oldest = totals.oldest_key.decode("ascii", "replace")
+        oldest_ms = arrival_milliseconds(oldest) if is_queue_id(oldest) else self._vitals.wall_ms()
+        reply = admin_pb2.StatusReply(
+            node=status.name,
+            role=_role(status),
+            epoch=status.epoch,
+            position=sum(seq for branch, seq in status.position.items() if branch.node == status.node),
+            queue=admin_pb2.Queue(
+                messages=totals.items,
+                recipients=totals.parts,
+                octets=totals.octets,
+                oldest_seconds=max(0, self._vitals.wall_ms() - oldest_ms) / 1000,
+            ),
+            sessions=self._vitals.sessions(),
+            version=self._vitals.version,
+            unprotected_messages=status.unprotected,
+            uptime_seconds=time.monotonic() - self._started,
+            delivered_through=self._vitals.delivered_through(),
+        )
+        if status.peer.name:
+            reply.peer.CopyFrom(_peer(status))
+        return reply
+
+    async def QueueList(  # noqa: N802
+        self, request: admin_pb2.QueueListRequest, context: Any
+    ) -> AsyncIterator[admin_pb2.QueueEntry]:
+        """List the selected messages; without a sort other than arrival they stream as they are read."""
+        selection = read_selection(request.selection)
+        sort = request.sort or "arrival"
+        if sort not in _SORTS:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"sort is one of {', '.join(_SORTS)}")
+        found = self._selected(selection if not selection.is_empty else Selection(is_all=True))
+        if sort == "arrival":
+            sent = 0
+            async for message in found:
+                if request.limit and sent >= request.limit:
+                    return
+                sent += 1
+                yield entry_of(message)
+            return
+        chosen = [message async for message in found]
+        key = _SORTS[sort]
+        ordered = heapq.nsmallest(request.limit, chosen, key=key) if request.limit else sorted(chosen, key=key)
+        for message in ordered:
+            yield entry_of(message)
+
+    async def _selected(self, selection: Selection) -> AsyncIterator[StoredMessage]:
+        wall_ms = self._vitals.wall_ms()
+        for page in self._spool.pages():
+            for message in page:
+                if selection.matches(message, wall_ms):
+                    yield message
+            await asyncio.sleep(0)
+
+    async def QueueShow(self, request: admin_pb2.QueueShowRequest, context: Any) -> admin_pb2.QueueShowReply:  # noqa: N802
+        """Show one message: envelope, states, attempts, and its header or content where asked for."""
+        message = self._spool.message(request.queue_id) if is_queue_id(request.queue_id) else None
+        if message is None:
+            return admin_pb2.QueueShowReply(found=False)
+        octets = b""
+        if request.headers or request.content:
+            octets = await self._spool.content(request.queue_id) or b""
+            if not request.content:
+                octets = octets[: octets.find(b"\r\n\r\n") + 2]
+        client = message.client
+        return admin_pb2.QueueShowReply(
+            found=True,
+            entry=entry_of(message),
+            history=[_history(address, state) for address, state in message.recipients.items()],
+            octets=octets,
+            client=f"{client.helo} [{client.address}]:{client.port}",
+        )
+
+    async def QueueAct(self, request: admin_pb2.QueueActRequest, context: Any) -> admin_pb2.QueueActReply:  # noqa: N802
+        """Carry out one verb on the selected messages, or say which they are."""
+        selection = read_selection(request.selection)
+        if request.verb not in ACTS:
+            return admin_pb2.QueueActReply(refused=f"verb is one of {', '.join(sorted(ACTS))}")
+        if selection.is_empty and not selection.is_all:
+            return admin_pb2.QueueActReply(refused="nothing is selected")
+        chosen = [message.queue_id async for message in self._selected(selection)]
+        if request.dry_run:
+            return admin_pb2.QueueActReply(queue_ids=chosen)
+        done = await self._spool.act(request.verb, chosen)
+        if isinstance(done, Refused):
+            return admin_pb2.QueueActReply(refused=f"the queue cannot keep the change: {done.why.value}")
+        return admin_pb2.QueueActReply(queue_ids=done)
+
+    async def Replica(self, request: admin_pb2.ReplicaRequest, context: Any) -> admin_pb2.ReplicaReply:  # noqa: N802
+        """Carry out a change of role; returns when it is done or refused."""
+        if request.verb not in ("promote", "switchover", "demote"):
+            return admin_pb2.ReplicaReply(text="verb is one of promote, switchover, demote")
+        started = time.monotonic()
+        done, text = await self._spool.command(request.verb, force=request.force)
+        self._events.emit("replica.command", verb=request.verb, done=done, text=text)
+        return admin_pb2.ReplicaReply(
+            done=done, text=text, seconds=time.monotonic() - started, epoch=self._spool.status().epoch
+        )
+
+
+def _role(status: NodeStatus) -> str:
+    """Return the role as users know it: an owner without a configured peer is alone."""
+    if status.role in ("active", "draining"):
+        return "active" if status.peer.name else "alone"
+    return status.role
+
+
+def _peer(status: NodeStatus) -> admin_pb2.Peer:
+    peer = status.peer
+    return admin_pb2.Peer(
+        node=peer.name,
+        state=peer.state,
+        position=sum(seq for branch, seq in peer.position.items() if branch.node == status.node),
+        lag_records=peer.lag_records,
+        lag_octets=peer.lag_octets,
+        lag_seconds=peer.lag_seconds,
+        durability="remote-durable" if status.durability == COPIES_PROTECTED else "local",
+        role=peer.role,
+        problem=peer.problem,
+    )
+
+
+def read_selection(asked: admin_pb2.Selection) -> Selection:
+    """Return the selection that a request names."""
+    return Selection(
+        queue_ids=frozenset(asked.queue_ids),
+        domain=asked.domain,
+        sender=asked.sender,
+        recipient=asked.recipient,
+        state=asked.state,
+        older_than_ms=int(asked.older_than_seconds * 1000),
+        is_all=asked.all,
+    )
+
+
+def _next_attempt_ms(message: StoredMessage) -> int:
+    """Return when the next attempt is due; 0 when none is planned."""
+    due = [state.due_ms for state in message.recipients.values() if state.rank < TERMINAL_RANK]
+    soonest = min(due, default=0)
+    return 0 if message.is_held or soonest >= FAR_MS else soonest
+
+
+def _reason(state: RecipientState) -> str:
+    if not state.attempts or state.rank is Rank.DELIVERED:
+        return ""
+    outcome = state.attempts[-1].outcome
+    said = f"host {outcome.next_hop} said: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
+    return f"delivery in doubt: {said}" if outcome.result is Result.UNKNOWN else said
+
+
+def entry_of(message: StoredMessage) -> admin_pb2.QueueEntry:
+    """Return a message as `mtactl queue list` shows it, with the recipients that are not finished."""
+    pending = {a: s for a, s in message.recipients.items() if s.rank < TERMINAL_RANK}
+    return admin_pb2.QueueEntry(
+        queue_name=_QUEUE_NAMES[state_of(message)],
+        queue_id=message.queue_id,
+        arrival_time=message.arrival_ms // 1000,
+        message_size=message.size_octets,
+        sender=message.reverse_path or "MAILER-DAEMON",
+        recipients=[
+            admin_pb2.QueueRecipient(address=address, delay_reason=_reason(state), state=_STATE_NAMES[state.rank])
+            for address, state in pending.items()
+        ],
+        next_attempt=_next_attempt_ms(message) / 1000,
+        attempts=max((state.attempts_count for state in message.recipients.values()), default=0),
+        position=message.position,
+    )
+
+
+def _history(address: str, state: RecipientState) -> admin_pb2.RecipientHistory:
+    return admin_pb2.RecipientHistory(
+        address=address,
+        state=_STATE_NAMES[state.rank],
+        attempts=[
+            admin_pb2.AttemptLine(
+                at=attempt.at_ms / 1000,
+                result=attempt.outcome.result.value,
+                reply=str(attempt.outcome.reply),
+                next_hop=attempt.outcome.next_hop,
+                node=attempt.node,
+            )
+            for attempt in state.attempts
+        ],
+    )

@@ -1,0 +1,60 @@
+"""What an attempt's outcomes make of a queued message (pure; RFC 5321 §4.5.4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtad.mail.dsn import FailedRecipient
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.verdict import RetryPlan
+from mtad.spool.codec import StoredMessage
+from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Rank, RecipientState
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """The new states, and the recipients whose sender is owed a DSN."""
+
+    states: Mapping[str, RecipientState]
+    failed: tuple[FailedRecipient, ...]
+
+
+def next_due_ms(attempts_count: int, plan: RetryPlan, wall_ms: int) -> int:
+    """Return when to try again after so many attempts; the plan's last interval repeats.
+
+    attempts_count   at least one
+    wall_ms          UTC milliseconds, as is the result
+    """
+    index = min(attempts_count, len(plan.intervals_seconds)) - 1
+    return wall_ms + plan.intervals_seconds[index] * 1000
+
+
+def after_attempt(
+    message: StoredMessage,
+    outcomes: Mapping[str, Outcome],
+    plans: Mapping[str, RetryPlan],
+    wall_ms: int,
+    node: int,
+) -> Consequence:
+    """Return what becomes of the recipients of one attempt.
+
+    A recipient past its plan's expire_seconds is given up after this attempt, unless its outcome is UNKNOWN:
+    that one is never bounced for it, and waits for an attempt that ends in an answer.
+    """
+    states: dict[str, RecipientState] = {}
+    failed: list[FailedRecipient] = []
+    for address, outcome in outcomes.items():
+        before = message.recipients[address]
+        count = before.attempts_count + 1
+        attempts = (*before.attempts, Attempt(wall_ms, outcome, node))[-ATTEMPTS_KEPT:]
+        plan = plans[address]
+        is_expired = wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
+        if outcome.result is Result.DELIVERED:
+            states[address] = RecipientState(Rank.DELIVERED, 0, attempts, count)
+        elif outcome.result is Result.FAILED or (is_expired and outcome.result is Result.DELAYED):
+            states[address] = RecipientState(Rank.FAILED, 0, attempts, count)
+            failed.append(FailedRecipient(address, outcome, is_expired=outcome.result is not Result.FAILED))
+        else:
+            states[address] = RecipientState(Rank.DEFERRED, next_due_ms(count, plan, wall_ms), attempts, count)
+    return Consequence(states, tuple(failed))

@@ -1,0 +1,225 @@
+"""Between mail and what the replication engine keeps: messages as items, recipients as parts (proto/mtad/queue/v1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mtad.mail.envelope import Client
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.queue_id import QueueId
+from mtad.mail.reply import Reply
+from mtad.pb import queue_pb2
+from mtad.spool.door import ATTEMPTS_KEPT, META_FORMAT, TERMINAL_RANK, Attempt, QueuedMessage, Rank, RecipientState
+from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
+
+
+class QueueFormatError(Exception):
+    """What is stored was written by a newer format than this program knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as the queue holds it, without its content."""
+
+    queue_id: QueueId
+    reverse_path: str
+    arrival_ms: int
+    size_octets: int
+    client: Client
+    recipients: Mapping[str, RecipientState]
+    is_held: bool
+    hold_reason: str
+    is_8bit: bool
+    is_utf8: bool
+    is_sender_verified: bool
+    is_submission: bool
+    dsn_of: QueueId
+    position: str  # node.incarnation.seq of the record that brought it
+
+
+def key_of(queue_id: QueueId) -> bytes:
+    """Return the item's key."""
+    return queue_id.encode("ascii")
+
+
+def _octets(text: str) -> str:
+    """Protobuf strings are UTF-8; what a client sent as other octets is kept by backslash escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def state_message(state: RecipientState) -> queue_pb2.RecipientState:
+    """Return the stored form of a recipient's attempts."""
+    kept = state.attempts[-ATTEMPTS_KEPT:]
+    return queue_pb2.RecipientState(
+        attempts=[
+            queue_pb2.Attempt(
+                at_ms=attempt.at_ms,
+                result=attempt.outcome.result.value,
+                code=attempt.outcome.reply.code,
+                enhanced=attempt.outcome.reply.enhanced,
+                text=_octets(" ".join(attempt.outcome.reply.lines)),
+                next_hop=_octets(attempt.outcome.next_hop),
+                node=attempt.node,
+            )
+            for attempt in kept
+        ],
+        attempts_dropped=max(0, state.attempts_count - len(kept)),
+    )
+
+
+def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> RecipientState:
+    """Return a recipient's state from its stored form. An unknown rank counts by its number (open enumeration)."""
+    attempts = tuple(
+        Attempt(
+            at_ms=attempt.at_ms,
+            outcome=Outcome(
+                Result(attempt.result), Reply.of(attempt.code, attempt.enhanced, attempt.text), attempt.next_hop
+            ),
+            node=attempt.node,
+        )
+        for attempt in stored.attempts
+    )
+    known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
+    return RecipientState(known, due_ms, attempts, len(attempts) + stored.attempts_dropped)
+
+
+def part_value(state: RecipientState, hlc: int) -> PartValue:
+    """Return the lattice value of a recipient's state."""
+    return PartValue(int(state.rank), state.attempts_count, hlc, state.due_ms, state_message(state).SerializeToString())
+
+
+def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
+    """Return the immutable part in its stored form."""
+    client = message.client
+    return queue_pb2.Meta(
+        format=META_FORMAT,
+        queue_id=message.queue_id,
+        reverse_path=_octets(message.reverse_path),
+        arrival_ms=message.arrival_ms,
+        size_octets=len(message.content),
+        client=queue_pb2.Client(
+            address=client.address,
+            port=client.port,
+            helo=_octets(client.helo),
+            is_esmtp=client.is_esmtp,
+            is_tls=client.is_tls,
+            identity=_octets(client.identity),
+        ),
+        is_8bit=message.is_8bit,
+        is_utf8=message.is_utf8,
+        is_sender_verified=message.is_sender_verified,
+        is_submission=message.is_submission,
+        dsn_of=message.dsn_of,
+    )
+
+
+def put_record(message: QueuedMessage, hlc: int) -> Record:
+    """Return the record that brings a message into the queue."""
+    parts = tuple((_octets(address).encode(), part_value(state, hlc)) for address, state in message.recipients.items())
+    meta = meta_message(message).SerializeToString()
+    return Record(Kind.PUT, key_of(message.queue_id), parts=parts, meta=meta, blob=message.content)
+
+
+def state_record(item: Item, states: Mapping[str, RecipientState], hlc: int) -> Record:
+    """Return the record that raises some recipients of an item."""
+    parts = tuple((address.encode(), part_value(state, hlc)) for address, state in states.items())
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def done_record(item: Item) -> Record:
+    """Return the record that removes a finished item."""
+    return Record(Kind.DONE, item.key, put=item.put)
+
+
+def is_finished_by(item: Item, states: Mapping[str, RecipientState]) -> bool:
+    """Tell whether these states leave nothing to do for the item."""
+    raised = {address.encode() for address, state in states.items() if state.rank >= TERMINAL_RANK}
+    return all(value.rank >= TERMINAL_RANK or part in raised for part, value in item.parts.items())
+
+
+def flags_record(item: Item, *, is_held: bool, reason: str, hlc: int) -> Record:
+    """Return the record that writes the operator's register."""
+    data = queue_pb2.Flags(is_held=is_held, reason=reason).SerializeToString()
+    return Record(Kind.FLAGS, item.key, put=item.put, flags=Flags(hlc, data))
+
+
+def position_text(dot: Dot) -> str:
+    """Return a dot as users see it: node.incarnation.seq."""
+    return f"{dot.branch.node}.{dot.branch.incarnation:016x}.{dot.seq}"
+
+
+def read_message(item: Item) -> StoredMessage:
+    """Return a stored message. Errors: QueueFormatError when a newer program wrote it."""
+    meta = queue_pb2.Meta.FromString(item.meta)
+    if meta.format > META_FORMAT:
+        raise QueueFormatError(f"message {item.key!r} has format {meta.format}; this program knows up to {META_FORMAT}")
+    flags = queue_pb2.Flags.FromString(item.flags.data)
+    return StoredMessage(
+        queue_id=meta.queue_id,
+        reverse_path=meta.reverse_path,
+        arrival_ms=meta.arrival_ms,
+        size_octets=item.size,
+        client=read_client(meta.client),
+        recipients={part.decode(): _read_part(value) for part, value in item.parts.items()},
+        is_held=flags.is_held,
+        hold_reason=flags.reason,
+        is_8bit=meta.is_8bit,
+        is_utf8=meta.is_utf8,
+        is_sender_verified=meta.is_sender_verified,
+        is_submission=meta.is_submission,
+        dsn_of=meta.dsn_of,
+        position=position_text(item.put),
+    )
+
+
+def read_client(stored: queue_pb2.Client) -> Client:
+    """Return the client from its stored form."""
+    return Client(stored.address, stored.port, stored.helo, stored.is_esmtp, stored.is_tls, stored.identity)
+
+
+def _read_part(value: PartValue) -> RecipientState:
+    return read_state(value.rank, value.due, queue_pb2.RecipientState.FromString(value.data))
+
+
+# --- between a worker and the spool process -----------------------------------------------------------------
+
+
+def parts_message(states: Mapping[str, RecipientState]) -> list[queue_pb2.Part]:
+    """Return recipients as a worker sends them."""
+    return [
+        queue_pb2.Part(
+            recipient=_octets(address), rank=int(state.rank), due_ms=state.due_ms, state=state_message(state)
+        )
+        for address, state in states.items()
+    ]
+
+
+def read_parts(parts: Iterable[queue_pb2.Part]) -> dict[str, RecipientState]:
+    """Return recipients from what a worker sent."""
+    return {part.recipient: read_state(part.rank, part.due_ms, part.state) for part in parts}
+
+
+def new_message(message: QueuedMessage) -> queue_pb2.NewMessage:
+    """Return a message as a worker sends it."""
+    return queue_pb2.NewMessage(
+        meta=meta_message(message), content=message.content, parts=parts_message(message.recipients)
+    )
+
+
+def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
+    """Return a message from what a worker sent."""
+    meta = stored.meta
+    return QueuedMessage(
+        queue_id=meta.queue_id,
+        reverse_path=meta.reverse_path,
+        arrival_ms=meta.arrival_ms,
+        client=read_client(meta.client),
+        content=stored.content,
+        recipients=read_parts(stored.parts),
+        is_8bit=meta.is_8bit,
+        is_utf8=meta.is_utf8,
+        is_sender_verified=meta.is_sender_verified,
+        is_submission=meta.is_submission,
+        dsn_of=meta.dsn_of,
+    )

@@ -1,0 +1,225 @@
+"""The queue in the process that owns it: mail turned into records, and read back for the runner and the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtad.mail.queue_id import QueueId
+from mtad.spool import codec
+from mtad.spool.codec import StoredMessage
+from mtad.spool.door import TERMINAL_RANK, Changes, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.telemetry.events import Events
+from replicator.core.values import Durability, Item, Kind, Record
+from replicator.node import Node
+from replicator.status import NodeStatus as NodeStatus
+
+FAR_MS = (1 << 53) - 1  # the due time of what is held: never by itself
+PAGE_ITEMS = 256
+FULL_CHECK_MS = 100
+_REFUSALS = {"full": Refusal.FULL, "peer": Refusal.PEER}
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """When the queue stops taking mail."""
+
+    free_permille_min: int = 150  # 85 % full: the rest is kept for the ends of what is here
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecipient:
+    """A recipient whose time has come."""
+
+    due_ms: int
+    queue_id: QueueId
+    recipient: str
+
+
+class LocalSpool:
+    """The door, and all else that the owning process may ask of the queue."""
+
+    def __init__(self, node: Node, limits: SpoolLimits, events: Events, wall_ms: Callable[[], int]) -> None:
+        self._node = node
+        self._limits = limits
+        self._events = events
+        self._wall_ms = wall_ms
+        self._hlc_last = 0
+        self._unanswered: set[bytes] = set()
+        self._full_checked_ms = 0
+        self._was_full = False
+
+    # --- the door -------------------------------------------------------------------------------------------
+
+    async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
+        """Keep the changes, all or none (see `mtad.spool.door.Door`)."""
+        if is_accepting and self._is_full():
+            return Refused(Refusal.FULL)
+        records = self._records(changes)
+        if not records:
+            return Committed(0)
+        brought = {record.key for record in records if record.kind is Kind.PUT} if is_accepting else set()
+        self._unanswered |= brought
+        try:
+            submitted = await self._node.submit(records, wait=is_accepting)
+        finally:
+            self._unanswered -= brought
+        if submitted.durability is Durability.REFUSED:
+            self._events.emit("queue.refused", level="error", why=submitted.why, records=len(records))
+            return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
+        return Committed(2 if submitted.durability is Durability.REMOTE else 1)
+
+    def _is_full(self) -> bool:
+        """Tell whether new mail is refused; the store is asked once in FULL_CHECK_MS."""
+        now_ms = self._wall_ms()
+        if abs(now_ms - self._full_checked_ms) >= FULL_CHECK_MS:
+            self._full_checked_ms = now_ms
+            free_permille = self._node.status().free_permille
+            was_full, self._was_full = self._was_full, free_permille < self._limits.free_permille_min
+            if self._was_full != was_full:
+                self._events.emit(
+                    "queue.full" if self._was_full else "queue.room", level="warning", free_permille=free_permille
+                )
+        return self._was_full
+
+    def _hlc(self) -> int:
+        self._hlc_last = max(self._wall_ms(), self._hlc_last + 1)
+        return self._hlc_last
+
+    def _records(self, changes: Changes) -> tuple[Record, ...]:
+        hlc = self._hlc()
+        records = [codec.put_record(message, hlc) for message in changes.puts]
+        for queue_id, states in changes.states.items():
+            item = self._node.item(codec.key_of(queue_id))
+            if item is None:
+                continue  # finished meanwhile, by the peer or an operator: nothing is left to say of it
+            records.append(codec.state_record(item, states, hlc))
+            if codec.is_finished_by(item, states):
+                records.append(codec.done_record(item))
+        return tuple(records)
+
+    # --- for the runner -------------------------------------------------------------------------------------
+
+    @property
+    def is_owner(self) -> bool:
+        """Tell whether this node may deliver from the queue now."""
+        return self._node.is_owner
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back when something in the queue, or the right to deliver it, has changed."""
+        self._node.on_change(lambda _keys: callback())
+        self._node.on_role(lambda _role, _why: callback())
+
+    def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call back when the right to deliver is about to be handed over; it must end what is in flight."""
+        self._node.on_drain(callback)
+
+    def due(self, before_ms: int, limit: int) -> list[DueRecipient]:
+        """Return up to `limit` recipients that are due, the longest due first, and only what was answered for."""
+        return [
+            DueRecipient(entry.due_ms, entry.key.decode("ascii"), entry.part.decode())
+            for entry in self._node.due(before_ms, limit)
+            if entry.key not in self._unanswered
+        ]
+
+    def message(self, queue_id: QueueId) -> StoredMessage | None:
+        """Return a message without its content, or None when it is not in the queue."""
+        item = self._node.item(codec.key_of(queue_id))
+        return None if item is None else codec.read_message(item)
+
+    async def content(self, queue_id: QueueId) -> bytes | None:
+        """Return a message's content, checked against its digest; None when the message is gone."""
+        return await self._node.blob(codec.key_of(queue_id))
+
+    # --- for the operator -----------------------------------------------------------------------------------
+
+    def status(self) -> NodeStatus:
+        """Return the state of the node and of its pair."""
+        return self._node.status()
+
+    async def command(self, verb: str, *, force: bool) -> tuple[bool, str]:
+        """Carry out `promote`, `switchover` or `demote`; returns whether it was done, and what there is to say."""
+        told = await self._node.command(verb, force=force)
+        return told.is_done, told.text
+
+    def pages(self) -> Iterator[Sequence[StoredMessage]]:
+        """Return all messages, oldest first, in pages; other work may run between two."""
+        after = b""
+        while page := self._node.items(after, PAGE_ITEMS):
+            yield [codec.read_message(item) for item in page]
+            after = page[-1].key
+
+    async def act(self, verb: str, queue_ids: Sequence[QueueId]) -> list[QueueId] | Refused:
+        """Carry out `flush`, `hold`, `release` or `delete`; returns the ids that it changed.
+
+        Errors: Refused when the queue cannot keep the change.
+        """
+        done: list[QueueId] = []
+        act = _ACTS[verb]
+        for start in range(0, len(queue_ids), PAGE_ITEMS):
+            records: list[Record] = []
+            for queue_id in queue_ids[start : start + PAGE_ITEMS]:
+                item = self._node.item(codec.key_of(queue_id))
+                changed = act(item, self._wall_ms(), self._hlc()) if item is not None else []
+                if changed:
+                    records += changed
+                    done.append(queue_id)
+            if not records:
+                continue
+            submitted = await self._node.submit(tuple(records), wait=False)
+            if submitted.durability is Durability.REFUSED:
+                return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
+        self._events.emit("queue.operator", verb=verb, messages=len(done))
+        return done
+
+
+def _rescheduled(item: Item, due_ms: int) -> Mapping[str, RecipientState]:
+    """Return the unfinished recipients with another due time."""
+    message = codec.read_message(item)
+    return {
+        address: RecipientState(state.rank, due_ms, state.attempts, state.attempts_count)
+        for address, state in message.recipients.items()
+        if state.rank < TERMINAL_RANK
+    }
+
+
+def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+    if codec.read_message(item).is_held:
+        return []
+    return [codec.state_record(item, _rescheduled(item, wall_ms), hlc)]
+
+
+def _hold(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+    if codec.read_message(item).is_held:
+        return []
+    return [
+        codec.flags_record(item, is_held=True, reason="by an operator", hlc=hlc),
+        codec.state_record(item, _rescheduled(item, FAR_MS), hlc),
+    ]
+
+
+def _release(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+    if not codec.read_message(item).is_held:
+        return []
+    return [
+        codec.flags_record(item, is_held=False, reason="", hlc=hlc),
+        codec.state_record(item, _rescheduled(item, wall_ms), hlc),
+    ]
+
+
+def _delete(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+    cancelled = {
+        address: RecipientState(Rank.CANCELLED, 0, state.attempts, state.attempts_count)
+        for address, state in codec.read_message(item).recipients.items()
+        if state.rank < TERMINAL_RANK
+    }
+    return [codec.state_record(item, cancelled, hlc), codec.done_record(item)]
+
+
+_ACTS: Mapping[str, Callable[[Item, int, int], list[Record]]] = {
+    "flush": _flush,
+    "hold": _hold,
+    "release": _release,
+    "delete": _delete,
+}
+ACTS = frozenset(_ACTS)

@@ -1,0 +1,166 @@
+"""The queue as a session worker reaches it: one gRPC stream to the spool process over a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+
+from mtad.pb import queue_pb2, queue_pb2_grpc
+from mtad.spool import codec
+from mtad.spool.door import Changes, Committed, Refusal, Refused
+from mtad.telemetry.events import Events
+
+BATCH_OCTETS_MAX = 1 << 20
+RECONNECT_SECONDS = 0.2
+REPORT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLimits:
+    """Bounds of a worker's stream."""
+
+    message_octets_max: int = 80 << 20  # of one commit, protobuf and all
+    connect_seconds_max: float = 2.0  # how long a commit waits for a spool process that is not there
+    calls_max: int = 20_000  # commits without an answer yet
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCounts:
+    """What a worker tells of itself."""
+
+    sessions: int
+    delivered_through: int
+
+
+def channel_options(octets_max: int) -> list[tuple[str, int]]:
+    """Return the gRPC options that both ends of a worker's stream need."""
+    return [("grpc.max_send_message_length", octets_max), ("grpc.max_receive_message_length", octets_max)]
+
+
+class RemoteSpool:
+    """A door to the spool process; reconnects by itself when that process was restarted."""
+
+    def __init__(
+        self, socket_path: str, limits: RemoteLimits, events: Events, counts: Callable[[], WorkerCounts]
+    ) -> None:
+        self._target = f"unix:{socket_path}"
+        self._limits = limits
+        self._events = events
+        self._counts = counts
+        self._calls: dict[int, asyncio.Future[Committed | Refused]] = {}
+        self._last_call = 0
+        self._outgoing: deque[tuple[queue_pb2.FromWorker, int]] = deque()
+        self._is_wanted = asyncio.Event()
+        self._is_connected = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to connect; commits wait for it."""
+        self._tasks = [asyncio.create_task(self._keep_connected()), asyncio.create_task(self._report())]
+
+    async def stop(self) -> None:
+        """End the stream; whatever waits is refused."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refuse_all()
+
+    async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
+        """Keep the changes, all or none (see `mtad.spool.door.Door`)."""
+        if len(self._calls) >= self._limits.calls_max:
+            return Refused(Refusal.FAILED)
+        if not self._is_connected.is_set():
+            try:
+                await asyncio.wait_for(self._is_connected.wait(), self._limits.connect_seconds_max)
+            except TimeoutError:
+                self._events.emit("spool.unreachable", level="error", socket=self._target)
+                return Refused(Refusal.FAILED)
+        self._last_call += 1
+        call = self._last_call
+        request = queue_pb2.CommitRequest(
+            call=call,
+            puts=[codec.new_message(message) for message in changes.puts],
+            states=[
+                queue_pb2.StateChange(queue_id=queue_id, parts=codec.parts_message(states))
+                for queue_id, states in changes.states.items()
+            ],
+            is_accepting=is_accepting,
+        )
+        octets = sum(len(message.content) for message in changes.puts) + 512
+        answer: asyncio.Future[Committed | Refused] = asyncio.get_running_loop().create_future()
+        self._calls[call] = answer
+        self._send(queue_pb2.FromWorker(commit=request), octets)
+        try:
+            return await answer
+        finally:
+            self._calls.pop(call, None)
+
+    def _send(self, message: queue_pb2.FromWorker, octets: int) -> None:
+        self._outgoing.append((message, octets))
+        self._is_wanted.set()
+
+    async def _batches(self) -> AsyncIterator[queue_pb2.FromWorkerBatch]:
+        """Yield what waits, together, up to BATCH_OCTETS_MAX at a time."""
+        while True:
+            await self._is_wanted.wait()
+            items: list[queue_pb2.FromWorker] = []
+            octets = 0
+            while self._outgoing and (not items or octets + self._outgoing[0][1] <= BATCH_OCTETS_MAX):
+                message, size = self._outgoing.popleft()
+                items.append(message)
+                octets += size
+            if not self._outgoing:
+                self._is_wanted.clear()
+            if items:
+                yield queue_pb2.FromWorkerBatch(items=items)
+
+    async def _keep_connected(self) -> None:
+        options = channel_options(self._limits.message_octets_max)
+        while True:
+            async with grpc.aio.insecure_channel(self._target, options=options) as channel:
+                try:
+                    await self._converse(channel)
+                except grpc.aio.AioRpcError as error:
+                    self._events.emit("spool.link_down", level="warning", code=error.code().name)
+            self._is_connected.clear()
+            self._refuse_all()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _converse(self, channel: grpc.aio.Channel) -> None:
+        await asyncio.wait_for(_ready(channel), 5)
+        stream = queue_pb2_grpc.SpoolStub(channel).Work(self._batches())
+        self._is_connected.set()
+        async for answers in stream:
+            for answer in answers.answers:
+                waiting = self._calls.get(answer.call)
+                if waiting is not None and not waiting.done():
+                    kept = answer.copies > 0 or not answer.refusal
+                    waiting.set_result(Committed(answer.copies) if kept else Refused(Refusal(answer.refusal)))
+
+    def _refuse_all(self) -> None:
+        """The stream is gone: nobody knows what was kept, so nobody hears 250."""
+        self._outgoing.clear()
+        self._is_wanted.clear()
+        for waiting in self._calls.values():
+            if not waiting.done():
+                waiting.set_result(Refused(Refusal.FAILED))
+
+    async def _report(self) -> None:
+        while True:
+            if self._is_connected.is_set():
+                counts = self._counts()
+                report = queue_pb2.WorkerReport(sessions=counts.sessions, delivered_through=counts.delivered_through)
+                self._send(queue_pb2.FromWorker(report=report), 16)
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+async def _ready(channel: grpc.aio.Channel) -> None:
+    try:
+        await channel.channel_ready()
+    except TimeoutError:
+        return
