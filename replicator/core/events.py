@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from replicator.core.values import Branch, Dot, Durability, Flags, Item, PartValue, Record, Role, Vector
+from replicator.core.values import (
+    Branch,
+    Dot,
+    Durability,
+    Flags,
+    Item,
+    Kind,
+    Orphan,
+    PartValue,
+    Record,
+    Role,
+    Vector,
+)
 
 # --- what members say to each other (proto/replicator/v1) ---------------------------------------------------
 
@@ -61,12 +73,19 @@ class SnapshotBegin(NamedTuple):
 
 
 class SnapshotItem(NamedTuple):
+    """One thing that the sender holds.
+
+    kind   PUT: an item. PART: parts and flags that it knows of an item whose PUT it lacks. DONE: it knows such an
+           item to be gone. A snapshot without the last two would let the receiver keep what is finished.
+    """
+
     key: bytes
     put: Dot
     parts: tuple[tuple[bytes, PartValue], ...]
     flags: Flags
     meta: bytes
     blob: bytes | None  # None when the receiver's vector covers `put`: it has the blob, or has finished the item
+    kind: Kind = Kind.PUT
 
 
 class SnapshotEnd(NamedTuple):
@@ -91,6 +110,8 @@ Message = Hello | Records | Ack | Beat | SnapshotBegin | SnapshotItem | Snapshot
 
 class Tick(NamedTuple):
     """Time passed; the driver sends one at least every 50 ms, after all input that had arrived."""
+
+    free_permille: int = 1000  # of the store
 
 
 class Submit(NamedTuple):
@@ -151,6 +172,7 @@ class SnapshotRead(NamedTuple):
     vector: Vector | None
     items: tuple[tuple[Item, bytes | None], ...]
     is_last: bool
+    orphans: tuple[Orphan, ...] = ()
 
 
 class Command(NamedTuple):
@@ -188,7 +210,7 @@ class Commit(NamedTuple):
     items: tuple[SnapshotItem, ...] = ()
     vector: Vector | None = None
     absent_of: tuple[Vector, frozenset[bytes]] | None = None
-    floors: Vector | None = None  # the log may be cut below these: every member has them durable
+    floors: Vector | None = None  # the log may be cut up to these: every member has them durable; kept for Image
 
 
 class Send(NamedTuple):
@@ -209,7 +231,10 @@ class ReadLog(NamedTuple):
 
 
 class ReadSnapshot(NamedTuple):
-    """Read all items; blobs of those whose put `known` covers are left out."""
+    """Read all items and orphans; blobs of items whose put `known` covers are left out.
+
+    The driver paces the pieces: the next one only when what waits to be sent on the link is below its limit.
+    """
 
     session: int
     known: Vector
@@ -276,6 +301,9 @@ class Settings(NamedTuple):
     in_flight_octets_max: int = 16 << 20  # sent and not acknowledged, on one link
     tail_octets_max: int = 64 << 20  # own records kept in memory for sending
     pause_voids: int = 200 * MILLISECOND  # a gap between steps after which silence means nothing
+    drain_within: int = 3_000 * MILLISECOND  # a switchover not over by then is given up: the owner resumes
+    batch_octets_max: int = 1 << 20  # of records sent or read from the log at once (one larger record goes alone)
+    full_below_permille: int = 0  # new items are refused as 'full' when less of the store is free
 
 
 class Image(NamedTuple):
@@ -284,6 +312,8 @@ class Image(NamedTuple):
     store_id: bytes
     vector: Vector
     authority: Authority  # the highest this store has seen or held
+    floors: Vector = {}  # as last committed: what every member had durable  # noqa: RUF012
+    finished: tuple[tuple[bytes, Dot], ...] = ()  # items whose parts are all terminal, awaiting their DONE
 
 
 VERSION_MIN = 1

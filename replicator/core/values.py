@@ -82,6 +82,16 @@ class Item(NamedTuple):
     size: int  # octets of the blob
 
 
+class Orphan(NamedTuple):
+    """What is known of an item whose PUT has not come: joined when it comes. Named by the dot of that PUT."""
+
+    key: bytes
+    put: Dot
+    is_gone: bool  # it was finished or aborted: its PUT is skipped
+    parts: dict[bytes, PartValue]
+    flags: Flags
+
+
 class Role(IntEnum):
     """What a member may do. Numbers are the wire's."""
 
@@ -98,3 +108,12 @@ class Durability(IntEnum):
     REFUSED = 0
     LOCAL = 1  # on this member's disk alone: degraded, counted
     REMOTE = 2  # on this disk and on the peer's
+
+
+class Protection(IntEnum):
+    """Whether an accepted change gets its second copy before the answer."""
+
+    PROTECTED = 1  # the peer has all but the newest: changes wait for it
+    SUSPECT = 2  # no link, for less than T_ack: changes wait still
+    DEGRADED = 3  # the peer was given up: nothing waits
+    CATCHUP = 4  # the peer is back and is getting what it lacks: nothing waits yet
