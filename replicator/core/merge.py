@@ -1,0 +1,306 @@
+"""The merge: what one record, or one item of a snapshot, does to what a member holds.
+
+Pure rules over a small set of tables, so that the store on disk and the simulator's model run the same code. The
+rules are those of an observed-remove set without tombstones, its elements being join-semilattices:
+
+- parts only rise: the join of two values is the larger one, whoever wrote it and in whatever order they come;
+- an item that is absent while its PUT is covered by the vector was finished; absent and not covered, it was never
+  here. Nothing else is remembered of what is gone, and no record of it is ever needed again;
+- a record about an item whose PUT has not come is kept as an *orphan* and joined when the PUT comes; when it says that
+  the item is gone, the PUT is skipped. An item that is removed while its PUT is not covered (it came in a
+  snapshot that is not at its end yet) leaves such an orphan too.
+
+What the store has to do around this:
+
+- all that one Commit effect asks for, in one write transaction with whatever else it groups, in the order of the
+  effect's fields: records, items, the snapshot's end, authority, floors. An exception from here means that the whole
+  transaction is given up (CommitFailed);
+- the log takes each record that `apply` did not find to be IGNORED as already held, under its dot. The blob of a PUT is
+  kept beside the item alone, never in the log. A PUT that is read from the log for shipping takes its blob from the
+  item; when the item is gone (or the table holds the key under another PUT), it is shipped as VOID;
+- after `end_snapshot` the log has a hole below each raised position: drop the log of those branches up to there, and
+  answer a ReadLog that begins in the hole with None;
+- Committed.finished takes the items for which `is_finished` was told, unless they left within the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from replicator.core.events import SnapshotItem
+from replicator.core.values import (
+    NO_FLAGS,
+    Branch,
+    Dot,
+    Flags,
+    Item,
+    Kind,
+    Orphan,
+    PartValue,
+    Record,
+    Vector,
+)
+
+Parts = Mapping[bytes, PartValue]
+
+
+class SequenceGapError(Exception):
+    """A record came before its predecessor in its branch: applying it would make the vector lie."""
+
+
+class KeyTakenError(Exception):
+    """Two PUTs of different names carry the same key: the application must never use a key twice."""
+
+
+class BlobMissingError(Exception):
+    """An item that was never here came without its blob."""
+
+
+class Tables(Protocol):
+    """What the merge reads and writes, within one write transaction."""
+
+    def item(self, key: bytes) -> Item | None: ...
+
+    def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
+        """Write an item in place of `was`. blob: None when it is already there."""
+
+    def delete_item(self, was: Item) -> None:
+        """Remove an item and its blob."""
+
+    def items(self) -> Iterable[Item]:
+        """All items; the walk must bear the deletion of the item that it just gave."""
+
+    def orphan(self, put: Dot) -> Orphan | None: ...
+
+    def put_orphan(self, orphan: Orphan) -> None: ...
+
+    def delete_orphan(self, put: Dot) -> None: ...
+
+    def orphans(self) -> Iterable[Orphan]:
+        """All orphans; the walk must bear the deletion of the orphan that it just gave."""
+
+    def position(self, branch: Branch) -> int:
+        """The highest seq of a branch that is applied; 0 for an unknown branch."""
+
+    def set_position(self, branch: Branch, seq: int) -> None: ...
+
+
+class Change(IntEnum):
+    """What came of a record."""
+
+    HELD = 0  # it was applied before: nothing was touched, and the log has it
+    NOTHING = 1  # the vector alone: it said nothing new, or spoke of an item that was finished
+    ADDED = 2
+    CHANGED = 3
+    REMOVED = 4
+    ORPHANED = 5  # kept until the PUT comes
+
+
+class Applied(NamedTuple):
+    """What one record did to one item."""
+
+    change: Change
+    key: bytes
+    put: Dot
+    is_finished: bool = False  # all parts are terminal now: whoever owns the item writes its DONE
+
+
+# --- the lattice --------------------------------------------------------------------------------------------
+
+
+def join_part(mine: PartValue, theirs: PartValue) -> PartValue:
+    """Return the larger of two values. Values are totally ordered, so there are no ties to break."""
+    return theirs if theirs > mine else mine
+
+
+def join_parts(mine: Parts, theirs: Parts) -> dict[bytes, PartValue]:
+    """Return the union of two sets of parts; a part that both know has the larger value."""
+    joined = dict(mine)
+    for name, value in theirs.items():
+        known = joined.get(name)
+        joined[name] = value if known is None else join_part(known, value)
+    return joined
+
+
+def join_flags(mine: Flags, theirs: Flags) -> Flags:
+    """Return the one written last; of two written at once, the one with the larger data."""
+    return theirs if theirs > mine else mine
+
+
+def are_terminal(parts: Parts, terminal_rank: int) -> bool:
+    """Tell whether nothing is left to do. An item without parts ends by an explicit DONE alone."""
+    return bool(parts) and all(value.rank >= terminal_rank for value in parts.values())
+
+
+# --- what absence means -------------------------------------------------------------------------------------
+
+
+def absent_is_finished(tables: Tables, put: Dot) -> bool:
+    """Tell what it means that an item of this PUT is not here: True, it was finished; False, it never came."""
+    return tables.position(put.branch) >= put.seq
+
+
+def absent_there_is_finished(sender: Vector, put: Dot) -> bool:
+    """Tell what it means that an item we hold is not in a snapshot of that vector: finished, or never seen there."""
+    return sender.get(put.branch, 0) >= put.seq
+
+
+# --- records ------------------------------------------------------------------------------------------------
+
+
+def apply(tables: Tables, dot: Dot, record: Record, terminal_rank: int) -> Applied:
+    """Merge one record, and raise the vector to it.
+
+    The record may be our own or a peer's, new or long known: the same rules hold.
+    Errors: SequenceGapError, KeyTakenError; nothing of the transaction may then be kept.
+    """
+    position = tables.position(dot.branch)
+    put = record.put if record.put is not None else dot
+    if dot.seq <= position:
+        return Applied(Change.HELD, record.key, put)
+    if dot.seq != position + 1:
+        raise SequenceGapError(f"{dot.branch.node}/{dot.branch.incarnation:x}: at {position}, came {dot.seq}")
+    applied = _RULES[record.kind](tables, put, record, terminal_rank)
+    tables.set_position(dot.branch, dot.seq)
+    return applied
+
+
+def _put(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Applied:
+    was = _item_of(tables, record.key, put)
+    if was is not None:  # it came with a snapshot that had not ended
+        return _join(tables, was, dict(record.parts), record.flags, terminal_rank)
+    item = Item(record.key, put, dict(record.parts), record.flags, record.meta, len(record.blob))
+    return _insert(tables, item, record.blob, terminal_rank)
+
+
+def _change(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Applied:
+    return _learn(tables, record.key, put, dict(record.parts), record.flags, terminal_rank)
+
+
+def _end(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Applied:
+    return _remove(tables, record.key, put)
+
+
+def _void(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Applied:
+    applied = _remove(tables, record.key, put)
+    tables.delete_orphan(put)  # covered from now on: absence says all
+    return applied if applied.change is Change.REMOVED else Applied(Change.NOTHING, record.key, put)
+
+
+_RULES = {
+    Kind.PUT: _put,
+    Kind.PART: _change,
+    Kind.FLAGS: _change,
+    Kind.DONE: _end,
+    Kind.ABORT: _end,
+    Kind.VOID: _void,
+}
+
+
+# --- snapshots ----------------------------------------------------------------------------------------------
+
+
+def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applied:
+    """Merge one thing of a peer's snapshot. May be done item by item, between other changes.
+
+    The vector stays: until `end_snapshot` an added item is here without being covered, which every rule bears.
+    Errors: KeyTakenError, BlobMissingError.
+    """
+    if item.kind is Kind.DONE:
+        return _remove(tables, item.key, item.put)
+    parts = dict(item.parts)
+    if item.kind is not Kind.PUT:
+        return _learn(tables, item.key, item.put, parts, item.flags, terminal_rank)
+    was = _item_of(tables, item.key, item.put)
+    if was is not None:
+        return _join(tables, was, parts, item.flags, terminal_rank)
+    if absent_is_finished(tables, item.put):
+        return Applied(Change.NOTHING, item.key, item.put)
+    orphan = tables.orphan(item.put)
+    if orphan is not None and orphan.is_gone:  # the PUT is not covered yet: the orphan must outlive this snapshot
+        return Applied(Change.NOTHING, item.key, item.put)
+    if item.blob is None:
+        raise BlobMissingError(f"{item.key!r} of {item.put}")
+    added = Item(item.key, item.put, parts, item.flags, item.meta, len(item.blob))
+    return _insert(tables, added, item.blob, terminal_rank)
+
+
+def end_snapshot(tables: Tables, vector: Vector, keys: frozenset[bytes]) -> list[Applied]:
+    """Drop what the sender has finished and raise the vector to the sender's: the snapshot is merged.
+
+    vector  the sender's, of the very read transaction that the snapshot was read in
+    keys    of all items in the snapshot
+    """
+    dropped = []
+    for item in tables.items():
+        if item.key not in keys and absent_there_is_finished(vector, item.put):
+            tables.delete_item(item)
+            dropped.append(Applied(Change.REMOVED, item.key, item.put))
+    for branch, seq in vector.items():
+        if seq > tables.position(branch):
+            tables.set_position(branch, seq)
+    for orphan in tables.orphans():
+        if absent_is_finished(tables, orphan.put):  # covered now: absence says all that the orphan said
+            tables.delete_orphan(orphan.put)
+    return dropped
+
+
+# --- the few things that can happen to an item --------------------------------------------------------------
+
+
+def _item_of(tables: Tables, key: bytes, put: Dot) -> Item | None:
+    """Return the item of that PUT. Errors: KeyTakenError when the key is another PUT's."""
+    was = tables.item(key)
+    if was is not None and was.put != put:
+        raise KeyTakenError(f"{key!r}: held of {was.put}, came of {put}")
+    return was
+
+
+def _insert(tables: Tables, item: Item, blob: bytes, terminal_rank: int) -> Applied:
+    """Add an item, with what was learned of it before it came."""
+    orphan = tables.orphan(item.put)
+    if orphan is not None:
+        tables.delete_orphan(item.put)
+        if orphan.is_gone:
+            return Applied(Change.NOTHING, item.key, item.put)
+        item = item._replace(parts=join_parts(item.parts, orphan.parts), flags=join_flags(item.flags, orphan.flags))
+    tables.put_item(item, None, blob)
+    return Applied(Change.ADDED, item.key, item.put, are_terminal(item.parts, terminal_rank))
+
+
+def _join(tables: Tables, was: Item, parts: Parts, flags: Flags, terminal_rank: int) -> Applied:
+    """Raise an item that is here."""
+    item = was._replace(parts=join_parts(was.parts, parts), flags=join_flags(was.flags, flags))
+    if item == was:
+        return Applied(Change.NOTHING, was.key, was.put)
+    tables.put_item(item, was, None)
+    return Applied(Change.CHANGED, was.key, was.put, are_terminal(item.parts, terminal_rank))
+
+
+def _learn(tables: Tables, key: bytes, put: Dot, parts: Parts, flags: Flags, terminal_rank: int) -> Applied:
+    """Join what is said of an item into it, or keep it for the day it comes."""
+    was = tables.item(key)
+    if was is not None and was.put == put:
+        return _join(tables, was, parts, flags, terminal_rank)
+    if absent_is_finished(tables, put):
+        return Applied(Change.NOTHING, key, put)
+    known = tables.orphan(put) or Orphan(key, put, False, {}, NO_FLAGS)
+    if known.is_gone:
+        return Applied(Change.NOTHING, key, put)
+    orphan = known._replace(parts=join_parts(known.parts, parts), flags=join_flags(known.flags, flags))
+    tables.put_orphan(orphan)
+    return Applied(Change.ORPHANED, key, put)
+
+
+def _remove(tables: Tables, key: bytes, put: Dot) -> Applied:
+    """Take an item away, and see to it that its PUT, should it come later, does not bring it back."""
+    was = tables.item(key)
+    is_here = was is not None and was.put == put
+    if is_here and was is not None:
+        tables.delete_item(was)
+    if not absent_is_finished(tables, put):
+        tables.put_orphan(Orphan(key, put, True, {}, NO_FLAGS))
+        return Applied(Change.REMOVED if is_here else Change.ORPHANED, key, put)
+    return Applied(Change.REMOVED if is_here else Change.NOTHING, key, put)

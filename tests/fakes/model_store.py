@@ -1,0 +1,247 @@
+"""A member's store in memory: what is durable, what is on its way, and what a crash does to either.
+
+It runs the same merge as the store on disk and keeps the same promises, without a disk. Usage:
+
+    store.begin(commit, ...)   # Commit effects that go into one transaction
+    store.complete()           # it became durable: a Committed event; or it could not be applied: CommitFailed
+    store.lose()               # crash (or full disk) instead: nothing of it was kept
+    store.image()              # what a member that starts now is given
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from replicator.core import merge
+from replicator.core.events import (
+    Authority,
+    Commit,
+    Committed,
+    CommitFailed,
+    Image,
+    LogRead,
+    ReadLog,
+    ReadSnapshot,
+    SnapshotRead,
+)
+from replicator.core.merge import Applied, Change
+from replicator.core.values import Branch, Dot, Item, Kind, Orphan, Record, Vector
+from replicator.core.vectors import covers
+
+MISSING = object()
+
+
+class ModelTables:
+    """The tables that the merge works on. Every write can be undone until the transaction is kept."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, Item] = {}
+        self.blobs: dict[bytes, bytes] = {}
+        self.orphaned: dict[Dot, Orphan] = {}
+        self.vector: Vector = {}
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+
+    def write(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        """Set an entry of any table, or remove it when the value is MISSING."""
+        self._undo.append((table, key, table.get(key, MISSING)))
+        if value is MISSING:
+            table.pop(key, None)
+        else:
+            table[key] = value
+
+    def keep(self) -> None:
+        self._undo.clear()
+
+    def undo(self) -> None:
+        while self._undo:
+            table, key, value = self._undo.pop()
+            if value is MISSING:
+                table.pop(key, None)
+            else:
+                table[key] = value
+
+    # what merge.Tables asks for
+
+    def item(self, key: bytes) -> Item | None:
+        return self.held.get(key)
+
+    def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
+        assert self.held.get(item.key) == was
+        self.write(self.held, item.key, item)
+        if blob is not None:
+            self.write(self.blobs, item.key, blob)
+
+    def delete_item(self, was: Item) -> None:
+        assert self.held.get(was.key) == was
+        self.write(self.held, was.key, MISSING)
+        self.write(self.blobs, was.key, MISSING)
+
+    def items(self) -> Iterator[Item]:
+        return iter(list(self.held.values()))
+
+    def orphan(self, put: Dot) -> Orphan | None:
+        return self.orphaned.get(put)
+
+    def put_orphan(self, orphan: Orphan) -> None:
+        self.write(self.orphaned, orphan.put, orphan)
+
+    def delete_orphan(self, put: Dot) -> None:
+        if put in self.orphaned:
+            self.write(self.orphaned, put, MISSING)
+
+    def orphans(self) -> Iterator[Orphan]:
+        return iter(list(self.orphaned.values()))
+
+    def position(self, branch: Branch) -> int:
+        return self.vector.get(branch, 0)
+
+    def set_position(self, branch: Branch, seq: int) -> None:
+        self.write(self.vector, branch, seq)
+
+
+class ModelStore:
+    """Tables, log, floors and authority, with at most one transaction in flight.
+
+    log_records_max   of one branch; older records are cut even when the peer lacks them
+    """
+
+    def __init__(self, store_id: bytes, terminal_rank: int, log_records_max: int = 1 << 30) -> None:
+        self.store_id = store_id
+        self.terminal_rank = terminal_rank
+        self.log_records_max = log_records_max
+        self.tables = ModelTables()
+        self.log: dict[Dot, Record] = {}
+        self.cut: Vector = {}  # the log of a branch begins after this seq
+        self.floors: Vector = {}
+        self.authority = Authority(0, 0)
+        self.in_flight: tuple[Commit, ...] = ()
+        self.applied: list[tuple[Dot, Record, Applied]] = []  # by the last transaction, for whoever watches
+
+    # --- the transaction ------------------------------------------------------------------------------------
+
+    def begin(self, *commits: Commit) -> None:
+        """Start a transaction; nothing of it can be read before it is complete."""
+        assert not self.in_flight, "one transaction at a time"
+        self.in_flight = commits
+
+    def lose(self) -> None:
+        """Crash before the transaction was durable."""
+        self.in_flight = ()
+
+    def complete(self) -> Committed | CommitFailed:
+        """Make the transaction durable, all or nothing."""
+        commits, self.in_flight = self.in_flight, ()
+        finished: dict[Dot, bytes] = {}
+        self.applied = []
+        try:
+            for commit in commits:
+                self._apply(commit, finished)
+        except (merge.SequenceGapError, merge.KeyTakenError, merge.BlobMissingError) as error:
+            self.tables.undo()
+            return CommitFailed(commits[0].ticket, f"{type(error).__name__}: {error}")
+        self.tables.keep()
+        return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()))
+
+    def _apply(self, commit: Commit, finished: dict[Dot, bytes]) -> None:
+        write = self.tables.write
+        for dot, record in commit.records:
+            applied = merge.apply(self.tables, dot, record, self.terminal_rank)
+            self._note(applied, finished)
+            self.applied.append((dot, record, applied))
+            if applied.change is not Change.HELD:
+                write(self.log, dot, record._replace(blob=b""))
+                self._cut(dot.branch, dot.seq - self.log_records_max)
+        for item in commit.items:
+            self._note(merge.merge_item(self.tables, item, self.terminal_rank), finished)
+        if commit.absent_of is not None:
+            vector, keys = commit.absent_of
+            assert commit.vector == vector
+            raised = [branch for branch, seq in vector.items() if seq > self.tables.position(branch)]
+            for applied in merge.end_snapshot(self.tables, vector, keys):
+                self._note(applied, finished)
+            for branch in raised:
+                self._cut(branch, vector[branch])
+        if commit.authority is not None:
+            assert commit.authority >= self.authority, "authority never goes back"
+            write(self.__dict__, "authority", commit.authority)
+        if commit.floors is not None:
+            write(self.__dict__, "floors", dict(commit.floors))
+            for branch, seq in commit.floors.items():
+                assert seq <= self.tables.position(branch)
+                self._cut(branch, seq)
+
+    def _cut(self, branch: Branch, seq: int) -> None:
+        """Drop the log of a branch up to a seq."""
+        was = self.cut.get(branch, 0)
+        if seq > was:
+            self.tables.write(self.cut, branch, seq)
+            for old in range(was + 1, seq + 1):
+                if Dot(branch, old) in self.log:
+                    self.tables.write(self.log, Dot(branch, old), MISSING)
+
+    @staticmethod
+    def _note(applied: Applied, finished: dict[Dot, bytes]) -> None:
+        if applied.is_finished:
+            finished[applied.put] = applied.key
+        elif applied.change is Change.REMOVED:
+            finished.pop(applied.put, None)
+
+    # --- reads, of what is durable --------------------------------------------------------------------------
+
+    @property
+    def vector(self) -> Vector:
+        return self.tables.vector
+
+    @property
+    def items(self) -> dict[bytes, Item]:
+        return self.tables.held
+
+    def read_log(self, ask: ReadLog) -> LogRead:
+        """Answer a ReadLog effect."""
+        if ask.first_seq <= self.cut.get(ask.branch, 0):
+            return LogRead(ask.session, ask.branch, ask.first_seq, None)
+        records: list[Record] = []
+        octets = 0
+        for seq in range(ask.first_seq, self.vector.get(ask.branch, 0) + 1):
+            dot = Dot(ask.branch, seq)
+            record = self._shippable(dot, self.log[dot])
+            octets += len(record.blob) + len(record.meta)
+            if records and octets > ask.octets_max:
+                break
+            records.append(record)
+        return LogRead(ask.session, ask.branch, ask.first_seq, tuple(records))
+
+    def _shippable(self, dot: Dot, record: Record) -> Record:
+        if record.kind is not Kind.PUT:
+            return record
+        item = self.items.get(record.key)
+        if item is None or item.put != dot:
+            return Record(Kind.VOID, record.key)
+        return record._replace(blob=self.tables.blobs[record.key])
+
+    def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
+        """Answer a ReadSnapshot effect: all pieces, as they are at this moment."""
+        items = [
+            (item, None if covers(ask.known, item.put) else self.tables.blobs[item.key]) for item in self.items.values()
+        ]
+        pieces = [tuple(items[at : at + piece_items_max]) for at in range(0, len(items), piece_items_max)] or [()]
+        last = len(pieces) - 1
+        orphans = tuple(self.tables.orphaned.values())
+        return [
+            SnapshotRead(
+                session=ask.session,
+                vector=dict(self.vector) if number == 0 else None,
+                items=piece,
+                is_last=number == last,
+                orphans=orphans if number == 0 else (),
+            )
+            for number, piece in enumerate(pieces)
+        ]
+
+    def image(self) -> Image:
+        """Return what a member that starts on this store is given."""
+        finished = tuple(
+            (item.key, item.put) for item in self.items.values() if merge.are_terminal(item.parts, self.terminal_rank)
+        )
+        return Image(self.store_id, dict(self.vector), self.authority, dict(self.floors), finished)
