@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from mtad.mail import dsn
-from mtad.mail.envelope import Envelope, Recipient, domain_of
+from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
@@ -18,6 +18,7 @@ from mtad.runner.retry import after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import Changes, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import FAR_MS, LocalSpool
+from mtad.spool.notification import Notifier
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
@@ -45,12 +46,6 @@ class Attempting(Protocol):
     ) -> dict[str, Outcome]: ...
 
 
-class Signing(Protocol):
-    """DKIM, for the DSNs that we make."""
-
-    def sign(self, content: bytes, domain: str) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class RunnerLimits:
     """How much is tried at once."""
@@ -67,14 +62,13 @@ class Collaborators:
     spool: LocalSpool
     routing: Routing
     attempting: Attempting
-    signer: Signing
+    notifier: Notifier
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
     """What the runner needs to know of this node."""
 
-    hostname: str
     node: int
     wall_ms: Callable[[], int]
     next_queue_id: Callable[[], QueueId]
@@ -89,7 +83,7 @@ class Runner:
         self._spool = collaborators.spool
         self._routing = collaborators.routing
         self._attempting = collaborators.attempting
-        self._signer = collaborators.signer
+        self._notifier = collaborators.notifier
         self._events = events
         self._in_flight: dict[QueueId, asyncio.Task[None]] = {}
         self._past_dot: set[QueueId] = set()  # messages of which some next hop may have the final dot already
@@ -267,29 +261,8 @@ class Runner:
                 )
             return ()
         wall_ms = self._local.wall_ms()
-        report = dsn.Report(
-            self._local.hostname,
-            message.queue_id,
-            message.reverse_path,
-            message.arrival_ms,
-            failed,
-            content,
-            wall_ms,
-        )
-        return (self._dsn_message(report, message, wall_ms),)
-
-    def _dsn_message(self, report: dsn.Report, message: StoredMessage, wall_ms: int) -> QueuedMessage:
-        composed = dsn.compose(report)
+        of = (message.queue_id, message.reverse_path, message.arrival_ms)
+        report = self._notifier.report(of, failed, content, wall_ms)
         queue_id = self._local.next_queue_id()
         self._events.emit("dsn.queued", queue_id=queue_id, of=message.queue_id, recipient=message.reverse_path)
-        return QueuedMessage(
-            queue_id=queue_id,
-            reverse_path="",
-            arrival_ms=wall_ms,
-            client=message.client,
-            content=self._signer.sign(composed, domain_of(f"@{self._local.hostname}")) + composed,
-            recipients={message.reverse_path: RecipientState(due_ms=wall_ms)},
-            is_8bit=not composed.isascii(),
-            is_utf8=not message.reverse_path.isascii(),
-            dsn_of=message.queue_id,
-        )
+        return (self._notifier.message(report, queue_id),)

@@ -1,0 +1,49 @@
+"""The listening sockets: made by the supervisor, one for each worker, so that a worker's end loses none."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from mtad.config.forms import Address
+
+BACKLOG = 1024
+
+
+def open_sockets(addresses: Sequence[Address], copies: int) -> list[list[socket.socket]]:
+    """Return `copies` lists of listening sockets, each list for all addresses; the kernel shares out clients.
+
+    An address with port 0 gets one free port for all its copies.
+    Errors: OSError, with the address in its text.
+    """
+    lists: list[list[socket.socket]] = [[] for _ in range(copies)]
+    for address in addresses:
+        port = address.port
+        for sockets in lists:
+            made = _listen(address.host, port)
+            port = made.getsockname()[1]
+            sockets.append(made)
+    return lists
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # IPPROTO_TCP by name: asyncio sets TCP_NODELAY only on connections of such a socket.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((host, port))
+        made.listen(BACKLOG)
+        made.setblocking(False)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return made
+
+
+def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
+    """Return the sockets that the supervisor handed over."""
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -1,0 +1,57 @@
+"""Paths as clients write them."""
+
+import pytest
+
+from mtad.mail.address import BadPath, Mailbox, parse_mailbox, parse_path
+
+
+@pytest.mark.parametrize(
+    ("text", "local_part", "domain"),
+    [
+        ("user@example.org", "user", "example.org"),
+        ("User.Name+tag@Example.ORG", "User.Name+tag", "Example.ORG"),
+        ('"a b"@example.org', '"a b"', "example.org"),
+        (r'"a\"b@c"@example.org', r'"a\"b@c"', "example.org"),
+        ("u%d@example.org", "u%d", "example.org"),
+        ("user@[192.0.2.1]", "user", "[192.0.2.1]"),
+        ("user@[IPv6:2001:db8::1]", "user", "[IPv6:2001:db8::1]"),
+        ("postmaster", "postmaster", ""),
+        ("PostMaster", "PostMaster", ""),
+        ("jörg@exämple.org", "jörg", "exämple.org"),
+        ("@relay.example,@other.example:user@example.org", "user", "example.org"),
+    ],
+)
+def test_a_path_is_taken_apart(text, local_part, domain):
+    assert parse_path(text) == Mailbox(local_part, domain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user",
+        "user@",
+        "@example.org",
+        "user@example.org.",
+        "user@-x.org",
+        "a..b@c",
+        "a@b@c",
+        "a b@c",
+        "a@b c",
+        "a@b\r\n",
+    ],
+)
+def test_what_is_no_path_says_why(text):
+    assert isinstance(parse_path(text), BadPath)
+
+
+def test_the_null_reverse_path_is_none():
+    assert parse_path("") is None
+
+
+def test_a_path_has_a_limit():
+    assert isinstance(parse_mailbox("a" * 2000 + "@example.org"), BadPath)
+
+
+def test_many_at_signs_or_quotes_cost_no_time():
+    for hostile in ('"' + "\\" * 1000 + "@", "@" * 1000, "a." * 500, '"' * 1000):
+        assert isinstance(parse_mailbox(hostile), BadPath)

@@ -1,0 +1,100 @@
+"""A message survives the way into the store and out of it."""
+
+import pytest
+
+from mtad.mail.envelope import Client
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.pb import queue_pb2
+from mtad.spool import codec
+from mtad.spool.door import META_FORMAT, Attempt, QueuedMessage, Rank, RecipientState
+from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind
+
+DOT = Dot(Branch(1, 0xABC), 7)
+ATTEMPT = Attempt(5_000, Outcome(Result.UNKNOWN, Reply.of(451, "4.4.2", "lost"), "mx.example.net"), 2)
+MESSAGE = QueuedMessage(
+    queue_id="01JD4Z8Q6K100000",
+    reverse_path="alice@example.org",
+    arrival_ms=4_000,
+    client=Client("2001:db8::1", 4711, "client.example", True, True, "alice"),
+    content=b"Subject: x\r\n\r\n\xff\r\n",
+    recipients={
+        "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12),
+        "jörg@example.net": RecipientState(),
+    },
+    is_8bit=True,
+    is_utf8=True,
+    is_sender_verified=True,
+    is_submission=True,
+    dsn_of="01JD4Z8Q6K199999",
+)
+
+
+def item_of(record, flags=NO_FLAGS):
+    return Item(record.key, DOT, dict(record.parts), flags, record.meta, len(record.blob))
+
+
+def test_a_message_comes_back_as_it_was():
+    read = codec.read_message(item_of(codec.put_record(MESSAGE, hlc=1)))
+    for name in ("queue_id", "reverse_path", "arrival_ms", "client", "is_8bit", "is_utf8", "is_submission", "dsn_of"):
+        assert getattr(read, name) == getattr(MESSAGE, name)
+    assert read.recipients == MESSAGE.recipients
+    assert read.is_sender_verified
+    assert read.size_octets == len(MESSAGE.content)
+    assert read.position == "1.0000000000000abc.7"
+    assert not read.is_held
+
+
+def test_a_worker_hands_over_all_of_it():
+    sent = queue_pb2.NewMessage.FromString(codec.new_message(MESSAGE).SerializeToString())
+    assert codec.read_new_message(sent) == MESSAGE
+
+
+def test_octets_that_are_no_utf8_do_not_stop_a_message():
+    odd = QueuedMessage(
+        "01JD4Z8Q6K100000", "\udcff@x", 1, Client("::1", 1, "\udce4"), b"", {"\udcfc@y": RecipientState()}
+    )
+    read = codec.read_message(item_of(codec.put_record(odd, hlc=1)))
+    assert read.reverse_path == "\\udcff@x"
+    assert list(read.recipients) == ["\\udcfc@y"]
+
+
+def test_more_attempts_and_a_higher_rank_are_larger():
+    def value(*arguments):
+        return codec.part_value(RecipientState(*arguments), hlc=1)
+
+    ladder = [
+        value(Rank.QUEUED),
+        value(Rank.DEFERRED, 1, (), 1),
+        value(Rank.DEFERRED, 0, (), 2),
+        value(Rank.CANCELLED),
+        value(Rank.FAILED),
+        value(Rank.DELIVERED),
+    ]
+    assert ladder == sorted(ladder)
+
+
+def test_an_item_is_finished_when_every_recipient_is():
+    item = item_of(codec.put_record(MESSAGE, hlc=1))
+    done = RecipientState(Rank.DELIVERED)
+    assert not codec.is_finished_by(item, {"bob@example.net": done})
+    assert codec.is_finished_by(item, {"bob@example.net": done, "jörg@example.net": done})
+
+
+def test_hold_is_written_and_read():
+    record = codec.flags_record(item_of(codec.put_record(MESSAGE, 1)), is_held=True, reason="why", hlc=9)
+    assert record.kind is Kind.FLAGS
+    read = codec.read_message(item_of(codec.put_record(MESSAGE, 1), record.flags))
+    assert (read.is_held, read.hold_reason) == (True, "why")
+
+
+def test_a_newer_format_is_refused():
+    meta = codec.meta_message(MESSAGE)
+    meta.format = META_FORMAT + 1
+    item = item_of(codec.put_record(MESSAGE, 1))._replace(meta=meta.SerializeToString())
+    with pytest.raises(codec.QueueFormatError, match="knows up to"):
+        codec.read_message(item)
+
+
+def test_a_rank_of_a_newer_program_counts_by_its_number():
+    assert codec.read_state(9, 0, queue_pb2.RecipientState()).rank is Rank.DELIVERED
