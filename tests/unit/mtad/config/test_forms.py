@@ -1,0 +1,85 @@
+"""Each form takes what it says and tells why it does not take the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtad.config import forms
+from mtad.config.forms import Address, Form, Unfit
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "value"),
+    [
+        (forms.NAME, "a", "a"),
+        (forms.NAME, "alpha-1", "alpha-1"),
+        (forms.DOMAIN, "Example.ORG.", "example.org"),
+        (forms.DOMAIN, "localhost", "localhost"),
+        (forms.DOMAIN, "xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+        (forms.HOSTNAME, "MX1.example.org", "mx1.example.org"),
+        (forms.SELECTOR, "s2026", "s2026"),
+        (forms.SELECTOR, "a_b.2026-01", "a_b.2026-01"),
+        (forms.LISTENER, "127.0.0.1:25", Address("127.0.0.1", 25)),
+        (forms.LISTENER, "[::1]:0", Address("::1", 0)),
+        (forms.LISTENER, "0.0.0.0:65535", Address("0.0.0.0", 65535)),
+        (forms.ENDPOINT, "mx2.example.org:7250", Address("mx2.example.org", 7250)),
+        (forms.ENDPOINT, "[2001:db8::1]:7250", Address("2001:db8::1", 7250)),
+        (forms.RESOLVER, "127.0.0.1", Address("127.0.0.1", 53)),
+        (forms.RESOLVER, "::1", Address("::1", 53)),
+        (forms.RESOLVER, "[::1]", Address("::1", 53)),
+        (forms.RESOLVER, "[::1]:5353", Address("::1", 5353)),
+        (forms.RESOLVER, "192.0.2.1:5353", Address("192.0.2.1", 5353)),
+    ],
+)
+def test_takes(form: Form, text: str, value: object) -> None:
+    assert form.read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "why"),
+    [
+        (forms.NAME, "", "is no name"),
+        (forms.NAME, "Alpha", "is no name"),
+        (forms.NAME, "-a", "is no name"),
+        (forms.NAME, "a.b", "is no name"),
+        (forms.NAME, "a\n", "is no name"),
+        (forms.NAME, "a" * 64, "is no name"),
+        (forms.DOMAIN, "", "is no domain name"),
+        (forms.DOMAIN, "a..b", "is no domain name"),
+        (forms.DOMAIN, "a_b.example", "is no domain name"),
+        (forms.DOMAIN, ".".join(["a" * 60] * 5), "is no domain name"),
+        (forms.DOMAIN, "münchen.example", "is not ASCII"),
+        (forms.DOMAIN, "192.0.2.1", "is an IP address"),
+        (forms.HOSTNAME, "mx1", "has no domain behind"),
+        (forms.HOSTNAME, "a..b", "is no domain name"),
+        (forms.SELECTOR, "a b", "is no selector"),
+        (forms.SELECTOR, "a.", "is no selector"),
+        (forms.LISTENER, "mx1:25", "does not begin with an IP address"),
+        (forms.LISTENER, "127.0.0.1", "has no port"),
+        (forms.LISTENER, "127.0.0.1:", "has no port"),
+        (forms.LISTENER, "127.0.0.1:smtp", "has 'smtp' where a port number belongs"),
+        (forms.LISTENER, "127.0.0.1:65536", "has '65536' where a port number belongs"),
+        (forms.LISTENER, "127.0.0.1:" + "9" * 5000, "where a port number belongs"),
+        (forms.LISTENER, "127.0.0.1:²", "where a port number belongs"),
+        (forms.LISTENER, "::1:25", "without brackets"),
+        (forms.LISTENER, "[127.0.0.1]:25", "no IPv6 address between the brackets"),
+        (forms.LISTENER, "[::1]", "has no port"),
+        (forms.LISTENER, "[::1]:x", "where a port number belongs"),
+        (forms.ENDPOINT, ":7250", "does not begin with an IP address or a host name"),
+        (forms.ENDPOINT, "a b:7250", "does not begin with an IP address or a host name"),
+        (forms.ENDPOINT, "mx2.example.org", "has no port"),
+        (forms.ENDPOINT, "mx2.example.org:0", "has port 0"),
+        (forms.RESOLVER, "resolver.example", "does not begin with an IP address"),
+        (forms.RESOLVER, "127.0.0.1:0", "has port 0"),
+        (forms.RESOLVER, "[::1", "without brackets"),
+    ],
+)
+def test_refuses(form: Form, text: str, why: str) -> None:
+    taken = form.read(text)
+    assert isinstance(taken, Unfit)
+    assert why in taken.why
+
+
+@pytest.mark.parametrize("address", [Address("::1", 25), Address("mx.example.org", 7250)])
+def test_an_address_is_written_as_it_is_read(address: Address) -> None:
+    assert forms.ENDPOINT.read(str(address)) == address

@@ -1,0 +1,212 @@
+"""Every message of the reader, and that a good file becomes the settings that it states."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from mtad.config.forms import Address
+from mtad.config.read import FILE_OCTETS_MAX, ConfigurationError, ConfigurationErrors, read, read_text
+from mtad.config.settings import Delivery, DkimKey, Log, Settings
+
+FILE = Path("/etc/mtad/mtad.toml")
+MINIMAL = """\
+[node]
+name = "alpha"
+id = 1
+hostname = "mx1.example.org"
+domains = ["example.org"]
+
+[smtp]
+listen = ["127.0.0.1:25"]
+"""
+PAIR = """
+[replication]
+group = "mail"
+listen = "127.0.0.1:7250"
+ca = "pki/ca.pem"
+cert = "pki/alpha.pem"
+key = "pki/alpha.key"
+peer = { name = "beta", id = 2, address = "mx2.example.org:7250" }
+"""
+
+
+def good(text: str) -> Settings:
+    settings = read_text(text, FILE)
+    assert isinstance(settings, Settings), str(settings)
+    return settings
+
+
+def errors(text: str) -> list[str]:
+    found = read_text(text, FILE)
+    assert isinstance(found, ConfigurationErrors)
+    return [str(error) for error in found.errors]
+
+
+def with_line(old: str, new: str) -> str:
+    assert old in MINIMAL + PAIR
+    return (MINIMAL + PAIR).replace(old, new)
+
+
+def test_minimal_file_takes_every_default() -> None:
+    settings = good(MINIMAL)
+    assert settings.node.domains == ("example.org",)
+    assert settings.smtp.listen == (Address("127.0.0.1", 25),)
+    assert (settings.delivery, settings.log, settings.replication) == (Delivery(), Log(), None)
+    assert settings.node.admin_socket == Path("/run/mtad/admin.sock")
+
+
+def test_paths_start_at_the_files_folder() -> None:
+    settings = good(MINIMAL.replace("id = 1", 'id = 1\ndata_dir = "var/data"\nrun_dir = "/run/x"') + PAIR)
+    assert settings.node.data_dir == Path("/etc/mtad/var/data")
+    assert settings.node.run_dir == Path("/run/x")
+    assert settings.replication is not None
+    assert settings.replication.ca == Path("/etc/mtad/pki/ca.pem")
+
+
+def test_a_pair_and_keys_are_read() -> None:
+    settings = good(MINIMAL + PAIR + '[[dkim.keys]]\ndomain = "example.org"\nselector = "s1"\nfile = "k.pem"\n')
+    assert settings.replication is not None
+    assert settings.replication.peer.address == Address("mx2.example.org", 7250)
+    assert settings.dkim.keys == (DkimKey("example.org", "s1", Path("/etc/mtad/k.pem")),)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    deadline = good(MINIMAL + "[delivery]\ndeadline_seconds = 5\n").delivery.deadline_seconds
+    assert (deadline, type(deadline)) == (5.0, float)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        good(MINIMAL).log = Log()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("id = 1\n", "id = 0\n", 3, "node.id 0 is too small; allowed: a whole number from 1 to 31"),
+        ("id = 1\n", "id = 32\n", 3, "node.id 32 is too large; allowed: a whole number from 1 to 31"),
+        ("id = 1\n", "id = 1.0\n", 3, "node.id is a number (1.0); allowed: a whole number from 1 to 31"),
+        ("id = 1\n", "id = true\n", 3, "node.id is a boolean (true); allowed: a whole number from 1 to 31"),
+        ("id = 1\n", 'id = "1"\n', 3, "node.id is a text ('1'); allowed: a whole number from 1 to 31"),
+        ("id = 1\n", f"id = 0x{'f' * 5000}\n", 3, "node.id a very long number is too large; allowed: a whole number"),
+        ("id = 1\n", "id = 1\nworker = 3\n", 4, "node.worker is not a setting; did you mean workers?"),
+        ("id = 1\n", "id = 1\nxyz = 3\n", 4, "node.xyz is not a setting; known here: name, id, hostname, domains, "),
+        ("id = 1\n", 'id = 1\n"\\u001b" = 3\n', 4, 'node."\\u001b" is not a setting'),
+        ("id = 1\n", "", 1, "node.id is missing; allowed: a whole number from 1 to 31"),
+        ('"alpha"', "7", 2, "node.name is a whole number (7); allowed: lower-case letters"),
+        ('"alpha"', '"Alpha"', 2, "node.name 'Alpha' is no name; allowed: lower-case letters"),
+        ('"alpha"', f'"{"A" * 99}"', 2, f"node.name '{'A' * 56}... is no name"),
+        ('"mx1.example.org"', '"mx1"', 4, "node.hostname 'mx1' has no domain behind the host; allowed: a host name"),
+        ('["example.org"]', "[]", 5, "node.domains has 0 entries; allowed: a list of 1 to 10_000, each a domain name"),
+        ('["example.org"]', '"example.org"', 5, "node.domains is a text ('example.org'); allowed: a list of 1 to"),
+        ('["example.org"]', '["a.b",\n"_"]', 6, "node.domains[1] '_' is no domain name; allowed: a domain name"),
+        ('["example.org"]', '["a.b",\n[]]', 6, "node.domains[1] is a list ([]); allowed: a domain name"),
+        ('["example.org"]', '["a.b",\n"A.b"]', 6, "node.domains[1] 'a.b' is given twice"),
+        ('["127.0.0.1:25"]', '["x:25"]', 8, "smtp.listen[0] 'x:25' does not begin with an IP address; allowed: an IP"),
+        ('["127.0.0.1:25"]', '["[::1]:25","[::1]:25"]', 8, "smtp.listen[1] '[::1]:25' is given twice"),
+        ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_key="k"', 9, "smtp.tls_key is given alone; smtp.tls_cert belongs"),
+        ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_cert="k"', 9, "smtp.tls_cert is given alone; smtp.tls_key belongs"),
+        ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_cert=""', 9, "smtp.tls_cert '' is no path; allowed: a path, absolute"),
+        ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_cert=1', 9, "smtp.tls_cert is a whole number (1); allowed: a path"),
+        (
+            '["127.0.0.1:25"]',
+            '["[::1]:25"]\nmemory_octets_max = 1_000_000',
+            9,
+            "smtp.memory_octets_max 1000000 is too small; at least smtp.size_octets_max",
+        ),
+        (
+            "[smtp]",
+            "[delivery]\nretry_seconds_max = 10\n[smtp]",
+            8,
+            "delivery.retry_seconds_max 10 is too small; at least delivery.retry_seconds",
+        ),
+        ("[smtp]", "[delivery]\ndeadline_seconds = nan\n[smtp]", 8, "delivery.deadline_seconds nan is too large"),
+        (
+            "[smtp]",
+            "[delivery]\ndeadline_seconds = 1979-05-27\n[smtp]",
+            8,
+            "delivery.deadline_seconds is a date or time (1979-05-27); allowed: a number from 0 to 600",
+        ),
+        ("[smtp]", '[log]\nformat = "xml"\n[smtp]', 8, "log.format 'xml' is not known; allowed: \"logfmt\" or"),
+        ("[smtp]", "[log]\nformat = 1\n[smtp]", 8, "log.format is a whole number (1); allowed: \"logfmt\" or"),
+        ("[smtp]", "[dkim]\nkeys = [1]\n[smtp]", 8, "dkim.keys[0] is a whole number (1); allowed: a table"),
+        ("[smtp]", '[[dkim.keys]]\nselector="a"\nfile="b"\n[smtp]', 7, "dkim.keys[0].domain is missing; allowed: a domain name"),
+        ("[smtp]", "[loh]\n[smtp]", 7, "loh is not a setting; did you mean log?"),
+        ('name = "beta"', 'name = "alpha"', 16, "replication.peer.name is this node's own; the two nodes differ in it"),
+        ("id = 2", "id = 1", 16, "replication.peer.id is this node's own; the two nodes differ in it"),
+        ("[replication]\n", "[replication]\nbeat_milliseconds = 1000\npromote_after_seconds = 3\n", 12,
+         "replication.promote_after_seconds 3 is too small; at least four beats"),
+        ('ca = "pki/ca.pem"\n', 'ca = "a\\u0000b"\n', 13, "replication.ca 'a\\x00b' is no path; allowed: a path"),
+    ],
+)  # fmt: skip
+def test_one_error(old: str, new: str, line: int, message: str) -> None:
+    (found,) = errors(with_line(old, new))
+    assert found.startswith(f"{FILE}:{line}: {message}")
+
+
+def test_a_key_that_two_signatures_share_is_refused() -> None:
+    key = '[[dkim.keys]]\ndomain = "a.org"\nselector = "s"\nfile = "k"\n'
+    (found,) = errors(MINIMAL + key + key)
+    assert found == f"{FILE}:13: dkim.keys[1] 's._domainkey.a.org' is given twice"
+
+
+def test_all_errors_come_at_once_in_the_order_of_lines() -> None:
+    text = '[log]\nlevel = "loud"\n[smtp]\nlisten = ["x"]\nsessions_max = 0\n[node]\nid = 77\n'
+    found = errors(text)
+    assert [error.split(" ")[0] for error in found] == [f"{FILE}:{line}:" for line in (2, 4, 5, 6, 6, 6, 7)]
+    assert [error.split(" ")[1] for error in found[3:6]] == ["node.name", "node.hostname", "node.domains"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", [f"{FILE}: node is missing; allowed: a table with name", f"{FILE}: smtp is missing; allowed: a table"]),
+        ("node = 1\n", [f"{FILE}: smtp is missing", f"{FILE}:1: node is a whole number (1); allowed: a table"]),
+        ("[node\n", [f"{FILE}:1: not TOML: Expected ']' at the end of a table declaration"]),
+        ("a = 1\n\na = 2\n", [f"{FILE}:3: not TOML: Cannot overwrite a value"]),
+        ("a = 1\nb = [\n1,", [f"{FILE}:3: not TOML: Invalid value"]),
+        ("a = '", [f"{FILE}:1: not TOML: "]),
+        ("a = " + "[" * 5000, [f"{FILE}: is nested too deeply"]),
+        ("a = " + "1" * 5000, [f"{FILE}: has a number with too many digits"]),
+    ],
+)
+def test_a_text_as_a_whole(text: str, found: list[str]) -> None:
+    for error, start in zip(errors(text), found, strict=True):
+        assert error.startswith(start)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_bytes((MINIMAL + PAIR).replace("\n", "\r\n").encode())
+    settings = read(path)
+    assert isinstance(settings, Settings)
+    assert settings.replication is not None
+    assert settings.replication.key == tmp_path / "pki/alpha.key"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    found = read(tmp_path / "none.toml")
+    assert str(found) == f"{tmp_path}/none.toml: cannot be read: No such file or directory; `mtad init DIR` writes one"
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_bytes(b"# one\n\xff = 2\n")
+    assert str(read(path)) == f"{path}:2: not UTF-8; TOML is UTF-8"
+
+
+def test_a_file_has_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_bytes(MINIMAL.encode().ljust(FILE_OCTETS_MAX, b"\n"))
+    assert isinstance(read(path), Settings)
+    path.write_bytes(MINIMAL.encode().ljust(FILE_OCTETS_MAX + 1, b"\n"))
+    assert str(read(path)) == f"{path}: is larger than {FILE_OCTETS_MAX} octets"
+
+
+def test_errors_are_written_one_a_line() -> None:
+    one = ConfigurationError("f", 3, "a.b", "is bad", "allowed: good")
+    whole = ConfigurationError("f", 0, "", "is empty", "")
+    assert str(ConfigurationErrors((one, whole))) == "f:3: a.b is bad; allowed: good\nf: is empty"
