@@ -22,11 +22,13 @@ class Verdict:
 
     reply           None goes on; otherwise the refusal (4xx or 5xx) that the client gets
     is_disconnect   close the connection after the reply
+    is_trusted      at connect: the client is a submitter of ours, not another MTA
     """
 
     reply: Reply | None = None
     is_disconnect: bool = False
     log: str = ""
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
