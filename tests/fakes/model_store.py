@@ -17,8 +17,8 @@ from replicator.core import merge
 from replicator.core.events import (
     Authority,
     Commit,
-    Committed,
     CommitFailed,
+    Committed,
     Image,
     LogRead,
     ReadLog,
