@@ -133,7 +133,7 @@ def test_settings_are_frozen() -> None:
         ("[smtp]", '[log]\nformat = "xml"\n[smtp]', 8, "log.format 'xml' is not known; allowed: \"logfmt\" or"),
         ("[smtp]", "[log]\nformat = 1\n[smtp]", 8, "log.format is a whole number (1); allowed: \"logfmt\" or"),
         ("[smtp]", "[dkim]\nkeys = [1]\n[smtp]", 8, "dkim.keys[0] is a whole number (1); allowed: a table"),
-        ("[smtp]", '[[dkim.keys]]\nselector="a"\nfile="b"\n[smtp]', 7, "dkim.keys[0].domain is missing; allowed: a domain name"),
+        ("[smtp]", '[[dkim.keys]]\nselector="a"\nfile="b"\n[smtp]', 7, "dkim.keys[0].domain is missing; allowed: a"),
         ("[smtp]", "[loh]\n[smtp]", 7, "loh is not a setting; did you mean log?"),
         ('name = "beta"', 'name = "alpha"', 16, "replication.peer.name is this node's own; the two nodes differ in it"),
         ("id = 2", "id = 1", 16, "replication.peer.id is this node's own; the two nodes differ in it"),
