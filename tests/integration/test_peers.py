@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -24,10 +25,22 @@ def mailbox_server() -> Iterator[Dovecot]:
         yield running_dovecot
 
 
-async def test_smtp_source_through_postfix_into_the_sink() -> None:
+class NextHop(NamedTuple):
+    sink: Sink
+    port: int
+    taken: list[Taken]
+
+
+@pytest.fixture
+async def next_hop() -> AsyncIterator[NextHop]:
     taken: list[Taken] = []
     sink = Sink(taken.append)
-    port = await sink.listen()
+    yield NextHop(sink, await sink.listen(), taken)
+    await sink.close()
+
+
+async def test_smtp_source_through_postfix_into_the_sink(next_hop: NextHop) -> None:
+    _, port, taken = next_hop
 
     def load() -> str:
         with postfix(port) as relay:
@@ -36,16 +49,13 @@ async def test_smtp_source_through_postfix_into_the_sink() -> None:
             return relay.log
 
     log = await asyncio.to_thread(load)
-    await sink.close()
     assert {message.recipients for message in taken} == {("sink@example.test",)}
     assert log.count("status=sent") == 20
     assert b"by postfix.lab.test (Postfix)" in taken[0].content
 
 
-async def test_postfix_keeps_what_the_sink_refuses_for_now() -> None:
-    taken: list[Taken] = []
-    sink = Sink(taken.append)
-    port = await sink.listen()
+async def test_postfix_keeps_what_the_sink_refuses_for_now(next_hop: NextHop) -> None:
+    sink, port, taken = next_hop
     sink.program = Program(dot={"": 451})
 
     def load() -> int:
@@ -58,16 +68,12 @@ async def test_postfix_keeps_what_the_sink_refuses_for_now() -> None:
             return kept
 
     assert await asyncio.to_thread(load) == 3
-    await sink.close()
 
 
-async def test_smtp_source_says_when_it_is_refused() -> None:
-    sink = Sink(lambda taken: None)
-    port = await sink.listen()
-    sink.program = Program(rcpt={"": 550})
+async def test_smtp_source_says_when_it_is_refused(next_hop: NextHop) -> None:
+    next_hop.sink.program = Program(rcpt={"": 550})
     with pytest.raises(AssertionError, match="550"):
-        await asyncio.to_thread(smtp_source, port, messages=1)
-    await sink.close()
+        await asyncio.to_thread(smtp_source, next_hop.port, messages=1)
 
 
 def test_lmtp_into_dovecot_by_hand(mailbox_server: Dovecot) -> None:
