@@ -139,7 +139,7 @@ class SnapshotBegin(_message.Message):
     def __init__(self, vector: _Optional[_Union[Vector, _Mapping]] = ...) -> None: ...
 
 class SnapshotItem(_message.Message):
-    __slots__ = ("key", "put", "parts", "flags", "meta", "blob", "has_blob")
+    __slots__ = ("key", "put", "parts", "flags", "meta", "blob", "has_blob", "kind", "crc")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +147,8 @@ class SnapshotItem(_message.Message):
     META_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     HAS_BLOB_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CRC_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     put: Position
     parts: _containers.RepeatedCompositeFieldContainer[Part]
@@ -154,7 +156,9 @@ class SnapshotItem(_message.Message):
     meta: bytes
     blob: bytes
     has_blob: bool
-    def __init__(self, key: _Optional[bytes] = ..., put: _Optional[_Union[Position, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., flags: _Optional[_Union[Flags, _Mapping]] = ..., meta: _Optional[bytes] = ..., blob: _Optional[bytes] = ..., has_blob: _Optional[bool] = ...) -> None: ...
+    kind: int
+    crc: int
+    def __init__(self, key: _Optional[bytes] = ..., put: _Optional[_Union[Position, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., flags: _Optional[_Union[Flags, _Mapping]] = ..., meta: _Optional[bytes] = ..., blob: _Optional[bytes] = ..., has_blob: _Optional[bool] = ..., kind: _Optional[int] = ..., crc: _Optional[int] = ...) -> None: ...
 
 class SnapshotEnd(_message.Message):
     __slots__ = ("items",)
@@ -171,10 +175,14 @@ class Handover(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., node: _Optional[int] = ...) -> None: ...
 
 class Bye(_message.Message):
-    __slots__ = ("why",)
+    __slots__ = ("why", "expected", "came")
     WHY_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    CAME_FIELD_NUMBER: _ClassVar[int]
     why: str
-    def __init__(self, why: _Optional[str] = ...) -> None: ...
+    expected: str
+    came: str
+    def __init__(self, why: _Optional[str] = ..., expected: _Optional[str] = ..., came: _Optional[str] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("session", "hello", "records", "ack", "beat", "snapshot_begin", "snapshot_item", "snapshot_end", "handover", "bye")

@@ -1,0 +1,325 @@
+"""The LMDB environment: opened once, by its owner alone, grown while nobody reads, opened anew after a failure.
+
+Reads are short and may come from any thread; the one write transaction belongs to the writer's thread. LMDB forbids
+a change of the map under an open transaction, so readers pass a gate that growth closes. A long read (a snapshot)
+is not waited for: it is broken off and says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from replicator.codec import DamagedError
+from replicator.store import layout
+
+Transaction = Any  # lmdb.Transaction[bytes]: the class is generic in the stubs alone
+
+GROW_AT_PERMILLE = 750
+RESERVE_PERMILLE = 50
+RESERVE_OCTETS_MIN = 512 << 10
+_PERMILLE = 1000
+_DISK_LOOK_SECONDS = 1.0
+_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NAMES_MAX = 16
+
+
+class StoreFormatError(Exception):
+    """The store was written by a newer version; nothing in it was touched."""
+
+    def __init__(self, path: Path, found: int) -> None:
+        super().__init__(f"{path} has format {found}; this version knows format {layout.FORMAT} and older")
+        self.found = found
+        self.known = layout.FORMAT
+
+
+class StoreOwnerError(Exception):
+    """The store belongs to another member; nothing in it was touched."""
+
+    def __init__(self, path: Path, found: int, expected: int) -> None:
+        super().__init__(f"{path} is the store of node {found}, not of node {expected}")
+        self.found = found
+        self.expected = expected
+
+
+class StoreLockedError(Exception):
+    """Another process has the store open."""
+
+
+class SnapshotBrokenError(Exception):
+    """A long read was ended, because the map had to change or the store was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the store is, whose it is, and how large it may become."""
+
+    path: Path
+    node: int
+    terminal_rank: int
+    map_octets: int = 256 << 20
+    map_octets_max: int = 64 << 30
+    log_octets_max: int = 1 << 30
+
+
+class Gate:
+    """Many may be inside, or one alone. Never enter it twice in one thread."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._inside = 0
+        self._is_closed = False
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Be inside beside others."""
+        with self._condition:
+            while self._is_closed:
+                self._condition.wait()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._inside -= 1
+                if not self._inside:
+                    self._condition.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody in, wait until all have left, be inside alone."""
+        with self._condition:
+            while self._is_closed:
+                self._condition.wait()
+            self._is_closed = True
+            while self._inside:
+                self._condition.wait()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_closed = False
+                self._condition.notify_all()
+
+
+class LongRead:
+    """A read transaction that lives between calls; the environment may break it off."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction: Transaction | None = transaction
+
+    def end(self) -> None:
+        """Let go of the pages."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            transaction.abort()
+
+
+class Environment:
+    """The open environment and its tables."""
+
+    def __init__(self, settings: StoreSettings, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Open or create. Errors: StoreFormatError, StoreOwnerError, StoreLockedError, DamagedError, lmdb.Error."""
+        self._settings = settings
+        self._monotonic = monotonic
+        self._gate = Gate()
+        self._long_reads: set[LongRead] = set()
+        self._map_octets = settings.map_octets
+        self._disk_octets = 0
+        self._disk_seen = float("-inf")
+        self.live_octets = 0
+        settings.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(settings.path / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._take_lock()
+            if (settings.path / "data.mdb").exists():
+                self._look_before_opening()
+            self._open()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreLockedError(f"{self._settings.path} is open in another process") from error
+
+    def _look_before_opening(self) -> None:
+        """Read format and owner without writing anything."""
+        env = lmdb.open(
+            str(self._settings.path), readonly=True, lock=False, create=False, max_dbs=_NAMES_MAX, subdir=True
+        )
+        try:
+            with env.begin() as transaction:
+                if b"meta" not in env.dbs(transaction):
+                    return
+                table = env.open_db(b"meta", txn=transaction, create=False)
+                found = transaction.get(b"format", db=table)
+                if found is None:
+                    return
+                version = layout.number_of(layout.unseal(b"format", found))
+                if version > layout.FORMAT:
+                    raise StoreFormatError(self._settings.path, version)
+                owner = transaction.get(b"node", db=table)
+                if owner is None:
+                    raise DamagedError(f"{self._settings.path} does not say whose it is")
+                node = layout.number_of(layout.unseal(b"node", owner))
+                if node != self._settings.node:
+                    raise StoreOwnerError(self._settings.path, node, self._settings.node)
+        finally:
+            env.close()
+
+    def _open(self) -> None:
+        self._env = lmdb.open(
+            str(self._settings.path),
+            map_size=self._map_octets,
+            max_dbs=_NAMES_MAX,
+            max_readers=126,
+            sync=True,
+            metasync=True,
+            writemap=False,
+            subdir=True,
+            readahead=False,
+        )
+        self.tables = {name: self._env.open_db(name.encode()) for name in layout.TABLES}
+        info = self._env.info()
+        self._page_octets = int(self._env.stat()["psize"])
+        self._map_octets = max(self._map_octets, int(info["map_size"]))
+        with self._env.begin() as transaction:
+            self.count_live(transaction)
+
+    def close(self) -> None:
+        """Break off long reads, close, let other processes have it."""
+        with self._gate.alone():
+            self._end_long_reads()
+            self._env.close()
+            os.close(self._lock)
+
+    def reopen(self) -> None:
+        """Start from what is durable, after a transaction that failed. Errors: lmdb.Error when even that fails."""
+        with self._gate.alone():
+            self._end_long_reads()
+            self._env.close()
+            self._open()
+
+    # --- transactions ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Give a read transaction for a short while."""
+        with self._gate.shared(), self._env.begin() as transaction:
+            yield transaction
+
+    def write(self) -> Transaction:
+        """Begin the write transaction: the writer's thread alone."""
+        return self._env.begin(write=True)
+
+    def begin_long_read(self) -> LongRead:
+        """Begin a read that lives between calls."""
+        with self._gate.shared():
+            long_read = LongRead(self._env.begin())
+            self._long_reads.add(long_read)
+            return long_read
+
+    @contextmanager
+    def resume(self, long_read: LongRead) -> Iterator[Transaction]:
+        """Give a long read's transaction for a short while. Errors: SnapshotBrokenError."""
+        with self._gate.shared():
+            if long_read.transaction is None:
+                raise SnapshotBrokenError("the map changed under it")
+            yield long_read.transaction
+
+    def end_long_read(self, long_read: LongRead) -> None:
+        """Let go of a long read's pages."""
+        with self._gate.shared():
+            long_read.end()
+            self._long_reads.discard(long_read)
+
+    def _end_long_reads(self) -> None:
+        for long_read in self._long_reads:
+            long_read.end()
+        self._long_reads.clear()
+
+    # --- space ----------------------------------------------------------------------------------------------
+
+    def count_live(self, transaction: Transaction) -> None:
+        """Count the octets of all pages that hold something, as this transaction sees them."""
+        pages = 0
+        for table in self.tables.values():
+            stat = transaction.stat(table)
+            pages += stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+        self.live_octets = (pages + 3) * self._page_octets
+
+    def table_octets(self, transaction: Transaction, name: str) -> int:
+        """Return the octets of one table's pages."""
+        stat = transaction.stat(self.tables[name])
+        return int(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) * self._page_octets
+
+    @property
+    def map_octets(self) -> int:
+        """The size of the map now."""
+        return self._map_octets
+
+    def capacity_octets(self) -> int:
+        """Return how much the store could ever hold: the largest map, or what the disk has left for it."""
+        now = self._monotonic()
+        if now - self._disk_seen >= _DISK_LOOK_SECONDS:
+            self._disk_seen = now
+            data = self._settings.path / "data.mdb"
+            disk = os.statvfs(self._settings.path)
+            self._disk_octets = disk.f_bavail * disk.f_frsize + data.stat().st_blocks * 512
+        return min(self._settings.map_octets_max, self._disk_octets)
+
+    def free_permille(self) -> int:
+        """Return how much of the capacity is free."""
+        capacity = self.capacity_octets()
+        return max(0, (capacity - self.live_octets) * _PERMILLE // capacity) if capacity else 0
+
+    def has_room_for(self, octets: int) -> bool:
+        """Tell whether new items of this size would leave the reserve in which terminal states are recorded."""
+        capacity = self.capacity_octets()
+        reserve = max(capacity * RESERVE_PERMILLE // _PERMILLE, RESERVE_OCTETS_MIN)
+        return self.live_octets + octets + reserve <= capacity
+
+    def grow_for(self, octets: int) -> bool:
+        """Double the map while this much more would fill it; tell whether it changed. No transaction may be open
+        in the calling thread. Long reads are spared unless the map is all but full."""
+        wanted = self._map_octets
+        needed = self.live_octets + octets
+        while needed * _PERMILLE > wanted * GROW_AT_PERMILLE and wanted < self._settings.map_octets_max:
+            wanted = min(wanted * 2, self._settings.map_octets_max)
+        if wanted == self._map_octets:
+            return False
+        if self._long_reads and needed * 10 < self._map_octets * 9:
+            return False
+        return self._resize(wanted)
+
+    def grow(self) -> bool:
+        """Double the map, because a transaction did not fit; tell whether it changed."""
+        wanted = min(self._map_octets * 2, self._settings.map_octets_max)
+        return wanted > self._map_octets and self._resize(wanted)
+
+    def _resize(self, octets: int) -> bool:
+        with self._gate.alone():
+            self._end_long_reads()
+            self._env.set_mapsize(octets)
+            self._map_octets = octets
+        return True
+
+    def is_full(self, error: lmdb.Error) -> bool:
+        """Tell whether this failure is one of space; LMDB says EIO when a write was cut short by a full disk."""
+        if isinstance(error, lmdb.MapFullError) or getattr(error, "code", 0) in _FULL_ERRORS:
+            return True
+        disk = os.statvfs(self._settings.path)
+        return disk.f_bavail * disk.f_frsize < RESERVE_OCTETS_MIN

@@ -1,0 +1,212 @@
+"""What the merge reads and writes, within one LMDB write transaction; keeps the indexes beside the items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from replicator.codec import DamagedError
+from replicator.core.events import Authority
+from replicator.core.merge import are_terminal
+from replicator.core.values import Branch, Dot, Item, Orphan, Record, Vector
+from replicator.store import layout
+from replicator.store.environment import Environment, Transaction
+
+_WALK_ITEMS = 256
+LOG_CUT_RECORDS_MAX = 512
+
+
+class LimitError(Exception):
+    """A key is longer than the tables can hold."""
+
+
+class WriteTables:
+    """Tables over one write transaction. Positions and counters are written when it is finished."""
+
+    def __init__(self, environment: Environment, transaction: Transaction, terminal_rank: int) -> None:
+        self._environment = environment
+        self._transaction = transaction
+        self._tables = environment.tables
+        self._terminal_rank = terminal_rank
+        self._positions: Vector = {}
+        self._raised: set[Branch] = set()
+        self._octets_added = 0
+
+    def _get(self, table: str, key: bytes) -> bytes | None:
+        found = self._transaction.get(key, db=self._tables[table])
+        return None if found is None else layout.unseal(key, found)
+
+    def _put(self, table: str, key: bytes, value: bytes) -> None:
+        self._transaction.put(key, layout.seal(key, value), db=self._tables[table])
+
+    def _delete(self, table: str, key: bytes) -> None:
+        self._transaction.delete(key, db=self._tables[table])
+
+    # --- items ----------------------------------------------------------------------------------------------
+
+    def item(self, key: bytes) -> Item | None:
+        """Return an item without its blob."""
+        value = self._get("item", key)
+        return None if value is None else layout.item_of(key, value)[0]
+
+    def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
+        """Write an item in place of `was`, and its blob unless that is there already. Errors: LimitError."""
+        if not 0 < len(item.key) <= layout.KEY_OCTETS_MAX:
+            raise LimitError(f"a key of {len(item.key)} octets")
+        if blob is not None:
+            self._put_blob(item.key, blob)
+            content_hash = layout.blob_hash(blob)
+            self._octets_added += len(blob)
+        else:
+            content_hash = self._hash_of(item.key)
+        self._put("item", item.key, layout.item_value(item, content_hash))
+        self._index(item, was)
+
+    def _hash_of(self, key: bytes) -> bytes:
+        value = self._get("item", key)
+        if value is None:
+            raise DamagedError(f"item {key!r} is gone while it is changed")
+        return layout.item_of(key, value)[1]
+
+    def _put_blob(self, key: bytes, blob: bytes) -> None:
+        view = memoryview(blob)
+        for piece in range(layout.pieces_count(len(blob))):
+            begin = piece * layout.BLOB_PIECE_OCTETS
+            self._transaction.put(
+                layout.piece_key(key, piece), view[begin : begin + layout.BLOB_PIECE_OCTETS], db=self._tables["blob"]
+            )
+
+    def _index(self, item: Item, was: Item | None) -> None:
+        """Keep the order of time and the list of what is finished in step with an item."""
+        before = was.parts if was is not None else {}
+        for part, value in item.parts.items():
+            known = before.get(part)
+            if known == value:
+                continue
+            if known is not None and known.rank < self._terminal_rank:
+                self._delete("due", layout.due_key(known.due, item.key, part))
+            if value.rank < self._terminal_rank:
+                self._put("due", layout.due_key(value.due, item.key, part), part)
+        if are_terminal(item.parts, self._terminal_rank) and not are_terminal(before, self._terminal_rank):
+            self._put("finished", item.key, layout.dot_key(item.put))
+
+    def delete_item(self, was: Item) -> None:
+        """Remove an item, its blob and all that points to it."""
+        self._delete("item", was.key)
+        for piece in range(layout.pieces_count(was.size)):
+            self._delete("blob", layout.piece_key(was.key, piece))
+        for part, value in was.parts.items():
+            if value.rank < self._terminal_rank:
+                self._delete("due", layout.due_key(value.due, was.key, part))
+        self._delete("finished", was.key)
+        self._octets_added -= was.size
+
+    def items(self) -> Iterator[Item]:
+        """Give all items; the one just given may be deleted."""
+        after = b""
+        while page := walk_items(self._transaction, self._tables["item"], after, _WALK_ITEMS):
+            yield from page
+            after = page[-1].key
+
+    # --- orphans --------------------------------------------------------------------------------------------
+
+    def orphan(self, put: Dot) -> Orphan | None:
+        """Return what is known of an item whose PUT has not come."""
+        value = self._get("orphan", layout.dot_key(put))
+        return None if value is None else layout.orphan_of(put, value)
+
+    def put_orphan(self, orphan: Orphan) -> None:
+        """Keep it for the day of the PUT."""
+        self._put("orphan", layout.dot_key(orphan.put), layout.orphan_value(orphan))
+
+    def delete_orphan(self, put: Dot) -> None:
+        """Forget it."""
+        self._delete("orphan", layout.dot_key(put))
+
+    def orphans(self) -> Iterator[Orphan]:
+        """Give all orphans; the one just given may be deleted."""
+        return iter(list(walk_orphans(self._transaction, self._tables["orphan"])))
+
+    # --- positions and the log ------------------------------------------------------------------------------
+
+    def position(self, branch: Branch) -> int:
+        """Return the highest seq of a branch that is applied; 0 for an unknown branch."""
+        seq = self._positions.get(branch)
+        if seq is None:
+            value = self._get("vector", layout.branch_key(branch))
+            seq = 0 if value is None else layout.number_of(value)
+            self._positions[branch] = seq
+        return seq
+
+    def set_position(self, branch: Branch, seq: int) -> None:
+        """Raise a branch."""
+        self._positions[branch] = seq
+        self._raised.add(branch)
+
+    def append_log(self, dot: Dot, record: Record) -> None:
+        """Keep a record for whoever lacks it."""
+        self._put("log", layout.dot_key(dot), layout.record_value(record))
+
+    def cut_log(self, branch: Branch, seq: int, records_max: int | None = None) -> None:
+        """Drop the log of a branch up to a seq, or only the oldest of it."""
+        prefix = layout.branch_key(branch)
+        dropped = 0
+        with self._transaction.cursor(db=self._tables["log"]) as cursor:
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix) and layout.dot_of(cursor.key()).seq <= seq:
+                if records_max is not None and dropped == records_max:
+                    return
+                is_there = cursor.delete()
+                dropped += 1
+
+    def shorten_log(self, octets_max: int) -> None:
+        """Drop the oldest records of every branch while the log is too large; each time a bounded number."""
+        if self._environment.table_octets(self._transaction, "log") <= octets_max:
+            return
+        for branch in walk_vector(self._transaction, self._tables["vector"]):
+            self.cut_log(branch, self.position(branch), LOG_CUT_RECORDS_MAX)
+
+    # --- the member's own state -----------------------------------------------------------------------------
+
+    def set_authority(self, authority: Authority) -> None:
+        """Keep the highest grant that was seen."""
+        self._put("meta", b"authority", layout.authority_value(authority))
+
+    def set_floors(self, floors: Vector) -> None:
+        """Keep what every member had durable."""
+        self._put("meta", b"floors", layout.vector_value(floors))
+
+    def finish(self) -> None:
+        """Write what was collected: positions and the count of octets."""
+        for branch in self._raised:
+            self._put("vector", layout.branch_key(branch), layout.number(self._positions[branch]))
+        if self._octets_added:
+            value = self._get("meta", b"octets")
+            octets = self._octets_added + (0 if value is None else layout.number_of(value))
+            self._put("meta", b"octets", layout.number(octets))
+
+
+def walk_items(transaction: Transaction, table: object, after: bytes, limit: int) -> list[Item]:
+    """Return up to `limit` items above `after`, in the order of their keys."""
+    found: list[Item] = []
+    with transaction.cursor(db=table) as cursor:
+        is_there = cursor.set_range(after) if after else cursor.first()
+        if is_there and after and cursor.key() == after:
+            is_there = cursor.next()
+        while is_there and len(found) < limit:
+            key = cursor.key()
+            found.append(layout.item_of(key, layout.unseal(key, cursor.value()))[0])
+            is_there = cursor.next()
+    return found
+
+
+def walk_orphans(transaction: Transaction, table: object) -> Iterator[Orphan]:
+    """Give all orphans."""
+    with transaction.cursor(db=table) as cursor:
+        for key, value in cursor:
+            yield layout.orphan_of(layout.dot_of(key), layout.unseal(key, value))
+
+
+def walk_vector(transaction: Transaction, table: object) -> Vector:
+    """Return the whole vector."""
+    with transaction.cursor(db=table) as cursor:
+        return {layout.branch_of(key): layout.number_of(layout.unseal(key, value)) for key, value in cursor}

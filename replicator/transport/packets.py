@@ -1,0 +1,95 @@
+"""Messages into packets and back: many small ones travel together, a large one travels in pieces.
+
+Beats overtake what fills more than a packet, so that a large item on a slow line is not taken for silence. All else
+keeps its order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from replicator.codec import DamagedError
+from replicator.pb import replicator_pb2 as pb
+
+PACKET_OCTETS = 1 << 20
+PACKET_MESSAGES_MAX = 4096
+_FRAME_OCTETS = 16  # about what a message costs beside its own octets
+
+
+class Outgoing:
+    """What waits to be sent on one link, bounded by octets."""
+
+    def __init__(self, octets_max: int) -> None:
+        self._octets_max = octets_max
+        self._waiting: deque[bytes] = deque()
+        self._beats: deque[bytes] = deque()
+        self._offset = 0  # how much of the first one has gone, in pieces
+        self._has_begun = False
+        self.octets = 0
+
+    def put(self, message: bytes, *, is_beat: bool = False) -> bool:
+        """Add a message at the end; False when there is no room."""
+        size = len(message) + _FRAME_OCTETS
+        if self.octets + size > self._octets_max and self.octets:
+            return False
+        may_overtake = is_beat and self._has_begun and self.octets > PACKET_OCTETS
+        (self._beats if may_overtake else self._waiting).append(message)
+        self.octets += size
+        return True
+
+    def take(self) -> pb.Packet | None:
+        """Return the next packet, or None when nothing waits."""
+        packet = pb.Packet()
+        room = PACKET_OCTETS
+        while self._beats:
+            room -= self._take_from(self._beats, packet)
+        if self._waiting and (self._offset or len(self._waiting[0]) > PACKET_OCTETS):
+            self._take_piece(packet)
+            return packet
+        while self._waiting and len(packet.messages) < PACKET_MESSAGES_MAX and len(self._waiting[0]) <= room:
+            room -= self._take_from(self._waiting, packet)
+        if not packet.messages:
+            return None
+        self._has_begun = True
+        return packet
+
+    def _take_from(self, messages: deque[bytes], packet: pb.Packet) -> int:
+        message = messages.popleft()
+        packet.messages.append(message)
+        size = len(message) + _FRAME_OCTETS
+        self.octets -= size
+        return size
+
+    def _take_piece(self, packet: pb.Packet) -> None:
+        message = self._waiting[0]
+        packet.fragment = message[self._offset : self._offset + PACKET_OCTETS]
+        self._offset += PACKET_OCTETS
+        self._has_begun = True
+        if self._offset >= len(message):
+            packet.is_last = True
+            self._offset = 0
+            self._waiting.popleft()
+            self.octets -= len(message) + _FRAME_OCTETS
+
+
+class Incoming:
+    """Puts the pieces of one link together again, up to a limit."""
+
+    def __init__(self, message_octets_max: int) -> None:
+        self._message_octets_max = message_octets_max
+        self._pieces: list[bytes] = []
+        self._octets = 0
+
+    def messages(self, packet: pb.Packet) -> list[bytes]:
+        """Return the messages that this packet completes. Errors: DamagedError when one is too large."""
+        complete = list(packet.messages)
+        if packet.fragment:
+            self._octets += len(packet.fragment)
+            if self._octets > self._message_octets_max:
+                raise DamagedError(f"a message of more than {self._message_octets_max} octets")
+            self._pieces.append(packet.fragment)
+        if packet.is_last:
+            complete.append(b"".join(self._pieces))
+            self._pieces.clear()
+            self._octets = 0
+        return complete

@@ -1,0 +1,207 @@
+"""What members say to each other, as octets and back; see proto/replicator/v1/replicator.proto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from replicator import codec
+from replicator.codec import DamagedError
+from replicator.core import events as core
+from replicator.core.values import Branch, Kind, Record, Role
+from replicator.pb import replicator_pb2 as pb
+
+
+def _hello_to(message: pb.Message, said: core.Hello) -> None:
+    hello = message.hello
+    hello.group = said.group
+    hello.node = said.node
+    hello.name = said.name
+    hello.store_id = said.store_id
+    hello.incarnation = said.incarnation
+    hello.session = message.session
+    hello.version_min = said.version_min
+    hello.version_max = said.version_max
+    codec.vector_to(hello.vector, said.vector)
+    hello.epoch, hello.epoch_node = said.authority
+    hello.role = said.role
+
+
+def _hello_from(message: pb.Message) -> core.Hello:
+    hello = message.hello
+    return core.Hello(
+        hello.group,
+        hello.node,
+        hello.name,
+        hello.store_id,
+        hello.incarnation,
+        hello.version_min,
+        hello.version_max,
+        codec.vector_from(hello.vector),
+        core.Authority(hello.epoch, hello.epoch_node),
+        Role(hello.role),
+    )
+
+
+def _records_to(message: pb.Message, said: core.Records) -> None:
+    records = message.records
+    records.branch.node, records.branch.incarnation = said.branch
+    records.first_seq = said.first_seq
+    for record in said.records:
+        codec.record_to(records.records.add(), record)
+
+
+def _records_from(message: pb.Message) -> core.Records:
+    records = message.records
+    return core.Records(
+        Branch(records.branch.node, records.branch.incarnation),
+        records.first_seq,
+        tuple(map(codec.record_from, records.records)),
+    )
+
+
+def _ack_to(message: pb.Message, said: core.Ack) -> None:
+    message.ack.SetInParent()
+    codec.vector_to(message.ack.durable, said.durable)
+
+
+def _ack_from(message: pb.Message) -> core.Ack:
+    return core.Ack(codec.vector_from(message.ack.durable))
+
+
+def _beat_to(message: pb.Message, said: core.Beat) -> None:
+    beat = message.beat
+    codec.vector_to(beat.durable, said.durable)
+    beat.epoch, beat.epoch_node = said.authority
+    beat.role = said.role
+    beat.ticket = said.ticket
+    beat.free_permille = said.free_permille
+
+
+def _beat_from(message: pb.Message) -> core.Beat:
+    beat = message.beat
+    return core.Beat(
+        codec.vector_from(beat.durable),
+        core.Authority(beat.epoch, beat.epoch_node),
+        Role(beat.role),
+        beat.ticket,
+        beat.free_permille,
+    )
+
+
+def _snapshot_begin_to(message: pb.Message, said: core.SnapshotBegin) -> None:
+    message.snapshot_begin.SetInParent()
+    codec.vector_to(message.snapshot_begin.vector, said.vector)
+
+
+def _snapshot_begin_from(message: pb.Message) -> core.SnapshotBegin:
+    return core.SnapshotBegin(codec.vector_from(message.snapshot_begin.vector))
+
+
+def _item_crc(item: core.SnapshotItem) -> int:
+    return codec.record_crc(Record(item.kind, item.key, item.put, item.parts, item.flags, item.meta, item.blob or b""))
+
+
+def _snapshot_item_to(message: pb.Message, said: core.SnapshotItem) -> None:
+    item = message.snapshot_item
+    item.kind = said.kind
+    item.key = said.key
+    codec.dot_to(item.put, said.put)
+    codec.add_parts(item.parts, said.parts)
+    codec.flags_to(item.flags, said.flags)
+    item.meta = said.meta
+    if said.blob is not None:
+        item.blob = said.blob
+        item.has_blob = True
+    item.crc = _item_crc(said)
+
+
+def _snapshot_item_from(message: pb.Message) -> core.SnapshotItem:
+    item = message.snapshot_item
+    read = core.SnapshotItem(
+        item.key,
+        codec.dot_from(item.put),
+        codec.parts_from(item.parts),
+        codec.flags_from(item.flags),
+        item.meta,
+        item.blob if item.has_blob else None,
+        Kind(item.kind),
+    )
+    if _item_crc(read) != item.crc:
+        raise DamagedError(f"snapshot's item {read.key!r}: its check does not fit")
+    return read
+
+
+def _snapshot_end_to(message: pb.Message, said: core.SnapshotEnd) -> None:
+    message.snapshot_end.SetInParent()
+    message.snapshot_end.items = said.items
+
+
+def _snapshot_end_from(message: pb.Message) -> core.SnapshotEnd:
+    return core.SnapshotEnd(message.snapshot_end.items)
+
+
+def _handover_to(message: pb.Message, said: core.Handover) -> None:
+    message.handover.SetInParent()
+    message.handover.epoch, message.handover.node = said.authority
+
+
+def _handover_from(message: pb.Message) -> core.Handover:
+    return core.Handover(core.Authority(message.handover.epoch, message.handover.node))
+
+
+def _bye_to(message: pb.Message, said: core.Bye) -> None:
+    message.bye.SetInParent()
+    message.bye.why = said.why
+
+
+def _bye_from(message: pb.Message) -> core.Bye:
+    return core.Bye(message.bye.why)
+
+
+_ENCODERS: dict[type, Callable[[pb.Message, Any], None]] = {
+    core.Hello: _hello_to,
+    core.Records: _records_to,
+    core.Ack: _ack_to,
+    core.Beat: _beat_to,
+    core.SnapshotBegin: _snapshot_begin_to,
+    core.SnapshotItem: _snapshot_item_to,
+    core.SnapshotEnd: _snapshot_end_to,
+    core.Handover: _handover_to,
+    core.Bye: _bye_to,
+}
+_DECODERS: dict[str, Callable[[pb.Message], core.Message]] = {
+    "hello": _hello_from,
+    "records": _records_from,
+    "ack": _ack_from,
+    "beat": _beat_from,
+    "snapshot_begin": _snapshot_begin_from,
+    "snapshot_item": _snapshot_item_from,
+    "snapshot_end": _snapshot_end_from,
+    "handover": _handover_from,
+    "bye": _bye_from,
+}
+
+
+def encode(session: int, said: core.Message) -> bytes:
+    """Return one message as octets."""
+    message = pb.Message(session=session)
+    _ENCODERS[type(said)](message, said)
+    return message.SerializeToString()
+
+
+def decode(octets: bytes) -> core.Message:
+    """Return the message that these octets are. Errors: DamagedError when they are none that we know."""
+    try:
+        message = pb.Message.FromString(octets)
+    except DecodeError as error:
+        raise DamagedError(f"not a message: {error}") from error
+    what = message.WhichOneof("what")
+    if what is None:
+        raise DamagedError("a message of a kind that this version does not know")
+    try:
+        return _DECODERS[what](message)
+    except ValueError as error:
+        raise DamagedError(f"{what}: {error}") from error
