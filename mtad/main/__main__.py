@@ -1,0 +1,5 @@
+"""`python -m mtad.main`: the command `mtad`."""
+
+from mtad.main.command import main
+
+main()

@@ -1,0 +1,74 @@
+"""The half that owns the queue: replication, redelivery, the admin service, and the door for the workers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc.aio
+
+from mtad.admin.service import AdminService, Vitals
+from mtad.config.settings import Settings
+from mtad.main.assembly import QueueIds, Shared, build_spool, wall_ms
+from mtad.main.version import VERSION
+from mtad.pb import admin_pb2_grpc, queue_pb2_grpc
+from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
+from mtad.spool.notification import Notifier
+from mtad.spool.remote import WorkerCounts, channel_options
+from mtad.spool.service import SpoolService
+from mtad.telemetry.events import Events
+
+
+class Back:
+    """The queue's half of a node."""
+
+    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, events: Events) -> None:
+        self._settings = settings
+        self._node, self.spool = build_spool(settings, events)
+        self._service = SpoolService(self.spool, events)
+        self.counts_here: Callable[[], WorkerCounts] = lambda: WorkerCounts(0, 0)  # of a front in this process
+        self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
+        self._runner = Runner(
+            RunnerLimits(messages_at_once_max=settings.delivery.redeliveries_max),
+            Local(settings.node.id, wall_ms, queue_ids.next),
+            Collaborators(self.spool, shared.policy, shared.delivery, self.notifier),
+            events,
+        )
+        vitals = Vitals(VERSION, lambda: self._counts().sessions, lambda: self._counts().delivered_through, wall_ms)
+        self._admin = AdminService(self.spool, vitals, events)
+        self._server: grpc.aio.Server | None = None
+
+    def _counts(self) -> WorkerCounts:
+        there = self._service.counts()
+        here = self.counts_here()
+        return WorkerCounts(there.sessions + here.sessions, there.delivered_through + here.delivered_through)
+
+    async def start(self) -> None:
+        """Open the queue, meet the peer, answer on the Unix socket.
+
+        Errors: those of `replicator.node.Node.start`; OSError when the socket cannot be made.
+        """
+        await self._node.start()
+        self._runner.start()
+        self._server = self._bound(self._settings.node.admin_socket)
+        await self._server.start()
+
+    def _bound(self, path: Path) -> grpc.aio.Server:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        octets_max = self._settings.smtp.size_octets_max + (16 << 20)
+        server = grpc.aio.server(options=channel_options(octets_max))
+        admin_pb2_grpc.add_AdminServicer_to_server(self._admin, server)
+        queue_pb2_grpc.add_SpoolServicer_to_server(self._service, server)
+        server.add_insecure_port(f"unix:{path}")
+        path.chmod(0o660)
+        return server
+
+    async def stop(self) -> None:
+        """Let attempts end, then close the queue."""
+        await self._runner.stop()
+        if self._server is not None:
+            await self._server.stop(1.0)
+        await self._node.stop()

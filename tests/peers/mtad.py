@@ -1,0 +1,234 @@
+"""Nodes of our own as processes: configured in a folder, started, asked by mtactl, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtad.startup import provision
+from tests.peers.process import READY_SECONDS_MAX, free_port, greets, open_folder, tail, wait_until
+
+GROUP = "pair"
+DOMAIN = "mtad.test"
+NAMES = ("one", "two")
+POLICY = """\
+require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
+stage "connect" { accept :relay; }
+stage "deliver" { %s }
+"""
+
+
+def policy_to(port: int, *, transport: str = "smtp", actions: str = "", retry: str = "") -> str:
+    """Return a policy that sends all mail to one port of loopback; `actions` are added to its deliver stage."""
+    plan = f"retry {retry};" if retry else ""
+    return POLICY % f'route :host "127.0.0.1" :nomx :port {port} :tls "none" "{transport}"; {actions} {plan}'
+
+
+@dataclass(slots=True)
+class MtadNode:
+    """One node's files, and its process while it runs."""
+
+    folder: Path
+    smtp_port: int
+    name: str
+    node_id: int
+    process: subprocess.Popen[bytes] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        """Its mtad.toml."""
+        return self.folder / "mtad.toml"
+
+    @property
+    def log(self) -> Path:
+        """Its events."""
+        return self.folder / "log"
+
+    @property
+    def store(self) -> Path:
+        """The folder of its queue."""
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start the process and wait until it greets. Errors: PeerUnavailable, with the end of its log."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mtad.main", "run", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
+        process = self.process
+        wait_until(lambda: process.poll() is not None or greets(self.smtp_port), f"{self.name} greets", self.log)
+        assert process.poll() is None, f"{self.name} ended with {process.returncode}\n{tail(self.log)}"
+
+    def kill(self) -> None:
+        """Kill it as a power failure does: at once, with all its children."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(READY_SECONDS_MAX)
+
+    def stop(self) -> int:
+        """End it kindly; returns its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(READY_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the supervisor lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def mtactl(self, *words: str, expect: int | None = 0) -> str:
+        """Run mtactl against this node and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mtad.cli.mtactl", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "MTAD_CONFIG": str(self.config)},
+            check=False,
+        )
+        assert expect is None or done.returncode == expect, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        """Return `mtactl status --json`."""
+        found: dict[str, Any] = json.loads(self.mtactl("status", "--json", expect=None) or "{}")
+        return found
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Return `mtactl queue list --json`."""
+        return [json.loads(line) for line in self.mtactl("queue", "list", "--json").splitlines()]
+
+    def is_protected(self) -> bool:
+        """Tell whether what it accepts now gets two copies."""
+        return self.status().get("peer", {}).get("durability") == "remote-durable"
+
+    def has_role(self, role: str) -> bool:
+        """Tell whether it has this role now."""
+        return self.status().get("role") == role
+
+    def memory_octets(self) -> int:
+        """Return the resident memory of all its processes."""
+        assert self.process is not None
+        return sum(_resident(pid) for pid in (self.process.pid, *_children(self.process.pid)))
+
+
+def _children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return tables as TOML: texts, numbers and lists of texts are all that we need."""
+    lines: list[str] = []
+    for table, values in settings.items():
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+def _write(node: MtadNode, policy: str, peer: tuple[MtadNode, int, int] | None, extra: Mapping[str, Any]) -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "node": {
+            "name": node.name,
+            "id": node.node_id,
+            "hostname": f"{node.name}.{DOMAIN}",
+            "domains": [DOMAIN],
+            "data_dir": str(node.store),
+            "run_dir": str(node.folder / "run"),
+            "workers": 0,
+        },
+        "smtp": {"listen": [f"127.0.0.1:{node.smtp_port}"], "sessions_per_client_max": 100_000},
+        "policy": {"file": str(node.folder / "policy.sieve")},
+        "dns": {"servers": ["127.0.0.1:1"], "timeout_seconds": 1},
+    }
+    if peer is not None:
+        other, own_port, other_port = peer
+        keys = node.folder.parent / "keys"
+        tables["replication"] = {
+            "group": GROUP,
+            "listen": f"127.0.0.1:{own_port}",
+            "ca": str(keys / "ca.pem"),
+            "cert": str(keys / f"{node.name}.pem"),
+            "key": str(keys / f"{node.name}.key"),
+        }
+        tables["replication.peer"] = {
+            "name": other.name,
+            "id": other.node_id,
+            "address": f"127.0.0.1:{other_port}",
+        }
+    for table, values in extra.items():
+        tables.setdefault(table, {}).update(values)
+    dkim = f'[[dkim.keys]]\ndomain = "{DOMAIN}"\nselector = "s1"\nfile = "{node.folder.parent}/keys/dkim.pem"\n'
+    node.config.write_text(_toml(tables) + dkim)
+    (node.folder / "policy.sieve").write_text(policy)
+
+
+def _lay(folder: Path, count: int) -> list[MtadNode]:
+    keys = folder / "keys"
+    provision.make_private_folder(keys)
+    provision.make_dkim_key(keys / "dkim.pem")
+    nodes = []
+    for index in range(count):
+        node = MtadNode(folder / NAMES[index], free_port(), NAMES[index], index + 1)
+        for path in (node.folder, node.store):
+            provision.make_private_folder(path)
+        nodes.append(node)
+    return nodes
+
+
+@contextmanager
+def single(policy: str, extra: Mapping[str, Any] | None = None) -> Iterator[MtadNode]:
+    """Run one node without a pair; `extra` are settings by table, over those that the tests have."""
+    with open_folder("node") as folder, ExitStack() as ends:
+        (node,) = _lay(folder, 1)
+        _write(node, policy, None, extra or {})
+        ends.callback(_end, node)
+        node.start()
+        yield node
+
+
+@contextmanager
+def pair(policy: str, extra: Mapping[str, Any] | None = None) -> Iterator[tuple[MtadNode, MtadNode]]:
+    """Run two nodes; the block starts when the first is active and what it accepts gets two copies."""
+    with open_folder("pair") as folder, ExitStack() as ends:
+        one, two = _lay(folder, 2)
+        ca = provision.make_ca(folder / "keys")
+        for node in (one, two):
+            provision.make_member_certificate(ca, node.name, folder / "keys")
+        ports = free_port(), free_port()
+        _write(one, policy, (two, *ports), extra or {})
+        _write(two, policy, (one, *ports[::-1]), extra or {})
+        for node in (one, two):
+            ends.callback(_end, node)
+            node.start()
+        wait_until(lambda: one.has_role("active") and one.is_protected(), "the pair is protected", one.log)
+        yield one, two
+
+
+def _end(node: MtadNode) -> None:
+    if node.process is not None and node.process.poll() is None:
+        node.stop()
