@@ -22,23 +22,36 @@ class Verdict:
 
     reply           None goes on; otherwise the refusal (4xx or 5xx) that the client gets
     is_disconnect   close the connection after the reply
-    is_trusted      at connect: the client is a submitter of ours, not another MTA
+    is_trusted      policy said accept :relay: at connect and auth the client is a submitter of ours from here on, at
+                    rcpt it may send to this recipient
+    is_accepted     policy said accept, and did not merely go on
+    is_discarded    at rcpt or data: answer 250 and drop it
+    text            at accept: what the positive reply says; '' is the server's own text
     """
 
     reply: Reply | None = None
     is_disconnect: bool = False
     log: str = ""
     is_trusted: bool = False
+    is_accepted: bool = False
+    is_discarded: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """The answer of the deliver stage for one recipient."""
+    """The answer of the deliver stage for one recipient.
+
+    queue_at_once   no attempt while the client waits
+    is_fault        the policy failed: `route` is not what it would have said. Keep the mail, attempt nothing, ask
+                    again at the next attempt
+    """
 
     route: Route
     retry: RetryPlan
     queue_on_transient: bool = False
     queue_at_once: bool = False
+    is_fault: bool = False
 
 
 GO_ON = Verdict()

@@ -1,0 +1,50 @@
+"""The policy as the sessions of one listener ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
+from mtad.admission.policy import Policy
+from mtad.mail.envelope import Client, Envelope
+from mtad.mail.verdict import Disposition, Verdict
+
+
+@dataclass(slots=True)
+class ListenerPolicy:
+    """Asks the policy in the words that a session has.
+
+    policy   may be replaced by one loaded anew: the next question goes to it
+    """
+
+    policy: Policy
+    listener: str = ""
+
+    async def connect(self, client: Client) -> Verdict:
+        """Decide before the greeting."""
+        return await self.policy.connect(SessionFacts(client, self.listener))
+
+    async def ehlo(self, client: Client) -> Verdict:
+        """Decide on the name that the client gives itself."""
+        return await self.policy.ehlo(SessionFacts(client, self.listener))
+
+    async def mail(self, envelope: Envelope) -> Verdict:
+        """Decide on the reverse-path."""
+        return await self.policy.mail(MailFacts(self._session(envelope), envelope.reverse_path))
+
+    async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
+        """Decide on one more recipient."""
+        facts = RecipientFacts(self._session(envelope), envelope.reverse_path, recipient_address)
+        return await self.policy.rcpt(facts)
+
+    async def data(self, envelope: Envelope, content: bytes) -> Verdict:
+        """Decide on the message."""
+        recipients = tuple(recipient.address for recipient in envelope.recipients)
+        return await self.policy.data(MessageFacts(self._session(envelope), envelope.reverse_path, recipients, content))
+
+    async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
+        """Say where a recipient goes."""
+        return await self.policy.deliver(envelope, recipient_address)
+
+    def _session(self, envelope: Envelope) -> SessionFacts:
+        return SessionFacts(envelope.client, self.listener, envelope.is_submission)

@@ -1,0 +1,233 @@
+"""The policy: Sieve decides at each stage, and what it leaves open the built-in default decides.
+
+A fault in a policy, or one that exceeds its limits, fails closed: 451 to the client, and what is to be delivered
+stays in the queue (our own fault is never a permanent error, and never lets mail pass).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
+from mtad.admission.relay import is_ours
+from mtad.mail.envelope import Envelope
+from mtad.mail.reply import Reply, local_fault
+from mtad.mail.route import Route
+from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
+from mtad.sieve.actions import Accept, Action, Discard, Enqueue, Log, Refuse, Retry, RouteTo, Unless
+from mtad.sieve.code import Code, answer, first_equal
+from mtad.sieve.dialects import POLICY, STAGES
+from mtad.sieve.errors import SieveError, SieveErrors
+from mtad.sieve.match import ascii_casemap
+from mtad.sieve.run import Limits, Run
+from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
+from mtad.telemetry.events import Events
+
+DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
+FILES_MAX = 100
+
+_RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
+_ACCEPTED = Verdict(is_accepted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyErrors:
+    """Why a policy was not loaded, in the order of its files."""
+
+    errors: tuple[SieveError, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """What a policy works with besides its script.
+
+    domains   those that this server is MX for
+    """
+
+    domains: Collection[str] = ()
+    limits: Limits = field(default_factory=Limits)
+    retry: RetryPlan = field(default_factory=RetryPlan)
+    route: Route = field(default_factory=Route)  # of a recipient that the policy gives none
+
+
+class Policy:
+    """A compiled policy."""
+
+    def __init__(self, scripts: Sequence[Script], settings: PolicySettings, events: Events) -> None:
+        self._settings = settings
+        self._events = events
+        self._domains = frozenset(map(ascii_casemap, settings.domains))
+        self._default = Disposition(settings.route, settings.retry)
+        self._stages: Mapping[str, Code] = {
+            stage: first_equal(codes, True)
+            for stage in STAGES
+            if (codes := [script.stages[stage] for script in scripts if stage in script.stages])
+        }
+
+    @classmethod
+    def load(cls, path: Path, settings: PolicySettings, events: Events) -> Policy | PolicyErrors:
+        """Compile a file, or all files *.sieve of a folder in the order of their names.
+
+        With several files each stage runs what they say of it, one file after the other, until one of them stops it.
+        """
+        paths = sorted(path.glob("*.sieve")) if path.is_dir() else [path]
+        if not paths or len(paths) > FILES_MAX:
+            return PolicyErrors((SieveError(str(path), 1, 1, f"the folder needs 1 to {FILES_MAX} files *.sieve"),))
+        return _assemble([_compile_file(file) for file in paths], settings, events)
+
+    @classmethod
+    def compile(cls, text: str, file: str, settings: PolicySettings, events: Events) -> Policy | PolicyErrors:
+        """Compile one script; `file` is its name in errors."""
+        return _assemble([compile_script(text, file, POLICY)], settings, events)
+
+    async def connect(self, facts: SessionFacts) -> Verdict:
+        """Decide before the greeting."""
+        return await self._decide(Scene("connect", facts), _go_on)
+
+    async def ehlo(self, facts: SessionFacts) -> Verdict:
+        """Decide on the name that the client gives itself."""
+        return await self._decide(Scene("ehlo", facts), _go_on)
+
+    async def auth(self, facts: SessionFacts) -> Verdict:
+        """Decide on who authenticated."""
+        return await self._decide(Scene("auth", facts), _go_on)
+
+    async def mail(self, facts: MailFacts) -> Verdict:
+        """Decide on the reverse-path."""
+        return await self._decide(Scene("mail", facts.session, facts.reverse_path), _go_on)
+
+    async def rcpt(self, facts: RecipientFacts) -> Verdict:
+        """Decide on one more recipient. What the policy does not `accept :relay` must be ours or from a submitter."""
+        scene = Scene("rcpt", facts.session, facts.reverse_path, (facts.recipient,))
+        return await self._decide(scene, lambda: self._relay(facts))
+
+    async def data(self, facts: MessageFacts) -> Verdict:
+        """Decide on the message."""
+        scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content)
+        return await self._decide(scene, _go_on)
+
+    async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
+        """Say where a recipient goes, and what to do when it cannot go there now."""
+        scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,))
+        actions = await self._run(scene)
+        if isinstance(actions, Reply):
+            return replace(self._default, queue_at_once=True, is_fault=True)
+        return _disposition(actions, self._default, recipient) if actions else self._default
+
+    def _relay(self, facts: RecipientFacts) -> Verdict:
+        is_submitter = facts.session.is_trusted or bool(facts.session.client.identity)
+        return GO_ON if is_submitter or is_ours(facts.recipient, self._domains) else _RELAYING_DENIED
+
+    async def _decide(self, scene: Scene, default: Callable[[], Verdict]) -> Verdict:
+        actions = await self._run(scene)
+        if isinstance(actions, Reply):
+            return Verdict(actions, log="policy fault")
+        return _verdict(actions, default) if actions else default()
+
+    async def _run(self, scene: Scene) -> Sequence[Action] | Reply:
+        """Run a stage and return what it decided; the reply to give when it failed."""
+        code = self._stages.get(scene.stage)
+        if code is None:
+            return ()
+        run = Run(scene, self._settings.limits)
+        try:
+            await answer(code, run)
+        except Exception as error:  # noqa: BLE001 - the boundary of a policy: whatever fails in it must fail closed
+            trace = secrets.token_hex(4)
+            self._events.emit(
+                "policy.fault",
+                "error",
+                stage=scene.stage,
+                client=scene.client.address,
+                trace=trace,
+                why=f"{type(error).__name__}: {error}",
+            )
+            return local_fault(trace)
+        for action in run.actions:
+            if isinstance(action, Log):
+                self._events.emit(
+                    "policy.log", action.level, stage=scene.stage, client=scene.client.address, text=action.text
+                )
+        return run.actions
+
+
+def _go_on() -> Verdict:
+    return GO_ON
+
+
+def _verdict(actions: Sequence[Action], default: Callable[[], Verdict]) -> Verdict:
+    """Make one verdict of what a stage decided; a held-back tempfail counts when its condition came true."""
+    final = None
+    held: dict[Unless, Refuse] = {}
+    for action in actions:
+        if isinstance(action, Refuse) and action.unless is not Unless.NOW:
+            held.setdefault(action.unless, action)
+        elif isinstance(action, Accept | Refuse | Discard):
+            final = _final(action, default)
+    verdict = final if final is not None else default()
+    is_refused = verdict.reply is not None and verdict.reply.is_permanent
+    instead = held.get(Unless.IF_REJECT if is_refused else Unless.IF_ACCEPT)
+    if instead is None or (verdict.reply is not None and not is_refused):
+        return verdict
+    return Verdict(instead.reply, log=instead.log)
+
+
+def _final(action: Accept | Refuse | Discard, default: Callable[[], Verdict]) -> Verdict:
+    if isinstance(action, Refuse):
+        return Verdict(action.reply, action.is_disconnect, action.log)
+    if isinstance(action, Discard):
+        return Verdict(is_discarded=True)
+    if action.is_relay:
+        return Verdict(is_trusted=True, is_accepted=True, text=action.text)
+    verdict = default()
+    if verdict.reply is not None:
+        return verdict
+    return Verdict(is_accepted=True, text=action.text) if action.text else _ACCEPTED
+
+
+def _disposition(actions: Sequence[Action], default: Disposition, recipient: str) -> Disposition:
+    """Make one disposition of what the deliver stage decided; of each kind the last one counts."""
+    found = default
+    for action in actions:
+        if isinstance(action, RouteTo):
+            hosts = (recipient.rpartition("@")[2],) if action.to_domain else action.route.hosts
+            found = replace(found, route=replace(action.route, hosts=hosts))
+        elif isinstance(action, Enqueue):
+            found = replace(
+                found,
+                queue_on_transient=found.queue_on_transient or action.on_transient,
+                queue_at_once=found.queue_at_once or not action.on_transient,
+            )
+        elif isinstance(action, Retry):
+            intervals = action.intervals_seconds or found.retry.intervals_seconds
+            expire = action.expire_seconds or found.retry.expire_seconds
+            found = replace(found, retry=RetryPlan(intervals, expire))
+    return found
+
+
+def _assemble(
+    compiled: Sequence[Script | SieveErrors], settings: PolicySettings, events: Events
+) -> Policy | PolicyErrors:
+    errors = [error for one in compiled if isinstance(one, SieveErrors) for error in one.errors]
+    scripts = [one for one in compiled if isinstance(one, Script)]
+    return PolicyErrors(tuple(errors)) if errors else Policy(scripts, settings, events)
+
+
+def _compile_file(path: Path) -> Script | SieveErrors:
+    """Read and compile one file; what keeps it from being read is an error of the script."""
+    try:
+        with path.open("rb") as file:
+            octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)
+        return compile_script(octets.decode("utf-8"), str(path), POLICY)
+    except OSError as error:
+        return SieveErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
+    except UnicodeDecodeError as error:
+        before = octets[: error.start]
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        return SieveErrors((SieveError(str(path), before.count(b"\n") + 1, column, "not UTF-8 (RFC 5228 §2.1)"),))

@@ -1,0 +1,81 @@
+"""What a script may want done: values, carried out by the one who ran it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mtad.mail.reply import Reply
+from mtad.mail.route import Route
+from mtad.telemetry.events import Level
+
+
+class Keep(Enum):
+    """RFC 5228 §4.3: go on as without a script."""
+
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Nothing more to ask at this stage."""
+
+    is_relay: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Take it and drop it."""
+
+
+class Unless(Enum):
+    """When a tempfail counts only at the end of the stage."""
+
+    NOW = "now"
+    IF_ACCEPT = ":ifaccept"  # instead of accepting or going on
+    IF_REJECT = ":ifreject"  # instead of a permanent refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Refuse with this reply, permanent or transient."""
+
+    reply: Reply
+    is_disconnect: bool = False
+    log: str = ""
+    unless: Unless = Unless.NOW
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTo:
+    """Where the recipient's mail goes; `to_domain`: to the address of the recipient's domain, without its MX."""
+
+    route: Route
+    to_domain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Straight into the queue, or (`on_transient`) only if the next hop refuses for now."""
+
+    on_transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When to try again and when to give up; None keeps what is configured."""
+
+    intervals_seconds: tuple[int, ...] | None = None
+    expire_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One line for the log."""
+
+    text: str
+    level: Level = "info"
+
+
+Action = Keep | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log

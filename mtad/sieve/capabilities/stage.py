@@ -1,0 +1,72 @@
+"""Stages of a session, and the client's network: vnd.mtad.stage."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+from mtad.sieve.code import Code, Plain
+from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.run import Run
+
+_CAPABILITY = ("vnd.mtad.stage",)
+_PARSED_MAX = 1024
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=_PARSED_MAX)
+def _address(text: str) -> Address | None:
+    """Parse a client's address; an IPv4-mapped one is the IPv4 address that it carries."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _network(text: str) -> Network | str:
+    """Parse a network, or say what is wrong with it."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        return f'"{text}" has bits set behind its prefix; "{ipaddress.ip_network(text, strict=False)}" is meant?'
+    except ValueError:
+        return f'"{text}" is no network'
+
+
+def _ip(bound: Bound) -> Code:
+    masks: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+    for item in bound.strings(0).items:
+        network = _network(item.value)
+        if isinstance(network, str):
+            bound.fail(item.at, network)
+        else:
+            masks[network.version].append((int(network.network_address), int(network.netmask)))
+
+    def ask(run: Run) -> bool:
+        address = _address(run.facts.environment("remote-ip"))
+        if address is None:
+            return False
+        candidates = masks[address.version]
+        run.spend(len(candidates))
+        value = int(address)
+        return any(value & mask == network for network, mask in candidates)
+
+    return Plain(ask)
+
+
+STAGE = (
+    Spec("stage", Kind.STAGE, capabilities=_CAPABILITY, positional=(ArgumentType.STRING,), has_block=True),
+    Spec(
+        "ip",
+        Kind.TEST,
+        _ip,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":remote", "whose"),),
+        positional=(ArgumentType.STRINGS,),
+    ),
+)

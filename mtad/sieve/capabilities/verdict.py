@@ -1,0 +1,113 @@
+"""The answers of a stage: accept, ereject, reject, tempfail (vnd.mtad.verdict; RFC 5429 for the rejections).
+
+In a stage they are final: nothing behind them is executed. In a plain script RFC 5429 holds, and they are not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mtad.mail.reply import Reply
+from mtad.sieve.actions import Accept, Refuse, Unless
+from mtad.sieve.code import Code, perform
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+
+_CAPABILITY = "vnd.mtad.verdict"
+_SMTP = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
+_RELAY = ("connect", "auth", "rcpt")  # not where the client's own words could be all that speaks for it
+_LINES_MAX = 20
+_PREFIX = re.compile(r"([245]\d\d) ([245]\.\d{1,3}\.\d{1,3}) +")
+_ENHANCED = re.compile(r"[45]\.\d{1,3}\.\d{1,3}\Z")
+_DEFAULT_CODES = {4: 451, 5: 550}
+_GREETING_CODES = {4: 421, 5: 554}  # RFC 5321 §3.1, §3.8: the replies that may stand in place of a greeting
+_DEFAULT_ENHANCED = {4: "4.7.1", 5: "5.7.1"}
+
+
+def _accept(bound: Bound) -> Code:
+    if bound.has(":relay") and bound.stage not in _RELAY:
+        return bound.fail(bound.at, f"accept :relay is legal in the stages {', '.join(_RELAY)} only")
+    text = _ascii(bound.tag_string(":text") or "")
+    return perform(Accept(bound.has(":relay"), text.partition("\r\n")[0]), is_terminal=True)
+
+
+def _reject(bound: Bound) -> Code:
+    return _refuse(bound, 5, Unless.NOW)
+
+
+def _tempfail(bound: Bound) -> Code:
+    unless = Unless(bound.chosen.get("unless", Unless.NOW.value))
+    if unless is not Unless.NOW and bound.has(":disconnect"):
+        return bound.fail(bound.at, f"tempfail {unless.value} stands beside :disconnect: only one of them is possible")
+    return _refuse(bound, 4, unless)
+
+
+def _refuse(bound: Bound, first_digit: int, unless: Unless) -> Code:
+    at = bound.strings(0).at
+    reason = _ascii(bound.string(0)).strip("\r\n")
+    code_tag, enhanced_tag = bound.tag_number(":code"), bound.tag_string(":enhanced")
+    prefix = _PREFIX.match(reason)
+    if prefix is not None:
+        if code_tag is not None or enhanced_tag is not None:
+            return bound.fail(at, "the reason starts with codes of its own: give them there or by tags, not both")
+        reason = reason[prefix.end() :]
+    defaults = _GREETING_CODES if bound.stage == "connect" else _DEFAULT_CODES
+    code = int(prefix[1]) if prefix else code_tag.value if code_tag else defaults[first_digit]
+    enhanced = prefix[2] if prefix else enhanced_tag or _DEFAULT_ENHANCED[first_digit]
+    if code // 100 != first_digit:
+        return bound.fail(at, f"{bound.spec.name} answers {first_digit}xx, not {code}")
+    if not _ENHANCED.match(enhanced) or int(enhanced[0]) != first_digit:
+        return bound.fail(at, f'{bound.spec.name} needs an enhanced code {first_digit}.x.x, not "{enhanced}"')
+    lines = reason.split("\r\n")
+    if len(lines) > _LINES_MAX:
+        return bound.fail(at, f"a reason may have {_LINES_MAX} lines")
+    reply = Reply.of(code, enhanced, *lines)
+    refusal = Refuse(reply, bound.has(":disconnect") or code == 421, bound.tag_string(":log") or "", unless)
+    return perform(refusal, is_terminal=bound.stage != OUTSIDE and unless is Unless.NOW)
+
+
+def _ascii(text: str) -> str:
+    """Replace what the client may not be able to read (RFC 5429 §2.1.1)."""
+    return text.encode("ascii", "replace").decode()
+
+
+_REPLY_TAGS = (
+    Tag(":code", value=ArgumentType.NUMBER, capability=_CAPABILITY),
+    Tag(":enhanced", value=ArgumentType.STRING, capability=_CAPABILITY),
+    Tag(":disconnect", capability=_CAPABILITY),
+    Tag(":log", value=ArgumentType.STRING, capability=_CAPABILITY),
+)
+_UNLESS_TAGS = (Tag(Unless.IF_ACCEPT.value, "unless"), Tag(Unless.IF_REJECT.value, "unless"))
+_REASON = (ArgumentType.STRING,)
+
+REJECT = tuple(
+    Spec(
+        name,
+        Kind.COMMAND,
+        _reject,
+        capabilities=(name, _CAPABILITY),
+        tags=_REPLY_TAGS,
+        positional=_REASON,
+        stages=(OUTSIDE, *_SMTP),
+    )
+    for name in ("ereject", "reject")
+)
+
+VERDICT = (
+    Spec(
+        "accept",
+        Kind.COMMAND,
+        _accept,
+        capabilities=(_CAPABILITY,),
+        tags=(Tag(":relay"), Tag(":text", value=ArgumentType.STRING)),
+        stages=_SMTP,
+    ),
+    Spec(
+        "tempfail",
+        Kind.COMMAND,
+        _tempfail,
+        capabilities=(_CAPABILITY,),
+        tags=_REPLY_TAGS + _UNLESS_TAGS,
+        positional=_REASON,
+        stages=_SMTP,
+    ),
+)

@@ -1,0 +1,134 @@
+"""Compiled commands and tests: closures, coloured by whether they may wait.
+
+A test returns its truth. A command returns whether the script stops there. A closure is `Waiting` only if a test or
+command in it does I/O; all the rest are plain calls, which is what makes a stage cost microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from mtad.sieve.actions import Action
+from mtad.sieve.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Answers at once."""
+
+    call: Callable[[Run], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Answers when what it asked for is there."""
+
+    call: Callable[[Run], Awaitable[bool]]
+
+
+Code = Plain | Waiting
+
+
+async def answer(code: Code, run: Run) -> bool:
+    """Run either colour."""
+    return code.call(run) if isinstance(code, Plain) else await code.call(run)
+
+
+def constant(value: bool) -> Code:
+    """Make what always answers the same."""
+    return Plain(lambda run: value)
+
+
+def perform(action: Action, *, is_terminal: bool) -> Code:
+    """Make a command that notes an action."""
+
+    def act(run: Run) -> bool:
+        run.act(action)
+        return is_terminal
+
+    return Plain(act)
+
+
+def negation(part: Code) -> Code:
+    """Make the test `not`."""
+    if isinstance(part, Plain):
+        call = part.call
+        return Plain(lambda run: not call(run))
+
+    async def deny(run: Run) -> bool:
+        return not await answer(part, run)
+
+    return Waiting(deny)
+
+
+def first_equal(parts: Sequence[Code], wanted: bool) -> Code:
+    """Ask in order and stop at the first that answers `wanted`; answer whether one did.
+
+    With True this is `anyof`, and a block of commands; `allof` is the negation of it with False.
+    """
+    calls = _plain_calls(parts)
+    if calls is None:
+
+        async def ask(run: Run) -> bool:
+            for part in parts:
+                if await answer(part, run) is wanted:
+                    return True
+            return False
+
+        return Waiting(ask)
+    if len(calls) == 1 and wanted:
+        return Plain(calls[0])
+
+    def ask_now(run: Run) -> bool:
+        return any(call(run) is wanted for call in calls)
+
+    return Plain(ask_now)
+
+
+def sequence(commands: Sequence[Code], nodes: int) -> Code:
+    """Make a block; entering it costs the commands and tests that stand directly in it."""
+    body = first_equal(commands, True)
+    if isinstance(body, Plain):
+        call = body.call
+
+        def enter(run: Run) -> bool:
+            run.spend(nodes)
+            return call(run)
+
+        return Plain(enter)
+
+    async def enter_waiting(run: Run) -> bool:
+        run.spend(nodes)
+        return await answer(body, run)
+
+    return Waiting(enter_waiting)
+
+
+def branch(arms: Sequence[tuple[Code, Code]]) -> Code:
+    """Make if-elsif-else: the block of the first test that is true."""
+    tests = _plain_calls([test for test, _ in arms])
+    blocks = _plain_calls([block for _, block in arms])
+    if tests is None or blocks is None:
+
+        async def choose(run: Run) -> bool:
+            for test, block in arms:
+                if await answer(test, run):
+                    return await answer(block, run)
+            return False
+
+        return Waiting(choose)
+    pairs = tuple(zip(tests, blocks, strict=True))
+
+    def choose_now(run: Run) -> bool:
+        for test, block in pairs:
+            if test(run):
+                return block(run)
+        return False
+
+    return Plain(choose_now)
+
+
+def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:
+    calls = tuple(part.call for part in parts if isinstance(part, Plain))
+    return calls if len(calls) == len(parts) else None

@@ -1,0 +1,35 @@
+"""The languages that scripts are written in: which capabilities each kind of script has."""
+
+from __future__ import annotations
+
+from mtad.sieve.capabilities.environment import ENVIRONMENT
+from mtad.sieve.capabilities.log import LOG
+from mtad.sieve.capabilities.queue import QUEUE
+from mtad.sieve.capabilities.rfc5228 import RFC5228
+from mtad.sieve.capabilities.route import ROUTE
+from mtad.sieve.capabilities.stage import STAGE
+from mtad.sieve.capabilities.verdict import REJECT, VERDICT
+from mtad.sieve.language import Environment, Language
+
+STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
+
+_COMPARATORS = ("comparator-i;octet", "comparator-i;ascii-casemap")  # RFC 5228 §2.7.3: always there
+_AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
+
+PLAIN = Language(RFC5228 + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_COMPARATORS)
+"""A script as every Sieve engine reads it."""
+
+POLICY = Language(
+    RFC5228 + ENVIRONMENT + REJECT + STAGE + VERDICT + ROUTE + QUEUE + LOG,
+    environment=(
+        *_AGENT,
+        Environment("vnd.mtad.stage"),
+        Environment("vnd.mtad.helo"),
+        Environment("vnd.mtad.auth-user"),
+        # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
+        Environment("vnd.mtad.listener", ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
+    ),
+    extra_capabilities=_COMPARATORS,
+    stages=STAGES,
+)
+"""A policy: stages of a session and of delivery."""

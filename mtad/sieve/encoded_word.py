@@ -1,0 +1,41 @@
+"""Decodes encoded words in header fields (RFC 2047). What cannot be decoded stays as it is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import quopri
+import re
+
+_LENGTH_MAX = 1000  # RFC 2047 §2 allows 75; many write more
+_WORD = re.compile(rf"=\?([^?*\s]{{1,40}})(?:\*[^?\s]{{0,20}})?\?([bBqQ])\?([^?]{{0,{_LENGTH_MAX}}})\?=")
+_BETWEEN = re.compile(r"(\?=)\s++(?==\?)")  # RFC 2047 §6.2: white space between encoded words is not shown
+_CHARSET = re.compile(  # Python knows many more "encodings", some of which are slow or no character sets at all
+    r"(?:utf-?8|us-ascii|iso-?8859-\d+|iso-2022-(?:jp|kr)[-\w]*|windows-\d+|cp\d+|koi8-[rtu]|gb2312|gbk|gb18030"
+    r"|big5(?:-hkscs)?|euc-(?:jp|kr)|shift_jis|tis-620|macintosh)\Z",
+    re.IGNORECASE,
+)
+
+
+def decoded(value: str) -> str:
+    """Return the value with its encoded words decoded."""
+    if "=?" not in value:
+        return value
+    return _WORD.sub(_decode, _BETWEEN.sub(r"\1", value))
+
+
+def _decode(match: re.Match[str]) -> str:
+    charset, encoding, text = match[1], match[2], match[3]
+    if not _CHARSET.match(charset):
+        return match[0]
+    try:
+        octets = _octets(encoding, text.encode("utf-8", "surrogateescape"))
+        return octets.decode(charset, "replace")
+    except (binascii.Error, LookupError, UnicodeError):
+        return match[0]
+
+
+def _octets(encoding: str, text: bytes) -> bytes:
+    if encoding in "qQ":
+        return quopri.decodestring(text, header=True)
+    return base64.b64decode(text + b"=" * (-len(text) % 4))

@@ -1,0 +1,33 @@
+"""A compiled script: one closure for each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtad.sieve.code import Code
+from mtad.sieve.errors import Report, SieveErrors
+from mtad.sieve.language import Language, compile_block
+from mtad.sieve.syntax import parse
+from mtad.sieve.validate import validate
+
+SCRIPT_LENGTH_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a script does at each stage that it mentions; what stands in no stage under OUTSIDE."""
+
+    stages: Mapping[str, Code]
+    capabilities: frozenset[str]
+
+
+def compile_script(text: str, file: str, language: Language) -> Script | SieveErrors:
+    """Compile a script, or tell everything that is wrong with it; never anything between."""
+    report = Report(file, text)
+    if len(text) > SCRIPT_LENGTH_MAX:
+        report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
+        return report.errors()
+    bound = validate(parse(text, report), language, report)
+    stages = {name: compile_block(block) for name, block in bound.stages.items()}
+    return report.errors() if report.has_errors else Script(stages, bound.capabilities)

@@ -1,0 +1,210 @@
+"""Turns tokens into commands, tests and arguments (RFC 5228 §8.2). Knows the grammar and no command's meaning."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mtad.sieve.errors import Report
+from mtad.sieve.lexer import Token, TokenKind, number, tokens
+
+NESTING_MAX = 32  # RFC 5228 §2.10.5 asks for at least 15
+
+
+class TagName(NamedTuple):
+    """A tag as it stands in the script, folded, with its colon."""
+
+    name: str
+    at: int
+
+
+class Number(NamedTuple):
+    """A number, its unit multiplied out."""
+
+    value: int
+    at: int
+
+
+class Text(NamedTuple):
+    """One string."""
+
+    value: str
+    at: int
+
+
+class Strings(NamedTuple):
+    """A string list; a single string is a list of one that was written without brackets."""
+
+    items: tuple[Text, ...]
+    at: int
+    is_list: bool
+
+
+Argument = TagName | Number | Strings
+
+
+class Node(NamedTuple):
+    """A command or a test. `block` is None where the command ended with a semicolon."""
+
+    name: str
+    at: int
+    arguments: tuple[Argument, ...]
+    tests: tuple[Node, ...]
+    is_test_list: bool
+    block: tuple[Node, ...] | None
+
+
+def parse(text: str, report: Report) -> tuple[Node, ...]:
+    """Return the commands that could be read; what could not is reported, and reading goes on behind it."""
+    return _Parser(tokens(text, report), report).script()
+
+
+class _NotUnderstood(Exception):  # noqa: N818 - the name of the event
+    """Unwinds to the nearest block, which goes on behind the broken command. Never leaves this module."""
+
+
+class _Parser:
+    def __init__(self, found: list[Token], report: Report) -> None:
+        self._tokens = found
+        self._next = 0
+        self._report = report
+
+    def script(self) -> tuple[Node, ...]:
+        commands: list[Node] = []
+        while True:
+            commands += self._commands(0)
+            token = self._tokens[self._next]
+            if token.kind is TokenKind.END or self._report.is_full:
+                return tuple(commands)
+            self._report.add(token.at, "'}' without its '{'")
+            self._next += 1
+
+    def _commands(self, depth: int) -> list[Node]:
+        """Read commands up to the end or a '}' that none of them opened."""
+        commands: list[Node] = []
+        while not self._report.is_full:
+            token = self._tokens[self._next]
+            if token.kind is TokenKind.END or self._is_mark("}"):
+                break
+            try:
+                commands.append(self._command(depth))
+            except _NotUnderstood:
+                self._skip()
+        return commands
+
+    def _command(self, depth: int) -> Node:
+        word = self._take(TokenKind.WORD, "a command")
+        arguments = self._arguments()
+        tests, is_list = self._tests(depth)
+        if self._is_mark("{"):
+            opened = self._tokens[self._next]
+            self._check_depth(depth, opened.at)
+            self._next += 1
+            block = self._commands(depth + 1)
+            if not self._is_mark("}"):
+                if self._tokens[self._next - 1].kind is not TokenKind.BAD:
+                    self._report.add(opened.at, "'{' without its '}'")
+                return Node(word.text, word.at, arguments, tests, is_list, tuple(block))
+            self._next += 1
+            return Node(word.text, word.at, arguments, tests, is_list, tuple(block))
+        self._take_mark(";", f"';' or '{{' after {word.text}")
+        return Node(word.text, word.at, arguments, tests, is_list, None)
+
+    def _tests(self, depth: int) -> tuple[tuple[Node, ...], bool]:
+        if self._tokens[self._next].kind is TokenKind.WORD:
+            return (self._test(depth + 1),), False
+        if not self._is_mark("("):
+            return (), False
+        self._next += 1
+        tests = [self._test(depth + 1)]
+        while self._is_mark(","):
+            self._next += 1
+            tests.append(self._test(depth + 1))
+        self._take_mark(")", "',' or ')' after a test")
+        return tuple(tests), True
+
+    def _test(self, depth: int) -> Node:
+        word = self._take(TokenKind.WORD, "a test")
+        self._check_depth(depth, word.at)
+        arguments = self._arguments()
+        tests, is_list = self._tests(depth)
+        return Node(word.text, word.at, arguments, tests, is_list, None)
+
+    def _arguments(self) -> tuple[Argument, ...]:
+        found: list[Argument] = []
+        while True:
+            token = self._tokens[self._next]
+            if token.kind is TokenKind.TAG:
+                found.append(TagName(token.text, token.at))
+            elif token.kind is TokenKind.STRING:
+                found.append(Strings((Text(token.text, token.at),), token.at, is_list=False))
+            elif token.kind is TokenKind.NUMBER:
+                found.append(self._number(token))
+            elif token.text == "[" and token.kind is TokenKind.MARK:
+                found.append(self._strings(token.at))
+                continue
+            else:
+                return tuple(found)
+            self._next += 1
+
+    def _number(self, token: Token) -> Number:
+        value = number(token)
+        if value is None:
+            self._report.add(token.at, "number too large")
+        return Number(value or 0, token.at)
+
+    def _strings(self, at: int) -> Strings:
+        self._next += 1
+        first = self._take(TokenKind.STRING, "a string")
+        items = [Text(first.text, first.at)]
+        while self._is_mark(","):
+            self._next += 1
+            token = self._take(TokenKind.STRING, "a string")
+            items.append(Text(token.text, token.at))
+        self._take_mark("]", "',' or ']' after a string")
+        return Strings(tuple(items), at, is_list=True)
+
+    def _is_mark(self, text: str) -> bool:
+        token = self._tokens[self._next]
+        return token.text == text and token.kind is TokenKind.MARK
+
+    def _take(self, kind: TokenKind, what: str) -> Token:
+        token = self._tokens[self._next]
+        if token.kind is not kind:
+            self._fail(what)
+        self._next += 1
+        return token
+
+    def _take_mark(self, text: str, what: str) -> None:
+        if not self._is_mark(text):
+            self._fail(what)
+        self._next += 1
+
+    def _fail(self, what: str) -> None:
+        token = self._tokens[self._next]
+        if token.kind is TokenKind.END:
+            if self._next == 0 or self._tokens[self._next - 1].kind is not TokenKind.BAD:
+                self._report.add(token.at, f"expected {what}, found the end")
+        elif token.kind is not TokenKind.BAD:
+            shown = "a string" if token.kind is TokenKind.STRING else repr(token.text)
+            self._report.add(token.at, f"expected {what}, found {shown}")
+        raise _NotUnderstood
+
+    def _check_depth(self, depth: int, at: int) -> None:
+        if depth >= NESTING_MAX:
+            self._report.add(at, f"nested deeper than {NESTING_MAX}")
+            raise _NotUnderstood
+
+    def _skip(self) -> None:
+        """Go behind the next ';' or closed block, or in front of the '}' that closes the present one."""
+        depth = 0
+        while True:
+            token = self._tokens[self._next]
+            if token.kind is TokenKind.END:
+                return
+            mark = token.text if token.kind is TokenKind.MARK else ""
+            if mark == "}" and depth == 0:
+                return
+            self._next += 1
+            depth += {"{": 1, "}": -1}.get(mark, 0)
+            if depth == 0 and mark in (";", "}"):
+                return

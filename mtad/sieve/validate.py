@@ -1,0 +1,202 @@
+"""Checks a parsed script against the spec table and binds arguments to it. Reports every error that it can find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mtad.sieve.errors import Report
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Language, Spec, Tag, Tests
+from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName
+
+_ONE_STRING = (ArgumentType.STRING, ArgumentType.STRINGS)
+
+
+class BoundScript(NamedTuple):
+    """The commands of each stage; those outside of all stages under OUTSIDE."""
+
+    stages: dict[str, tuple[Bound, ...]]
+    capabilities: frozenset[str]
+
+
+def validate(script: Sequence[Node], language: Language, report: Report) -> BoundScript:
+    """Bind what is right and report what is not; the result is complete only if nothing was reported."""
+    return _Validator(language, report).script(script)
+
+
+class _Validator:
+    def __init__(self, language: Language, report: Report) -> None:
+        self._language = language
+        self._report = report
+        self._required: set[str] = set()
+        self._stage = OUTSIDE
+
+    def script(self, script: Sequence[Node]) -> BoundScript:
+        stages: dict[str, tuple[Bound, ...]] = {}
+        rest: list[Node] = []
+        is_start = True
+        for node in script:
+            spec = self._language.by_name.get((False, node.name))
+            kind = spec.kind if spec is not None else None
+            if kind is Kind.REQUIRE and spec is not None:
+                self._require(node, spec, is_start)
+                continue
+            is_start = False
+            if kind is Kind.STAGE and spec is not None:
+                self._open_stage(node, spec, stages)
+            elif self._language.stages and kind is not None:
+                self._report.add(node.at, f"{node.name} must stand inside a stage")
+            else:
+                rest.append(node)
+        stages[OUTSIDE] = self._block(rest)
+        return BoundScript(stages, frozenset(self._required))
+
+    def _require(self, node: Node, spec: Spec, is_start: bool) -> None:
+        if not is_start:
+            self._report.add(node.at, "require must stand before all other commands")  # RFC 5228 §3.2
+        bound = self._bind(node, spec)
+        for item in bound.strings(0).items if bound is not None else ():
+            if item.value in self._language.capabilities:
+                self._required.add(item.value)
+            else:
+                self._report.add(item.at, f'unknown capability "{item.value}"')
+
+    def _open_stage(self, node: Node, spec: Spec, stages: dict[str, tuple[Bound, ...]]) -> None:
+        name = node.arguments[0].items[0].value if node.arguments and isinstance(node.arguments[0], Strings) else ""
+        if name in self._language.stages:
+            self._stage = name
+        bound = self._bind(node, spec)
+        self._stage = OUTSIDE
+        if bound is None:
+            return
+        if name not in self._language.stages:
+            self._report.add(bound.strings(0).at, f'unknown stage "{name}": one of {", ".join(self._language.stages)}')
+        elif name in stages:
+            self._report.add(node.at, f'stage "{name}" stands twice in this file')
+        stages[name] = bound.block
+
+    def _block(self, nodes: Sequence[Node]) -> tuple[Bound, ...]:
+        found: list[Bound] = []
+        before = ""
+        for node in nodes:
+            bound = self._command(node, before)
+            before = node.name
+            if bound is None:
+                continue
+            if bound.spec.follows and found:
+                found[-1].chain.append(bound)
+            else:
+                found.append(bound)
+        return tuple(found)
+
+    def _command(self, node: Node, before: str) -> Bound | None:
+        spec = self._lookup(node, is_test=False)
+        if spec is None:
+            return None
+        if spec.kind is not Kind.COMMAND:
+            self._report.add(node.at, f"{node.name} must stand at the top level")
+            return None
+        if spec.follows and before not in spec.follows:
+            self._report.add(node.at, f"{node.name} must follow {' or '.join(spec.follows)}")
+        return self._bind(node, spec)
+
+    def _lookup(self, node: Node, is_test: bool) -> Spec | None:
+        spec = self._language.by_name.get((is_test, node.name))
+        if spec is None:
+            other = (not is_test, node.name) in self._language.by_name
+            what, instead = ("test", "command") if is_test else ("command", "test")
+            self._report.add(
+                node.at, f"{node.name} is a {instead}, not a {what}" if other else f"unknown {what} {node.name}"
+            )
+        return spec
+
+    def _bind(self, node: Node, spec: Spec) -> Bound | None:
+        """Check everything about one node and what it holds; None when an error leaves nothing to compile."""
+        missing = bool(spec.capabilities) and self._required.isdisjoint(spec.capabilities)
+        if missing:
+            names = " or ".join(f'"{name}"' for name in spec.capabilities)
+            self._report.add(node.at, f"{node.name} needs require {names}")
+        if spec.stages and self._stage not in spec.stages:
+            where = f'in stage "{self._stage}"' if self._stage else "outside of the stages"
+            self._report.add(node.at, f"{node.name} is not legal {where}")
+        bound = Bound(spec, node.at, self._stage, self._report, self._language)
+        is_right = self._arguments(node, spec, bound) and not missing
+        tests = [self._test(test) for test in node.tests]
+        bound.tests = tuple(test for test in tests if test is not None)
+        is_right = self._tests_fit(node, spec) and len(bound.tests) == len(tests) and is_right
+        bound.block = self._block(node.block or ())
+        if (node.block is not None) is not spec.has_block:
+            self._report.add(node.at, f"{node.name} needs a block" if spec.has_block else f"{node.name} takes no block")
+            is_right = False
+        return bound if is_right else None
+
+    def _test(self, node: Node) -> Bound | None:
+        spec = self._lookup(node, is_test=True)
+        return self._bind(node, spec) if spec is not None else None
+
+    def _tests_fit(self, node: Node, spec: Spec) -> bool:
+        given = Tests.LIST if node.is_test_list else Tests.ONE if node.tests else Tests.NONE
+        if given is spec.tests:
+            return True
+        hint = "; is a ';' missing before it?" if spec.tests is Tests.NONE and given is Tests.ONE else ""
+        self._report.add(node.tests[0].at if node.tests else node.at, f"{node.name} takes {spec.tests.value}{hint}")
+        return False
+
+    def _arguments(self, node: Node, spec: Spec, bound: Bound) -> bool:
+        """Bind tags and positional arguments; tags stand first (RFC 5228 §2.6.2)."""
+        tags: dict[str, Number | Strings | None] = {}
+        chosen: dict[str, str] = {}
+        by_name = {tag.name: tag for tag in spec.tags}
+        is_right = True
+        left = list(reversed(node.arguments))
+        while left and isinstance(left[-1], TagName):
+            given = left.pop()
+            assert isinstance(given, TagName)
+            tag = by_name.get(given.name)
+            if tag is None:
+                self._report.add(given.at, f"{node.name} has no tag {given.name}")
+                return False
+            group = tag.group or tag.name
+            is_right = self._tag_is_free(given, tag, chosen.get(group)) and is_right
+            chosen[group] = tag.name
+            value = None
+            if tag.value is not None:
+                value = self._typed(left.pop() if left else None, tag.value, f"{tag.name} needs", given.at)
+                is_right = value is not None and is_right
+            tags[tag.name] = value
+        left.reverse()
+        positional = self._positional(node, spec, left)
+        bound.tags, bound.chosen = tags, chosen
+        bound.positional = positional or ()
+        return is_right and positional is not None
+
+    def _tag_is_free(self, given: TagName, tag: Tag, taken: str | None) -> bool:
+        if tag.capability and tag.capability not in self._required:
+            self._report.add(given.at, f'{tag.name} needs require "{tag.capability}"')
+            return False
+        if taken is not None:
+            self._report.add(given.at, f"{tag.name} stands beside {taken}: only one of them is possible")
+            return False
+        return True
+
+    def _positional(self, node: Node, spec: Spec, given: Sequence[Argument]) -> tuple[Number | Strings, ...] | None:
+        found: list[Number | Strings] = []
+        for index, wanted in enumerate(spec.positional):
+            argument = given[index] if index < len(given) else None
+            value = self._typed(argument, wanted, f"argument {index + 1} of {node.name} must be", node.at)
+            if value is None:
+                return None
+            found.append(value)
+        if len(given) > len(found):
+            self._report.add(given[len(found)].at, f"{node.name} has an argument too many here")
+            return None
+        return tuple(found)
+
+    def _typed(self, given: Argument | None, wanted: ArgumentType, what: str, at: int) -> Number | Strings | None:
+        if isinstance(given, Number) and wanted is ArgumentType.NUMBER:
+            return given
+        fitting = (ArgumentType.STRINGS,) if isinstance(given, Strings) and given.is_list else _ONE_STRING
+        if isinstance(given, Strings) and wanted in fitting:
+            return given
+        self._report.add(given.at if given is not None else at, f"{what} {wanted.value}")
+        return None
