@@ -1,0 +1,176 @@
+"""The laboratory's files: keys, certificates, zones, and for each node its mtad.toml and its policy.
+
+Everything lies in one folder that is removed at the end. Nothing here starts a process or opens a port.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtad.lab.dns import Zone, zone_from_text
+from mtad.startup.provision import (
+    dkim_record,
+    make_ca,
+    make_dkim_key,
+    make_member_certificate,
+    make_private_folder,
+    make_server_certificate,
+    write_private,
+)
+
+HOST = "127.0.0.1"
+PAIR_DOMAIN = "lab.test"  # the pair's own domain: its mail goes out from here, signed
+REMOTE_DOMAIN = "example.test"  # somebody else's: its MX is the SMTP sink
+LOCAL_DOMAIN = "local.test"  # the pair is its MX and hands its mail on by LMTP
+SELECTOR = "lab"
+RETRY_SECONDS = 1  # the laboratory is impatient: what is queued is tried again at once
+RETRY_SECONDS_MAX = 2
+_TXT_STRING_OCTETS_MAX = 255  # RFC 1035 §3.3.14
+_SOA = "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A 127.0.0.1\n"
+
+DEFAULT_POLICY = """\
+require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
+
+stage "connect" {
+    if ip :remote "127.0.0.0/8" { accept :relay; }
+}
+
+stage "deliver" {
+    queue :transient;
+    if envelope :domain "to" ["local.test", "lab.test"] {
+        route :host "127.0.0.1" :nomx :port LMTP_PORT "lmtp";
+    }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens, on loopback."""
+
+    dns: int
+    smtp_sink: int
+    lmtp_sink: int
+    smtp: tuple[int, int]  # of the first and the second node
+    replication: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """One node's place in the laboratory."""
+
+    name: str
+    folder: Path
+    smtp_port: int
+
+    @property
+    def config(self) -> Path:
+        """Its mtad.toml."""
+        return self.folder / "mtad.toml"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where mtactl finds it."""
+        return self.folder / "run" / "admin.sock"
+
+    @property
+    def log(self) -> Path:
+        """What it writes while it runs."""
+        return self.folder / "log"
+
+
+def make_keys(folder: Path) -> str:
+    """Make the DKIM key, the pair's CA and all certificates; return the text of the DKIM record.
+
+    Errors: OSError.
+    """
+    make_private_folder(folder)
+    make_dkim_key(folder / "dkim.key")
+    ca = make_ca(folder)
+    for name in ("mx1", "mx2"):
+        make_member_certificate(ca, name, folder)
+        make_server_certificate(f"{name}.{PAIR_DOMAIN}", folder)
+    return dkim_record(folder / "dkim.key")
+
+
+def zones(dkim_text: str) -> list[Zone]:
+    """Return the zones that the laboratory's DNS answers for."""
+    parts = [dkim_text[i : i + _TXT_STRING_OCTETS_MAX] for i in range(0, len(dkim_text), _TXT_STRING_OCTETS_MAX)]
+    dkim = " ".join(f'"{part}"' for part in parts)
+    pair = (
+        "@ IN MX 10 mx1\n@ IN MX 20 mx2\nmx1 IN A 127.0.0.1\nmx2 IN A 127.0.0.1\n"
+        '@ IN TXT "v=spf1 ip4:127.0.0.0/8 -all"\n_dmarc IN TXT "v=DMARC1; p=reject"\n'
+        f"{SELECTOR}._domainkey IN TXT {dkim}\n"
+    )
+    remote = "@ IN MX 10 sink\nsink IN A 127.0.0.1\n"
+    local = f"@ IN MX 10 mx1.{PAIR_DOMAIN}.\n@ IN MX 20 mx2.{PAIR_DOMAIN}.\n"
+    reverse = f"1 IN PTR mx1.{PAIR_DOMAIN}.\n"
+    texts = {PAIR_DOMAIN: pair, REMOTE_DOMAIN: remote, LOCAL_DOMAIN: local, "0.0.127.in-addr.arpa": reverse}
+    return [zone_from_text(f"{origin}.", _SOA + text) for origin, text in texts.items()]
+
+
+def lay_nodes(folder: Path, ports: Ports, policy: str = DEFAULT_POLICY) -> tuple[NodeFiles, NodeFiles]:
+    """Write both nodes' configuration; `make_keys(folder / "keys")` comes before. Errors: OSError.
+
+    policy   Sieve; LMTP_PORT and SMTP_PORT in it become the sinks' ports
+    """
+    keys = folder / "keys"
+    text = policy.replace("LMTP_PORT", str(ports.lmtp_sink)).replace("SMTP_PORT", str(ports.smtp_sink))
+    laid = []
+    for index, peer in ((0, 1), (1, 0)):
+        name = f"mx{index + 1}"
+        node = NodeFiles(name, folder / name, ports.smtp[index])
+        make_private_folder(node.folder / "queue")
+        make_private_folder(node.admin_socket.parent)
+        write_private(node.folder / "policy.sieve", text.encode())
+        write_private(node.config, _toml(index, peer, ports, keys).encode())
+        laid.append(node)
+    return laid[0], laid[1]
+
+
+def _toml(index: int, peer: int, ports: Ports, keys: Path) -> str:
+    """Return one node's mtad.toml; paths are relative to it where they are its own."""
+    name = f"mx{index + 1}"
+    return f"""\
+[node]
+name = "{name}"
+id = {index + 1}
+hostname = "{name}.{PAIR_DOMAIN}"
+domains = ["{PAIR_DOMAIN}", "{LOCAL_DOMAIN}"]
+data_dir = "queue"
+run_dir = "run"
+workers = 0
+
+[smtp]
+listen = ["{HOST}:{ports.smtp[index]}"]
+tls_cert = "{keys}/{name}.{PAIR_DOMAIN}.pem"
+tls_key = "{keys}/{name}.{PAIR_DOMAIN}.key"
+
+[delivery]
+mx_port = {ports.smtp_sink}
+retry_seconds = {RETRY_SECONDS}
+retry_seconds_max = {RETRY_SECONDS_MAX}
+
+[policy]
+file = "policy.sieve"
+
+[[dkim.keys]]
+domain = "{PAIR_DOMAIN}"
+selector = "{SELECTOR}"
+file = "{keys}/dkim.key"
+
+[dns]
+servers = ["{HOST}:{ports.dns}"]
+
+[queue]
+map_octets_max = 1_073_741_824
+
+[replication]
+group = "laboratory"
+listen = "{HOST}:{ports.replication[index]}"
+ca = "{keys}/ca.pem"
+cert = "{keys}/{name}.pem"
+key = "{keys}/{name}.key"
+peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.replication[peer]}" }}
+"""

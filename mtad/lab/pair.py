@@ -1,0 +1,230 @@
+"""The laboratory's running parts: DNS, an SMTP and an LMTP sink, and two nodes that replicate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from mtad.lab.child import Child
+from mtad.lab.dns import DnsServer, serve_zones
+from mtad.lab.layout import DEFAULT_POLICY, HOST, NodeFiles, Ports, lay_nodes, make_keys, zones
+from mtad.lab.sink import Delivery, read_record, tell
+from mtad.pb import admin_pb2, admin_pb2_grpc
+
+READY_SECONDS_MAX = 60.0
+SINK_READY_SECONDS_MAX = 20.0
+STATUS_SECONDS_MAX = 2.0
+POLL_SECONDS = 0.1
+_RECONNECT = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 400),
+]
+
+
+class LaboratoryFault(Exception):  # noqa: N818
+    """A part of the laboratory did not come up; the text says which and shows the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a node says of itself."""
+
+    role: str
+    epoch: int
+    peer_state: str
+    queue_messages: int
+    unprotected_messages: int
+
+
+class RunningNode:
+    """One node of the pair, running or killed."""
+
+    def __init__(self, files: NodeFiles, child: Child) -> None:
+        self.files = files
+        self.child = child
+        self._channel = grpc.aio.insecure_channel(f"unix:{files.admin_socket}", options=_RECONNECT)
+        self._admin = admin_pb2_grpc.AdminStub(self._channel)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    async def start(cls, files: NodeFiles) -> RunningNode:
+        """Start a node; it is not ready yet."""
+        return cls(files, await _start_child(files))
+
+    @property
+    def name(self) -> str:
+        """Its name in the pair."""
+        return self.files.name
+
+    async def restart(self) -> None:
+        """Start it again after it has ended."""
+        self.child = await _start_child(self.files)
+
+    async def view(self) -> View | None:
+        """Return what it says of itself; None when it does not answer."""
+        try:
+            status = await self._admin.Status(admin_pb2.StatusRequest(), timeout=STATUS_SECONDS_MAX)
+        except grpc.aio.AioRpcError:
+            return None
+        queued, alone = status.queue.messages, status.unprotected_messages
+        return View(status.role, status.epoch, status.peer.state, queued, alone)
+
+    async def queue_ids(self) -> dict[str, str]:
+        """Return the queue ids that it holds, each with its sender. Errors: grpc.aio.AioRpcError."""
+        entries = self._admin.QueueList(admin_pb2.QueueListRequest())
+        return {entry.queue_id: entry.sender async for entry in entries}
+
+    async def stop(self) -> None:
+        """End it and leave its admin socket."""
+        await self._channel.close()
+        await self.child.stop()
+
+
+async def _start_child(files: NodeFiles) -> Child:
+    command = [sys.executable, "-m", "mtad.main.command", "run", "--config", str(files.config)]
+    return await Child.start(files.name, command, files.log)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSink:
+    """A sink in its own process."""
+
+    child: Child
+    port: int
+    control_port: int
+    record: Path
+    contents: Path
+
+    @classmethod
+    async def start(cls, name: str, folder: Path, *, is_lmtp: bool) -> RunningSink:
+        """Start a sink and wait until it listens. Errors: LaboratoryFault."""
+        record, contents = folder / f"{name}.record", folder / f"{name}.contents"
+        command = [sys.executable, "-m", "mtad.lab.sink", "serve", "--hostname", f"{name}.example.test"]
+        command += ["--record", str(record), "--contents", str(contents), *(["--lmtp"] if is_lmtp else [])]
+        child = await Child.start(name, command, folder / f"{name}.log", is_answering=True)
+        try:
+            async with asyncio.timeout(SINK_READY_SECONDS_MAX):
+                answer = await child.answer()
+        except TimeoutError:
+            answer = b""
+        if not answer:
+            await child.stop()
+            raise LaboratoryFault(f"{name} did not start\n{child.last_lines()}")
+        ports = json.loads(answer)
+        return cls(child, ports["port"], ports["control_port"], record, contents)
+
+
+class Laboratory:
+    """The running laboratory."""
+
+    def __init__(
+        self, dns: DnsServer, smtp_sink: RunningSink, lmtp_sink: RunningSink, nodes: tuple[RunningNode, RunningNode]
+    ) -> None:
+        self.dns = dns
+        self.smtp_sink = smtp_sink
+        self.lmtp_sink = lmtp_sink
+        self.nodes = nodes
+
+    async def tell_sinks(self, command: str) -> None:
+        """Change how both sinks answer. Errors: LaboratoryFault when one does not obey."""
+        for sink in (self.smtp_sink, self.lmtp_sink):
+            try:
+                answer = await tell(HOST, sink.control_port, command)
+            except (OSError, TimeoutError) as error:
+                raise LaboratoryFault(f"{sink.child.name} does not answer: {error}") from error
+            if answer != "ok":
+                raise LaboratoryFault(f"{sink.child.name}: {answer}")
+
+    def delivered(self) -> Iterator[Delivery]:
+        """Yield all that both sinks have taken."""
+        for sink in (self.smtp_sink, self.lmtp_sink):
+            yield from read_record(sink.record)
+
+    async def roles(self) -> tuple[RunningNode, RunningNode] | None:
+        """Return the active and the passive node; None when the pair is not complete and protected."""
+        views = [await node.view() for node in self.nodes]
+        by_role = {view.role: node for node, view in zip(self.nodes, views, strict=True) if view is not None}
+        if set(by_role) != {"active", "passive"} or any(view and view.peer_state != "protected" for view in views):
+            return None
+        return by_role["active"], by_role["passive"]
+
+    async def wait_protected(self) -> tuple[RunningNode, RunningNode]:
+        """Wait until one node is active, the other passive, and both copies are kept; return them in this order.
+
+        Errors: LaboratoryFault when a node ends or the time runs out.
+        """
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS_MAX
+        while (roles := await self.roles()) is None:
+            for node in self.nodes:
+                if not node.child.is_running:
+                    code = node.child.exit_code
+                    raise LaboratoryFault(f"{node.name} ended with {code}\n{node.child.last_lines()}")
+            if asyncio.get_running_loop().time() > deadline:
+                logs = "\n".join(f"{node.name}:\n{node.child.last_lines()}" for node in self.nodes)
+                raise LaboratoryFault(f"the pair is not protected after {READY_SECONDS_MAX:g} s\n{logs}")
+            await asyncio.sleep(POLL_SECONDS)
+        return roles
+
+
+@asynccontextmanager
+async def running_laboratory(
+    folder: Path, *, smtp_ports: tuple[int, int] = (0, 0), policy: str = DEFAULT_POLICY
+) -> AsyncIterator[Laboratory]:
+    """Run a laboratory in an existing empty folder; all of it is stopped at the end, the folder stays.
+
+    smtp_ports   wished for; another is taken where one is 0 or in use
+    Errors: LaboratoryFault, OSError.
+    """
+    async with AsyncExitStack() as stack:
+        dkim_text = await asyncio.to_thread(make_keys, folder / "keys")
+        dns = await serve_zones(zones(dkim_text), HOST)
+        stack.push_async_callback(dns.close)
+        smtp_sink = await _started_sink(stack, "sink", folder, is_lmtp=False)
+        lmtp_sink = await _started_sink(stack, "mailboxes", folder, is_lmtp=True)
+        smtp = (_free_port(smtp_ports[0]), _free_port(smtp_ports[1]))
+        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, smtp, (_free_port(), _free_port()))
+        first, second = lay_nodes(folder, ports, policy)
+        nodes = (await _started_node(stack, first), await _started_node(stack, second))
+        yield Laboratory(dns, smtp_sink, lmtp_sink, nodes)
+
+
+async def _started_sink(stack: AsyncExitStack, name: str, folder: Path, *, is_lmtp: bool) -> RunningSink:
+    sink = await RunningSink.start(name, folder, is_lmtp=is_lmtp)
+    stack.push_async_callback(sink.child.stop)
+    return sink
+
+
+async def _started_node(stack: AsyncExitStack, files: NodeFiles) -> RunningNode:
+    node = await RunningNode.start(files)
+    stack.push_async_callback(node.stop)
+    return node
+
+
+def _free_port(wished: int = 0) -> int:
+    """Return a free port of loopback, the wished one if it is free."""
+    for port in (wished, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return int(probe.getsockname()[1])
+    raise LaboratoryFault("no port of loopback is free")
+
+
+async def wait_until(condition: Callable[[], bool], seconds_max: float) -> bool:
+    """Wait until a condition holds; False when it did not in time."""
+    deadline = asyncio.get_running_loop().time() + seconds_max
+    while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True
