@@ -175,7 +175,7 @@ def _verdict(actions: Sequence[Action], default: Callable[[], Verdict]) -> Verdi
     instead = held.get(Unless.IF_REJECT if is_refused else Unless.IF_ACCEPT)
     if instead is None or (verdict.reply is not None and not is_refused):
         return verdict
-    return Verdict(instead.reply, log=instead.log)
+    return Verdict(instead.reply, instead.is_disconnect, instead.log)
 
 
 def _final(action: Accept | Refuse | Discard, default: Callable[[], Verdict]) -> Verdict:

@@ -17,7 +17,8 @@ _SMTP = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 _RELAY = ("connect", "auth", "rcpt")  # not where the client's own words could be all that speaks for it
 _LINES_MAX = 20
 _PREFIX = re.compile(r"([245]\d\d) ([245]\.\d{1,3}\.\d{1,3}) +")
-_ENHANCED = re.compile(r"[45]\.\d{1,3}\.\d{1,3}\Z")
+_ENHANCED = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
+_CLOSING = 421  # RFC 5321 §3.8: whatever command it answers, the connection ends
 _DEFAULT_CODES = {4: 451, 5: 550}
 _GREETING_CODES = {4: 421, 5: 554}  # RFC 5321 §3.1, §3.8: the replies that may stand in place of a greeting
 _DEFAULT_ENHANCED = {4: "4.7.1", 5: "5.7.1"}
@@ -42,27 +43,37 @@ def _tempfail(bound: Bound) -> Code:
 
 
 def _refuse(bound: Bound, first_digit: int, unless: Unless) -> Code:
-    at = bound.strings(0).at
     reason = _ascii(bound.string(0)).strip("\r\n")
-    code_tag, enhanced_tag = bound.tag_number(":code"), bound.tag_string(":enhanced")
+    at = bound.strings(0).at
+    code, enhanced, code_at, enhanced_at = _given_codes(bound, first_digit)
     prefix = _PREFIX.match(reason)
     if prefix is not None:
-        if code_tag is not None or enhanced_tag is not None:
+        if code_at is not None or enhanced_at is not None:
             return bound.fail(at, "the reason starts with codes of its own: give them there or by tags, not both")
-        reason = reason[prefix.end() :]
-    defaults = _GREETING_CODES if bound.stage == "connect" else _DEFAULT_CODES
-    code = int(prefix[1]) if prefix else code_tag.value if code_tag else defaults[first_digit]
-    enhanced = prefix[2] if prefix else enhanced_tag or _DEFAULT_ENHANCED[first_digit]
+        code, enhanced, reason = int(prefix[1]), prefix[2], reason[prefix.end() :]
     if code // 100 != first_digit:
-        return bound.fail(at, f"{bound.spec.name} answers {first_digit}xx, not {code}")
+        return bound.fail(code_at or at, f"{bound.spec.name} answers {first_digit}xx, not {code}")
     if not _ENHANCED.match(enhanced) or int(enhanced[0]) != first_digit:
-        return bound.fail(at, f'{bound.spec.name} needs an enhanced code {first_digit}.x.x, not "{enhanced}"')
+        wanted = f"an enhanced code {first_digit}.x.x"
+        return bound.fail(enhanced_at or at, f'{bound.spec.name} needs {wanted}, not "{enhanced}"')
     lines = reason.split("\r\n")
     if len(lines) > _LINES_MAX:
         return bound.fail(at, f"a reason may have {_LINES_MAX} lines")
-    reply = Reply.of(code, enhanced, *lines)
-    refusal = Refuse(reply, bound.has(":disconnect") or code == 421, bound.tag_string(":log") or "", unless)
+    is_disconnect = bound.has(":disconnect") or code == _CLOSING
+    refusal = Refuse(Reply.of(code, enhanced, *lines), is_disconnect, bound.tag_string(":log") or "", unless)
     return perform(refusal, is_terminal=bound.stage != OUTSIDE and unless is Unless.NOW)
+
+
+def _given_codes(bound: Bound, first_digit: int) -> tuple[int, str, int | None, int | None]:
+    """Return the code and the enhanced code by tags or default, and where the tags' values stand."""
+    code, enhanced = bound.tag_number(":code"), bound.tag_strings(":enhanced")
+    defaults = _GREETING_CODES if bound.stage == "connect" else _DEFAULT_CODES
+    return (
+        code.value if code is not None else defaults[first_digit],
+        enhanced.items[0].value if enhanced is not None else _DEFAULT_ENHANCED[first_digit],
+        code.at if code is not None else None,
+        enhanced.at if enhanced is not None else None,
+    )
 
 
 def _ascii(text: str) -> str:
