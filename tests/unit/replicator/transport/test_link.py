@@ -1,0 +1,227 @@
+"""Two links over loopback TLS: what one sends the other hears, and a wrong certificate is named on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from replicator.core import events as core
+from replicator.core.values import Branch, Kind, Record, Role
+from replicator.transport.certificates import Credentials
+from replicator.transport.link import Link, LinkSettings, split_address
+from tests.fakes.certificate_authority import CertificateAuthority
+from tests.fakes.collected_report import CollectedReport
+
+WAIT_SECONDS = 10.0
+BEAT = core.Beat({}, core.Authority(1, 0), Role.PASSIVE, 1, 1000)
+
+
+class Heard:
+    """A Receiver that keeps everything and can be waited on."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, int, object]] = []
+        self.changed = asyncio.Event()
+
+    def link_up(self, session: int) -> None:
+        self._note("up", session, None)
+
+    def link_down(self, session: int, why: str) -> None:
+        self._note("down", session, why)
+
+    def received(self, session: int, message: core.Message) -> None:
+        self._note("message", session, message)
+
+    def _note(self, what: str, session: int, detail: object) -> None:
+        self.log.append((what, session, detail))
+        self.changed.set()
+
+    def of(self, what: str) -> list[tuple[int, object]]:
+        return [(session, detail) for kept, session, detail in self.log if kept == what]
+
+    async def wait(self, what: str, count: int = 1) -> list[tuple[int, object]]:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while len(self.of(what)) < count:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.of(what)
+
+
+class End:
+    """One side: its link, what it heard and what it reported."""
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self.heard = Heard()
+        self.report = CollectedReport()
+        self.link = Link(settings, self.heard, self.report)
+
+    async def up(self) -> int:
+        return (await self.heard.wait("up"))[-1][0]
+
+
+@asynccontextmanager
+async def two_ends(
+    a: Credentials, b: Credentials, *, a_expects: str = "b.test", b_expects: str = "a.test", **limits: int
+) -> AsyncIterator[tuple[End, End]]:
+    listener = End(LinkSettings("b.test", b_expects, b, listen_address="127.0.0.1:0", **limits))
+    await listener.link.start()
+    address = f"127.0.0.1:{listener.link.listen_port}"
+    dialler = End(LinkSettings("a.test", a_expects, a, dial_address=address, **limits))
+    await dialler.link.start()
+    try:
+        yield dialler, listener
+    finally:
+        await dialler.link.stop()
+        await listener.link.stop()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
+
+
+def records(*sizes: int) -> core.Records:
+    return core.Records(
+        Branch(0, 1), 1, tuple(Record(Kind.PUT, b"key%d" % size, blob=bytes([size % 251]) * size) for size in sizes)
+    )
+
+
+async def test_messages_arrive_in_order_both_ways(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        for near, far in ((dialler, listener), (listener, dialler)):
+            session = await near.up()
+            sent = [core.Ack({Branch(0, 1): seq}) for seq in range(1, 200)]
+            for message in sent:
+                near.link.send(session, message)
+            assert [detail for _, detail in await far.heard.wait("message", len(sent))] == sent
+
+
+async def test_an_item_larger_than_a_packet_arrives_whole(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await dialler.up()
+        large = records(5 << 20, 17)
+        dialler.link.send(session, large)
+        assert (await listener.heard.wait("message"))[0][1] == large
+
+
+async def test_a_beat_overtakes_a_large_item(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await dialler.up()
+        dialler.link.send(session, core.Ack({}))
+        await listener.heard.wait("message")
+        dialler.link.send(session, records(20 << 20))
+        dialler.link.send(session, BEAT)
+        heard = await listener.heard.wait("message", 3)
+        assert [type(detail) for _, detail in heard] == [core.Ack, core.Beat, core.Records]
+
+
+async def test_an_item_beyond_the_limit_ends_the_link(authority: CertificateAuthority) -> None:
+    a, b = authority.issue("a.test"), authority.issue("b.test")
+    async with two_ends(a, b, item_octets_max=1 << 20) as (dialler, listener):
+        dialler.link.send(await dialler.up(), records(4 << 20))
+        await listener.heard.wait("down")
+        assert "more than" in str(listener.report.named("replica.damaged")[0]["what"])
+        assert not listener.heard.of("message")
+
+
+async def test_what_waits_is_bounded(authority: CertificateAuthority) -> None:
+    a, b = authority.issue("a.test"), authority.issue("b.test")
+    async with two_ends(a, b, waiting_octets_max=3 << 20) as (dialler, _):
+        session = await dialler.up()
+        for _ in range(4):
+            dialler.link.send(session, records(1 << 20))
+        assert dialler.heard.of("down") == [(session, "the peer does not read")]
+
+
+async def test_room_is_told_when_little_waits(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, _):
+        session = await dialler.up()
+        dialler.link.send(session, records(8 << 20))
+        waiting = asyncio.create_task(dialler.link.room(session))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert await asyncio.wait_for(waiting, WAIT_SECONDS)
+        assert not await dialler.link.room(session + 1)
+
+
+async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        first = await dialler.up()
+        listener.link.close(await listener.up(), "tired")
+        again = await dialler.heard.wait("up", 2)
+        assert again[1][0] > first
+        assert len(dialler.heard.of("down")) == 1
+        assert listener.heard.of("down")[0][1] == "tired"
+
+
+async def test_what_was_sent_before_close_still_goes_out(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await listener.up()
+        listener.link.send(session, core.Bye("versions"))
+        listener.link.close(session, "versions")
+        assert (await dialler.heard.wait("message"))[0][1] == core.Bye("versions")
+
+
+async def test_both_report_a_listener_of_another_name(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("c.test")) as (dialler, listener):
+        for end in (dialler, listener):
+            event = await end.report.wait_for("replica.link_refused")
+            assert (event["expected"], event["came"]) == ("b.test", "c.test")
+            assert end.link.problem.state == "refused"
+            assert not end.heard.of("up")
+
+
+async def test_both_report_a_dialler_of_another_name(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("d.test"), authority.issue("b.test")) as (dialler, listener):
+        for end in (dialler, listener):
+            event = await end.report.wait_for("replica.link_refused")
+            assert (event["expected"], event["came"]) == ("a.test", "d.test")
+            assert not end.heard.of("up")
+
+
+async def test_a_certificate_of_another_authority_is_refused(authority: CertificateAuthority, tmp_path: Path) -> None:
+    other = CertificateAuthority(tmp_path, "other-ca")
+    async with two_ends(authority.issue("a.test"), other.issue("b.test")) as (dialler, listener):
+        event = await dialler.report.wait_for("replica.link_refused")
+        assert event["came"] == "b.test"
+        assert "certificate" in str(event["why"])
+        assert not dialler.heard.of("up")
+        assert not listener.heard.of("up")
+
+
+async def test_nobody_there_is_told_as_a_problem(authority: CertificateAuthority) -> None:
+    end = End(LinkSettings("a.test", "b.test", authority.issue("a.test"), dial_address="127.0.0.1:1"))
+    await end.link.start()
+    async with asyncio.timeout(WAIT_SECONDS):
+        while "no TLS connection" not in end.link.problem.text:
+            await asyncio.sleep(0.01)
+    await end.link.stop()
+    assert end.heard.log == []
+
+
+async def test_a_taken_port_is_an_error(authority: CertificateAuthority) -> None:
+    credentials = authority.issue("b.test")
+    first = End(LinkSettings("b.test", "a.test", credentials, listen_address="127.0.0.1:0"))
+    await first.link.start()
+    address = f"127.0.0.1:{first.link.listen_port}"
+    second = End(LinkSettings("b.test", "a.test", credentials, listen_address=address))
+    with pytest.raises(OSError, match="cannot listen"):
+        await second.link.start()
+    await first.link.stop()
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("127.0.0.1:25", ("127.0.0.1", 25)), ("[::1]:25", ("::1", 25)), ("mx.example.net:25", ("mx.example.net", 25))],
+)
+def test_addresses(address: str, parts: tuple[str, int]) -> None:
+    assert split_address(address) == parts
+
+
+def test_an_address_without_port_is_an_error() -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        split_address("localhost")
