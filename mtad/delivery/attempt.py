@@ -1,0 +1,249 @@
+"""One attempt: a message for recipients that share a destination, over one connection after another until all is said.
+
+What the next hop says of a recipient is final for the attempt. What only befalls a connection (it cannot be opened,
+is lost, is closed with 421) leads to the next host, unless the final dot was sent: then the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from mtad.delivery.client_protocol import Mail, NotOpened, Settled
+from mtad.delivery.connection import Connection, Content, Hop
+from mtad.delivery.destination import Destination, Destinations
+from mtad.delivery.pool import Pool
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+
+_STOPPED = Reply.of(451, "4.3.2", "Delivery was stopped")
+_LOST = Reply.of(450, "4.4.2", "Connection lost")
+_NO_HOST = Outcome(Result.DELAYED, Reply.of(450, "4.4.1", "No next hop could be reached"))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What attempts work with."""
+
+    pool: Pool
+    destinations: Destinations
+
+
+class Attempt:
+    """The recipients of one transaction that go to one destination; also listens to its connection."""
+
+    def __init__(
+        self, means: Means, destination: Destination, mail: Mail, on_outcome: Callable[[str, Outcome], None]
+    ) -> None:
+        self._means = means
+        self._destination = destination
+        self._mail = mail
+        self._on_outcome = on_outcome
+        self._undecided: dict[str, asyncio.Future[Outcome | None] | None] = {}  # the future: who waits for RCPT's reply
+        self._asked: set[str] = set()  # over the connection that is open now
+        self._failure: Outcome | None = None  # what befell the connections so far
+        self._connection: Connection | None = None
+        self._opening: asyncio.Task[bool] | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self.recipients_count = 0
+
+    # While the client still names recipients
+
+    async def ask(self, address: str, seconds: float) -> Outcome | None:
+        """Ask the next hop for a recipient, if a connection is at hand; None when it agrees or was not asked.
+
+        seconds   how long to wait; what comes later counts when the attempt is finished
+        """
+        self.add(address)
+        for _ in range(2):  # a connection that was used before may be stale: once more
+            if self._connection is None and not await self._opens(seconds):
+                return None
+            if address not in self._undecided:  # no host could be reached
+                return self._failure
+            connection = self._connection
+            if connection is None:
+                return None
+            answer: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+            self._undecided[address] = answer
+            self._ask(connection, self._mail)
+            await asyncio.wait((answer,), timeout=seconds)
+            if self._ended is None or not self._ended.done():
+                return answer.result() if answer.done() else None
+            self._release()
+            if address not in self._undecided:
+                return answer.result()
+        return None
+
+    def add(self, address: str) -> None:
+        """Add a recipient without asking for it yet."""
+        self._undecided[address] = None
+        self.recipients_count += 1
+
+    async def abort(self) -> None:
+        """Give the attempt up; its connection goes back to the pool."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait((self._opening,))
+        self._undecided.clear()
+        self._drop_connection()
+
+    # After the end of data
+
+    async def finish(self, content: Content) -> None:
+        """Send the content; what it leaves undecided when it is cancelled or fails is for `close`."""
+        if self._opening is not None:
+            await self._opening
+        if self._connection is not None:
+            await self._finish_open(self._connection, content)
+        if self._undecided:
+            await self._try_hops(content)
+        self._settle(list(self._undecided), self._failure or _NO_HOST)
+
+    def close(self) -> None:
+        """Leave no connection and no recipient behind, however `finish` ended."""
+        if self._connection is not None:
+            self._connection.abort("given up")
+            self._release()
+        self._settle(list(self._undecided), Outcome(Result.DELAYED, _STOPPED))
+
+    async def _finish_open(self, connection: Connection, content: Content) -> None:
+        """Finish what was begun while the client named recipients."""
+        mail = replace(self._mail, size_octets=content.size_octets)
+        if not self._undecided or self._objects(connection, mail):
+            self._drop_connection()
+            return
+        self._ask(connection, mail)
+        await self._deliver(connection, content)
+
+    async def _try_hops(self, content: Content) -> None:
+        """Try one hop after another until every recipient is settled."""
+        mail = replace(self._mail, size_octets=content.size_octets)
+        async for hop in self._means.destinations.hops(self._destination):
+            if isinstance(hop, Outcome):
+                self._fail(hop)
+                continue
+            for is_new in (False, True):
+                opened = await self._means.pool.acquire(hop, is_new=is_new)
+                if isinstance(opened, NotOpened):
+                    self._fail(_delayed(opened.reply, hop))
+                    break
+                is_first = opened.transactions_count == 0
+                self._connection = opened
+                if self._objects(opened, mail):
+                    self._drop_connection()
+                    return
+                self._ask(opened, mail)
+                await self._deliver(opened, content)
+                if not self._undecided:
+                    return
+                if is_first:  # a connection that was used before may only have been stale: once more
+                    break
+
+    async def _deliver(self, connection: Connection, content: Content) -> None:
+        if self._ended is not None and not self._ended.done():
+            connection.deliver(content)
+            await self._ended
+        self._release()
+
+    # Connections
+
+    async def _opens(self, seconds: float) -> bool:
+        """Open a connection if that needs no waiting for others; False when it is left for later."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        await asyncio.wait((self._opening,), timeout=seconds)
+        if not self._opening.done():
+            return False
+        is_tried = self._opening.result()
+        self._opening = None
+        if is_tried and self._connection is None:
+            self._settle(list(self._undecided), self._failure or _NO_HOST)
+        return is_tried
+
+    async def _open(self) -> bool:
+        """Take the first host that serves us; False when none was tried because all would mean waiting."""
+        is_tried = False
+        pool = self._means.pool
+        async for hop in self._means.destinations.hops(self._destination):
+            if isinstance(hop, Outcome):
+                self._fail(hop)
+                is_tried = True
+            elif not pool.is_dead(hop) and pool.has_free_slot(hop):
+                is_tried = True
+                opened = await pool.acquire(hop)
+                if isinstance(opened, Connection):
+                    self._connection = opened
+                    return True
+                self._fail(_delayed(opened.reply, hop))
+        return is_tried
+
+    def _ask(self, connection: Connection, mail: Mail) -> None:
+        """Ask for every recipient that was not asked for on this connection."""
+        if self._ended is None:
+            self._asked.clear()
+            self._ended = asyncio.get_running_loop().create_future()
+            if not connection.is_usable:  # closed since it was opened
+                self._ended.set_result(None)
+                self._fail(Outcome(Result.DELAYED, _LOST, connection.hop.name))
+                return
+            connection.begin(mail, self)
+        unasked = [address for address in self._undecided if address not in self._asked]
+        self._asked.update(unasked)
+        if not self._ended.done():
+            connection.recipients(unasked, is_utf8=mail.is_utf8)
+
+    def _fail(self, outcome: Outcome) -> None:
+        """Note what befell a connection or a host: while one may yet serve us nothing is permanent."""
+        if self._failure is None or outcome.result is not Result.FAILED:
+            self._failure = outcome
+
+    def _objects(self, connection: Connection, mail: Mail) -> bool:
+        """Settle everybody when the message cannot go over this connection."""
+        reply = connection.objection(mail)
+        if reply is None:
+            return False
+        self._settle(list(self._undecided), Outcome(Result.FAILED, reply, connection.hop.name))
+        return True
+
+    def _release(self) -> None:
+        connection, self._connection, self._ended = self._connection, None, None
+        if connection is not None:
+            self._means.pool.release(connection)
+
+    def _drop_connection(self) -> None:
+        connection, self._connection, self._ended = self._connection, None, None
+        if connection is not None:
+            self._means.pool.recycle(connection)
+
+    # What the connection tells
+
+    def accepted(self, recipient: str) -> None:
+        answer = self._undecided.get(recipient)
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
+    def settled(self, event: Settled) -> None:
+        if event.is_of_connection:
+            self._fail(event.outcome)
+            self.accepted(event.recipient)  # another host may be asked when the attempt is finished
+        else:
+            self._settle((event.recipient,), event.outcome)
+
+    def ended(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _settle(self, addresses: Iterable[str], outcome: Outcome) -> None:
+        for address in addresses:
+            if address in self._undecided:
+                answer = self._undecided.pop(address)
+                if answer is not None and not answer.done():
+                    answer.set_result(outcome)
+                self._on_outcome(address, outcome)
+
+
+def _delayed(reply: Reply, hop: Hop) -> Outcome:
+    """Return the outcome of a host that does not serve us: transient, whatever its banner says of us."""
+    transient = reply if reply.is_transient else Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
+    return Outcome(Result.DELAYED, transient, hop.name)

@@ -1,0 +1,520 @@
+"""The client side of one SMTP or LMTP connection, without I/O: octets in, events out, octets to send.
+
+RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 1870 (SIZE), RFC 6152 (8BITMIME),
+RFC 6531 (SMTPUTF8). The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`), writes what `to_send`
+gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may go out, so a
+caller need not know whether the peer offers PIPELINING.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mtad.delivery.reply_parser import Broken, ReplyParser
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.mail.route import TlsLevel, Transport
+
+_UNSAFE_IN_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
+
+
+class Step(StrEnum):
+    """What a reply answers."""
+
+    BANNER = "banner"
+    EHLO = "EHLO"
+    HELO = "HELO"
+    STARTTLS = "STARTTLS"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    DOT = "end of data"
+    RSET = "RSET"
+
+
+# RFC 2920 §3.1: these may be followed by others before their reply is there.
+_MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What we say of ourselves, and what we ask of the connection."""
+
+    helo: str
+    transport: Transport = Transport.SMTP
+    tls: TlsLevel = TlsLevel.NONE
+    next_hop: str = ""  # as outcomes name it
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What MAIL says of a message. size_octets is 0 while the content is not there yet."""
+
+    reverse_path: str
+    is_8bit: bool = False
+    is_utf8: bool = False
+    size_octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """The peer waits for the TLS handshake; call `tls_started` after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A transaction may begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """The peer does not serve us; close the connection. is_reached: somebody answered, it is not the network."""
+
+    reply: Reply
+    is_reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The peer accepted a recipient of the transaction."""
+
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A recipient's outcome. is_of_connection: it is the connection that failed, another host may be asked."""
+
+    recipient: str
+    outcome: Outcome
+    is_of_connection: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContentWanted:
+    """The peer answered 354: send the stuffed content, then call `end_of_data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The transaction is over, and all its recipients are settled. Close the connection unless it is reusable."""
+
+    is_reusable: bool
+
+
+Event = StartTls | Opened | NotOpened | Accepted | Settled | ContentWanted | Ended
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """What is open between MAIL and its end; dropped whole."""
+
+    undecided: dict[str, bool] = field(default_factory=dict)  # recipient -> was accepted; in the order asked
+    mail_refusal: Reply | None = None
+    is_data_asked: bool = False
+    is_content_wanted: bool = False
+    is_dot_sent: bool = False
+
+
+def path_octets(address: str, *, is_utf8: bool) -> bytes | None:
+    """Return an address as it stands between angle brackets; None when it may not be sent so."""
+    if _UNSAFE_IN_PATH.search(address):
+        return None
+    try:
+        return address.encode("utf-8" if is_utf8 else "ascii")
+    except UnicodeEncodeError:
+        return None
+
+
+def stuffed(content: bytes) -> bytes | None:
+    """Return the content with its dots doubled (RFC 5321 §4.5.2), without the final dot.
+
+    None when it may not be sent: a CR or LF that stands alone, or no CRLF at the end. The server has normalised
+    content long before, so this is our own fault.
+    """
+    lines_count = content.count(b"\r\n")
+    if content.count(b"\n") != lines_count or content.count(b"\r") != lines_count:
+        return None
+    if content and not content.endswith(b"\r\n"):
+        return None
+    doubled = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + doubled if doubled.startswith(b".") else doubled
+
+
+class ClientProtocol:
+    """One connection, from the banner on."""
+
+    def __init__(self, greeting: Greeting) -> None:
+        self._greeting = greeting
+        self._parser = ReplyParser()
+        self._awaited: deque[tuple[Step, str]] = deque([(Step.BANNER, "")])
+        self._unsent: deque[tuple[Step, str, bytes]] = deque()
+        self._out: list[bytes] = []
+        self._events: list[Event] = []
+        self._transaction: _Transaction | None = None
+        self._is_tls_awaited = False
+        self._is_tls = False
+        self._is_open = False
+        self._is_dead = False
+        self.extensions: Mapping[str, str] = {}
+
+    # What the caller may ask
+
+    @property
+    def awaited(self) -> Step | None:
+        """What the next reply answers; None when nothing is awaited."""
+        return self._awaited[0][0] if self._awaited else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether a transaction may begin."""
+        return self._is_open and not self._is_dead and self._transaction is None and not self._awaited
+
+    @property
+    def is_dead(self) -> bool:
+        """Tell whether the connection is of no use any more."""
+        return self._is_dead
+
+    @property
+    def is_tls(self) -> bool:
+        """Tell whether the connection is encrypted."""
+        return self._is_tls
+
+    def objection(self, mail: Mail) -> Reply | None:
+        """Return why this message cannot go over this connection; None when it can."""
+        if mail.is_utf8 and "SMTPUTF8" not in self.extensions:
+            return Reply.of(553, "5.6.7", "The next hop does not offer SMTPUTF8")  # RFC 6531 §3.2
+        size_max = self.extensions.get("SIZE", "")
+        if size_max.isdecimal() and 0 < int(size_max[:18]) < mail.size_octets:
+            return Reply.of(552, "5.3.4", f"Message larger than the next hop takes ({size_max[:18]} octets)")
+        return None
+
+    def to_send(self) -> bytes:
+        """Take the octets that may be written now."""
+        octets = b"".join(self._out)
+        self._out.clear()
+        return octets
+
+    # What the caller tells; the events that follow are returned
+
+    def tls_started(self) -> list[Event]:
+        """Begin anew after the handshake: nothing that was said in clear text counts (RFC 3207 §4.2)."""
+        self._is_tls_awaited = False
+        self._is_tls = True
+        self._say_ehlo()
+        return self._take_events()
+
+    def begin(self, mail: Mail) -> list[Event]:
+        """Begin a transaction. Errors: ValueError for a reverse-path that may not be sent."""
+        path = path_octets(mail.reverse_path, is_utf8=mail.is_utf8)
+        if path is None or not self.is_idle:
+            raise ValueError("no transaction may begin")
+        parameters = [
+            text
+            for is_wanted, keyword, text in (
+                (mail.size_octets > 0, "SIZE", b" SIZE=%d" % mail.size_octets),
+                (mail.is_8bit or mail.is_utf8, "8BITMIME", b" BODY=8BITMIME"),
+                (mail.is_utf8, "SMTPUTF8", b" SMTPUTF8"),
+            )
+            if is_wanted and keyword in self.extensions
+        ]
+        self._transaction = _Transaction()
+        self._ask(Step.MAIL, "", b"MAIL FROM:<%b>%b\r\n" % (path, b"".join(parameters)))
+        return self._take_events()
+
+    def recipient(self, address: str, *, is_utf8: bool = False) -> list[Event]:
+        """Ask for a recipient. Errors: ValueError for an address that may not be sent, or outside a transaction."""
+        path = path_octets(address, is_utf8=is_utf8)
+        if path is None or self._transaction is None or self._transaction.is_data_asked:
+            raise ValueError("no recipient may be asked for")
+        self._transaction.undecided[address] = False
+        if self._transaction.mail_refusal is not None:
+            self._settle([address], self._transaction.mail_refusal)
+        else:
+            self._ask(Step.RCPT, address, b"RCPT TO:<%b>\r\n" % path)
+        return self._take_events()
+
+    def data(self) -> list[Event]:
+        """Ask to send the content."""
+        if self._transaction is None:
+            raise ValueError("no transaction is open")
+        self._transaction.is_data_asked = True
+        self._ask(Step.DATA, "", b"DATA\r\n")
+        return self._take_events()
+
+    def end_of_data(self) -> list[Event]:
+        """Send the final dot: from here on a lost connection leaves the outcome unknown."""
+        if self._transaction is None or not self._transaction.is_content_wanted:
+            raise ValueError("no content is wanted")
+        self._transaction.is_dot_sent = True
+        self._out.append(b".\r\n")
+        if self._greeting.transport is Transport.LMTP:  # RFC 2033 §4.2: a reply for each accepted recipient
+            self._awaited.extend((Step.DOT, address) for address in self._transaction.undecided)
+        else:
+            self._awaited.append((Step.DOT, ""))
+        return self._take_events()
+
+    def reset(self) -> list[Event]:
+        """Give the transaction up, before DATA; `Ended` comes when the peer has answered."""
+        if self._transaction is None or self._transaction.is_data_asked:
+            raise ValueError("nothing can be reset")
+        self._unsent.clear()
+        self._transaction.undecided.clear()
+        self._ask(Step.RSET, "", b"RSET\r\n")
+        return self._take_events()
+
+    def quit(self) -> None:
+        """Take leave; the reply need not be waited for. Nothing may be asked after it."""
+        self._is_dead = True
+        self._out.append(b"QUIT\r\n")
+
+    def receive(self, octets: bytes) -> list[Event]:
+        """Take what arrived; return what follows from it, in order."""
+        if self._is_dead:
+            return []
+        if self._is_tls_awaited:
+            return self.lost("talked before the TLS handshake")
+        for answer in self._parser.feed(octets):
+            if isinstance(answer, Broken):
+                self._lose(answer.why)
+            elif not self._awaited:
+                self._unasked(answer)
+            else:
+                self._answered(answer)
+            if self._is_dead:
+                break
+        return self._take_events()
+
+    def lost(self, why: str) -> list[Event]:
+        """Say that the connection is gone, or is given up; return what becomes of what was open."""
+        if not self._is_dead:
+            self._lose(why)
+        return self._take_events()
+
+    def abandon(self, reply: Reply) -> list[Event]:
+        """Give connection and transaction up for our own reason, before the final dot; no other host is to be asked."""
+        if self._transaction is not None:
+            for address in self._transaction.undecided:
+                self._events.append(Settled(address, Outcome(Result.DELAYED, reply, self._greeting.next_hop)))
+            self._transaction.undecided.clear()
+        return self.lost("given up")
+
+    # What follows from a reply
+
+    def _take_events(self) -> list[Event]:
+        events = self._events
+        self._events = []
+        return events
+
+    def _ask(self, step: Step, recipient: str, octets: bytes) -> None:
+        self._unsent.append((step, recipient, octets))
+        self._send_more()
+
+    def _send_more(self) -> None:
+        is_pipelining = "PIPELINING" in self.extensions
+        while self._unsent and (
+            not self._awaited or (is_pipelining and all(step in _MAY_BE_FOLLOWED for step, _ in self._awaited))
+        ):
+            step, recipient, octets = self._unsent.popleft()
+            transaction = self._transaction
+            if step is Step.DATA and not self._awaited and transaction is not None and not transaction.undecided:
+                self._close_transaction()  # every recipient is refused already: nothing to send
+                continue
+            self._out.append(octets)
+            self._awaited.append((step, recipient))
+
+    def _say_ehlo(self) -> None:
+        self.extensions = {}
+        verb = "LHLO" if self._greeting.transport is Transport.LMTP else "EHLO"
+        self._ask(Step.EHLO, "", f"{verb} {self._greeting.helo}\r\n".encode("ascii"))
+
+    def _answered(self, reply: Reply) -> None:
+        step, recipient = self._awaited.popleft()
+        if reply.code == 421 and step is not Step.DOT:
+            self._closing(reply)
+            return
+        act = _ACTS.get((step, reply.code // 100))
+        if act is None:
+            self._lose(f"unexpected reply to {step}: {reply.code}")
+            return
+        act(self, reply, recipient)
+        if reply.code == 421 and not self._is_dead:
+            self._lose("the next hop closes the connection")
+        self._send_more()
+
+    def _unasked(self, reply: Reply) -> None:
+        """Handle a reply that nothing asked for: some refuse content before its end, then close."""
+        transaction = self._transaction
+        if transaction is not None and transaction.is_content_wanted and reply.code // 100 in (4, 5):
+            self._settle_all(reply)
+        self._lose(f"unexpected reply: {reply.code}")
+
+    def _closing(self, reply: Reply) -> None:
+        """Handle 421 (RFC 5321 §3.8): nothing that is open will be answered any more."""
+        if not self._is_open:
+            self._events.append(NotOpened(reply))
+        self._end(Outcome(Result.DELAYED, reply, self._greeting.next_hop))
+
+    def _lose(self, why: str) -> None:
+        reply = Reply.of(450, "4.4.2", f"Connection lost: {why}")
+        if not self._is_open:
+            self._events.append(NotOpened(reply))
+        is_unknown = self._transaction is not None and self._transaction.is_dot_sent
+        self._end(Outcome(Result.UNKNOWN if is_unknown else Result.DELAYED, reply, self._greeting.next_hop))
+
+    def _end(self, outcome: Outcome) -> None:
+        self._is_dead = True
+        self._awaited.clear()
+        self._unsent.clear()
+        self._out.clear()
+        if self._transaction is not None:
+            is_of_connection = outcome.result is Result.DELAYED
+            for address in self._transaction.undecided:
+                self._events.append(Settled(address, outcome, is_of_connection))
+            self._transaction = None
+            self._events.append(Ended(is_reusable=False))
+
+    def _settle(self, addresses: list[str], reply: Reply) -> None:
+        """Give these recipients the outcome that the reply says."""
+        assert self._transaction is not None
+        outcome = Outcome(_RESULTS[reply.code // 100], reply, self._greeting.next_hop)
+        for address in addresses:
+            del self._transaction.undecided[address]
+            self._events.append(Settled(address, outcome))
+
+    def _settle_all(self, reply: Reply) -> None:
+        assert self._transaction is not None
+        self._settle(list(self._transaction.undecided), reply)
+
+    def _close_transaction(self) -> None:
+        """End a transaction that the peer still holds open."""
+        self._ask(Step.RSET, "", b"RSET\r\n")
+
+    def _on_banner(self, reply: Reply, recipient: str) -> None:
+        self._say_ehlo()
+
+    def _on_not_opened(self, reply: Reply, recipient: str) -> None:
+        self._events.append(NotOpened(reply))
+        self._is_dead = True
+
+    def _on_ehlo(self, reply: Reply, recipient: str) -> None:
+        words = (line.strip().partition(" ") for line in reply.lines[1:])
+        self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in words}
+        if self._is_tls or self._greeting.tls is TlsLevel.NONE:
+            self._on_opened(reply, recipient)
+        elif "STARTTLS" in self.extensions:
+            self._ask(Step.STARTTLS, "", b"STARTTLS\r\n")
+        else:
+            self._on_tls_refused(reply, recipient)
+
+    def _on_ehlo_refused(self, reply: Reply, recipient: str) -> None:
+        """Fall back to HELO (RFC 5321 §3.2), which LMTP does not have and which cannot lead to TLS."""
+        if self._greeting.transport is Transport.LMTP or self._greeting.tls is TlsLevel.ENCRYPT or self._is_tls:
+            self._on_not_opened(reply, recipient)
+        else:
+            self._ask(Step.HELO, "", f"HELO {self._greeting.helo}\r\n".encode("ascii"))
+
+    def _on_opened(self, reply: Reply, recipient: str) -> None:
+        self._is_open = True
+        self._events.append(Opened())
+
+    def _on_starttls(self, reply: Reply, recipient: str) -> None:
+        if not self._parser.is_empty:  # CVE-2011-0411: what stands behind the 220 came in clear text
+            self._lose("talked before the TLS handshake")
+            return
+        self._is_tls_awaited = True
+        self._events.append(StartTls())
+
+    def _on_tls_refused(self, reply: Reply, recipient: str) -> None:
+        if self._greeting.tls is TlsLevel.ENCRYPT:
+            self._on_not_opened(Reply.of(450, "4.7.4", "The next hop does not offer TLS, and the route wants it"), "")
+        else:
+            self._on_opened(reply, recipient)
+
+    def _on_mail(self, reply: Reply, recipient: str) -> None:
+        """Go on: the recipients' own replies decide."""
+
+    def _on_mail_refused(self, reply: Reply, recipient: str) -> None:
+        assert self._transaction is not None
+        self._transaction.mail_refusal = reply
+        self._settle_all(reply)
+
+    def _on_rcpt(self, reply: Reply, recipient: str) -> None:
+        transaction = self._transaction
+        if transaction is None or recipient not in transaction.undecided:
+            return  # MAIL was refused: this one is settled
+        if reply.code // 100 == 2:
+            transaction.undecided[recipient] = True
+            self._events.append(Accepted(recipient))
+        elif reply.code == 552:  # RFC 5321 §4.5.3.1.10: old servers' "too many recipients" is not permanent
+            self._settle([recipient], Reply(452, reply.enhanced and "4.5.3", reply.lines))
+        else:
+            self._settle([recipient], reply)
+
+    def _on_data(self, reply: Reply, recipient: str) -> None:
+        assert self._transaction is not None
+        if self._transaction.undecided:
+            self._transaction.is_content_wanted = True
+            self._events.append(ContentWanted())
+        elif self._greeting.transport is Transport.LMTP:  # RFC 2033 §4.2: DATA must fail; no reply would follow the dot
+            self._lose("content wanted for no recipient")
+        else:  # RFC 2920 §3.1: a peer that wants content for nobody gets none
+            self._out.append(b".\r\n")
+            self._awaited.append((Step.DOT, ""))
+
+    def _on_data_refused(self, reply: Reply, recipient: str) -> None:
+        self._settle_all(reply)
+        self._close_transaction()
+
+    def _on_dot(self, reply: Reply, recipient: str) -> None:
+        assert self._transaction is not None
+        if recipient:
+            self._settle([recipient], reply)
+        else:
+            self._settle_all(reply)
+        if not self._transaction.undecided:
+            self._transaction = None
+            is_reusable = reply.code != 421
+            self._is_dead = not is_reusable
+            self._events.append(Ended(is_reusable))
+
+    def _on_rset(self, reply: Reply, recipient: str) -> None:
+        self._transaction = None
+        self._events.append(Ended(is_reusable=True))
+
+
+_RESULTS = {2: Result.DELIVERED, 4: Result.DELAYED, 5: Result.FAILED}
+
+_P = ClientProtocol
+# What each answered step leads to, by the first digit of the reply (RFC 5321 §4.2.1); any other digit ends it.
+_ACTS: Mapping[tuple[Step, int], Callable[[ClientProtocol, Reply, str], None]] = {
+    (Step.BANNER, 2): _P._on_banner,
+    (Step.BANNER, 4): _P._on_not_opened,
+    (Step.BANNER, 5): _P._on_not_opened,
+    (Step.EHLO, 2): _P._on_ehlo,
+    (Step.EHLO, 4): _P._on_not_opened,
+    (Step.EHLO, 5): _P._on_ehlo_refused,
+    (Step.HELO, 2): _P._on_opened,
+    (Step.HELO, 4): _P._on_not_opened,
+    (Step.HELO, 5): _P._on_not_opened,
+    (Step.STARTTLS, 2): _P._on_starttls,
+    (Step.STARTTLS, 4): _P._on_tls_refused,
+    (Step.STARTTLS, 5): _P._on_tls_refused,
+    (Step.MAIL, 2): _P._on_mail,
+    (Step.MAIL, 4): _P._on_mail_refused,
+    (Step.MAIL, 5): _P._on_mail_refused,
+    (Step.RCPT, 2): _P._on_rcpt,
+    (Step.RCPT, 4): _P._on_rcpt,
+    (Step.RCPT, 5): _P._on_rcpt,
+    (Step.DATA, 3): _P._on_data,
+    (Step.DATA, 4): _P._on_data_refused,
+    (Step.DATA, 5): _P._on_data_refused,
+    (Step.DOT, 2): _P._on_dot,
+    (Step.DOT, 4): _P._on_dot,
+    (Step.DOT, 5): _P._on_dot,
+    (Step.RSET, 2): _P._on_rset,
+}

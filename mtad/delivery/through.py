@@ -1,0 +1,273 @@
+"""Delivery while the client waits, and delivery from the queue: the same attempts, begun at RCPT or all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mtad.delivery.attempt import Attempt, Means
+from mtad.delivery.client_protocol import Mail, path_octets, stuffed
+from mtad.delivery.connection import Content, Timeouts
+from mtad.delivery.destination import Destination, Destinations
+from mtad.delivery.pool import Pool, PoolLimits
+from mtad.dns.resolver import Resolver
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply, local_fault
+from mtad.mail.route import Route
+from mtad.telemetry.events import Events
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLimits:
+    """Bounds of delivery."""
+
+    recipients_per_transaction_max: int = 100
+    rcpt_seconds_max: float = 10  # how long RCPT waits for the next hop, connecting included
+    background_max: int = 500  # attempts that go on after their deadline
+    background_octets_max: int = 268435456  # and their contents together
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What is known at the deadline: every recipient stands in one of the two.
+
+    outcomes   also those of the recipients that were refused at RCPT
+    pending    attempts that go on; each future gets an outcome, whatever happens
+    """
+
+    outcomes: dict[str, Outcome]
+    pending: dict[str, asyncio.Future[Outcome]]
+
+
+_UTF8_ADDRESS = Reply.of(553, "5.6.7", "The address needs SMTPUTF8")
+
+
+class Transaction:
+    """One message on its way to all its next hops. Made by `Delivery.open`."""
+
+    def __init__(self, delivery: Delivery, mail: Mail, trace: str) -> None:
+        self._delivery = delivery
+        self._mail = mail
+        self._trace = trace
+        self._outcomes: dict[str, Outcome | None] = {}
+        self._undecided_count = 0
+        self._attempts: dict[tuple[Destination, int], Attempt] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pending: dict[str, asyncio.Future[Outcome]] = {}
+        self._all_decided: asyncio.Future[None] | None = None
+
+    async def recipient(self, address: str, route: Route) -> Outcome | None:
+        """Ask the next hop for a recipient where a connection is at hand.
+
+        None: it agrees, or was not asked yet. An Outcome is a refusal, DELAYED or FAILED, and stays the recipient's.
+        """
+        attempt = await self._attempt(address, route)
+        if attempt is not None:
+            await attempt.ask(address, self._delivery.limits.rcpt_seconds_max)
+        return self._outcomes[address]
+
+    async def add(self, address: str, route: Route) -> None:
+        """Add a recipient that is asked for with the content."""
+        attempt = await self._attempt(address, route)
+        if attempt is not None:
+            attempt.add(address)
+
+    async def finish(
+        self, content: bytes, deadline_seconds: float | None, may_finish: Callable[[], bool] | None = None
+    ) -> Finished:
+        """Send the content to every next hop; return at the deadline, or when all is known (None: no deadline).
+
+        Cancelled, it gives up what has no final dot yet.
+        """
+        octets = stuffed(content)
+        if octets is None:
+            self._delivery.events.emit("delivery.fault", "error", trace=self._trace, why="content has stray CR or LF")
+            self._fail_undecided()
+            await self.abort()
+        elif self._undecided_count:
+            await self._send(Content(octets, len(content), may_finish), deadline_seconds)
+        outcomes = {address: outcome for address, outcome in self._outcomes.items() if outcome is not None}
+        return Finished(outcomes, dict(self._pending))
+
+    async def abort(self) -> None:
+        """Give up whatever has no final dot yet; connections go back to the pool or are closed."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        else:
+            for attempt in self._attempts.values():
+                await attempt.abort()
+        self._attempts.clear()
+
+    async def _attempt(self, address: str, route: Route) -> Attempt | None:
+        """Return the attempt that takes this recipient; None when its outcome is known already."""
+        if address in self._outcomes:
+            return None
+        self._outcomes[address] = None
+        self._undecided_count += 1
+        refusal = self._unspeakable(address)
+        if refusal is not None:
+            self._decide(address, refusal)
+            return None
+        destination = await self._delivery.means.destinations.of(address, route)
+        if isinstance(destination, Outcome):
+            self._decide(address, destination)
+            return None
+        number = 0
+        while True:
+            attempt = self._attempts.get((destination, number))
+            if attempt is None:
+                attempt = Attempt(self._delivery.means, destination, self._mail, self._decide)
+                self._attempts[destination, number] = attempt
+            if attempt.recipients_count < self._delivery.limits.recipients_per_transaction_max:
+                return attempt
+            number += 1
+
+    def _unspeakable(self, address: str) -> Outcome | None:
+        """Return the outcome of a message whose paths may not be sent; controls in them are our own fault."""
+        paths = (self._mail.reverse_path, address)
+        if all(path_octets(path, is_utf8=self._mail.is_utf8) is not None for path in paths):
+            return None
+        if all(path_octets(path, is_utf8=True) is not None for path in paths):
+            return Outcome(Result.FAILED, _UTF8_ADDRESS)
+        return Outcome(Result.DELAYED, local_fault(self._trace))
+
+    async def _send(self, content: Content, deadline_seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._all_decided = loop.create_future()
+        for attempt in self._attempts.values():
+            task = loop.create_task(self._run(attempt, content))
+            self._tasks.append(task)
+            self._delivery.track(task, attempt)
+        timer = loop.call_later(deadline_seconds, self._on_deadline) if deadline_seconds is not None else None
+        try:
+            await self._all_decided
+        except asyncio.CancelledError:
+            await self.abort()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if self._undecided_count:
+            await self._go_on(content)
+
+    async def _go_on(self, content: Content) -> None:
+        """Leave what is undecided to the background, or give it up when there is too much of that already."""
+        tasks = [task for task in self._tasks if not task.done()]
+        if not self._delivery.goes_on(tasks, content.size_octets):
+            await self.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._pending = {
+            address: loop.create_future() for address, outcome in self._outcomes.items() if outcome is None
+        }
+
+    async def _run(self, attempt: Attempt, content: Content) -> None:
+        try:
+            await attempt.finish(content)
+        except Exception as error:  # noqa: BLE001  # the boundary of an attempt: our fault costs a retry, no more
+            why = f"{type(error).__name__}: {error}"
+            self._delivery.events.emit("delivery.fault", "error", trace=self._trace, why=why)
+
+    def _on_deadline(self) -> None:
+        if self._all_decided is not None and not self._all_decided.done():
+            self._all_decided.set_result(None)
+
+    def _fail_undecided(self) -> None:
+        for address, outcome in list(self._outcomes.items()):
+            if outcome is None:
+                self._decide(address, Outcome(Result.DELAYED, local_fault(self._trace)))
+
+    def _decide(self, address: str, outcome: Outcome) -> None:
+        self._outcomes[address] = outcome
+        self._undecided_count -= 1
+        self._delivery.events.emit(
+            "delivery.outcome",
+            trace=self._trace,
+            recipient=address,
+            result=outcome.result.value,
+            next_hop=outcome.next_hop,
+            reply=str(outcome.reply),
+        )
+        pending = self._pending.get(address)
+        if pending is not None and not pending.done():
+            pending.set_result(outcome)
+        if not self._undecided_count:
+            self._on_deadline()
+
+
+class Delivery:
+    """All deliveries of one process.
+
+    hostname   how we name ourselves to next hops; MX records that name it lead back to us
+    """
+
+    def __init__(
+        self,
+        hostname: str,
+        resolver: Resolver,
+        events: Events,
+        limits: DeliveryLimits | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        self.events = events
+        self.limits = limits or DeliveryLimits()
+        self.means = Means(
+            pool or Pool(hostname, PoolLimits(), Timeouts()), Destinations(resolver, frozenset({hostname.lower()}))
+        )
+        self._tasks: dict[asyncio.Task[None], Attempt] = {}
+        self._background: dict[asyncio.Task[None], int] = {}
+
+    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> Transaction:
+        """Begin a message; nothing is sent before its first recipient."""
+        return Transaction(self, Mail(reverse_path, is_8bit, is_utf8), trace)
+
+    async def attempt(
+        self,
+        reverse_path: str,
+        recipients: Mapping[str, Route],
+        content: bytes,
+        *,
+        is_8bit: bool,
+        is_utf8: bool,
+        trace: str,
+        may_finish: Callable[[], bool],
+    ) -> dict[str, Outcome]:
+        """Deliver from the queue: no deadline but the time-outs of the protocol.
+
+        may_finish   asked right before each final dot; False closes that connection without it (DELAYED, 451)
+        """
+        transaction = self.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+        for address, route in recipients.items():
+            await transaction.add(address, route)
+        finished = await transaction.finish(content, None, may_finish)
+        return finished.outcomes
+
+    async def close(self) -> None:
+        """Give up what runs and close all connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self.means.pool.close()
+
+    def track(self, task: asyncio.Task[None], attempt: Attempt) -> None:
+        """Keep a running attempt until it has ended, and see that it leaves nothing behind."""
+        self._tasks[task] = attempt
+        task.add_done_callback(self._ended)
+
+    def goes_on(self, tasks: list[asyncio.Task[None]], size_octets: int) -> bool:
+        """Let attempts outlive their deadline; False when too many do."""
+        limits = self.limits
+        if len(self._background) + len(tasks) > limits.background_max:
+            return False
+        if sum(self._background.values()) + size_octets * len(tasks) > limits.background_octets_max:
+            return False
+        self._background.update((task, size_octets) for task in tasks)
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.pop(task, None)
+        self._tasks.pop(task).close()
