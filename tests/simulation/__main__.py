@@ -1,0 +1,78 @@
+"""`python -m tests.simulation`: play histories, or one again with its trace."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.simulation import campaign, mutants
+
+CHUNK = 100
+
+
+def main() -> int:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2_000, help="how many histories")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--seed", type=int, help="this one alone")
+    parser.add_argument("--mutant", default="", choices=["", *mutants.BY_NAME], help="with this bug planted")
+    parser.add_argument("--trace", action="store_true", help="print what happened")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--failures", type=int, default=1, help="go on until there are so many, in each process")
+    asked = parser.parse_args()
+    if asked.seed is not None:
+        return _one(asked.seed, asked.mutant, is_traced=asked.trace)
+    return _many(asked)
+
+
+def _one(seed: int, mutant: str, *, is_traced: bool) -> int:
+    with mutants.planted(mutant):
+        world, failure = campaign.play(seed, mutants.plan_of(mutant))
+    if is_traced:
+        print(campaign.trace(world))
+    print(f"seed {seed}: {failure.text if failure else 'nothing found'}   digest {campaign.digest(world)}")
+    return int(failure is not None)
+
+
+def _chunk(mutant: str, first: int, count: int, failures_max: int) -> campaign.Campaign:
+    with mutants.planted(mutant):
+        return campaign.run(range(first, first + count), mutants.plan_of(mutant), failures_max)
+
+
+def _many(asked: argparse.Namespace) -> int:
+    started = time.monotonic()
+    total = campaign.Campaign()
+    ranges = [
+        (first, min(CHUNK, asked.first + asked.seeds - first))
+        for first in range(asked.first, asked.first + asked.seeds, CHUNK)
+    ]
+    with ProcessPoolExecutor(asked.processes) as pool:
+        jobs = [pool.submit(_chunk, asked.mutant, first, count, asked.failures) for first, count in ranges]
+        for job in jobs:
+            part = job.result()
+            total.histories += part.histories
+            total.counts.update(part.counts)
+            total.failures.extend(part.failures)
+            if len(total.failures) >= asked.failures:
+                for other in jobs:
+                    other.cancel()
+                break
+    return _report(total, time.monotonic() - started, asked.mutant)
+
+
+def _report(total: campaign.Campaign, seconds: float, mutant: str) -> int:
+    for name, count in sorted(total.counts.items()):
+        print(f"{count:10}  {name}")
+    print(f"{total.histories} histories in {seconds:.1f} s, {60 * total.histories / seconds:.0f} a minute")
+    for failure in total.failures:
+        print(f"seed {failure.seed}: {failure.text}\n    {campaign.replay_command(failure.seed, mutant)}")
+    if total.unseen:
+        print("never seen:", ", ".join(total.unseen))
+    return int(bool(total.failures) or (bool(total.unseen) and total.histories >= 500))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Many histories one after the other, what they have seen, and what to type to see a failing one again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.clock import MS, Violation
+from tests.simulation.world import Plan, World
+
+TRACE_LINES = 400
+
+CALM = Plan(faults_max=0, is_calm=True)
+SWITCHOVERS = Plan(faults_max=3, menu=("switchover",), is_calm=True)
+TROUBLE = Plan()
+
+# what a campaign must have seen, or it has gone soft
+SOMETIMES = (
+    "takeover with pending mail",
+    "switchover done",
+    "deposed owner steps down",
+    "degraded ack",
+    "refused",
+    "abort",
+    "log catch-up",
+    "log no longer reaches back",
+    "snapshot merged",
+    "orphan kept",
+    "commit failure",
+    "disk wiped",
+    "old backup restored",
+    "crash between effects",
+    "crash with the commit durable",
+    "crash with the commit lost",
+    "message of an old session",
+    "bounce",
+    "reply of the next hop lost",
+    "250 lost on its way",
+    "duplicate",
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A history in which an invariant did not hold."""
+
+    seed: int
+    name: str
+    text: str
+
+
+@dataclass
+class Campaign:
+    """What a number of histories came to."""
+
+    histories: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def unseen(self) -> list[str]:
+        return [name for name in SOMETIMES if not self.counts[name]]
+
+
+def plan_of(seed: int) -> Plan:
+    """Return what may happen in a history: one in ten is calm, one in ten knows planned switchovers alone."""
+    return {0: CALM, 1: SWITCHOVERS}.get(seed % 10, TROUBLE)
+
+
+def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:
+    """Play one history. An exception of the core is a failure like any other."""
+    world = World(seed, plan or plan_of(seed))
+    try:
+        world.run()
+    except Violation as violation:
+        return world, Failure(seed, violation.name, str(violation))
+    except Exception as error:  # whatever the members raise, the history names it and the campaign goes on
+        return world, Failure(seed, "crash", f"{type(error).__name__}: {error}")
+    return world, None
+
+
+def run(seeds: Iterator[int] | range, plan: Plan | None = None, failures_max: int = 1) -> Campaign:
+    """Play histories until there are enough failures."""
+    campaign = Campaign()
+    for seed in seeds:
+        world, failure = play(seed, plan)
+        campaign.histories += 1
+        campaign.counts.update(world.clock.counts)
+        campaign.counts["events"] += len(world.clock.log)
+        if failure is not None:
+            campaign.failures.append(failure)
+            if len(campaign.failures) >= failures_max:
+                break
+    return campaign
+
+
+def digest(world: World) -> str:
+    """Return a digest of everything that happened, in order."""
+    return hashlib.blake2b(repr(world.clock.log).encode(), digest_size=16).hexdigest()
+
+
+def replay_command(seed: int, mutant: str = "") -> str:
+    return f"python -m tests.simulation --seed {seed} --trace" + (f" --mutant {mutant}" if mutant else "")
+
+
+def trace(world: World, lines_max: int = TRACE_LINES) -> str:
+    """Write the end of a history for a reader."""
+    lines = [
+        f"{entry[0] / MS:10.2f} ms  {entry[1]}  " + " ".join(_show(word) for word in entry[2:])
+        for entry in world.clock.log
+        if type(entry[2]).__name__ != "Tick"
+    ]
+    return "\n".join(lines[-lines_max:])
+
+
+def _show(word: object) -> str:
+    text = word if isinstance(word, str) else repr(word)
+    return text if len(text) < 400 else text[:397] + "..."

@@ -1,0 +1,96 @@
+"""Clients that hand in mail, remember what they were told, and come again when they were told nothing good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.core.events import Answer
+from replicator.core.values import Durability, Kind, PartValue, Record
+from tests.simulation.clock import MS, SECOND
+from tests.simulation.ranks import QUEUED
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+PATIENCE = 8 * SECOND
+TRIES_MAX = 200
+
+
+class Letter:
+    """One message of one client; each try makes an item of its own key."""
+
+    __slots__ = ("is_taken", "name", "parts", "tries")
+
+    def __init__(self, name: str, parts: int) -> None:
+        self.name = name
+        self.parts = tuple(b"part%d" % n for n in range(parts))
+        self.tries = 0
+        self.is_taken = False
+
+
+class Clients:
+    """All clients together."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.letters: list[Letter] = []
+
+    def plan(self, count: int, until: int) -> None:
+        clock = self.world.clock
+        for number in range(count):
+            letter = Letter(f"m{number}", 1 + clock.happens(0.4))
+            self.letters.append(letter)
+            clock.at(clock.between(0, until), self.hand_in, letter, clock.chance.randrange(2))
+
+    @property
+    def are_content(self) -> bool:
+        return all(letter.is_taken for letter in self.letters)
+
+    def hand_in(self, letter: Letter, node: int) -> None:
+        world = self.world
+        machine = world.machines[node]
+        letter.tries += 1
+        if not machine.is_alive or letter.tries > TRIES_MAX:
+            self._again(letter, node)
+            return
+        key = f"{letter.name}.{letter.tries}".encode()
+        value = PartValue(QUEUED, 0, machine.hybrid_ms(), machine.wall_ms(), b"")
+        record = Record(
+            Kind.PUT, key, parts=tuple((part, value) for part in letter.parts), meta=b"meta", blob=b"blob of " + key
+        )
+        world.clock.note(node, "DATA", key)
+        reply: list[bool] = {"given": False}
+        reply = [False]
+        token = world.clock.number()
+        world.truth.handed_in(token, key)
+        machine.runner.withheld.add(key)
+        world.clock.after(PATIENCE, self._give_up, letter, node, reply)
+        machine.submit(
+            token, (record,), lambda answer: self._reply(letter, node, key, reply, answer), is_waited_for=True
+        )
+
+    def _reply(self, letter: Letter, node: int, key: bytes, reply: list[bool], answer: Answer | None) -> None:
+        """Hear the answer; None is a connection that broke."""
+        world = self.world
+        if answer is not None and answer.durability != Durability.REFUSED:
+            world.machines[node].runner.withheld.discard(key)
+        if reply[0]:
+            return
+        reply[0] = True
+        if answer is not None and answer.durability != Durability.REFUSED:
+            if world.are_replies_lost and world.clock.happens(0.05):
+                world.clock.counts["250 lost on its way"] += 1
+                answer = None
+            else:
+                letter.is_taken = True
+                return
+        self._again(letter, node)
+
+    def _give_up(self, letter: Letter, node: int, reply: list[bool]) -> None:
+        if not reply[0]:
+            reply[0] = True
+            self._again(letter, node)
+
+    def _again(self, letter: Letter, node: int) -> None:
+        clock = self.world.clock
+        clock.after(clock.between(100 * MS, 600 * MS), self.hand_in, letter, 1 - node)

@@ -1,0 +1,189 @@
+"""A machine's disk: the model store, and everything that takes time or fails when a real one writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.core.events import Commit, CommitFailed, Image, ReadLog, ReadSnapshot
+from replicator.core.values import Item, Vector
+from tests.fakes.model_store import ModelStore
+from tests.simulation.clock import MS
+from tests.simulation.ranks import TERMINAL
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine
+    from tests.simulation.world import World
+
+PIECE_ITEMS = 3
+
+
+def copy_of(store: ModelStore) -> ModelStore:
+    """Return what a backup of the store's file holds."""
+    copy = ModelStore(store.store_id, store.terminal_rank, store.log_records_max)
+    copy.tables.held = dict(store.tables.held)
+    copy.tables.blobs = dict(store.tables.blobs)
+    copy.tables.orphaned = dict(store.tables.orphaned)
+    copy.tables.vector = dict(store.tables.vector)
+    copy.log = dict(store.log)
+    copy.cut = dict(store.cut)
+    copy.floors = dict(store.floors)
+    copy.authority = store.authority
+    return copy
+
+
+class Disk:
+    """One transaction in flight; what comes meanwhile is the next one."""
+
+    def __init__(self, world: World, machine: Machine) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.machine = machine
+        self.number = 0  # of the store on it: another after it was destroyed or replaced
+        self.slow_until = 0
+        self._failures = 0
+        self._queue: list[Commit] = []
+        self._flight: list[Commit] = []
+        self._is_failed = False
+        self._backup: ModelStore | None = None
+        self.log_records_max = 1 << 30
+        self.make()
+
+    def make(self) -> None:
+        self.number = self.clock.number()
+        self.store = ModelStore(self.clock.chance.randbytes(8), TERMINAL, self.log_records_max)
+
+    @property
+    def items(self) -> dict[bytes, Item]:
+        return self.store.items
+
+    @property
+    def vector(self) -> Vector:
+        return self.store.vector
+
+    # --- as the process sees it ---------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._queue.clear()
+        self._flight = []
+        self._is_failed = False
+
+    def image(self) -> Image:
+        return self.store.image()
+
+    def append(self, commit: Commit) -> None:
+        self.world.truth.asked_to_commit(self.machine, commit)
+        self._queue.append(commit)
+        if not self._flight and not self._is_failed:
+            self._begin()
+
+    def _begin(self) -> None:
+        clock = self.clock
+        self._flight, self._queue = self._queue, []
+        self.store.begin(*self._flight)
+        latency = clock.between(3 * MS // 10, 2 * MS)
+        if clock.now < self.slow_until:
+            latency += clock.between(80 * MS, 500 * MS)
+        clock.after(latency, self._written, self.machine.pid, self._flight)
+
+    def _written(self, pid: int, flight: list[Commit]) -> None:
+        if pid != self.machine.pid or flight is not self._flight:
+            return
+        machine = self.machine
+        self._flight = []
+        if self._failures:
+            self._failures -= 1
+            self.clock.counts["commit failure"] += 1
+            self.store.lose()
+            self._is_failed = True
+            machine.take(CommitFailed(flight[0].ticket, "input/output error"))
+            return
+        machine.take(self._complete(flight))
+        if self._queue and not self._flight and pid == machine.pid:
+            self._begin()
+
+    def _complete(self, flight: list[Commit]):  # type: ignore[no-untyped-def]
+        """Make a transaction durable, and let the checker see what it did."""
+        store = self.store
+        before = dict(store.vector)
+        if any(commit.absent_of is not None for commit in flight):
+            was = dict(store.items)
+            touched = set(was)
+            self.clock.counts["snapshot merged"] += 1
+        else:
+            touched = set()
+            was = {}
+        for commit in flight:
+            for _, record in commit.records:
+                touched.add(record.key)
+            for item in commit.items:
+                touched.add(item.key)
+        if not was:
+            items = store.items
+            was = {key: items[key] for key in touched if key in items}
+        told = store.complete()
+        if isinstance(told, CommitFailed):
+            self._is_failed = True
+            self.clock.counts["transaction refused by the merge"] += 1
+        else:
+            self.world.truth.became_durable(self.machine, flight, before, was, touched)
+        return told
+
+    def read_log(self, ask: ReadLog) -> None:
+        self.clock.counts["log catch-up"] += 1
+        self.machine.later(self.clock.between(MS // 10, MS), self._send_log, ask)
+
+    def _send_log(self, ask: ReadLog) -> None:
+        told = self.store.read_log(ask)
+        if told.records is None:
+            self.clock.counts["log no longer reaches back"] += 1
+        self.machine.take(told)
+
+    def read_snapshot(self, ask: ReadSnapshot) -> None:
+        self.clock.counts["snapshot read"] += 1
+        delay = 0
+        for piece in self.store.read_snapshot(ask, PIECE_ITEMS):
+            delay += self.clock.between(MS // 10, 2 * MS)
+            self.machine.later(delay, self.machine.take, piece)
+
+    # --- faults -------------------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """The process is gone: what was in flight became durable or did not."""
+        flight, self._flight = self._flight, []
+        self._queue.clear()
+        if flight:
+            if self.clock.happens(0.5):
+                self.clock.counts["crash with the commit durable"] += 1
+                self._complete(flight)
+            else:
+                self.clock.counts["crash with the commit lost"] += 1
+                self.store.lose()
+
+    def fail_next(self) -> None:
+        self._failures = 1
+
+    def repair(self) -> None:
+        self._failures = 0
+        self.slow_until = 0
+
+    @property
+    def has_backup(self) -> bool:
+        return self._backup is not None
+
+    def back_up(self) -> None:
+        self._backup = copy_of(self.store)
+
+    def wipe(self) -> None:
+        """Put an empty disk in; the process does not live."""
+        self.clock.counts["disk wiped"] += 1
+        self.world.truth.destroying(self.machine, {})
+        self.make()
+
+    def restore(self) -> None:
+        """Put the backup back; the process does not live."""
+        if self._backup is not None:
+            self.clock.counts["old backup restored"] += 1
+            self.world.truth.destroying(self.machine, self._backup.items)
+            self.number = self.clock.number()
+            self.store = copy_of(self._backup)
+            self.world.truth.restored(self.machine)

@@ -1,0 +1,258 @@
+"""One node: a process with a member in it, its disk, its inbox, and every way in which a process can stop.
+
+It carries out effects in order, and may be killed between any two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from replicator.core.events import (
+    Answer,
+    Beat,
+    CloseLink,
+    Command,
+    Commit,
+    Drain,
+    Event,
+    Handover,
+    Hello,
+    Note,
+    ReadLog,
+    ReadSnapshot,
+    Received,
+    RoleChanged,
+    Send,
+    Settings,
+    Stop,
+    Submit,
+    Tick,
+    Told,
+)
+from replicator.core.member import Member
+from replicator.core.values import Record, Role
+from tests.simulation.clock import MS, SECOND, Violation
+from tests.simulation.disk import Disk
+from tests.simulation.runner import Runner
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TICK = 50 * MS
+WALL_BASE_MS = 1_700_000_000_000
+OWNER_ROLES = (Role.ACTIVE, Role.DRAINING)
+
+Tell = Callable[[Answer | None], None]
+
+
+class Machine:
+    """A node of the pair."""
+
+    def __init__(self, world: World, node: int, settings: Settings) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.node = node
+        self.settings = settings
+        self.disk = Disk(world, self)
+        self.runner = Runner(world, self)
+        self.incarnation = 0
+        self.pid = 0  # of the living process; a number never given twice
+        self.is_paused = False
+        self.role = Role.PASSIVE
+        self.disturbed_at = 0  # when something last kept the process from doing its work
+        self.active_heard_at: int | None = None  # when word of an active last reached this process's socket
+        self.commanded_at = self.handed_over_at = -(1 << 62)
+        self.wall_skew_ms = 0
+        self._hybrid = 0
+        self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._asked: dict[int, Tell] = {}
+        self._crash_in = -1  # effects still to be carried out before the process dies
+        self._carry: dict[type, Callable[[Any], None]] = {
+            Commit: self.disk.append,
+            Send: lambda effect: world.network.send(node, effect.session, effect.message),
+            CloseLink: lambda effect: world.network.closed_by(node, effect.session),
+            ReadLog: self.disk.read_log,
+            ReadSnapshot: self.disk.read_snapshot,
+            Answer: self._answer,
+            Told: self._told,
+            RoleChanged: self._role_changed,
+            Drain: lambda _: self.runner.drain(),
+            Note: self._note,
+            Stop: lambda effect: self.crash(f"stopped: {effect.why}"),
+        }
+
+    @property
+    def is_alive(self) -> bool:
+        return self.pid != 0
+
+    @property
+    def is_answering(self) -> bool:
+        return self.pid != 0 and not self.is_paused
+
+    # --- the life of a process ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.pid:
+            return
+        clock = self.clock
+        self.pid = clock.number()
+        self.role = Role.PASSIVE
+        self.active_heard_at = None
+        self.disturbed_at = clock.now
+        self._inbox.clear()
+        self._asked.clear()
+        self._crash_in = -1
+        self.is_paused = False
+        self.disk.open()
+        self.incarnation = incarnation = clock.chance.getrandbits(64)
+        clock.note(self.node, "process starts", f"{incarnation:016x}")
+        self.member = Member(self.settings, self.disk.image(), incarnation, clock.now)
+        self.world.truth.process_started(self, incarnation)
+        self.runner.begin()
+        clock.after(clock.between(0, TICK), self._tick, self.pid)
+
+    def crash(self, why: str, *, is_power_lost: bool = False) -> None:
+        """End the process, here and now; what it had not carried out is never carried out."""
+        if not self.pid:
+            return
+        clock = self.clock
+        clock.note(self.node, "process ends", why)
+        clock.counts["process ended"] += 1
+        self.world.disturb()
+        if self.role == Role.ACTIVE:
+            self.world.expect_takeover(self.node)
+        self.world.truth.process_ended(self)
+        self.pid = 0
+        self.is_paused = False
+        self.disk.crash()
+        self.runner.end()
+        self.world.network.died(self.node, is_power_lost=is_power_lost)
+        asked, self._asked = self._asked, {}
+        for tell in asked.values():
+            clock.after(MS, tell, None)
+        clock.after(clock.between(50 * MS, self.world.restart_after_max), self.start)
+
+    def crash_soon(self, effects: int) -> None:
+        """Die before carrying out the effect that comes after so many."""
+        self._crash_in = effects
+
+    def pause(self, duration: int) -> None:
+        if not self.is_answering:
+            return
+        self.clock.note(self.node, "paused for ms", duration // MS)
+        self.is_paused = True
+        self.disturbed_at = self.clock.now + duration
+        self.clock.after(duration, self._resume, self.pid)
+
+    def _resume(self, pid: int) -> None:
+        if pid != self.pid or not self.is_paused:
+            return
+        self.is_paused = False
+        self.disturbed_at = self.clock.now
+        self.world.disturb()
+        self.clock.note(self.node, "goes on")
+        inbox, self._inbox = self._inbox, []
+        for act, arguments in inbox:
+            if self.pid == pid:
+                act(*arguments)
+        if self.pid == pid:
+            self.step(Tick())
+
+    def wake(self) -> None:
+        self._resume(self.pid)
+
+    def _tick(self, pid: int) -> None:
+        if pid == self.pid:
+            if not self.is_paused:
+                self.step(Tick())
+            self.clock.after(TICK, self._tick, pid)
+
+    # --- what reaches it ----------------------------------------------------------------------------------
+
+    def hear(self, received: Received) -> None:
+        """Take a message from the socket."""
+        message = received.message
+        if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and self.pid:
+            self.active_heard_at = self.clock.now
+        elif isinstance(message, Handover):
+            self.handed_over_at = self.clock.now
+        self.take(received)
+
+    def take(self, event: Event) -> None:
+        """Take an event now, or as soon as the process runs again."""
+        self.do(self.step, event)
+
+    def do(self, act: Callable[..., None], *arguments: Any) -> None:
+        if self.is_paused:
+            self._inbox.append((act, arguments))
+        elif self.pid:
+            act(*arguments)
+
+    def later(self, delay: int, act: Callable[..., None], *arguments: Any) -> None:
+        """Do something in this process after a while, if it lives so long."""
+        self.clock.after(delay, self._if_alive, self.pid, act, *arguments)
+
+    def _if_alive(self, pid: int, act: Callable[..., None], *arguments: Any) -> None:
+        if pid == self.pid:
+            self.do(act, *arguments)
+
+    def step(self, event: Event) -> None:
+        clock = self.clock
+        now, node, log = clock.now, self.node, clock.log
+        log.append((now, node, event))
+        pid = self.pid
+        for effect in self.member.step(now, event):
+            if self._crash_in >= 0:
+                if self._crash_in == 0:
+                    clock.counts["crash between effects"] += 1
+                    self.crash("killed before " + type(effect).__name__, is_power_lost=clock.happens(0.5))
+                    return
+                self._crash_in -= 1
+            log.append((now, node, effect))
+            self._carry[type(effect)](effect)
+            if self.pid != pid:
+                return
+        self.world.truth.stepped(self)
+
+    # --- what the rest of the node asks of it --------------------------------------------------------------
+
+    def submit(self, token: int, records: tuple[Record, ...], told: Tell, *, is_waited_for: bool = False) -> None:
+        self._asked[token] = told
+        if is_waited_for:
+            self.clock.after(self.settings.ack_within + SECOND, self._check_answered, token, self.clock.now)
+        self.take(Submit(token, records, is_waited_for))
+
+    def _check_answered(self, token: int, asked_at: int) -> None:
+        """L5: every DATA is answered in time, unless this process was kept from its work."""
+        if token in self._asked and self.disturbed_at < asked_at:
+            raise Violation("L5", f"node {self.node} leaves token {token} without an answer")
+
+    def command(self, verb: str, *, is_forced: bool = False) -> None:
+        self.commanded_at = self.clock.now
+        self.take(Command(self.clock.number(), verb, is_forced))
+
+    def wall_ms(self) -> int:
+        return WALL_BASE_MS + self.clock.now // MS + self.wall_skew_ms
+
+    def hybrid_ms(self) -> int:
+        self._hybrid = max(self._hybrid + 1, self.wall_ms())
+        return self._hybrid
+
+    # --- effects ------------------------------------------------------------------------------------------
+
+    def _answer(self, answer: Answer) -> None:
+        self.world.truth.answered(self, answer)
+        tell = self._asked.pop(answer.token)
+        tell(answer)
+
+    def _told(self, told: Told) -> None:
+        self.clock.counts["command done" if told.is_done else "command refused"] += 1
+
+    def _role_changed(self, changed: RoleChanged) -> None:
+        before, self.role = self.role, changed.role
+        self.world.truth.role_changed(self, before, changed)
+        self.runner.role_changed(changed.role)
+
+    def _note(self, note: Note) -> None:
+        self.clock.counts[f"note {note.name}"] += 1

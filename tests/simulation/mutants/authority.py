@@ -1,0 +1,78 @@
+"""Bugs in who may deliver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replicator.core.authority import Ownership
+from replicator.core.events import Effect, Received, Records, Tick
+from replicator.core.member import Member
+from replicator.core.switchover import Commands
+from tests.simulation.campaign import SWITCHOVERS, Plan
+from tests.simulation.machine import Machine
+from tests.simulation.mutants.planting import Mutant, Planting
+
+SPURIOUS = Plan(menu=("pause", "slow disk", "cut", "cut one way", "slow link"))
+
+
+def _old_epoch_refused(planting: Planting) -> None:
+    def step(self: Member, now: int, event: Any) -> list[Effect]:
+        if isinstance(event, Received) and isinstance(event.message, Records):
+            ownership: Ownership = self._ownership
+            if ownership.is_owner and self._peer.authority < ownership.authority:
+                return []
+        effects: list[Effect] = was(self, now, event)
+        return effects
+
+    was = planting.replace(Member, "step", step)
+
+
+def _no_step_down(planting: Planting) -> None:
+    planting.replace(Ownership, "is_outranked", lambda self, authority: False)
+
+
+def _not_looked_again(planting: Planting) -> None:
+    planting.replace(Ownership, "is_contested", lambda self: False)
+
+
+def _timers_first(planting: Planting) -> None:
+    def resume(self: Machine, pid: int) -> None:
+        if pid == self.pid and self.is_paused:
+            self.is_paused = False
+            self.step(Tick())
+            self.is_paused = self.pid == pid
+        was(self, pid)
+
+    was = planting.replace(Machine, "_resume", resume)
+    planting.replace(Ownership, "paused", lambda self, now, out: None)
+    planting.replace(Ownership, "is_contested", lambda self: False)
+
+
+def _any_beat(planting: Planting) -> None:
+    planting.replace(Ownership, "breaks_silence", lambda self, role: True)
+
+
+def _undrained(planting: Planting) -> None:
+    planting.replace(Commands, "may_hand_over", lambda self: True)
+
+
+MUTANTS = (
+    Mutant(
+        "old-epoch-refused", 12, "data of an old epoch is refused", ("L3", "L1", "L5", "S2"), 200, _old_epoch_refused
+    ),
+    Mutant("no-step-down", 24, "a deposed owner does not step down", ("L4",), 100, _no_step_down),
+    Mutant(
+        "not-looked-again",
+        25,
+        "a promotion is not re-checked after its commit",
+        ("S16",),
+        2_000,
+        _not_looked_again,
+        SPURIOUS,
+    ),
+    Mutant("timers-first", 26, "timers before the socket, and no second look", ("S16",), 200, _timers_first, SPURIOUS),
+    Mutant("any-beat", 27, "any beat counts as an active's", ("L2", "L4"), 20, _any_beat),
+    Mutant(
+        "hands-over-undrained", 101, "a switchover does not wait for results", ("S11",), 200, _undrained, SWITCHOVERS
+    ),
+)

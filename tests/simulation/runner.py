@@ -1,0 +1,136 @@
+"""A model of redelivery: while its node is the owner it attempts what is due, and records what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.core.events import Drained
+from replicator.core.values import Item, Kind, PartValue, Record, Role
+from tests.simulation.clock import MS
+from tests.simulation.ranks import BOUNCED, CANCELLED, DEFERRED, DELIVERED, QUEUED, TERMINAL, dsn_key, is_dsn
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine, Tell
+    from tests.simulation.world import World
+
+POLL = 120 * MS
+
+
+class Runner:
+    """The attempts of one process."""
+
+    def __init__(self, world: World, machine: Machine) -> None:
+        self.world = world
+        self.machine = machine
+        self.clock = world.clock
+        self.begin()
+
+    def begin(self) -> None:
+        self.in_flight: set[tuple[bytes, bytes]] = set()
+        self.finishing: set[bytes] = set()
+        self.withheld: set[bytes] = set()  # handed in here and not answered with 250: not ours to deliver
+        self._is_draining = False
+        self._is_polling = False
+
+    def end(self) -> None:
+        self.begin()
+
+    def role_changed(self, role: Role) -> None:
+        if role == Role.ACTIVE:
+            self._is_draining = False
+            if not self._is_polling:
+                self._is_polling = True
+                self.machine.later(1, self._poll)
+
+    def drain(self) -> None:
+        self._is_draining = True
+        self._say_if_drained()
+
+    def _say_if_drained(self) -> None:
+        if self._is_draining and not self.in_flight:
+            self._is_draining = False
+            self.machine.later(MS // 10, self.machine.take, Drained())
+
+    # --- attempts -----------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        if self.machine.role != Role.ACTIVE:
+            self._is_polling = False
+            return
+        self.machine.later(POLL, self._poll)
+        wall = self.machine.wall_ms()
+        for item in list(self.machine.disk.items.values()):
+            if item.key in self.withheld:
+                continue
+            if all(value.rank >= TERMINAL for value in item.parts.values()):
+                self._finish(item)
+                continue
+            for part, value in item.parts.items():
+                what = (item.key, part)
+                if value.rank < TERMINAL and value.due <= wall and what not in self.in_flight:
+                    self.in_flight.add(what)
+                    self.machine.later(self.clock.between(2 * MS, 40 * MS), self._final_dot, item, part, value)
+
+    def may_finish(self) -> bool:
+        return self.machine.role == Role.ACTIVE
+
+    def _final_dot(self, item: Item, part: bytes, value: PartValue) -> None:
+        """Ask for authority at the last moment, and send the dot."""
+        what = (item.key, part)
+        if not self.may_finish():
+            self._end_attempt(what)
+            return
+        self.world.truth.final_dot(self.machine, item.key, part)
+        self.clock.after(self.clock.between(MS // 10, 2 * MS), self._next_hop, self.machine.pid, item, part, value)
+
+    def _next_hop(self, pid: int, item: Item, part: bytes, value: PartValue) -> None:
+        """Decide as the next hop does, whether or not the node still listens."""
+        world = self.world
+        rank = world.next_hop_says(is_notification=is_dsn(item.key))
+        if rank == DELIVERED:
+            world.truth.delivered(item.key, part)
+        self.clock.note(self.machine.node, "next hop", item.key, part, rank)
+        if rank == DELIVERED and world.happens(0.04):
+            self.clock.counts["reply of the next hop lost"] += 1
+            rank = QUEUED
+        if pid == self.machine.pid:
+            self.machine.later(self.clock.between(MS // 10, 3 * MS), self._record, item, part, value, rank)
+
+    def _record(self, item: Item, part: bytes, value: PartValue, rank: int) -> None:
+        """Submit what came of an attempt; a bounce and its DSN go together, the DSN first."""
+        machine = self.machine
+        if rank < DEFERRED:
+            rank = DEFERRED
+        if rank == BOUNCED and is_dsn(item.key):
+            rank = CANCELLED
+        due = machine.wall_ms() + self.clock.between(200, 900) if rank == DEFERRED else 0
+        value = PartValue(rank, value.attempts + 1, machine.hybrid_ms(), due, b"reply")
+        outcome = Record(Kind.PART, item.key, put=item.put, parts=((part, value),))
+        self._submit(self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),), (item.key, part))
+
+    def bounce(self, key: bytes, part: bytes, outcome: Record) -> tuple[tuple[Record, ...], ...]:
+        """Return the transactions of a bounce: one, with the DSN before the state that relies on it."""
+        self.clock.counts["bounce"] += 1
+        name, now = dsn_key(key, part, self.machine.incarnation), self.machine.wall_ms()
+        parts = ((b"sender", PartValue(QUEUED, 0, self.machine.hybrid_ms(), now, b"")),)
+        return ((Record(Kind.PUT, name, parts=parts, meta=b"dsn", blob=b"blob of " + name), outcome),)
+
+    def _submit(self, transactions: tuple[tuple[Record, ...], ...], what: tuple[bytes, bytes]) -> None:
+        *earlier, last = transactions
+        for records in earlier:
+            self._tell(records, lambda _: None)
+        self._tell(last, lambda _: self._end_attempt(what))
+
+    def _end_attempt(self, what: tuple[bytes, bytes]) -> None:
+        self.in_flight.discard(what)
+        self._say_if_drained()
+
+    def _finish(self, item: Item) -> None:
+        """Say that nothing is left to do for an item."""
+        if item.key not in self.finishing:
+            self.finishing.add(item.key)
+            record = Record(Kind.DONE, item.key, put=item.put)
+            self._tell((record,), lambda _: self.finishing.discard(item.key))
+
+    def _tell(self, records: tuple[Record, ...], told: Tell) -> None:
+        self.machine.submit(self.clock.number(), records, told)

@@ -1,0 +1,66 @@
+"""The campaign: no invariant is broken, the interesting states were reached, and a seed is a history."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation import campaign
+from tests.simulation.campaign import CALM, SWITCHOVERS, Campaign
+
+FIRST, COUNT, SHARES = 1, 500, 2
+
+
+def _share(number: int) -> Campaign:
+    size = COUNT // SHARES
+    return campaign.run(range(FIRST + number * size, FIRST + (number + 1) * size), failures_max=3)
+
+
+@pytest.mark.slow
+def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
+    total = Campaign()
+    with ProcessPoolExecutor(SHARES) as pool:
+        for part in pool.map(_share, range(SHARES)):
+            total.counts.update(part.counts)
+            total.failures.extend(part.failures)
+    if total.failures:
+        failure = total.failures[0]
+        world, _ = campaign.play(failure.seed)
+        pytest.fail(f"{campaign.trace(world)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}")
+    assert total.unseen == []
+
+
+def test_calm_histories_deliver_everything_once() -> None:
+    total = campaign.run(range(1, 21), CALM)
+    assert total.failures == []
+    assert total.counts["duplicate"] == 0
+    assert total.counts["acknowledged"] > 100
+
+
+def test_planned_switchovers_make_no_duplicates() -> None:
+    total = campaign.run(range(1, 31), SWITCHOVERS)
+    assert total.failures == []
+    assert total.counts["duplicate"] == 0
+    assert total.counts["switchover done"] > 10
+
+
+def _digests(hash_seed: str) -> str:
+    program = (
+        "from tests.simulation import campaign\n"
+        "for seed in (2, 3, 5, 8, 13):\n"
+        "    print(seed, campaign.digest(campaign.play(seed)[0]))\n"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_a_seed_is_one_history_whatever_the_hash_seed() -> None:
+    first, second = _digests("1"), _digests("4711")
+    assert len(first.split()) == 10
+    assert first == second

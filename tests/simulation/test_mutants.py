@@ -1,0 +1,39 @@
+"""A simulator that nobody has seen fail is not a simulator: every planted bug is caught, and by the right invariant."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation import campaign, mutants
+from tests.simulation.mutants.planting import Mutant, Planting
+
+FIRST = 1
+
+
+@pytest.mark.parametrize("mutant", mutants.ALL, ids=lambda mutant: mutant.name)
+def test_planted_bug_is_caught(mutant: Mutant) -> None:
+    with mutants.planted(mutant.name):
+        found = campaign.run(range(FIRST, FIRST + mutant.histories), mutant.plan)
+    assert found.failures, f"{mutant.name} survived {found.histories} histories: {mutant.bug}"
+    failure = found.failures[0]
+    print(f"#{mutant.number} {mutant.name}: {failure.name} with seed {failure.seed}, history {found.histories}")
+    assert failure.name in mutant.caught_by, campaign.replay_command(failure.seed, mutant.name)
+
+
+def test_the_first_nine_bugs_are_all_there() -> None:
+    assert set(range(1, 10)) <= {mutant.number for mutant in mutants.ALL}
+
+
+def test_nothing_stays_planted() -> None:
+    class Owner:
+        value = 1
+
+    class Heir(Owner):
+        pass
+
+    planting = Planting()
+    planting.replace(Owner, "value", 2)
+    planting.replace(Heir, "value", 3)
+    planting.undo()
+    assert (Owner.value, Heir.value) == (1, 1)
+    assert "value" not in vars(Heir)

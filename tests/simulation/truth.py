@@ -1,0 +1,319 @@
+"""What really happened, kept by the world and never asked of a member, and the invariants checked against it.
+
+Numbers of invariants are those of the design: S1-S5, S7, S9, S10, S12-S16 and L1-L5 (docs/explanation/replication).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from replicator.core.events import Answer, Commit, RoleChanged
+from replicator.core.merge import Change
+from replicator.core.values import Branch, Dot, Durability, Item, Kind, PartValue, Record, Role, Vector
+from tests.simulation.clock import MS, SECOND, Clock, Violation
+from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine
+
+DOTS_MAX = 4_000  # records that one history may make; more is members that answer one another for ever
+
+
+class Life:
+    """What the world knows of one item: a try of a client, or a notification."""
+
+    __slots__ = ("aborted", "acked", "delivered", "done", "held_by", "key", "parts", "put", "refused_by")
+
+    def __init__(self, key: bytes, put: Dot, parts: tuple[bytes, ...]) -> None:
+        self.key = key
+        self.put = put
+        self.parts = parts
+        self.acked = Durability.REFUSED
+        self.refused_by = 0  # the process that said 451
+        self.aborted: list[Dot] = []
+        self.done: list[Dot] = []
+        self.delivered: Counter[bytes] = Counter()
+        self.held_by: set[int] = set()  # stores that ever had it durable, by their number
+
+
+class Truth:
+    """The ground truth of one history."""
+
+    def __init__(self, clock: Clock, machines: list[Machine]) -> None:
+        self.clock = clock
+        self.machines = machines
+        self.records: dict[Branch, list[Record]] = {}
+        self.lives: dict[bytes, Life] = {}
+        self.notices: dict[tuple[bytes, bytes], list[Life]] = {}  # by the item and part that bounced
+        self.bounced: set[tuple[bytes, bytes]] = set()
+        self.cancelled: set[tuple[bytes, bytes]] = set()
+        self.excused: set[bytes] = set()
+        self.peak: list[Vector] = [{}, {}]  # the most that each node ever had durable
+        self.dots_count = 0
+        self._asked: dict[int, bytes] = {}
+        self._refused: list[bytes] = []
+        self._incarnations: dict[int, Branch] = {}
+
+    # --- what the clients see -----------------------------------------------------------------------------
+
+    def handed_in(self, token: int, key: bytes) -> None:
+        self._asked[token] = key
+
+    def answered(self, machine: Machine, answer: Answer) -> None:
+        """S1: as many copies as the answer says. S12: never 250 after ABORT; 451 leaves nothing behind."""
+        key = self._asked.pop(answer.token, None)
+        life = self.lives.get(key) if key is not None else None
+        if key is None:
+            return
+        if answer.durability == Durability.REFUSED:
+            self.clock.counts["refused"] += 1
+            if life is not None:
+                life.refused_by = machine.pid
+                self._refused.append(key)
+            return
+        self.clock.counts["acknowledged"] += 1
+        if answer.durability == Durability.LOCAL:
+            self.clock.counts["degraded ack"] += 1
+        if life is None:
+            raise Violation("S1", f"250 for {key!r}, which is in no commit")
+        if machine.disk.number not in life.held_by:
+            raise Violation("S1", f"250 for {key!r} before it is durable here")
+        if answer.durability == Durability.REMOTE and len(life.held_by) < 2:
+            raise Violation("S1", f"250 for {key!r} promises two copies, and there is one")
+        if life.aborted:
+            raise Violation("S12", f"250 for {key!r} after its ABORT")
+        life.acked = answer.durability
+
+    def stepped(self, machine: Machine) -> None:
+        """After a step that the process survived."""
+        for key in self._refused:
+            if not self.lives[key].aborted:
+                raise Violation("S12", f"451 for {key!r} without an ABORT: it stays a ghost")
+        self._refused.clear()
+
+    # --- processes ----------------------------------------------------------------------------------------
+
+    def process_started(self, machine: Machine, incarnation: int) -> None:
+        self._incarnations[machine.node] = Branch(machine.node, incarnation)
+
+    def process_ended(self, machine: Machine) -> None:
+        self._refused.clear()
+
+    def role_changed(self, machine: Machine, before: Role, changed: RoleChanged) -> None:
+        """S16: silence long enough before a takeover. S8: the grants of a node only grow."""
+        if changed.role == Role.ACTIVE and before != Role.DRAINING:
+            self._took_over(machine)
+        elif before == Role.ACTIVE and changed.role in (Role.PASSIVE, Role.REJOINING):
+            self.clock.counts["deposed owner steps down"] += 1
+
+    def _took_over(self, machine: Machine) -> None:
+        clock = self.clock
+        clock.counts["takeover"] += 1
+        if any(is_pending(item) for item in machine.disk.items.values()):
+            clock.counts["takeover with pending mail"] += 1
+        if clock.now - machine.handed_over_at < SECOND:
+            clock.counts["switchover done"] += 1
+        elif machine.active_heard_at is not None and clock.now - machine.commanded_at > SECOND:
+            silence = clock.now - machine.active_heard_at
+            if silence < 8 * machine.settings.promote_after // 10:
+                raise Violation("S16", f"node {machine.node} promoted {silence // MS} ms after word of an active")
+
+    # --- delivery -----------------------------------------------------------------------------------------
+
+    def final_dot(self, machine: Machine, key: bytes, part: bytes) -> None:
+        """S7: no final dot without own authority. S12: nor for what this process has answered with 451."""
+        if machine.role != Role.ACTIVE:
+            raise Violation("S7", f"node {machine.node} is {machine.role.name} and ends {key!r} {part!r} with the dot")
+        if self.lives[key].refused_by == machine.pid:
+            raise Violation("S12", f"node {machine.node} delivers {key!r}, which it answered with 451")
+
+    def delivered(self, key: bytes, part: bytes) -> None:
+        delivered = self.lives[key].delivered
+        delivered[part] += 1
+        if delivered[part] > 1:
+            self.clock.counts["duplicate"] += 1
+
+    def has_ended(self, life: Life, part: bytes) -> bool:
+        """Tell whether nothing is owed for a part."""
+        what = (life.key, part)
+        return life.delivered[part] > 0 or what in self.bounced or what in self.cancelled
+
+    def may_be_absent(self, life: Life) -> bool:
+        if life.aborted and life.acked == Durability.REFUSED:
+            return True
+        return all(self.has_ended(life, part) for part in life.parts)
+
+    # --- what the members write ---------------------------------------------------------------------------
+
+    def asked_to_commit(self, machine: Machine, commit: Commit) -> None:
+        """Learn what dots mean. S9: equal dots are equal records, without gaps, each written by one process once."""
+        own = self._incarnations[machine.node]
+        for dot, record in commit.records:
+            known = self.records.setdefault(dot.branch, [])
+            if dot.seq <= len(known):
+                if dot.branch == own:
+                    raise Violation("S9", f"the dot {dot} is given a second time")
+                self._compare(dot, known[dot.seq - 1], record)
+            elif dot.branch != own or dot.seq != len(known) + 1:
+                raise Violation("S9", f"{dot} comes after {len(known)}: a gap")
+            else:
+                known.append(record)
+                self._learn(dot, record)
+        if commit.floors is not None:
+            self._check_floors(machine, commit.floors)
+
+    def _compare(self, dot: Dot, known: Record, record: Record) -> None:
+        if record.kind == Kind.VOID and known.kind == Kind.PUT:
+            if not self.may_be_absent(self.lives[known.key]):
+                raise Violation("S5", f"{known.key!r} is shipped as VOID, and is not finished")
+        elif record != known:
+            raise Violation("S9", f"two records of {dot}: {known} and {record}")
+
+    def _learn(self, dot: Dot, record: Record) -> None:
+        self.dots_count += 1
+        if self.dots_count > DOTS_MAX:
+            raise Violation("S9", "the members write without end")
+        if record.kind == Kind.PUT:
+            if record.key in self.lives:
+                raise Violation("S9", f"{record.key!r} is put by {self.lives[record.key].put} and by {dot}")
+            life = self.lives[record.key] = Life(record.key, dot, tuple(name for name, _ in record.parts))
+            if is_dsn(record.key):
+                self.notices.setdefault(bounce_of(record.key), []).append(life)
+        elif record.kind == Kind.DONE:
+            self.lives[record.key].done.append(dot)
+        elif record.kind == Kind.ABORT:
+            life = self.lives[record.key]
+            if life.acked != Durability.REFUSED:
+                raise Violation("S12", f"ABORT of {record.key!r} after its 250")
+            life.aborted.append(dot)
+            self.clock.counts["abort"] += 1
+
+    def _check_floors(self, machine: Machine, floors: Vector) -> None:
+        """S15: the log is cut only where the peer has it durable."""
+        peak = self.peak[1 - machine.node]
+        for branch, seq in floors.items():
+            if seq > peak.get(branch, 0):
+                raise Violation(
+                    "S15", f"the log of {branch} is cut to {seq}; the peer never had more than {peak.get(branch, 0)}"
+                )
+
+    # --- what becomes durable -----------------------------------------------------------------------------
+
+    def became_durable(
+        self, machine: Machine, commits: list[Commit], before: Vector, was: dict[bytes, Item], touched: set[bytes]
+    ) -> None:
+        """Check one transaction against what the store held before it: S3, S4, S5, S9, S14."""
+        disk = machine.disk
+        after, peak = disk.vector, self.peak[machine.node]
+        for branch, seq in after.items():
+            low = before.get(branch, 0)
+            if seq > low:
+                if seq > len(self.records.get(branch, ())):
+                    raise Violation("S9", f"node {machine.node} says it has {branch} up to {seq}, which nobody wrote")
+                for number in range(low, seq):
+                    self._newly_covered(machine, Dot(branch, number + 1), self.records[branch][number], touched)
+                if seq > peak.get(branch, 0):
+                    peak[branch] = seq
+            elif seq < low:
+                raise Violation("S9", f"node {machine.node}: the vector of {branch} fell from {low} to {seq}")
+        for _, _, applied in disk.store.applied:
+            if applied.change is Change.ORPHANED:
+                self.clock.counts["orphan kept"] += 1
+        for key in sorted(touched):
+            self._check_item(machine, key, before, was.get(key), disk.items.get(key))
+
+    def _newly_covered(self, machine: Machine, dot: Dot, record: Record, touched: set[bytes]) -> None:
+        """S9: what the vector covers is here, or was superseded."""
+        touched.add(record.key)
+        items = machine.disk.items
+        if record.kind == Kind.PUT:
+            life = self.lives[record.key]
+            life.held_by.add(machine.disk.number)
+            if record.key not in items and not self.may_be_absent(life):
+                raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} is not there nor finished")
+        elif record.kind == Kind.PART and record.key in items:
+            parts = items[record.key].parts
+            for name, value in record.parts:
+                if parts[name] < value:
+                    raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} {name!r} is lower")
+
+    def _check_item(self, machine: Machine, key: bytes, before: Vector, was: Item | None, item: Item | None) -> None:
+        life = self.lives[key]
+        if item is None:
+            if was is not None and not self.may_be_absent(life):
+                raise Violation("S5", f"node {machine.node} removes {key!r}, which is not finished")
+            return
+        if was is None and before.get(item.put.branch, 0) >= item.put.seq:
+            raise Violation("S14", f"node {machine.node} takes {key!r} back after it had finished it")
+        vector = machine.disk.vector
+        for dot in life.done + life.aborted:
+            if vector.get(dot.branch, 0) >= dot.seq:
+                raise Violation("S14", f"node {machine.node} keeps {key!r}, though it has the record of its end")
+        for name, value in item.parts.items():
+            if was is not None and name in was.parts and value < was.parts[name]:
+                raise Violation("S4", f"node {machine.node}: {key!r} {name!r} fell from {was.parts[name]} to {value}")
+            if value.rank >= TERMINAL:
+                self._check_end(machine, life, name, value)
+
+    def _check_end(self, machine: Machine, life: Life, part: bytes, value: PartValue) -> None:
+        """S3: the ends that are recorded are true."""
+        what = (life.key, part)
+        if value.rank == DELIVERED:
+            if not life.delivered[part]:
+                raise Violation("S3", f"node {machine.node} has {what} as delivered; no next hop took it")
+        elif value.rank == BOUNCED:
+            vector = machine.disk.vector
+            dots = [notice.put for notice in self.notices.get(what, ())]
+            if not any(vector.get(dot.branch, 0) >= dot.seq for dot in dots):
+                raise Violation("S3", f"node {machine.node} has {what} as bounced before its notification")
+            self.bounced.add(what)
+        elif value.rank == CANCELLED:
+            self.cancelled.add(what)
+
+    # --- disks --------------------------------------------------------------------------------------------
+
+    def destroying(self, machine: Machine, kept: dict[bytes, Item]) -> None:
+        """Excuse what only this store holds, where one copy was promised or the other copy was destroyed before."""
+        other = self.machines[1 - machine.node].disk
+        for key, item in machine.disk.items.items():
+            life = self.lives[key]
+            if key in kept or key in other.items or not is_pending(item):
+                continue
+            if other.number not in life.held_by:
+                self.excused.add(key)
+                self.clock.counts["excused: the only copy was destroyed"] += 1
+
+    def restored(self, machine: Machine) -> None:
+        """Count the restored store as a copy of what was in the backup."""
+        vector, number = machine.disk.vector, machine.disk.number
+        for life in self.lives.values():
+            if vector.get(life.put.branch, 0) >= life.put.seq:
+                life.held_by.add(number)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def check_end(self) -> None:
+        """S2, L1: every acknowledged part has ended. S10, L3, L4: the members agree, and one is the owner."""
+        for life in self.lives.values():
+            if life.acked == Durability.REFUSED or life.key in self.excused or is_dsn(life.key):
+                continue
+            for part in life.parts:
+                what = (life.key, part)
+                if life.delivered[part] or what in self.cancelled:
+                    continue
+                if not any(
+                    notice.delivered[b"sender"] or notice.key in self.excused for notice in self.notices.get(what, ())
+                ):
+                    raise Violation("S2", f"{what} was acknowledged, and never delivered nor bounced")
+        first, second = (machine.disk for machine in self.machines)
+        if first.vector != second.vector:
+            raise Violation("L3", f"the vectors differ: {first.vector} and {second.vector}")
+        if first.items != second.items:
+            raise Violation("S10", f"equal vectors, but {sorted(first.items)} and {sorted(second.items)}")
+        if first.items:
+            raise Violation("L1", f"still there after all: {sorted(first.items)}")
+
+
+def is_pending(item: Item) -> bool:
+    return any(value.rank < TERMINAL for value in item.parts.values())

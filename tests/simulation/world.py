@@ -1,0 +1,161 @@
+"""One history: two machines, their link, disks, clients, next hops and operator, and a plan of what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from replicator.core.events import Settings
+from replicator.core.values import Role
+from tests.simulation.clients import Clients
+from tests.simulation.clock import MS, SECOND, Clock, Violation
+from tests.simulation.faults import Faults
+from tests.simulation.machine import Machine
+from tests.simulation.network import Network
+from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
+from tests.simulation.truth import Truth
+
+SETTLE_MAX = 60 * SECOND
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a history may contain; the rest is drawn from its seed."""
+
+    faults_max: int = 6
+    menu: tuple[str, ...] = ()  # of Faults; empty: all of them
+    trouble_seconds: int = 6
+    letters: tuple[int, int] = (4, 14)
+    is_calm: bool = False  # no loss anywhere: a duplicate is a fault
+
+
+@dataclass
+class World:
+    """Everything of one history."""
+
+    seed: int
+    plan: Plan = field(default_factory=Plan)
+
+    def __post_init__(self) -> None:
+        self.clock = clock = Clock(self.seed)
+        self.network = Network(clock)
+        chance = clock.chance
+        self.promote_after = chance.choice((800, 1_200, 2_000)) * MS
+        self.ack_within = chance.choice((500, 1_000, 2_000)) * MS
+        accept_alone = clock.happens(0.75)
+        log_records_max = chance.choice((1 << 30, 1 << 30, 12, 4))
+        self.machines: list[Machine] = []
+        self.truth = Truth(clock, self.machines)
+        for node in (0, 1):
+            machine = Machine(self, node, self._settings(node, accept_alone=accept_alone))
+            machine.disk.log_records_max = machine.disk.store.log_records_max = log_records_max
+            self.machines.append(machine)
+        self.network.machines = self.machines
+        self.clients = Clients(self)
+        self.faults = Faults(self)
+        self.disturbances = 0
+        self.is_healed = False
+        self.restart_after_max = 1_500 * MS
+        self._single_since = -1
+        self._owner: tuple[int, ...] = ()
+
+    def _settings(self, node: int, *, accept_alone: bool) -> Settings:
+        return Settings(
+            group="simulated",
+            node=node,
+            name=f"node{node}",
+            peer_node=1 - node,
+            promote_after=self.promote_after,
+            ack_within=self.ack_within,
+            accept_alone=accept_alone,
+        )
+
+    # --- chance -------------------------------------------------------------------------------------------
+
+    @property
+    def are_replies_lost(self) -> bool:
+        return not self.plan.is_calm and not self.is_healed
+
+    def happens(self, probability: float) -> bool:
+        """Tell whether some trouble comes that only a history with trouble knows, before it is healed."""
+        return self.are_replies_lost and self.clock.happens(probability)
+
+    def next_hop_says(self, *, is_notification: bool) -> int:
+        if self.is_healed:
+            return DELIVERED
+        draw = self.clock.chance.random()
+        if draw < 0.2:
+            return DEFERRED
+        return BOUNCED if draw < 0.3 and not is_notification else DELIVERED
+
+    def disturb(self) -> None:
+        self.disturbances += 1
+
+    def expect_takeover(self, node: int) -> None:
+        """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile."""
+        other = self.machines[1 - node]
+        is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
+        if other.role == Role.PASSIVE and other.is_answering and self.network.is_standing and not is_hindered:
+            within = self.promote_after + 1_500 * MS
+            self.clock.after(within, self._check_takeover, self.clock.now, self.disturbances)
+
+    def _check_takeover(self, since: int, disturbances: int) -> None:
+        if self.disturbances == disturbances and not any(machine.role == Role.ACTIVE for machine in self.machines):
+            raise Violation("L2", f"no owner since {since // MS} ms, and nothing hinders one")
+
+    # --- the course of a history --------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play the history to its end. Errors: Violation."""
+        clock = self.clock
+        trouble = self.plan.trouble_seconds * SECOND
+        for machine in self.machines:
+            machine.start()
+        self.network.start()
+        self.clients.plan(clock.chance.randint(*self.plan.letters), trouble)
+        self.faults.plan(trouble)
+        clock.run(lambda: clock.now >= trouble)
+        self._heal()
+        healed_at = clock.now
+        deadline = healed_at + SETTLE_MAX
+        # one owner, within the time of a start, a link, a silence, a stagger and the promotion itself
+        one_owner_by = healed_at + self.restart_after_max + self.promote_after + 4 * SECOND
+        self._checks = 0
+        clock.after(250 * MS, self._look, one_owner_by)
+        clock.run(lambda: self._is_settled or clock.now > deadline)
+        self.truth.check_end()
+        self._check_calm()
+
+    _is_settled = False
+
+    def _heal(self) -> None:
+        self.clock.note("-", "all faults end")
+        self.is_healed = True
+        self.faults.end()
+        self.network.heal()
+        for machine in self.machines:
+            machine.disk.repair()
+            machine.crash_soon(-1)
+            machine.wake()
+            machine.start()
+
+    def _look(self, one_owner_by: int) -> None:
+        """L4: one owner, and it stays. Then: is there anything left to wait for?"""
+        clock = self.clock
+        owners = tuple(machine.node for machine in self.machines if machine.role == Role.ACTIVE)
+        if clock.now >= one_owner_by and (len(owners) != 1 or (self._owner and owners != self._owner)):
+            raise Violation(
+                "L4", f"owners {owners} (before: {self._owner}) at {clock.now // MS} ms, long after the heal"
+            )
+        if owners != self._owner:
+            self._owner, self._single_since = owners, clock.now
+        first, second = (machine.disk for machine in self.machines)
+        is_quiet = self.clients.are_content and not first.items and not second.items and first.vector == second.vector
+        self._is_settled = is_quiet and len(owners) == 1 and clock.now - self._single_since >= SECOND
+        clock.after(250 * MS, self._look, one_owner_by)
+
+    def _check_calm(self) -> None:
+        """S11: nothing is delivered twice where nothing failed. Clients come to their end everywhere."""
+        if not self.clients.are_content:
+            raise Violation("L5", "a client was never told 250, long after the heal")
+        if self.plan.is_calm and self.clock.counts["duplicate"]:
+            raise Violation("S11", "a duplicate in a calm history")
