@@ -54,7 +54,7 @@ class RunningNode:
         self.files = files
         self.child = child
         self._channel = grpc.aio.insecure_channel(f"unix:{files.admin_socket}", options=_RECONNECT)
-        self._admin = admin_pb2_grpc.AdminStub(self._channel)  # type: ignore[no-untyped-call]
+        self._admin = admin_pb2_grpc.AdminStub(self._channel)
 
     @classmethod
     async def start(cls, files: NodeFiles) -> RunningNode:
@@ -91,7 +91,7 @@ class RunningNode:
 
 
 async def _start_child(files: NodeFiles) -> Child:
-    command = [sys.executable, "-m", "mtad.main.command", "run", "--config", str(files.config)]
+    command = [sys.executable, "-m", "mtad.main", "run", "--config", str(files.config)]
     return await Child.start(files.name, command, files.log)
 
 
@@ -191,8 +191,8 @@ async def running_laboratory(
         stack.push_async_callback(dns.close)
         smtp_sink = await _started_sink(stack, "sink", folder, is_lmtp=False)
         lmtp_sink = await _started_sink(stack, "mailboxes", folder, is_lmtp=True)
-        smtp = (_free_port(smtp_ports[0]), _free_port(smtp_ports[1]))
-        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, smtp, (_free_port(), _free_port()))
+        smtp1, smtp2, link1, link2 = _free_ports(*smtp_ports, 0, 0)
+        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, (smtp1, smtp2), (link1, link2))
         first, second = lay_nodes(folder, ports, policy)
         nodes = (await _started_node(stack, first), await _started_node(stack, second))
         yield Laboratory(dns, smtp_sink, lmtp_sink, nodes)
@@ -210,11 +210,17 @@ async def _started_node(stack: AsyncExitStack, files: NodeFiles) -> RunningNode:
     return node
 
 
-def _free_port(wished: int = 0) -> int:
-    """Return a free port of loopback, the wished one if it is free."""
+def _free_ports(*wished: int) -> list[int]:
+    """Return as many free ports of loopback, different ones; each the one wished for, if it is free."""
+    with contextlib.ExitStack() as held:
+        return [_probe(held, port) for port in wished]
+
+
+def _probe(held: contextlib.ExitStack, wished: int) -> int:
     for port in (wished, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe = held.enter_context(socket.socket())
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
             probe.bind((HOST, port))
             return int(probe.getsockname()[1])
     raise LaboratoryFault("no port of loopback is free")
