@@ -1,0 +1,156 @@
+"""The command `mtactl`: asks a running node and tells it what to do.
+
+Exit codes: 0 done; 1 refused or not healthy; 2 usage; 3 the node does not answer. Names, verbs, exit codes and JSON
+shapes are promises to scripts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mtad.cli import queue_verbs
+from mtad.cli.connection import connect
+from mtad.cli.duration import show_duration, show_octets
+from mtad.cli.node_client import EXIT_REFUSED
+from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
+from mtad.cli.screen import say, say_json, say_table
+from mtad.cli.shapes import problems, status_object
+from mtad.config.read import ConfigurationErrors, read
+from mtad.config.show import as_document, as_toml
+from mtad.pb import admin_pb2 as pb
+
+app = typer.Typer(
+    name="mtactl",
+    help="Ask a running mtad node, and tell it what to do.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+replica = typer.Typer(help="Change which node of the pair delivers from the queue.", no_args_is_help=True)
+config = typer.Typer(help="Read mtad.toml without a running node.", no_args_is_help=True)
+app.add_typer(queue_verbs.app, name="queue")
+app.add_typer(replica, name="replica")
+app.add_typer(config, name="config")
+
+
+@app.command()
+@expanded
+def status(asked: Asked) -> None:
+    """Say how the node, its peer and its queue are; exit 1 when it is not healthy."""
+    with connect(asked) as node:
+        found = node.status()
+    if asked.json:
+        say_json(status_object(found))
+    else:
+        _say_status(found)
+    if problems(found):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _say_status(found: pb.StatusReply) -> None:
+    queue, peer = found.queue, found.peer
+    rows = [
+        ("node", f"{found.node}, mtad {found.version}, up {show_duration(found.uptime_seconds)}"),
+        ("role", f"{found.role}, epoch {found.epoch}, position {found.position}"),
+    ]
+    if found.HasField("peer"):
+        lag = f"{peer.lag_records} records ({show_octets(peer.lag_octets)}, {show_duration(peer.lag_seconds)}) behind"
+        rows.append(
+            ("peer", f"{peer.node}: {peer.role or 'not heard'}, {peer.state}, {lag if peer.lag_records else 'level'}")
+        )
+        rows.append(
+            ("copies", "2 before 250" if peer.durability == "remote-durable" else "1: the peer does not confirm")
+        )
+    else:
+        rows.append(("copies", "1: this node has no peer"))
+    oldest = f", oldest {show_duration(queue.oldest_seconds)}" if queue.messages else ""
+    rows += [
+        ("queue", f"{queue.messages} messages, {queue.recipients} recipients, {show_octets(queue.octets)}{oldest}"),
+        ("sessions", f"{found.sessions} open; {found.delivered_through} messages delivered while the client waited"),
+    ]
+    say_table(("", ""), rows)
+    for problem in problems(found):
+        say(f"Not healthy: {problem}.")
+
+
+@replica.command()
+@expanded
+def promote(
+    asked: Asked,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if the peer may still be active: mail may come twice.")
+    ] = False,
+) -> None:
+    """Make this node the active one, without the peer's help."""
+    _change_role(asked, "promote", force=force)
+
+
+@replica.command()
+@expanded
+def switchover(asked: Asked) -> None:
+    """Let the active node finish, and hand over to its peer without a duplicate."""
+    _change_role(asked, "switchover")
+
+
+@replica.command()
+@expanded
+def demote(asked: Asked) -> None:
+    """Make this node the passive one."""
+    _change_role(asked, "demote")
+
+
+def _change_role(asked: Asked, verb: str, *, force: bool = False) -> None:
+    with connect(asked) as node:
+        reply = node.replica(verb, force=force)
+    if asked.json:
+        told = {"verb": verb, "done": reply.done, "text": reply.text, "seconds": reply.seconds, "epoch": reply.epoch}
+        say_json(told)
+    elif reply.done:
+        text = f" ({reply.text})" if reply.text else ""
+        say(f"{verb.capitalize()} done in {show_duration(reply.seconds)}, epoch {reply.epoch}{text}.")
+    else:
+        say(f"Refused: {reply.text}")
+    if not reply.done:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@config.command()
+@expanded
+def check(local: Local) -> None:
+    """Say everything that is wrong with mtad.toml, with its lines."""
+    path = local.config or DEFAULT_CONFIG
+    settings = read(path)
+    errors = settings.errors if isinstance(settings, ConfigurationErrors) else ()
+    if local.json:
+        told = [{"line": each.line, "key": each.key, "came": each.came, "allowed": each.allowed} for each in errors]
+        say_json({"file": str(path), "ok": not errors, "errors": told})
+    else:
+        for each in errors:
+            say(str(each))
+        if not errors:
+            say(f"{path} is good.")
+    if errors:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@config.command()
+@expanded
+def show(local: Local) -> None:
+    """Write every setting with the value it has, defaults too."""
+    path = local.config or DEFAULT_CONFIG
+    settings = read(path)
+    if isinstance(settings, ConfigurationErrors):
+        typer.echo(str(settings), err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    if local.json:
+        say_json(as_document(settings))
+    else:
+        typer.echo(as_toml(settings), nl=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

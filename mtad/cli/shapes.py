@@ -1,0 +1,115 @@
+"""The JSON shapes of mtactl: promises to scripts. `queue list` is `postqueue -j`'s, with three members more."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from mtad.pb import admin_pb2 as pb
+
+WORKING_ROLES = frozenset({"active", "passive", "alone"})
+SINGLE_COPY_STATES = frozenset({"degraded", "catchup"})
+
+
+def problems(status: pb.StatusReply) -> list[str]:
+    """Say what keeps a node from being healthy; nothing when it does its job and new mail gets two copies."""
+    found = []
+    if status.role not in WORKING_ROLES:
+        found.append(f"the role is {status.role}")
+    if status.HasField("peer"):
+        if status.peer.state in SINGLE_COPY_STATES:
+            found.append(f"the peer {status.peer.node} is {status.peer.state}: new mail has one copy")
+        if status.peer.problem:
+            found.append(f"no link to {status.peer.node}: {status.peer.problem}")
+    if status.unprotected_messages:
+        found.append(f"{status.unprotected_messages} messages have one copy only")
+    return found
+
+
+def status_object(status: pb.StatusReply) -> dict[str, Any]:
+    """Return `mtactl status --json`; what this version does not have is null or empty."""
+    peer = status.peer
+    return {
+        "node": status.node,
+        "role": status.role,
+        "epoch": status.epoch,
+        "position": status.position,
+        "peer": {
+            "node": peer.node,
+            "role": peer.role,
+            "state": peer.state,
+            "position": peer.position,
+            "lag_records": peer.lag_records,
+            "lag_octets": peer.lag_octets,
+            "lag_seconds": peer.lag_seconds,
+            "durability": peer.durability,
+            "problem": peer.problem,
+        }
+        if status.HasField("peer")
+        else None,
+        "witness": None,
+        "sites": [],
+        "bucket": None,
+        "lease_seconds": None,
+        "queue": {
+            "messages": status.queue.messages,
+            "recipients": status.queue.recipients,
+            "octets": status.queue.octets,
+            "oldest_seconds": status.queue.oldest_seconds,
+        },
+        "sessions": status.sessions,
+        "delivered_through": status.delivered_through,
+        "unprotected_messages": status.unprotected_messages,
+        "uptime_seconds": status.uptime_seconds,
+        "version": status.version,
+        "problems": problems(status),
+    }
+
+
+def entry_object(entry: pb.QueueEntry) -> dict[str, Any]:
+    """Return one line of `mtactl queue list --json`; `next_attempt` is null when none is planned."""
+    return {
+        "queue_name": entry.queue_name,
+        "queue_id": entry.queue_id,
+        "arrival_time": entry.arrival_time,
+        "message_size": entry.message_size,
+        "forced_expire": entry.forced_expire,
+        "sender": entry.sender,
+        "recipients": [
+            {"address": recipient.address, "delay_reason": recipient.delay_reason}
+            if recipient.delay_reason
+            else {"address": recipient.address}
+            for recipient in entry.recipients
+        ],
+        "next_attempt": entry.next_attempt or None,
+        "attempts": entry.attempts,
+        "position": entry.position,
+    }
+
+
+def message_object(shown: pb.QueueShowReply, *, has_octets: bool) -> dict[str, Any]:
+    """Return `mtactl queue show --json`; octets are in base 64, because mail need not be text."""
+    taken = {
+        **entry_object(shown.entry),
+        "client": shown.client,
+        "history": [
+            {
+                "address": recipient.address,
+                "state": recipient.state,
+                "attempts": [
+                    {
+                        "at": attempt.at,
+                        "node": attempt.node,
+                        "result": attempt.result,
+                        "next_hop": attempt.next_hop,
+                        "reply": attempt.reply,
+                    }
+                    for attempt in recipient.attempts
+                ],
+            }
+            for recipient in shown.history
+        ],
+    }
+    if has_octets:
+        taken["octets_base64"] = base64.b64encode(shown.octets).decode("ascii")
+    return taken

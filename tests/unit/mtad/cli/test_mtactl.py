@@ -1,0 +1,235 @@
+"""mtactl against a node on a Unix socket: what is asked, what is written, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mtad.cli.mtactl import app
+from mtad.config.read import read
+from mtad.config.settings import Settings
+from mtad.pb import admin_pb2 as pb
+from tests.fakes.admin_server import FakeAdmin, serving
+from tests.unit.mtad.cli.conftest import Mtactl
+from tests.unit.mtad.config.test_read import MINIMAL, PAIR
+
+PAIRED = pb.StatusReply(
+    node="alpha",
+    role="active",
+    epoch=3,
+    position=42,
+    peer=pb.Peer(node="beta", role="passive", state="protected", position=42, durability="remote-durable"),
+    queue=pb.Queue(messages=2, recipients=3, octets=4200, oldest_seconds=300),
+    sessions=7,
+    version="0.1.0",
+    uptime_seconds=7200,
+    delivered_through=99,
+)
+
+
+def changed(**peer: object) -> pb.StatusReply:
+    status = pb.StatusReply()
+    status.CopyFrom(PAIRED)
+    status.peer.MergeFrom(pb.Peer(**peer))
+    return status
+
+
+def test_status_as_json_has_every_promised_member(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = PAIRED
+    result = mtactl("status", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    promised = "node role epoch position peer witness sites bucket lease_seconds queue sessions version"
+    assert set(found) >= set(promised.split())
+    assert set(found["peer"]) >= {"state", "position", "lag_records", "lag_octets", "lag_seconds", "durability"}
+    assert found["queue"] == {"messages": 2, "recipients": 3, "octets": 4200, "oldest_seconds": 300}
+    assert (found["node"], found["role"], found["epoch"], found["position"]) == ("alpha", "active", 3, 42)
+    assert (found["witness"], found["sites"], found["problems"]) == (None, [], [])
+
+
+def test_status_of_a_node_alone_has_no_peer(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    assert json.loads(mtactl("status", "--json").stdout)["peer"] is None
+    assert "1: this node has no peer" in mtactl("status").stdout
+
+
+def test_status_for_people(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = changed(lag_records=5, lag_octets=1500, lag_seconds=0.25)
+    result = mtactl("status")
+    assert result.stdout == (
+        "node      alpha, mtad 0.1.0, up 2 h\n"
+        "role      active, epoch 3, position 42\n"
+        "peer      beta: passive, protected, 5 records (1.5 kB, 0.2 s) behind\n"
+        "copies    2 before 250\n"
+        "queue     2 messages, 3 recipients, 4.2 kB, oldest 5 min\n"
+        "sessions  7 open; 99 messages delivered while the client waited\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (changed(state="degraded", durability="local"), "the peer beta is degraded: new mail has one copy"),
+        (changed(state="catchup"), "the peer beta is catchup: new mail has one copy"),
+        (changed(problem="connection refused"), "no link to beta: connection refused"),
+        (pb.StatusReply(role="fenced"), "the role is fenced"),
+        (pb.StatusReply(role="rejoining"), "the role is rejoining"),
+        (pb.StatusReply(role="alone", unprotected_messages=3), "3 messages have one copy only"),
+    ],
+)
+def test_status_of_a_node_that_is_not_healthy(
+    admin: FakeAdmin, mtactl: Mtactl, status: pb.StatusReply, problem: str
+) -> None:
+    admin.status = status
+    assert mtactl("status").exit_code == 1
+    assert f"Not healthy: {problem}." in mtactl("status").stdout
+    result = mtactl("status", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, [problem])
+
+
+@pytest.mark.parametrize("state", ["protected", "suspect"])
+@pytest.mark.parametrize("role", ["active", "passive"])
+def test_a_node_that_does_its_job_is_healthy(admin: FakeAdmin, mtactl: Mtactl, state: str, role: str) -> None:
+    admin.status = changed(state=state)
+    admin.status.role = role
+    assert mtactl("status").exit_code == 0
+
+
+@pytest.mark.parametrize("verb", ["promote", "switchover", "demote"])
+def test_replica(admin: FakeAdmin, mtactl: Mtactl, verb: str) -> None:
+    admin.replica = pb.ReplicaReply(done=True, seconds=0.42, epoch=4)
+    result = mtactl("replica", verb)
+    assert (result.exit_code, result.stdout) == (0, f"{verb.capitalize()} done in 0.4 s, epoch 4.\n")
+    assert admin.requests == [pb.ReplicaRequest(verb=verb)]
+    told = json.loads(mtactl("replica", verb, "--json").stdout)
+    assert told == {"verb": verb, "done": True, "text": "", "seconds": 0.42, "epoch": 4}
+
+
+def test_replica_refused(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.replica = pb.ReplicaReply(done=False, text="the peer is active")
+    result = mtactl("replica", "promote")
+    assert (result.exit_code, result.stdout) == (1, "Refused: the peer is active\n")
+    result = mtactl("replica", "promote", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["done"]) == (1, False)
+
+
+def test_promote_with_force(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.replica = pb.ReplicaReply(done=True, text="the peer was not heard")
+    assert "(the peer was not heard)" in mtactl("replica", "promote", "--force").stdout
+    assert admin.requests == [pb.ReplicaRequest(verb="promote", force=True)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("queue", "list"), ("queue", "flush", "--all"), ("queue", "summary"), ("replica", "switchover")],
+)
+def test_no_node_answers(mtactl: Mtactl, socket: Path, arguments: tuple[str, ...]) -> None:
+    result = mtactl(*arguments)
+    assert result.exit_code == 3
+    assert result.stderr == f"mtactl: no node answers at {socket}; is `mtad run` running there?\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("queue", "list")])
+def test_a_node_that_hangs(admin: FakeAdmin, mtactl: Mtactl, socket: Path, arguments: tuple[str, ...]) -> None:
+    admin.may_answer.clear()
+    result = mtactl(*arguments, "--timeout", "0.2")
+    assert result.exit_code == 3
+    assert result.stderr == f"mtactl: the node at {socket} did not answer in 0.2 s\n"
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("queue", "list")])
+def test_a_node_that_fails(admin: FakeAdmin, mtactl: Mtactl, socket: Path, arguments: tuple[str, ...]) -> None:
+    admin.fault = "out of luck"
+    result = mtactl(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == f"mtactl: the node at {socket} answered INTERNAL: out of luck\n"
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("192.0.2.1:7251", "192.0.2.1:7251 is not on loopback; run mtactl on that machine"),
+        ("mx1.example.org:7251", "mx1.example.org:7251 is not on loopback; run mtactl on that machine"),
+        ("localhost:x", "localhost:x has no port"),
+        ("/" + "a" * 107, f"/{'a' * 107} is longer than the 107 octets of a socket's path"),
+    ],
+)
+def test_an_address_that_is_not_asked(node: str, message: str) -> None:
+    result = CliRunner().invoke(app, ["status", "--node", node])
+    assert (result.exit_code, result.stderr) == (2, f"mtactl: {message}\n")
+
+
+@pytest.mark.parametrize("node", ["localhost:1", "127.0.0.1:1", "[::1]:1"])
+def test_loopback_is_asked(node: str) -> None:
+    result = CliRunner().invoke(app, ["status", "--node", node])
+    assert (result.exit_code, f"no node answers at {node};" in result.stderr) == (3, True)
+
+
+def test_the_socket_is_the_one_of_the_configuration(socket: Path, tmp_path: Path) -> None:
+    config = tmp_path / "mtad.toml"
+    config.write_text(MINIMAL.replace("[smtp]", f'run_dir = "{socket.parent}"\n[smtp]'))
+    with serving(FakeAdmin(), socket):
+        for arguments, env in ((["--config", str(config)], {}), ([], {"MTAD_CONFIG": str(config)})):
+            assert CliRunner().invoke(app, ["status", *arguments], env=env).exit_code == 0
+            unix = ["--node", f"unix:{socket}"]
+            assert CliRunner().invoke(app, ["status", *arguments, *unix], env=env).exit_code == 0
+
+
+def test_without_anything_the_socket_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MTAD_CONFIG", raising=False)
+    monkeypatch.setattr("mtad.cli.connection.DEFAULT_SOCKET", Path("/nowhere/admin.sock"))
+    assert "no node answers at /nowhere/admin.sock" in CliRunner().invoke(app, ["status"]).stderr
+
+
+def test_a_configuration_that_is_not_good_is_usage(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--config", str(tmp_path / "none.toml")])
+    assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["frob"], ["queue", "frob"], ["status", "--frob"], ["status", "--timeout", "0"], [], ["queue"]]
+)
+def test_usage(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_config_check(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_text(MINIMAL)
+    result = CliRunner().invoke(app, ["config", "check", "--config", str(path)])
+    assert (result.exit_code, result.stdout) == (0, f"{path} is good.\n")
+    result = CliRunner().invoke(app, ["config", "check", "--json", "--config", str(path)])
+    assert json.loads(result.stdout) == {"file": str(path), "ok": True, "errors": []}
+
+
+def test_config_check_tells_every_error(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_text(MINIMAL.replace("id = 1", "id = 99\nfrob = 1"))
+    result = CliRunner().invoke(app, ["config", "check"], env={"MTAD_CONFIG": str(path)})
+    assert result.exit_code == 1
+    assert [line.split(": ")[0] for line in result.stdout.splitlines()] == [f"{path}:3", f"{path}:4"]
+    result = CliRunner().invoke(app, ["config", "check", "--json", "--config", str(path)])
+    assert result.exit_code == 1
+    assert [each["key"] for each in json.loads(result.stdout)["errors"]] == ["node.id", "node.frob"]
+
+
+def test_config_show_writes_what_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "mtad.toml"
+    path.write_text(MINIMAL + PAIR)
+    settings = read(path)
+    assert isinstance(settings, Settings)
+    result = CliRunner().invoke(app, ["config", "show", "--config", str(path)])
+    again = tmp_path / "again.toml"
+    again.write_text(result.stdout)
+    assert read(again) == settings
+    result = CliRunner().invoke(app, ["config", "show", "--json", "--config", str(path)])
+    assert json.loads(result.stdout)["smtp"]["listen"] == ["127.0.0.1:25"]
+
+
+def test_config_show_of_a_bad_file(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["config", "show", "--config", str(tmp_path / "none.toml")])
+    assert (result.exit_code, result.stdout, "cannot be read" in result.stderr) == (1, "", True)
