@@ -1,0 +1,73 @@
+"""The laboratory's files fit each other, and mtad reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dns.message
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from mtad.config.read import read
+from mtad.config.settings import Settings
+from mtad.lab.dns import respond
+from mtad.lab.layout import Ports, lay_nodes, make_keys, zones
+
+PORTS = Ports(dns=5301, smtp_sink=2599, lmtp_sink=2424, smtp=(2525, 2526), replication=(7251, 7252))
+
+
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("lab")
+    return folder, make_keys(folder / "keys")
+
+
+def test_both_nodes_are_configured_as_each_others_peer(laid: tuple[Path, str]) -> None:
+    nodes = lay_nodes(laid[0], PORTS)
+    settings = [read(node.config) for node in nodes]
+    first, second = settings
+    assert isinstance(first, Settings)
+    assert isinstance(second, Settings)
+    assert first.replication is not None
+    assert second.replication is not None
+    for one, other in ((first, second), (second, first)):
+        assert one.replication is not None
+        assert other.replication is not None
+        assert one.replication.peer.name == other.node.name
+        assert one.replication.peer.id == other.node.id
+        assert one.replication.peer.address == other.replication.listen
+        assert one.delivery.mx_port == PORTS.smtp_sink
+        for path in (one.smtp.tls_cert, one.smtp.tls_key, one.replication.ca, one.replication.cert):
+            assert path is not None
+            assert path.is_file()
+    assert [each.smtp_port for each in nodes] == [2525, 2526]
+    assert nodes[0].admin_socket == first.node.admin_socket
+    policy = (nodes[0].folder / "policy.sieve").read_text()
+    assert ":port 2424" in policy
+    assert "_PORT" not in policy
+
+
+def test_the_published_key_is_the_one_that_signs(laid: tuple[Path, str]) -> None:
+    folder, text = laid
+    response = respond(zones(text), dns.message.make_query("lab._domainkey.lab.test.", "TXT"))
+    (rdata,) = response.answer[0]
+    assert all(len(part) <= 255 for part in rdata.strings)
+    assert b"".join(rdata.strings).decode() == text
+    key = serialization.load_pem_private_key((folder / "keys/dkim.key").read_bytes(), None)
+    assert key.key_size >= 2048  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "expected"),
+    [
+        ("example.test.", "MX", ["10 sink.example.test."]),
+        ("sink.example.test.", "A", ["127.0.0.1"]),
+        ("local.test.", "MX", ["10 mx1.lab.test.", "20 mx2.lab.test."]),
+        ("lab.test.", "MX", ["10 mx1.lab.test.", "20 mx2.lab.test."]),
+        ("mx2.lab.test.", "A", ["127.0.0.1"]),
+        ("1.0.0.127.in-addr.arpa.", "PTR", ["mx1.lab.test."]),
+    ],
+)
+def test_the_zones_lead_everywhere(name: str, rdtype: str, expected: list[str]) -> None:
+    response = respond(zones("v=DKIM1; p=x"), dns.message.make_query(name, rdtype))
+    assert sorted(str(rdata) for rdata in response.answer[0]) == expected
