@@ -1,0 +1,197 @@
+"""From the end of the data to the final reply: checked, signed, delivered through, the rest kept (RFC 5321 §4.4, §6.1).
+
+Nothing is answered 250 before every recipient's next hop has taken responsibility or the queue has committed the rest.
+What was begun is brought to its end, whether the client still waits or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
+from mtad.mail.envelope import domain_of
+from mtad.mail.outcome import Outcome
+from mtad.mail.queue_id import node_of
+from mtad.mail.reply import Reply, local_fault
+from mtad.server.background import Background
+from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.fault import emit_fault
+from mtad.server.framing import ContentReader, OctetBudget, Spoilt
+from mtad.server.keeping import state_at_commit
+from mtad.server.limits import Limits
+from mtad.server.received import author_domain, received_count, received_field
+from mtad.server.reports import Reports
+from mtad.server.step import Step, Then, with_status
+from mtad.server.transaction import Transaction
+from mtad.spool.door import Changes, QueuedMessage, Refused
+from mtad.telemetry.events import Events
+
+SIGN_INLINE_OCTETS_MAX = 256 * 1024  # hashing more on the loop would hold up the other sessions
+
+SPOILT_REPLIES: Mapping[Spoilt, Reply] = {
+    Spoilt.TOO_LARGE: Reply.of(552, "5.3.4", "Message too large"),
+    Spoilt.NO_ROOM: Reply.of(452, "4.3.1", "Too much mail in hand, try again later"),
+    Spoilt.BARE: Reply.of(550, "5.5.2", "Message contains a CR or LF that is no line end"),
+    Spoilt.NUL: Reply.of(550, "5.6.0", "Message contains a NUL octet"),
+    Spoilt.LINE_TOO_LONG: Reply.of(550, "5.6.0", "Message contains a line that is too long"),
+}
+_LOOP = Step(Reply.of(554, "5.4.6", "Too many Received fields: this message is in a loop"))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What is known of each recipient when the client is to be answered; None is an attempt not made or not ended."""
+
+    outcomes: Mapping[str, Outcome | None]
+    pending: Mapping[str, asyncio.Future[Outcome]] = field(default_factory=dict)
+
+
+class Acceptance:
+    """Accepts messages for all sessions of a server, or refuses them."""
+
+    def __init__(
+        self,
+        hostname: str,
+        limits: Limits,
+        rooms: Collaborators,
+        budget: OctetBudget,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._hostname = hostname
+        self._limits = limits
+        self._rooms = rooms
+        self._events = events
+        self._clock = clock
+        self._reports = Reports(rooms, events, clock)
+        self.background = Background(rooms, budget, events, clock)
+        self.delivered_through_count = 0
+
+    async def accept(self, transaction: Transaction, reader: ContentReader, *, session_id: str) -> Step:
+        """Take what the reader has read to its end, and return the final reply."""
+        step: Step | None = None
+        try:
+            ready = await self._check(transaction, reader)
+            if isinstance(ready, Step):
+                step = ready
+                await transaction.abort()
+            else:
+                step = Step(await self._deliver(transaction, ready))
+        except Exception:  # noqa: BLE001 - boundary of a message: whatever fails, the client keeps it and comes again
+            emit_fault(self._events, session=session_id, trace=transaction.queue_id, stage="content")
+            # A refusal stands although the next hop could not be told; a fault says nothing of the message.
+            step = step or Step(local_fault(transaction.queue_id))
+        envelope = transaction.envelope
+        self._events.emit(
+            "mail.accepted" if step.reply.is_positive else "mail.refused",
+            session=session_id,
+            queue_id=transaction.queue_id,
+            client=envelope.client.address,
+            sender=envelope.reverse_path,
+            recipients=transaction.recipients_count,
+            octets=reader.octets_count,
+            reply=str(step.reply),
+        )
+        return step
+
+    # Before anything is delivered.
+
+    async def _check(self, transaction: Transaction, reader: ContentReader) -> bytes | Step:
+        """Return the content as it goes on, our fields on top, or the final reply where it goes no further."""
+        content = reader.finish()
+        if isinstance(content, Spoilt):
+            return Step(SPOILT_REPLIES[content])
+        if received_count(content) >= self._limits.content.received_fields_max:
+            return _LOOP
+        envelope = transaction.envelope
+        verdict = await self._rooms.policy.data(envelope, content)
+        if verdict.reply is not None:
+            return Step(with_status(verdict.reply), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
+        if verdict.is_discarded or not transaction.accepted:
+            return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
+        received = received_field(
+            envelope, hostname=self._hostname, queue_id=transaction.queue_id, wall=self._clock.wall()
+        )
+        return b"".join((received, await self._signature(transaction, content), content))
+
+    async def _signature(self, transaction: Transaction, content: bytes) -> bytes:
+        """Return the DKIM-Signature of what a submitter sends; what others send is not ours to vouch for."""
+        envelope = transaction.envelope
+        if not envelope.is_submission:
+            return b""
+        domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
+        if len(content) <= SIGN_INLINE_OCTETS_MAX:
+            return self._rooms.signer.sign(content, domain)
+        return await asyncio.to_thread(self._rooms.signer.sign, content, domain)
+
+    # Delivery, and what is left.
+
+    async def _deliver(self, transaction: Transaction, content: bytes) -> Reply:
+        attempted = await self._attempt(transaction, content)
+        wishes = {
+            one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once)
+            for one in transaction.accepted
+        }
+        settlement = settle(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
+        if settlement.reply is not None and not settlement.failed:
+            self.delivered_through_count += settlement.reply.is_positive
+            return with_status(settlement.reply)
+        message = self._message(transaction, content, attempted, settlement.keep)
+        reports = self._reports.on(
+            message, {a: o for a in settlement.failed if (o := attempted.outcomes[a]) is not None}
+        )
+        puts = (*reports, message) if settlement.keep else reports
+        answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
+        if isinstance(answer, Refused):
+            message = replace(message, recipients={})
+        retries = {one.recipient.address: one.retry for one in transaction.accepted}
+        self.background.record(message, attempted.pending, retries)
+        if isinstance(answer, Refused):
+            return reply_after_refusal(answer.why)
+        if settlement.reply is not None:
+            self.delivered_through_count += 1
+            return settlement.reply
+        return reply_after_commit(answer.copies if answer is not None else 0, transaction.queue_id)
+
+    async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
+        """Send the content to the next hops of those recipients that are to be tried now."""
+        outcomes = {one.recipient.address: one.outcome for one in transaction.accepted}
+        if transaction.through is None:
+            return Attempted(outcomes)
+        if all(one.outcome is not None or one.recipient.queue_at_once for one in transaction.accepted):
+            await transaction.through.abort()
+            return Attempted(outcomes)
+        finished = await transaction.through.finish(content, self._limits.seconds.delivery_deadline)
+        outcomes.update((address, outcome) for address, outcome in finished.outcomes.items() if address in outcomes)
+        return Attempted(outcomes, {a: future for a, future in finished.pending.items() if a in outcomes})
+
+    def _message(
+        self, transaction: Transaction, content: bytes, attempted: Attempted, keep: tuple[str, ...]
+    ) -> QueuedMessage:
+        now_ms, node = self._clock.wall_ms(), node_of(transaction.queue_id)
+        envelope = transaction.envelope
+        kept = frozenset(keep)
+        return QueuedMessage(
+            queue_id=transaction.queue_id,
+            reverse_path=envelope.reverse_path,
+            arrival_ms=now_ms,
+            client=envelope.client,
+            content=content,
+            recipients={
+                one.recipient.address: state_at_commit(
+                    one,
+                    attempted.outcomes[one.recipient.address],
+                    is_pending=one.recipient.address in attempted.pending,
+                    now_ms=now_ms,
+                    node=node,
+                )
+                for one in transaction.accepted
+                if one.recipient.address in kept
+            },
+            is_8bit=envelope.is_8bit,
+            is_utf8=envelope.is_utf8,
+            is_sender_verified=envelope.is_sender_verified,
+            is_submission=envelope.is_submission,
+        )

@@ -1,0 +1,87 @@
+"""Attempts that outlive the client's wait: their results are recorded in the queue when they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.queue_id import node_of
+from mtad.mail.verdict import RetryPlan
+from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.fault import emit_fault
+from mtad.server.framing import OctetBudget
+from mtad.server.keeping import state_after
+from mtad.server.reports import Reports
+from mtad.spool.door import Changes, Committed, QueuedMessage
+from mtad.telemetry.events import Events
+
+RECORD_ATTEMPTS_MAX = 60
+RECORD_AGAIN_SECONDS = 5.0
+
+
+class Background:
+    """Waits for the outcomes that were pending when their client was answered."""
+
+    def __init__(self, rooms: Collaborators, budget: OctetBudget, events: Events, clock: Clock) -> None:
+        self._rooms = rooms
+        self._budget = budget
+        self._events = events
+        self._clock = clock
+        self._reports = Reports(rooms, events, clock)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def record(
+        self, message: QueuedMessage, pending: Mapping[str, asyncio.Future[Outcome]], retries: Mapping[str, RetryPlan]
+    ) -> None:
+        """Record each pending recipient's outcome when it comes.
+
+        message   as it was committed; a recipient that is not in it was not kept, and its outcome is only logged
+        retries   the plan of every recipient
+        """
+        for address, future in pending.items():
+            task = asyncio.get_running_loop().create_task(self._record(message, address, future, retries[address]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _record(
+        self, message: QueuedMessage, address: str, future: asyncio.Future[Outcome], retry: RetryPlan
+    ) -> None:
+        self._budget.keep(len(message.content))
+        try:
+            outcome = await future
+            self._events.emit(
+                "delivery.ended_late",
+                queue_id=message.queue_id,
+                recipient=address,
+                result=outcome.result.value,
+                reply=str(outcome.reply),
+            )
+            if address in message.recipients:
+                await self._commit(message, address, outcome, retry)
+        except Exception:  # noqa: BLE001 - boundary of an attempt: the recipient stays in the queue as it is
+            emit_fault(self._events, session="", trace=message.queue_id, stage="background")
+        finally:
+            self._budget.give_back(len(message.content))
+
+    async def _commit(self, message: QueuedMessage, address: str, outcome: Outcome, retry: RetryPlan) -> None:
+        """Commit the outcome, again and again: a delivery that is not recorded is made twice."""
+        state = state_after(outcome, retry, now_ms=self._clock.wall_ms(), node=node_of(message.queue_id))
+        reports = self._reports.on(message, {address: outcome}) if outcome.result is Result.FAILED else ()
+        changes = Changes(puts=reports, states={message.queue_id: {address: state}})
+        for _ in range(RECORD_ATTEMPTS_MAX):
+            if isinstance(await self._rooms.door.commit(changes, is_accepting=False), Committed):
+                return
+            await asyncio.sleep(RECORD_AGAIN_SECONDS)
+        self._events.emit("delivery.unrecorded", level="error", queue_id=message.queue_id, recipient=address)
+
+    async def drained(self) -> None:
+        """Return when nothing is pending any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def cut_off(self) -> None:
+        """Stop waiting; what is pending stays in the queue, to be tried again."""
+        for task in self._tasks:
+            task.cancel()
+        await self.drained()

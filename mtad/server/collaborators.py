@@ -1,0 +1,135 @@
+"""What the server needs of the other rooms, as signatures; and its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mtad.mail.envelope import Client, Envelope
+from mtad.mail.outcome import Outcome
+from mtad.mail.queue_id import QueueId, QueueIdSource
+from mtad.mail.route import Route
+from mtad.mail.verdict import Disposition, Verdict
+from mtad.spool.door import Door, QueuedMessage
+
+
+class Policy(Protocol):
+    """Decides at each stage of a session (mtad.admission)."""
+
+    async def connect(self, client: Client) -> Verdict:
+        """Decide before the greeting."""
+        ...
+
+    async def ehlo(self, client: Client) -> Verdict:
+        """Decide on the name that the client gives itself, which is in `client.helo`."""
+        ...
+
+    async def mail(self, envelope: Envelope) -> Verdict:
+        """Decide on the reverse-path."""
+        ...
+
+    async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
+        """Decide on one more recipient, which is not in the envelope yet."""
+        ...
+
+    async def data(self, envelope: Envelope, content: bytes) -> Verdict:
+        """Decide on the content as the client sent it."""
+        ...
+
+    async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
+        """Say where a recipient that `rcpt` let pass goes, and what to do when it cannot go there now."""
+        ...
+
+
+class Finished(Protocol):
+    """What is known of each recipient at the deadline."""
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """The recipients whose outcome is known."""
+        ...
+
+    @property
+    def pending(self) -> Mapping[str, asyncio.Future[Outcome]]:
+        """The recipients whose attempt goes on in the background."""
+        ...
+
+
+class Through(Protocol):
+    """One message on its way to its next hops while the client waits (mtad.delivery)."""
+
+    async def recipient(self, address: str, route: Route) -> Outcome | None:
+        """Ask the next hop for this recipient; None is accepted or not yet asked, an Outcome a refusal."""
+        ...
+
+    async def finish(self, content: bytes, deadline_seconds: float) -> Finished:
+        """Send the content to every next hop and collect the answers until the deadline."""
+        ...
+
+    async def abort(self) -> None:
+        """Give the transaction up; nothing was or will be delivered."""
+        ...
+
+
+class Delivery(Protocol):
+    """Opens transactions towards next hops (mtad.delivery)."""
+
+    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> Through:
+        """Begin one; no connection is made before the first recipient."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs what our submitters send (mtad.auth.dkim)."""
+
+    def sign(self, content: bytes, domain: str) -> bytes:
+        """Return the DKIM-Signature field to prepend, with its CRLF; b'' when there is no key for it."""
+        ...
+
+
+class ComposeDsn(Protocol):
+    """Writes the report on recipients that failed (mtad.mail.dsn)."""
+
+    def __call__(
+        self, message: QueuedMessage, failed: Mapping[str, Outcome], *, queue_id: QueueId, now_ms: int
+    ) -> QueuedMessage:
+        """Return the report to `message.reverse_path`, which is not null, from the null reverse-path.
+
+        failed     the recipients to report, with what was answered
+        queue_id   the id of the report itself; `message.queue_id` becomes its `dsn_of`
+        now_ms     UTC; when the report arrives in the queue and is due
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """The other rooms, as one server uses them."""
+
+    policy: Policy
+    delivery: Delivery
+    door: Door
+    signer: Signer
+    compose_dsn: ComposeDsn
+    queue_ids: QueueIdSource
+
+
+def _chance() -> int:
+    return secrets.randbits(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Both clocks and the dice, so that tests may bring their own."""
+
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    chance: Callable[[], int] = _chance
+
+    def wall_ms(self) -> int:
+        """Return UTC in milliseconds since 1970."""
+        return int(self.wall() * 1000)

@@ -1,0 +1,40 @@
+"""What the queue is told of recipients that could not be delivered while the client waited (pure)."""
+
+from __future__ import annotations
+
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.verdict import RetryPlan
+from mtad.server.transaction import Accepted
+from mtad.spool.door import Attempt, Rank, RecipientState
+
+PENDING_SECONDS = 660  # longer than an attempt may wait for the reply to its final dot (RFC 5321 §4.5.3.2.6)
+
+_RANKS = {
+    Result.DELIVERED: Rank.DELIVERED,
+    Result.FAILED: Rank.FAILED,
+    Result.DELAYED: Rank.DEFERRED,
+    Result.UNKNOWN: Rank.DEFERRED,
+}
+
+
+def state_after(outcome: Outcome, retry: RetryPlan, *, now_ms: int, node: int) -> RecipientState:
+    """Return the state of a recipient after its first attempt."""
+    rank = _RANKS[outcome.result]
+    due_ms = now_ms + retry.intervals_seconds[0] * 1000 if rank is Rank.DEFERRED else 0
+    return RecipientState(rank, due_ms, (Attempt(now_ms, outcome, node),), 1)
+
+
+def state_at_commit(
+    accepted: Accepted, outcome: Outcome | None, *, is_pending: bool, now_ms: int, node: int
+) -> RecipientState:
+    """Return the state that a recipient enters the queue with.
+
+    outcome      None when nothing is known: it is pending, or no attempt was to be made
+    is_pending   its attempt goes on in the background: nothing is due before that has ended
+    """
+    if outcome is not None:
+        return state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
+    if is_pending:
+        return RecipientState(due_ms=now_ms + PENDING_SECONDS * 1000)
+    wait_seconds = accepted.retry.intervals_seconds[0] if accepted.is_fault else 0
+    return RecipientState(due_ms=now_ms + wait_seconds * 1000)

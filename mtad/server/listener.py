@@ -1,0 +1,142 @@
+"""The server of one process: its sockets, its connections, their number and their deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtad.server.acceptance import Acceptance
+from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.framing import OctetBudget
+from mtad.server.limits import Limits
+from mtad.server.session import Service
+from mtad.server.smtp import Connection
+from mtad.telemetry.events import Events
+
+SWEEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the server says it is, and what it offers.
+
+    tls_context         None: STARTTLS is not offered
+    is_utf8_offered     SMTPUTF8 is offered: only where every next hop is asked for it too
+    """
+
+    hostname: str
+    tls_context: ssl.SSLContext | None = None
+    is_utf8_offered: bool = False
+
+
+class Server:
+    """Serves SMTP on sockets that it is given."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        limits: Limits,
+        collaborators: Collaborators,
+        events: Events,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or Clock()
+        budget = OctetBudget(limits.content.octets_in_flight_max)
+        self._tls_context = identity.tls_context
+        self._limits = limits
+        self._events = events
+        self._clock = clock
+        self.acceptance = Acceptance(identity.hostname, limits, collaborators, budget, events, clock)
+        self._service = Service(
+            hostname=identity.hostname,
+            has_tls=identity.tls_context is not None,
+            is_utf8_offered=identity.is_utf8_offered,
+            limits=limits,
+            rooms=collaborators,
+            acceptance=self.acceptance,
+            budget=budget,
+            events=events,
+            clock=clock,
+        )
+        self._connections: set[Connection] = set()
+        self._of_client: Counter[str] = Counter()
+        self._listeners: list[asyncio.Server] = []
+        self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def sessions_count(self) -> int:
+        return len(self._connections)
+
+    @property
+    def octets_in_flight(self) -> int:
+        return self._service.budget.octets
+
+    @property
+    def delivered_through_count(self) -> int:
+        return self.acceptance.delivered_through_count
+
+    def connection(self) -> Connection:
+        """Return the protocol of one more connection; `start` does it for its sockets."""
+        return Connection(self._service, self, self._tls_context)
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on bound sockets; they are made with IPPROTO_TCP, or asyncio leaves Nagle's algorithm on."""
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            self._listeners.append(await loop.create_server(self.connection, sock=listening))
+        self._sweeping = loop.create_task(self._sweep_for_ever())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more clients, let each command and each message come to its end, cut off what takes longer."""
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self._connections):
+            connection.stop()
+        waiting = [asyncio.ensure_future(c.ended(is_cancelled=False)) for c in self._connections]
+        waiting.append(asyncio.ensure_future(self.acceptance.background.drained()))
+        _, late = await asyncio.wait(waiting, timeout=grace_seconds)
+        for one in late:
+            one.cancel()
+        for connection in list(self._connections):
+            await connection.ended(is_cancelled=True)
+        await self.acceptance.background.cut_off()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
+        self._listeners.clear()
+
+    def sweep(self, now: float) -> None:
+        """Close the connections whose deadline has passed."""
+        for connection in list(self._connections):
+            if connection.deadline <= now:
+                connection.expire(now)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep(self._clock.now())
+
+    # What connections ask of it.
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection, unless there are too many, of all clients or of its own."""
+        address = connection.conversation.client.address
+        is_full = len(self._connections) >= self._limits.sessions_max
+        if is_full or self._of_client[address] >= self._limits.sessions_per_client_max:
+            self._events.emit("session.too_many", level="warning", client=address, sessions=len(self._connections))
+            return False
+        self._connections.add(connection)
+        self._of_client[address] += 1
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Count a connection off."""
+        self._connections.discard(connection)
+        address = connection.conversation.client.address
+        self._of_client[address] -= 1
+        if not self._of_client[address]:
+            del self._of_client[address]

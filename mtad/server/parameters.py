@@ -1,0 +1,109 @@
+"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 6152; RFC 6531)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mtad.mail.address import BadPath, parse_path
+from mtad.mail.reply import Reply
+
+_PATH = r' *<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?: +(.*))?'  # blanks before the path are wrong, and frequent
+_FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
+_TO = re.compile("TO:" + _PATH, re.IGNORECASE)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=]+))?")
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 §3
+_BODIES = {"7BIT": False, "8BITMIME": True}
+
+_BAD_PARAMETER = Reply.of(501, "5.5.4", "Syntax error in parameters")
+_UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Parameter not recognized or not implemented")
+_MAIL_SYNTAX = Reply.of(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
+_RCPT_SYNTAX = Reply.of(501, "5.5.4", "Syntax: RCPT TO:<address>")
+_NULL_RECIPIENT = Reply.of(501, "5.1.3", "The null path is no recipient")
+_NEEDS_UTF8 = Reply.of(553, "5.6.7", "Address needs SMTPUTF8")
+
+
+@dataclass(frozen=True, slots=True)
+class MailArgument:
+    """What the client said with MAIL. `path` is '' for the null reverse-path."""
+
+    path: str
+    size_octets: int = 0
+    is_8bit: bool = False
+    is_utf8: bool = False
+
+
+def _size(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    if value is None or not _SIZE.fullmatch(value):
+        return _BAD_PARAMETER
+    return replace(said, size_octets=int(value))
+
+
+def _body(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    if value is None or value.upper() not in _BODIES:
+        return _BAD_PARAMETER
+    return replace(said, is_8bit=_BODIES[value.upper()])
+
+
+def _utf8(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    return _BAD_PARAMETER if value is not None else replace(said, is_utf8=True)
+
+
+_MAIL_PARAMETERS: Mapping[str, Callable[[MailArgument, str | None], MailArgument | Reply]] = {
+    "SIZE": _size,
+    "BODY": _body,
+    "SMTPUTF8": _utf8,
+}
+
+
+def _split(parameters: str | None) -> Mapping[str, str | None] | Reply:
+    """Return the parameters by name, in upper case."""
+    found: dict[str, str | None] = {}
+    for text in (parameters or "").split():
+        parameter = _PARAMETER.fullmatch(text)
+        if parameter is None or parameter[1].upper() in found:
+            return _BAD_PARAMETER
+        found[parameter[1].upper()] = parameter[2]
+    return found
+
+
+def parse_mail(argument: str, *, is_utf8_offered: bool) -> MailArgument | Reply:
+    """Parse what stands behind MAIL, or return what is wrong with it."""
+    found = _FROM.fullmatch(argument)
+    if found is None:
+        return _MAIL_SYNTAX
+    path = parse_path(found[1])
+    if isinstance(path, BadPath):
+        return Reply.of(501, "5.1.7", path.why)
+    parameters = _split(found[2])
+    if isinstance(parameters, Reply):
+        return parameters
+    said = MailArgument("" if path is None else str(path))
+    for name, value in parameters.items():
+        read = _MAIL_PARAMETERS.get(name)
+        if read is None or (read is _utf8 and not is_utf8_offered):
+            return _UNKNOWN_PARAMETER
+        result = read(said, value)
+        if isinstance(result, Reply):
+            return result
+        said = result
+    return said if said.is_utf8 or said.path.isascii() else _NEEDS_UTF8
+
+
+def parse_rcpt(argument: str, *, is_utf8: bool) -> str | Reply:
+    """Return the forward-path behind RCPT, or what is wrong with it; no extension with parameters is offered."""
+    found = _TO.fullmatch(argument)
+    if found is None:
+        return _RCPT_SYNTAX
+    path = parse_path(found[1])
+    if isinstance(path, BadPath):
+        return Reply.of(501, "5.1.3", path.why)
+    if path is None:
+        return _NULL_RECIPIENT
+    parameters = _split(found[2])
+    if isinstance(parameters, Reply):
+        return parameters
+    if parameters:
+        return _UNKNOWN_PARAMETER
+    return str(path) if is_utf8 or str(path).isascii() else _NEEDS_UTF8

@@ -1,0 +1,389 @@
+"""One SMTP conversation: what happens at each verb (RFC 5321 §4.1, RFC 1870, RFC 2034, RFC 2920, RFC 3207).
+
+No octets and no sockets: command lines in, steps out. The transaction stands in one slot; a command replaces the whole
+value or leaves it as it was, so a fault in the middle of a command leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mtad.delivery.reply_table import passed_on
+from mtad.mail.envelope import Client, Envelope, Recipient
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.queue_id import QueueId
+from mtad.mail.reply import Reply, local_fault
+from mtad.mail.verdict import Disposition, Verdict
+from mtad.server.acceptance import Acceptance
+from mtad.server.collaborators import Clock, Collaborators, Through
+from mtad.server.fault import emit_fault
+from mtad.server.framing import BadLine, ContentReader, OctetBudget
+from mtad.server.limits import Limits
+from mtad.server.parameters import parse_mail, parse_rcpt
+from mtad.server.step import Step, Then, with_status
+from mtad.server.transaction import Accepted, Transaction
+from mtad.telemetry.events import Events
+
+HELO_LENGTH_MAX = 255
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BAD_LINE = {
+    BadLine.TOO_LONG: Reply.of(500, "5.5.2", "Command line too long"),
+    BadLine.BARE: Reply.of(500, "5.5.2", "Lines must end with CRLF"),
+}
+_OK = Step(Reply.of(250, "2.0.0", "Ok"))
+_SENDER_OK = Step(Reply.of(250, "2.1.0", "Sender ok"))
+_RECIPIENT_OK = Step(Reply.of(250, "2.1.5", "Recipient ok"))
+_START_CONTENT = Step(Reply.of(354, "", "End data with <CR><LF>.<CR><LF>"), Then.CONTENT)
+_START_TLS = Step(Reply.of(220, "2.0.0", "Ready to start TLS"), Then.TLS)
+_HELP = Step(Reply.of(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS", "RFC 5321"))
+_CANNOT_VRFY = Step(Reply.of(252, "2.5.2", "Cannot verify, but will take mail for it and try to deliver"))
+
+_UNKNOWN = Step(Reply.of(500, "5.5.2", "Command not recognized"))
+_NOT_IMPLEMENTED = Step(Reply.of(502, "5.5.1", "Command not implemented"))
+_NOT_SMTP = Step(Reply.of(554, "5.5.0", "This is an SMTP server"), Then.CLOSE)
+_NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
+_AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
+_NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
+_NEEDS_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command needs an argument"))
+_HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
+_MAIL_FIRST = Step(Reply.of(503, "5.5.1", "Need MAIL command"))
+_NESTED_MAIL = Step(Reply.of(503, "5.5.1", "Nested MAIL command"))
+_NO_RECIPIENTS = Step(Reply.of(554, "5.5.1", "No valid recipients"))
+_TLS_ALREADY = Step(Reply.of(503, "5.5.1", "TLS is active already"))
+_TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
+_NO_ROOM = Step(Reply.of(452, "4.3.1", "Too much mail in hand, try again later"))
+_TOO_MANY_RECIPIENTS = Step(Reply.of(452, "4.5.3", "Too many recipients"))
+_TOO_MANY_ERRORS = Step(Reply.of(421, "4.7.0", "Too many errors"), Then.CLOSE)
+_TOO_MANY_COMMANDS = Step(Reply.of(421, "4.7.0", "Too many commands without a message"), Then.CLOSE)
+
+OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})  # cross-protocol attacks
+NOT_OFFERED = frozenset(
+    {b"EXPN", b"TURN", b"ETRN", b"AUTH", b"BDAT", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all sessions of a server share."""
+
+    hostname: str
+    has_tls: bool
+    is_utf8_offered: bool
+    limits: Limits
+    rooms: Collaborators
+    acceptance: Acceptance
+    budget: OctetBudget
+    events: Events
+    clock: Clock
+
+    def next_id(self) -> QueueId:
+        """Return an id that sorts by time: a session's, or a transaction's and then its message's."""
+        return self.rooms.queue_ids.next(self.clock.wall_ms(), self.clock.chance())
+
+
+class Session:
+    """One conversation with one client; STARTTLS begins another one."""
+
+    __slots__ = ("_client", "_errors_count", "_idle_commands_count", "_is_trusted", "_service", "_transaction", "id")
+
+    def __init__(self, service: Service, client: Client, *, is_trusted: bool = False) -> None:
+        self.id = service.next_id()
+        self._service = service
+        self._client = client
+        self._is_trusted = is_trusted
+        self._errors_count = 0
+        self._idle_commands_count = 0
+        self._transaction: Transaction | None = None
+
+    @property
+    def client(self) -> Client:
+        return self._client
+
+    @property
+    def transaction(self) -> Transaction | None:
+        return self._transaction
+
+    def over_tls(self) -> Session:
+        """Return the session that follows a TLS handshake: nothing said before counts (RFC 3207 §4.2)."""
+        client = Client(self._client.address, self._client.port, is_tls=True)
+        return type(self)(self._service, client, is_trusted=self._is_trusted)
+
+    async def greeting(self, *, is_ahead: bool) -> Step:
+        """Return the first reply; `is_ahead` tells that the client has spoken before it."""
+        if is_ahead:
+            return _AHEAD
+        try:
+            verdict = await self._service.rooms.policy.connect(self._client)
+        except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again
+            return replace(self._fault("connect"), then=Then.CLOSE)
+        if verdict.reply is not None:
+            return Step(self._refused("connect", verdict), Then.CLOSE)
+        self._is_trusted = verdict.is_trusted
+        return Step(Reply.of(220, "", f"{self._service.hostname} ESMTP mtad"))
+
+    async def command(self, line: bytes | BadLine, *, is_ahead: bool) -> Step:
+        """Carry out one command.
+
+        line       without its CRLF, or what is wrong with it
+        is_ahead   the client has sent more behind this line already
+        """
+        if isinstance(line, BadLine):
+            return self._counted(Step(_BAD_LINE[line]))
+        name, _, octets = line.partition(b" ")
+        verb = VERBS.get(name.upper())
+        if verb is None:
+            if name.upper() in OTHER_PROTOCOLS:
+                return _NOT_SMTP
+            return self._counted(_NOT_IMPLEMENTED if name.upper() in NOT_OFFERED else _UNKNOWN)
+        try:
+            argument = octets.decode("utf-8").strip(" ")
+        except UnicodeDecodeError:
+            return self._counted(_NOT_TEXT)
+        if _CONTROL.search(argument):
+            return self._counted(_NOT_TEXT)
+        if verb.is_last_in_group and is_ahead:
+            return _AHEAD
+        if verb.is_idle:
+            self._idle_commands_count += 1
+            if self._idle_commands_count > self._service.limits.session.idle_commands_max:
+                return _TOO_MANY_COMMANDS
+        try:
+            step = await verb.act(self, argument)
+        except Exception:  # noqa: BLE001 - boundary of a command: our fault is never the client's
+            step = self._fault(name.decode("ascii"))
+        return self._counted(step)
+
+    async def content(self, reader: ContentReader) -> Step:
+        """End the transaction with the content that was read, whatever it is, and return the final reply."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            return self._counted(_MAIL_FIRST)
+        step = await self._service.acceptance.accept(transaction, reader, session_id=self.id)
+        if step.reply.is_positive:
+            self._errors_count = self._idle_commands_count = 0
+        return self._counted(step)
+
+    async def drop(self) -> None:
+        """Forget the transaction, if there is one, and tell the next hops so."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            await transaction.abort()
+
+    # The verbs.
+
+    async def ehlo(self, argument: str) -> Step:
+        return await self._hello(argument, is_esmtp=True)
+
+    async def helo(self, argument: str) -> Step:
+        return await self._hello(argument, is_esmtp=False)
+
+    async def _hello(self, argument: str, *, is_esmtp: bool) -> Step:
+        if not argument:
+            return _NEEDS_ARGUMENT
+        await self.drop()
+        client = replace(self._client, helo=argument[:HELO_LENGTH_MAX], is_esmtp=is_esmtp)
+        verdict = await self._service.rooms.policy.ehlo(client)
+        if verdict.reply is not None:
+            return self._refusal("ehlo", verdict)
+        self._client = client
+        lines = (self._service.hostname, *(self._extensions() if is_esmtp else ()))
+        return Step(Reply.of(250, "", *lines))
+
+    def _extensions(self) -> tuple[str, ...]:
+        service = self._service
+        return (
+            "PIPELINING",
+            f"SIZE {service.limits.content.size_octets_max}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            *(("SMTPUTF8",) if service.is_utf8_offered else ()),
+            *(("STARTTLS",) if service.has_tls and not self._client.is_tls else ()),
+            "HELP",
+        )
+
+    async def mail(self, argument: str) -> Step:
+        service = self._service
+        if not self._client.helo:
+            return _HELO_FIRST
+        if self._transaction is not None:
+            return _NESTED_MAIL
+        said = parse_mail(argument, is_utf8_offered=service.is_utf8_offered)
+        if isinstance(said, Reply):
+            return Step(said)
+        if said.size_octets > service.limits.content.size_octets_max:
+            return _TOO_LARGE
+        envelope = Envelope(
+            said.path,
+            self._client,
+            is_8bit=said.is_8bit,
+            is_utf8=said.is_utf8,
+            size_declared_octets=said.size_octets,
+            is_submission=self._is_trusted,
+        )
+        verdict = await service.rooms.policy.mail(envelope)
+        if verdict.reply is not None:
+            return self._refusal("mail", verdict)
+        self._transaction = Transaction(service.next_id(), envelope)
+        return _positive(_SENDER_OK, verdict)
+
+    async def rcpt(self, argument: str) -> Step:
+        service, transaction = self._service, self._transaction
+        if transaction is None:
+            return _MAIL_FIRST
+        if transaction.is_broken:
+            return Step(local_fault(transaction.queue_id))
+        address = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
+        if isinstance(address, Reply):
+            return Step(address)
+        if transaction.has(address):
+            return _RECIPIENT_OK
+        if transaction.recipients_count >= service.limits.session.recipients_max:
+            return _TOO_MANY_RECIPIENTS
+        verdict = await service.rooms.policy.rcpt(transaction.envelope, address)
+        if verdict.reply is not None:
+            return self._refusal("rcpt", verdict)
+        if verdict.is_discarded:
+            self._transaction = replace(transaction, discarded=(*transaction.discarded, address))
+            return _positive(_RECIPIENT_OK, verdict)
+        disposition = await service.rooms.policy.deliver(transaction.envelope, address)
+        step = await self._add_recipient(transaction, address, disposition)
+        return _positive(step, verdict) if step is _RECIPIENT_OK else step
+
+    async def _add_recipient(self, transaction: Transaction, address: str, disposition: Disposition) -> Step:
+        """Ask the next hop unless the mail is to be queued at once; keep what it delays where policy says so."""
+        outcome: Outcome | None = None
+        if not disposition.queue_at_once:
+            through = transaction.through or self._open(transaction)
+            # Until the next hop has answered, a fault would leave it unknown what it was told.
+            self._transaction = transaction = replace(transaction, through=through, is_broken=True)
+            outcome = await through.recipient(address, disposition.route)
+        keeps = disposition.queue_on_transient or transaction.envelope.is_submission
+        if outcome is not None and not (outcome.result is Result.DELAYED and keeps):
+            self._transaction = replace(transaction, is_broken=False)
+            self._service.events.emit(
+                "recipient.refused",
+                session=self.id,
+                queue_id=transaction.queue_id,
+                recipient=address,
+                next_hop=outcome.next_hop,
+                reply=str(outcome.reply),
+            )
+            return Step(with_status(passed_on(outcome)))
+        recipient = Recipient(address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once)
+        self._transaction = transaction.with_recipient(
+            Accepted(recipient, disposition.retry, outcome, disposition.is_fault)
+        )
+        return _RECIPIENT_OK
+
+    def _open(self, transaction: Transaction) -> Through:
+        envelope = transaction.envelope
+        return self._service.rooms.delivery.open(
+            envelope.reverse_path, is_8bit=envelope.is_8bit, is_utf8=envelope.is_utf8, trace=transaction.queue_id
+        )
+
+    async def data(self, argument: str) -> Step:
+        transaction = self._transaction
+        if argument:
+            return _NO_ARGUMENT
+        if transaction is None:
+            return _MAIL_FIRST
+        if transaction.is_broken:
+            await self.drop()
+            return Step(local_fault(transaction.queue_id))
+        if not transaction.recipients_count:
+            return _NO_RECIPIENTS
+        if not self._service.budget.has(transaction.envelope.size_declared_octets):
+            return _NO_ROOM
+        return _START_CONTENT
+
+    async def rset(self, argument: str) -> Step:
+        if argument:
+            return _NO_ARGUMENT
+        await self.drop()
+        return _OK
+
+    async def starttls(self, argument: str) -> Step:
+        if argument:
+            return _NO_ARGUMENT
+        if not self._service.has_tls:
+            return _NOT_IMPLEMENTED
+        return _TLS_ALREADY if self._client.is_tls else _START_TLS
+
+    async def quit(self, argument: str) -> Step:
+        if argument:
+            return _NO_ARGUMENT
+        return Step(Reply.of(221, "2.0.0", f"{self._service.hostname} closing connection"), Then.CLOSE)
+
+    async def noop(self, _argument: str) -> Step:
+        return _OK
+
+    async def help(self, _argument: str) -> Step:
+        return _HELP
+
+    async def vrfy(self, argument: str) -> Step:
+        return _CANNOT_VRFY if argument else _NEEDS_ARGUMENT
+
+    # What the verbs share.
+
+    def _refused(self, stage: str, verdict: Verdict) -> Reply:
+        reply = verdict.reply if verdict.reply is not None else local_fault(self.id)
+        queue_id = self._transaction.queue_id if self._transaction is not None else ""
+        self._service.events.emit(
+            "policy.refused", session=self.id, queue_id=queue_id, stage=stage, reply=str(reply), why=verdict.log
+        )
+        return with_status(reply)
+
+    def _refusal(self, stage: str, verdict: Verdict) -> Step:
+        return Step(self._refused(stage, verdict), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
+
+    def _counted(self, step: Step) -> Step:
+        """Return the step, or the end of the session when it is one refusal too many."""
+        if not step.reply.is_permanent:
+            return step
+        self._errors_count += 1
+        return step if self._errors_count < self._service.limits.session.errors_max else _TOO_MANY_ERRORS
+
+    def _fault(self, stage: str) -> Step:
+        """Log the exception that is being handled, and return the reply that says nothing of it."""
+        trace = self._transaction.queue_id if self._transaction is not None else self.id
+        emit_fault(self._service.events, session=self.id, trace=trace, stage=stage)
+        return Step(local_fault(trace))
+
+
+def _positive(step: Step, verdict: Verdict) -> Step:
+    """Return the step with the text that policy wants in it."""
+    return (
+        replace(step, reply=replace(step.reply, lines=Reply.of(250, "", verdict.text).lines)) if verdict.text else step
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """How a command is carried out.
+
+    is_last_in_group   the client must wait for the reply before it sends more (RFC 2920 §3.1); the others that
+                       RFC 2920 names are harmless
+    is_idle            it brings no message closer; a client may not go on with such for ever
+    """
+
+    act: Callable[[Session, str], Awaitable[Step]]
+    is_last_in_group: bool = False
+    is_idle: bool = False
+
+
+VERBS: Mapping[bytes, Verb] = {
+    b"EHLO": Verb(Session.ehlo, is_last_in_group=True, is_idle=True),
+    b"HELO": Verb(Session.helo, is_last_in_group=True, is_idle=True),
+    b"MAIL": Verb(Session.mail),
+    b"RCPT": Verb(Session.rcpt),
+    b"DATA": Verb(Session.data, is_last_in_group=True),
+    b"RSET": Verb(Session.rset, is_idle=True),
+    b"NOOP": Verb(Session.noop, is_idle=True),
+    b"VRFY": Verb(Session.vrfy, is_idle=True),
+    b"HELP": Verb(Session.help, is_idle=True),
+    b"QUIT": Verb(Session.quit),
+    b"STARTTLS": Verb(Session.starttls, is_last_in_group=True),
+}

@@ -1,0 +1,238 @@
+"""The connection of one SMTP client: octets in, the session's replies out (RFC 5321 §2.3.8, §3.8, §4.5.3.2; RFC 3207).
+
+A subclass of aiosmtpd's SMTP, and the only importer of it. Replaced, because it loses, refuses or costs too much: its
+constructor (inspects the class for each connection, and clears limits that all connections share), its command loop
+(ends lines at LF, answers faults with 500 and the exception's text, knows no enhanced status codes), its parser of
+paths and parameters, its DATA (line by line), its STARTTLS (asyncio's TLS even where the loop has a better one) and
+its time-out (which DATA does not prolong). What stays is its place: a stream protocol with one task a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+from typing import Protocol
+
+from aiosmtpd.smtp import SMTP
+
+from mtad.mail.envelope import Client
+from mtad.mail.reply import Reply
+from mtad.server.fault import emit_fault
+from mtad.server.framing import BadLine, CommandLines, ContentReader
+from mtad.server.session import Service, Session
+from mtad.server.step import Step, Then
+
+CHUNK_OCTETS = 64 * 1024
+READ_AHEAD_OCTETS = 32 * 1024  # the stream reader stops the client at twice that
+LAST_REPLY_SECONDS = 30.0
+
+_TIMEOUT = Reply.of(421, "4.4.2", "Timeout, closing connection")
+_CLOSING = Reply.of(421, "4.3.2", "Server is closing, try again")
+_TOO_MANY = Reply.of(421, "4.3.2", "Too many sessions, try again later")
+
+
+class Connections(Protocol):
+    """Who counts connections (mtad.server.listener)."""
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new one, unless there are too many."""
+        ...
+
+    def forget(self, connection: Connection) -> None:
+        """Count one less."""
+        ...
+
+
+def client_of(transport: asyncio.BaseTransport) -> Client:
+    """Return the peer's address; '' for one on a Unix socket."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return Client("", 0)
+    address = str(peer[0]).partition("%")[0]
+    return Client(address.removeprefix("::ffff:") if "." in address else address, int(peer[1]))
+
+
+class Connection(SMTP):
+    """One client's connection."""
+
+    def __init__(self, service: Service, connections: Connections, tls_context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        # Past aiosmtpd's own constructor, which costs 100 µs and serves what is replaced here.
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            asyncio.StreamReader(limit=READ_AHEAD_OCTETS, loop=loop),
+            client_connected_cb=self._cb_client_connected,
+            loop=loop,
+        )
+        self._service = service
+        self._connections = connections
+        self._tls_context = tls_context
+        self._lines = CommandLines(service.limits.session.command_octets_max)
+        self._handler_coroutine: asyncio.Task[None] | None = None
+        self._is_waiting = False  # for the client's next command
+        self._is_stopping = False
+        self._is_expired = False
+        self.deadline = math.inf  # when the client or we have been silent for too long
+
+    # The stream protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the conversation, unless there are too many."""
+        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        self.conversation = Session(self._service, client_of(transport))
+        if not self._connections.admit(self):
+            self._writer.write(_TOO_MANY.octets())
+            self._writer.close()
+            return
+        self._handler_coroutine = asyncio.get_running_loop().create_task(self._handle_client())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let the conversation find out: what it is doing for the client now, it does to its end."""
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+
+    def eof_received(self) -> bool | None:
+        """Let the conversation go on with what has been read: a client may close its side and wait for replies."""
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    # What the listener asks of it.
+
+    def expire(self, now: float) -> None:
+        """Close a connection whose deadline has passed: with a reply at first, without one when that cannot leave."""
+        if self._is_expired or self._writer.transport.get_write_buffer_size():
+            self._writer.transport.abort()
+            return
+        self._is_expired = True
+        self.deadline = now + LAST_REPLY_SECONDS
+        self._writer.write(_TIMEOUT.octets())
+        self._writer.close()
+        self._service.events.emit("session.timeout", session=self.conversation.id)
+
+    def stop(self) -> None:
+        """Close when the client's command is answered; at once when it has given none."""
+        self._is_stopping = True
+        if self._is_waiting:
+            self._writer.write(_CLOSING.octets())
+            self._writer.close()
+
+    async def ended(self, *, is_cancelled: bool) -> None:
+        """Return when the conversation has ended; cut it off when `is_cancelled`."""
+        if self._handler_coroutine is None:
+            return
+        if is_cancelled:
+            self._writer.transport.abort()
+            self._handler_coroutine.cancel()
+        await asyncio.wait([self._handler_coroutine])
+
+    # The conversation.
+
+    async def _handle_client(self) -> None:
+        """Hold the whole conversation; the boundary of a session."""
+        events = self._service.events
+        try:
+            await self._converse()
+        except OSError as error:
+            events.emit("session.lost", level="debug", session=self.conversation.id, why=str(error))
+        except Exception:  # noqa: BLE001 - boundary: one session's fault must not end another's
+            emit_fault(events, session=self.conversation.id, trace=self.conversation.id, stage="connection")
+        finally:
+            try:
+                await self.conversation.drop()
+            except Exception:  # noqa: BLE001 - boundary: the connection is counted off whatever happens
+                emit_fault(events, session=self.conversation.id, trace=self.conversation.id, stage="drop")
+            self._writer.close()
+            self._connections.forget(self)
+
+    async def _converse(self) -> None:
+        self._set_deadline(self._service.limits.seconds.answer)
+        step: Step | None = await self.conversation.greeting(is_ahead=self._is_ahead)
+        while step is not None:
+            await self._send(step.reply)
+            if step.then is Then.CLOSE:
+                return
+            if step.then is Then.TLS and not await self._start_tls():
+                return
+            step = await (self._content() if step.then is Then.CONTENT else self._command())
+
+    async def _send(self, reply: Reply) -> None:
+        if self._writer.is_closing():
+            raise ConnectionResetError("closed before the reply")
+        self._writer.write(reply.octets())
+        await self._writer.drain()
+
+    def _set_deadline(self, seconds: float, latest: float = math.inf) -> None:
+        self.deadline = min(self._service.clock.now() + seconds, latest)
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether the client has sent more than was asked for; the stream reader has no public way to tell."""
+        return not self._lines.is_empty or bool(self._reader._buffer)  # type: ignore[attr-defined]
+
+    async def _command(self) -> Step | None:
+        """Read a command and carry it out; None when the client has gone."""
+        line = self._lines.next()
+        if line is None:
+            line = await self._read_line()
+            if line is None:
+                return None
+        self._set_deadline(self._service.limits.seconds.answer)
+        return await self.conversation.command(line, is_ahead=self._is_ahead)
+
+    async def _read_line(self) -> bytes | BadLine | None:
+        if self._is_stopping:
+            await self._send(_CLOSING)
+            return None
+        self._set_deadline(self._service.limits.seconds.command)
+        self._is_waiting = True
+        line = None
+        while line is None:
+            octets = await self._reader.read(CHUNK_OCTETS)
+            if not octets:
+                return None
+            self._lines.feed(octets)
+            line = self._lines.next()
+        self._is_waiting = False
+        return line
+
+    async def _content(self) -> Step | None:
+        """Read a content and have it accepted or refused; None when the client has gone before its end."""
+        limits = self._service.limits.content
+        reader = ContentReader(
+            self._service.budget, size_octets_max=limits.size_octets_max, line_octets_max=limits.line_octets_max
+        )
+        try:
+            if not await self._read_content(reader):
+                self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
+                return None
+            self._set_deadline(self._service.limits.seconds.answer)
+            return await self.conversation.content(reader)
+        finally:
+            reader.release()
+
+    async def _read_content(self, reader: ContentReader) -> bool:
+        """Read up to the end of the data; in a coroutine of its own, so that no chunk outlives it."""
+        seconds = self._service.limits.seconds
+        latest = self._service.clock.now() + seconds.data
+        rest = reader.feed(self._lines.take())
+        while rest is None:
+            self._set_deadline(seconds.data_block, latest)
+            octets = await self._reader.read(CHUNK_OCTETS)
+            if not octets:
+                return False
+            rest = reader.feed(octets)
+        self._lines.feed(rest)
+        return True
+
+    async def _start_tls(self) -> bool:
+        """Do the handshake and begin a new session (RFC 3207 §4.2); False when the client has slipped in plain text."""
+        if self._is_ahead or self._tls_context is None:
+            self._service.events.emit("session.tls_injection", level="warning", session=self.conversation.id)
+            return False
+        handshake_seconds = self._service.limits.seconds.tls_handshake
+        self._set_deadline(handshake_seconds + LAST_REPLY_SECONDS)
+        await self.conversation.drop()
+        await self._writer.start_tls(self._tls_context, ssl_handshake_timeout=handshake_seconds)
+        # Python 3.11 leaves the plain transport there.
+        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
+        self.conversation = self.conversation.over_tls()
+        return True

@@ -1,0 +1,60 @@
+"""One mail transaction, from MAIL to the end of the data (RFC 5321 §3.3), as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mtad.mail.envelope import Envelope, Recipient
+from mtad.mail.outcome import Outcome
+from mtad.mail.queue_id import QueueId
+from mtad.mail.verdict import RetryPlan
+from mtad.server.collaborators import Through
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A recipient that the client has a 250 for, and that the mail is to reach.
+
+    outcome     what the next hop said, when it refused for now and we keep the mail
+    is_fault    policy failed on its route: it is asked again at the first attempt from the queue
+    """
+
+    recipient: Recipient
+    retry: RetryPlan
+    outcome: Outcome | None = None
+    is_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """All there is to know of one transaction; replaced by each command, dropped whole.
+
+    discarded   recipients that the client has a 250 for, and that policy drops
+    through     the same message on its way to the next hops; None before a recipient needs one
+    is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
+    """
+
+    queue_id: QueueId
+    envelope: Envelope
+    accepted: tuple[Accepted, ...] = ()
+    discarded: tuple[str, ...] = ()
+    through: Through | None = None
+    is_broken: bool = False
+
+    def with_recipient(self, accepted: Accepted) -> Transaction:
+        """Return the transaction with one more recipient."""
+        envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
+        return replace(self, envelope=envelope, accepted=(*self.accepted, accepted), is_broken=False)
+
+    @property
+    def recipients_count(self) -> int:
+        return len(self.accepted) + len(self.discarded)
+
+    def has(self, address: str) -> bool:
+        """Tell whether the client has a 250 for this recipient already."""
+        return address in self.discarded or any(one.address == address for one in self.envelope.recipients)
+
+    async def abort(self) -> None:
+        """Tell the next hops that nothing will come."""
+        if self.through is not None:
+            await self.through.abort()
