@@ -1,0 +1,150 @@
+"""What the client is answered after the end of data, given what became of each recipient (docs: "Through-delivery").
+
+Pure. The rule of the table: a client that may keep the mail keeps it (transient replies), unless somebody has it
+already; what is neither delivered nor refused for good when we answer 250 is committed to the queue before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+
+REPLIES_NAMED_MAX = 4  # in one 250
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What policy says of a recipient that is not delivered at once."""
+
+    queue_on_transient: bool = False
+    queue_at_once: bool = False
+
+
+class Standing(StrEnum):
+    """How a recipient stands when the client is answered."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    DELAYED = "delayed"  # the client may keep the mail
+    OURS = "ours"  # must be kept: outcome unknown or pending, or policy or the client's kind wants it
+
+
+class Decision(StrEnum):
+    """What the client is answered."""
+
+    DELIVERED = "250, everybody has it"
+    DELIVERED_TO_SOME = "250, and a DSN for the refused"
+    REFUSED = "the next hop's 5xx"
+    REFUSED_FOR_NOW = "the next hop's 4xx"
+    KEEP = "250 after the commit of what is left"
+
+
+_D, _F, _T, _O = Standing.DELIVERED, Standing.FAILED, Standing.DELAYED, Standing.OURS
+
+# For every set of standings among the recipients of a message.
+DECISIONS: Mapping[frozenset[Standing], Decision] = {
+    frozenset({_D}): Decision.DELIVERED,
+    frozenset({_F}): Decision.REFUSED,
+    frozenset({_T}): Decision.REFUSED_FOR_NOW,
+    frozenset({_O}): Decision.KEEP,
+    frozenset({_D, _F}): Decision.DELIVERED_TO_SOME,
+    frozenset({_D, _T}): Decision.KEEP,
+    frozenset({_D, _O}): Decision.KEEP,
+    frozenset({_F, _T}): Decision.REFUSED_FOR_NOW,  # nobody has it: the client asks again, and hears 5xx at RCPT
+    frozenset({_F, _O}): Decision.KEEP,
+    frozenset({_T, _O}): Decision.KEEP,
+    frozenset({_D, _F, _T}): Decision.KEEP,
+    frozenset({_D, _F, _O}): Decision.KEEP,
+    frozenset({_D, _T, _O}): Decision.KEEP,
+    frozenset({_F, _T, _O}): Decision.KEEP,
+    frozenset({_D, _F, _T, _O}): Decision.KEEP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What to do now.
+
+    reply    None: commit `keep`, then answer what `reply_after_commit` or `reply_after_refusal` says
+    keep     recipients to commit to the queue
+    failed   recipients that are refused for good while the client hears 250: a DSN is owed where one may be sent
+    """
+
+    reply: Reply | None
+    keep: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def standing(outcome: Outcome | None, wish: Wish, *, is_submission: bool) -> Standing:
+    """Return how a recipient stands; None is an attempt that was not made or still goes on."""
+    if outcome is None or outcome.result is Result.UNKNOWN:
+        return Standing.OURS
+    if outcome.result is Result.DELAYED:
+        is_ours = is_submission or wish.queue_on_transient or wish.queue_at_once
+        return Standing.OURS if is_ours else Standing.DELAYED
+    return Standing.DELIVERED if outcome.result is Result.DELIVERED else Standing.FAILED
+
+
+def settle(
+    outcomes: Mapping[str, Outcome | None], wishes: Mapping[str, Wish], *, is_submission: bool = False
+) -> Settlement:
+    """Decide what the client is answered.
+
+    outcomes        of every accepted recipient, at least one; None while the attempt goes on
+    wishes          by recipient; those without stand for `Wish()`
+    is_submission   the client is a submitter: it has no queue
+    """
+    plain = Wish()
+    standings = {
+        address: standing(outcome, wishes.get(address, plain), is_submission=is_submission)
+        for address, outcome in outcomes.items()
+    }
+    decision = DECISIONS[frozenset(standings.values())]
+    failed = tuple(address for address, kind in standings.items() if kind is Standing.FAILED)
+    if decision is Decision.KEEP:
+        keep = tuple(address for address, kind in standings.items() if kind in (Standing.DELAYED, Standing.OURS))
+        return Settlement(None, keep, failed)
+    if decision in (Decision.DELIVERED, Decision.DELIVERED_TO_SOME):
+        delivered = [outcome for outcome in outcomes.values() if outcome and outcome.result is Result.DELIVERED]
+        return Settlement(delivered_reply(delivered), (), failed)
+    wanted = Result.FAILED if decision is Decision.REFUSED else Result.DELAYED
+    refusal = next(outcome for outcome in outcomes.values() if outcome and outcome.result is wanted)
+    return Settlement(passed_on(refusal))
+
+
+def delivered_reply(delivered: list[Outcome]) -> Reply:
+    """Return the 250 that names what the next hops said."""
+    said = list(dict.fromkeys(f"{outcome.next_hop}: {outcome.reply}" for outcome in delivered))
+    more = "; ..." if len(said) > REPLIES_NAMED_MAX else ""
+    return Reply.of(250, "2.0.0", f"Ok: delivered ({'; '.join(said[:REPLIES_NAMED_MAX])}{more})")
+
+
+# Codes that speak of the next hop's own connection, and what they mean to our client.
+_CODES_PASSED_ON: Mapping[int, int] = {421: 451, 521: 554}
+
+
+def passed_on(outcome: Outcome) -> Reply:
+    """Return a next hop's refusal as our client's reply: at RCPT, or for one recipient of LMTP."""
+    reply = outcome.reply
+    return Reply(_CODES_PASSED_ON.get(reply.code, reply.code), reply.enhanced, reply.lines)
+
+
+def reply_after_commit(copies: int, queue_id: str) -> Reply:
+    """Return the 250 for what the queue holds."""
+    return Reply.of(250, "2.0.0", f"Ok: queued as {queue_id} ({copies} {'copy' if copies == 1 else 'copies'})")
+
+
+_REFUSALS: Mapping[str, Reply] = {
+    "full": Reply.of(452, "4.3.1", "Queue is full, try again later"),
+    "peer": Reply.of(451, "4.4.0", "No second copy can be made now, try again later"),
+}
+_REFUSED = Reply.of(451, "4.3.0", "Local error, try again later")
+
+
+def reply_after_refusal(why: str) -> Reply:
+    """Return the reply when nothing was committed; `why` is the queue's word for it: full, peer, or any other."""
+    return _REFUSALS.get(why, _REFUSED)
