@@ -31,11 +31,6 @@ def minimum(vector: Vector, other: Vector) -> Vector:
     return {branch: min(seq, other[branch]) for branch, seq in vector.items() if branch in other}
 
 
-def missing(vector: Vector, other: Vector) -> int:
-    """Count the records that `vector` stands for and `other` does not."""
-    return sum(max(0, seq - other.get(branch, 0)) for branch, seq in vector.items())
-
-
 def show(vector: Vector) -> str:
     """Write a vector for the log, oldest branch first as it was learned."""
     return " ".join(f"{_name(branch)}:{seq}" for branch, seq in vector.items()) or "empty"

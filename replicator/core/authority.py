@@ -1,0 +1,214 @@
+"""Who may deliver: roles, and the failure detector of a pair without a witness.
+
+Two members without a third vote cannot have both automatic takeover and exclusive delivery; this pair chooses takeover.
+What bounds the cost: a passive promotes only after it has heard of no active one for T_p *while it was running*;
+the new epoch is on disk before it is used, and then everything that arrived meanwhile is looked at once more; of two
+actives the one with the lower (epoch, node) steps down as soon as it hears of the other.
+Authority fences deliveries alone. It never decides whose data is kept.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from replicator.core.events import Authority, Effect, RoleChanged, Settings
+from replicator.core.journal import Journal
+from replicator.core.values import Role
+
+
+class Cue(IntEnum):
+    """What moves a role."""
+
+    ALONE = 1  # no peer is configured
+    SILENCE = 2  # no active one was heard for T_p, while we ran
+    HANDOVER = 3  # a drained owner named us
+    ORDERED = 4  # an operator said so
+    CONFIRMED = 5  # the epoch is on disk, and still no active one was heard
+    CONTESTED = 6  # an active one was heard while the epoch was on its way to the disk
+    PAUSED = 7  # we did not run for a while: what seemed silence was our own
+    OUTRANKED = 8  # an active one of a higher authority was heard
+    DRAIN = 9  # an operator wants the peer to own
+    HANDED_OVER = 10  # drained, and the peer has everything
+    GIVEN_UP = 11  # draining took too long, or the peer went away meanwhile
+    DEMOTED = 12
+    CAUGHT_UP = 13  # we have all that the peer has
+
+
+class Move(NamedTuple):
+    """What a cue leads to."""
+
+    role: Role
+    why: str
+
+
+_PROMOTIONS = {
+    Cue.SILENCE: Move(Role.PROMOTING, "no active member is heard"),
+    Cue.HANDOVER: Move(Role.PROMOTING, "the owner hands over"),
+    Cue.ORDERED: Move(Role.PROMOTING, "ordered by the operator"),
+}
+
+TRANSITIONS: dict[tuple[Role, Cue], Move] = {
+    (Role.PASSIVE, Cue.ALONE): Move(Role.PROMOTING, "no peer is configured"),
+    **{(Role.PASSIVE, cue): move for cue, move in _PROMOTIONS.items()},
+    **{(Role.REJOINING, cue): move for cue, move in _PROMOTIONS.items()},
+    (Role.PROMOTING, Cue.CONFIRMED): Move(Role.ACTIVE, "the epoch is durable and uncontested"),
+    (Role.PROMOTING, Cue.CONTESTED): Move(Role.PASSIVE, "an active member was heard after all"),
+    (Role.PROMOTING, Cue.PAUSED): Move(Role.PASSIVE, "this process stood still"),
+    (Role.PROMOTING, Cue.OUTRANKED): Move(Role.PASSIVE, "an active member has a higher epoch"),
+    (Role.ACTIVE, Cue.OUTRANKED): Move(Role.REJOINING, "an active member has a higher epoch"),
+    (Role.DRAINING, Cue.OUTRANKED): Move(Role.REJOINING, "an active member has a higher epoch"),
+    (Role.ACTIVE, Cue.DRAIN): Move(Role.DRAINING, "switchover ordered by the operator"),
+    (Role.ACTIVE, Cue.DEMOTED): Move(Role.PASSIVE, "demoted by the operator"),
+    (Role.DRAINING, Cue.DEMOTED): Move(Role.PASSIVE, "demoted by the operator"),
+    (Role.DRAINING, Cue.HANDED_OVER): Move(Role.PASSIVE, "handed over"),
+    (Role.DRAINING, Cue.GIVEN_UP): Move(Role.ACTIVE, "the switchover was given up"),
+    (Role.REJOINING, Cue.CAUGHT_UP): Move(Role.PASSIVE, "caught up"),
+}
+
+OWNING = (Role.ACTIVE, Role.DRAINING)
+
+
+class Ownership:
+    """This member's role, and the grants of authority that it has seen, claimed or holds."""
+
+    def __init__(self, settings: Settings, journal: Journal, authority: Authority, now: int) -> None:
+        self._settings = settings
+        self._journal = journal
+        self.role = Role.PASSIVE  # also of a restarted owner: its peer may have taken over
+        self.seen = authority  # the highest that is known, whoever's
+        self.held = authority  # the one we act under, as long as we own
+        self.is_held_back = False  # demoted: does not promote itself until another has been active
+        self._quiet_since = now  # the last moment that speaks against silence
+        self._heard_at = now  # when an active peer was last heard
+        self._actives_heard = 0  # how often
+        self._heard_at_claim = 0
+        self._claimed = authority
+        self._claim_ticket = 0  # of the epoch on its way to the disk; 0: none
+        self._is_forced = False
+
+    @property
+    def authority(self) -> Authority:
+        """What this member tells others: the grant it holds, or the highest it knows of."""
+        return self.held if self.role in OWNING else self.seen
+
+    @property
+    def is_owner(self) -> bool:
+        """Tell whether this member owns the queue, be it to hand it over."""
+        return self.role in OWNING
+
+    def has_heard_active(self, now: int) -> bool:
+        """Tell whether an active peer was heard so lately that it must be taken to be alive."""
+        return self._actives_heard > 0 and now - self._heard_at < self._settings.promote_after
+
+    # --- what is heard --------------------------------------------------------------------------------------
+
+    def breaks_silence(self, role: Role) -> bool:
+        """Tell whether hearing a peer of that role speaks against taking over. Two passives must not wait."""
+        return role in OWNING
+
+    def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
+        """Take in what the peer said of itself.
+
+        Only an active peer outranks us. A passive one may know of a higher epoch that never was used (its claim, on
+        disk, then contested): the owner then claims one above, lest the unused one outrank it one day.
+        """
+        if self.breaks_silence(role):
+            self.alive(now)
+        is_outranked = role in OWNING and self.is_outranked(authority)
+        is_news = authority > self.seen
+        if is_news:
+            self.seen = authority
+        if is_outranked:
+            self.move(Cue.OUTRANKED, out)
+        if is_news and self.role in OWNING:
+            self._claim(out)
+        elif is_news:
+            self._journal.keep_authority(authority, out)
+
+    def alive(self, now: int) -> None:
+        """Note that an active peer was heard."""
+        self._quiet_since = self._heard_at = now
+        self._actives_heard += 1
+        self.is_held_back = False
+
+    def is_outranked(self, authority: Authority) -> bool:
+        """Tell whether an active peer of that authority ends our ownership, or our claim to it."""
+        mine = self.held if self.role in OWNING else self._claimed
+        return authority > mine
+
+    def paused(self, now: int, out: list[Effect]) -> None:
+        """Note that this process did not run for a while: silence is measured anew."""
+        self._quiet_since = now
+        if self.role is Role.PROMOTING and self._settings.peer_node >= 0 and not self._is_forced:
+            self.move(Cue.PAUSED, out)
+
+    # --- promotion ------------------------------------------------------------------------------------------
+
+    def silence_allows(self, now: int) -> bool:
+        """Tell whether no active peer was heard for T_p; the higher node waits two beats more, lest both rise."""
+        settings = self._settings
+        stagger = 2 * settings.beat if settings.node > settings.peer_node else 0
+        return not self.is_held_back and now - self._quiet_since >= settings.promote_after + stagger
+
+    def promote(self, cue: Cue, out: list[Effect], *, force: bool = False) -> None:
+        """Begin to promote: the new epoch goes to the disk first. force: whatever the peer says."""
+        if (self.role, cue) in TRANSITIONS:
+            self._is_forced = force
+            self.is_held_back = False
+            self.move(cue, out)
+            self._heard_at_claim = self._actives_heard
+            self._claim(out)
+
+    def _claim(self, out: list[Effect]) -> None:
+        self.seen = self._claimed = Authority(self.seen.epoch + 1, self._settings.node)
+        self._claim_ticket = self._journal.keep_authority(self._claimed, out)
+
+    def is_contested(self) -> bool:
+        """Tell, looking again, whether an active peer was heard since the claim was made."""
+        return self._actives_heard > self._heard_at_claim and not self._is_forced
+
+    def tick(self, now: int, out: list[Effect]) -> None:
+        """Act on silence, and on a claim that is durable. All input that had arrived was taken in before."""
+        if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
+            self._claim_ticket = 0
+            self._use_claim(out)
+        elif self._settings.peer_node < 0 and not self.is_held_back:
+            self.promote(Cue.ALONE, out)
+        elif self._settings.peer_node >= 0 and self.silence_allows(now):
+            self.promote(Cue.SILENCE, out)
+
+    def _use_claim(self, out: list[Effect]) -> None:
+        """Act under the claim that is durable now, unless it is contested."""
+        if self.role is Role.PROMOTING and self.is_contested():
+            self.move(Cue.CONTESTED, out)
+            return
+        self.held = self._claimed
+        self.move(Cue.CONFIRMED, out)
+        if self.seen > self.held:  # the peer claimed as well, and was not active: claim above it
+            self._claim(out)
+
+    # --- the table ------------------------------------------------------------------------------------------
+
+    def move(self, cue: Cue, out: list[Effect]) -> bool:
+        """Do what the table says; tell whether it says anything."""
+        move = TRANSITIONS.get((self.role, cue))
+        if move is None:
+            return False
+        if move.role in (Role.PASSIVE, Role.REJOINING):
+            self._claim_ticket = 0
+        self.role = move.role
+        out.append(RoleChanged(move.role, self.authority, move.why))
+        return True
+
+    def hand_over(self, now: int, out: list[Effect]) -> None:
+        """Step down in favour of the peer, which gets T_p to take over before this member would again."""
+        self.move(Cue.HANDED_OVER, out)
+        self._quiet_since = now
+        self._actives_heard = 0
+
+    def demote(self, now: int, out: list[Effect]) -> None:
+        """Step down, and stay down until told otherwise or until another member has been active."""
+        self.move(Cue.DEMOTED, out)
+        self._quiet_since = now
+        self.is_held_back = True

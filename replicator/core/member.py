@@ -1,0 +1,479 @@
+"""One member of a pair: `step(now, event)` takes in what happened and returns what is to be done.
+
+Nothing here reads a clock, a disk or a socket, and nothing is random: equal input gives equal output. The parts are:
+`Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Outgoing`
+and `Incoming` (one link's two directions), `Ownership` (who may deliver), `Commands` (the operator's wishes).
+This module joins them: it takes each event to the parts that it concerns, in an order that matters where noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from replicator.core.accept import Accept, Sign
+from replicator.core.authority import Cue, Ownership
+from replicator.core.events import (
+    VERSION_MAX,
+    VERSION_MIN,
+    Ack,
+    Answer,
+    Authority,
+    Beat,
+    Bye,
+    CloseLink,
+    Command,
+    CommitFailed,
+    Committed,
+    Drained,
+    Effect,
+    Event,
+    Handover,
+    Hello,
+    Image,
+    LinkDown,
+    LinkUp,
+    LogRead,
+    Note,
+    Received,
+    Records,
+    Send,
+    Settings,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotItem,
+    SnapshotRead,
+    Stop,
+    Submit,
+    Tick,
+)
+from replicator.core.journal import Journal
+from replicator.core.peer import FULL_BELOW_PERMILLE, Peer, ahead_of_us, objection
+from replicator.core.receiving import Incoming
+from replicator.core.sending import Outgoing
+from replicator.core.status import Link, Status
+from replicator.core.switchover import Commands
+from replicator.core.tail import Tail, octets_of
+from replicator.core.values import Branch, Dot, Durability, Kind, Protection, Record, Role, Vector
+from replicator.core.vectors import covers_all, minimum
+
+LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
+LAG_SECONDS_MAX = 1.0  # of a peer that has caught up
+FLOORS_EVERY_BEATS = 4
+FINISHED_MAX = 100_000  # items awaiting an owner's DONE that are remembered; the next start finds the others
+
+Handler = Callable[[Any, int, list[Effect]], None]
+
+
+class Member:
+    """One member, from its start to its end. incarnation: 64 bits never used before for this node."""
+
+    def __init__(self, settings: Settings, image: Image, incarnation: int, now: int) -> None:
+        own = Branch(settings.node, incarnation)
+        if own in image.vector:
+            raise ValueError(f"incarnation {incarnation:x} was used before")
+        self._settings = settings
+        self._store_id = image.store_id
+        self._now = now
+        self._is_stopped = False
+        self._free_permille = 1000
+        self._finished: dict[Dot, bytes] = {put: key for key, put in image.finished}
+        self._floors: Vector = dict(image.floors)
+        self._has_peer = settings.peer_node >= 0
+        self._journal = Journal(own, image)
+        self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
+        self._peer = Peer(settings.peer_node, image.floors)
+        self._accept = Accept(settings, self._journal, self._write, now)
+        self._ownership = Ownership(settings, self._journal, image.authority, now)
+        self._commands = Commands(settings, self._ownership, self._journal, self._peer)
+        # the link that stands now, if any
+        self._session = 0
+        self._link = Link.DOWN if self._has_peer else Link.NONE
+        self._why = "not connected since the start" if self._has_peer else "no peer is configured"
+        self._outgoing: Outgoing | None = None
+        self._incoming: Incoming | None = None
+        self._link_heard_at = now
+        self._beats = 0
+        self._beat_at = now - settings.beat
+        self._handlers: dict[type, Handler] = {
+            Tick: self._tick,
+            Submit: self._submit,
+            Committed: self._committed,
+            CommitFailed: self._commit_failed,
+            LinkUp: self._link_up,
+            LinkDown: self._link_down,
+            Received: self._received,
+            LogRead: self._log_read,
+            SnapshotRead: self._snapshot_read,
+            Command: self._command,
+            Drained: self._drained,
+        }
+        self._takers: dict[type, Handler] = {
+            Records: self._take_records,
+            Ack: self._take_ack,
+            Beat: self._take_beat,
+            SnapshotBegin: self._take_snapshot_begin,
+            SnapshotItem: self._take_snapshot_item,
+            SnapshotEnd: self._take_snapshot_end,
+            Handover: self._take_handover,
+            Hello: self._take_second_hello,
+            Bye: self._take_bye,
+        }
+
+    def step(self, now: int, event: Event) -> list[Effect]:
+        """Take in one event; return what is to be done about it, in this order.
+
+        now   nanoseconds of CLOCK_BOOTTIME, never going back
+        """
+        out: list[Effect] = []
+        if self._is_stopped:
+            return out
+        gap, self._now = now - self._now, now
+        if gap > self._settings.pause_voids:
+            self._ownership.paused(now, out)
+            self._link_heard_at = now
+        self._handlers[type(event)](event, now, out)
+        return out
+
+    # --- changes of our own ---------------------------------------------------------------------------------
+
+    def _submit(self, event: Submit, now: int, out: list[Effect]) -> None:
+        why = self._accept.refusal(event) or self._full(event)
+        if why:
+            out.append(Answer(event.token, Durability.REFUSED, why))
+            return
+        self._accept.add(event, self._write(event.records, out), now)
+
+    def _full(self, event: Submit) -> str:
+        """Return 'full' for new items when the disk is nearly so: the room left is for the endings of old ones."""
+        if self._free_permille >= self._settings.full_below_permille or not event.wait:
+            return ""
+        return "full" if any(record.kind is Kind.PUT for record in event.records) else ""
+
+    def _write(self, records: tuple[Record, ...], out: list[Effect]) -> int:
+        """Continue our own branch: on its way to the disk and to the peer at once. Return the first seq."""
+        first_seq = self._journal.write(records, out)
+        if self._has_peer:
+            octets = octets_of(records)
+            self._tail.add(first_seq, records, octets)
+            if self._outgoing is not None:
+                self._outgoing.offer(first_seq, records, octets, self._now, out)
+        return first_seq
+
+    def _committed(self, event: Committed, now: int, out: list[Effect]) -> None:
+        risen = self._journal.confirm(event.ticket)
+        self._accept.settle(self._peer.own_durable, out)
+        if risen and self._incoming is not None:
+            durable = self._incoming.ackable(risen)
+            if durable:
+                out.append(Send(self._session, Ack(durable)))
+        if event.finished:
+            self._remember_finished(event.finished)
+            self._finish(out)
+        self._commands.advance(self._greeted, now, out)
+
+    def _commit_failed(self, event: CommitFailed, now: int, out: list[Effect]) -> None:
+        self._is_stopped = True
+        self._accept.refuse_all("failed", out)
+        out.append(Note("replica.commit_failed", (("ticket", event.ticket), ("why", event.why))))
+        out.append(Stop(event.why))
+
+    def _remember_finished(self, finished: tuple[tuple[bytes, Dot], ...]) -> None:
+        for key, put in finished:
+            if len(self._finished) < FINISHED_MAX:
+                self._finished[put] = key
+
+    def _finish(self, out: list[Effect]) -> None:
+        """Write the DONE of items that ended, if that is ours to do. Twice is harmless; the owner alone is enough."""
+        if self._finished and self._ownership.is_owner:
+            finished, self._finished = self._finished, {}
+            self._write(tuple([Record(Kind.DONE, key, put) for put, key in finished.items()]), out)
+
+    # --- the link -------------------------------------------------------------------------------------------
+
+    @property
+    def _greeted(self) -> int | None:
+        """The session, when the peer greeted us on it."""
+        return self._session if self._outgoing is not None else None
+
+    def _link_up(self, event: LinkUp, now: int, out: list[Effect]) -> None:
+        if event.session <= self._session or not self._has_peer:
+            return
+        self._lose_link("replaced by a newer one", now, out)
+        self._session, self._link, self._why = event.session, Link.GREETING, "the peer has not said who it is"
+        self._link_heard_at = now
+        self._beats = 0
+        hello = Hello(
+            group=self._settings.group,
+            node=self._settings.node,
+            name=self._settings.name,
+            store_id=self._store_id,
+            incarnation=self._journal.own.incarnation,
+            version_min=VERSION_MIN,
+            version_max=VERSION_MAX,
+            vector=dict(self._journal.durable),
+            authority=self._ownership.authority,
+            role=self._ownership.role,
+        )
+        out.append(Send(event.session, hello))
+
+    def _link_down(self, event: LinkDown, now: int, out: list[Effect]) -> None:
+        if event.session == self._session and self._link in (Link.GREETING, Link.UP):
+            self._lose_link(event.why, now, out)
+
+    def _lose_link(self, why: str, now: int, out: list[Effect]) -> None:
+        """Forget the link. What is known of the peer stays, until its next Hello replaces it."""
+        was, self._link, self._why = self._link, Link.DOWN, why
+        self._outgoing = self._incoming = None
+        if was is Link.UP:
+            out.append(Note("replica.link_down", (("session", self._session), ("why", why))))
+        self._accept.sign(Sign.LINK_LOST, now, why, out)
+        self._commands.advance(None, now, out)
+
+    def _close_link(self, link: Link, why: str, now: int, out: list[Effect]) -> None:
+        """End the link ourselves."""
+        out.append(CloseLink(self._session, why))
+        self._lose_link(why, now, out)
+        self._link = link
+
+    def _refuse(self, why: str, now: int, out: list[Effect]) -> None:
+        """Tell the peer what is wrong with it, and talk to it no more."""
+        out.append(Send(self._session, Bye(why)))
+        out.append(Note("replica.refused", (("session", self._session), ("why", why))))
+        self._close_link(Link.REFUSED, why, now, out)
+
+    def _received(self, event: Received, now: int, out: list[Effect]) -> None:
+        session, message = event
+        if session != self._session or self._link not in (Link.GREETING, Link.UP):
+            return
+        self._link_heard_at = now
+        if self._link is Link.GREETING:
+            if type(message) is Hello:
+                self._take_hello(message, now, out)
+            elif type(message) is Bye:
+                self._take_bye(message, now, out)
+            return
+        if self._ownership.breaks_silence(self._peer.role):  # its beats may wait behind what it has to send
+            self._ownership.alive(now)
+        self._takers[type(message)](message, now, out)
+
+    def _take_hello(self, hello: Hello, now: int, out: list[Effect]) -> None:
+        why = objection(self._settings, self._journal.own, self._journal.seq, hello)
+        if why:
+            self._refuse(why, now, out)
+            return
+        peer, journal = self._peer, self._journal
+        if peer.is_known and peer.store_id != hello.store_id:
+            out.append(Note("replica.peer_store_changed", (("name", hello.name),)))
+        peer.replace(hello, journal.own)
+        self._link, self._why = Link.UP, ""
+        self._outgoing = Outgoing(self._session, self._settings, journal, self._tail, peer, now)
+        self._incoming = Incoming(self._session, journal)
+        lag = peer.lacks(journal)
+        fields = (("session", self._session), ("name", hello.name), ("lag_records", lag))
+        out.append(Note("replica.link_up", fields))
+        self._ownership.heard(hello.authority, hello.role, now, out)
+        if self._accept.protection is Protection.DEGRADED:
+            self._accept.target = journal.seq
+        is_near = lag == 0 or (lag < LAG_RECORDS_MAX and self._accept.protection is Protection.SUSPECT)
+        self._accept.sign(Sign.CAUGHT_UP if is_near else Sign.GREETED, now, f"the peer lacks {lag} records", out)
+        self._accept.settle(peer.own_durable, out)
+        self._tail.release(peer.own_durable)
+        self._outgoing.pump(now, out)
+
+    def _take_second_hello(self, message: Hello, now: int, out: list[Effect]) -> None:
+        self._refuse("hello: expected one on a link, came two", now, out)
+
+    def _take_bye(self, message: Bye, now: int, out: list[Effect]) -> None:
+        out.append(Note("replica.refused_by_peer", (("session", self._session), ("why", message.why))))
+        self._close_link(Link.REFUSED, f"the peer says: {message.why}", now, out)
+
+    # --- what the peer sends --------------------------------------------------------------------------------
+
+    def _take_records(self, message: Records, now: int, out: list[Effect]) -> None:
+        if self._incoming is None:
+            return
+        fault = self._incoming.records(message, out)
+        if fault:
+            self._refuse(fault, now, out)
+            return
+        if self._finished:
+            for record in message.records:
+                if record.put is not None and record.kind in (Kind.DONE, Kind.ABORT):
+                    self._finished.pop(record.put, None)
+
+    def _take_ack(self, message: Ack, now: int, out: list[Effect]) -> None:
+        self._believe(message.durable, now, out)
+
+    def _take_beat(self, message: Beat, now: int, out: list[Effect]) -> None:
+        self._peer.role, self._peer.authority = message.role, message.authority
+        self._peer.free_permille = message.free_permille
+        self._ownership.heard(message.authority, message.role, now, out)
+        self._believe(message.durable, now, out)
+
+    def _believe(self, durable: Vector, now: int, out: list[Effect]) -> None:
+        """Take in how far the peer's disk is: answer first, then send what there is room for."""
+        peer, accept = self._peer, self._accept
+        fault = ahead_of_us(self._journal.own, self._journal.seq, durable)
+        if fault or self._outgoing is None:
+            if fault:
+                self._refuse(fault, now, out)
+            return
+        if peer.raise_to(durable, self._journal.own):
+            accept.settle(peer.own_durable, out)
+            self._tail.release(peer.own_durable)
+            self._outgoing.acknowledged(durable, now, out)
+            if accept.protection is Protection.DEGRADED:
+                accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
+        if accept.protection is Protection.CATCHUP:
+            self._look_whether_caught_up(now, out)
+        self._commands.advance(self._greeted, now, out)
+
+    def _look_whether_caught_up(self, now: int, out: list[Effect]) -> None:
+        peer, outgoing = self._peer, self._outgoing
+        if outgoing is None or outgoing.is_in_snapshot or peer.free_permille < FULL_BELOW_PERMILLE:
+            return
+        if peer.own_durable < self._accept.target or self._tail.lag_seconds(now) >= LAG_SECONDS_MAX:
+            return
+        if peer.lacks_of_others(self._journal) == 0:
+            self._accept.sign(Sign.CAUGHT_UP, now, "the peer has caught up", out)
+
+    def _take_snapshot_begin(self, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
+        if self._incoming is not None:
+            self._refuse_if(self._incoming.snapshot_begin(message), now, out)
+
+    def _take_snapshot_item(self, message: SnapshotItem, now: int, out: list[Effect]) -> None:
+        if self._incoming is not None:
+            self._refuse_if(self._incoming.snapshot_item(message, out), now, out)
+
+    def _take_snapshot_end(self, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
+        if self._incoming is not None:
+            self._refuse_if(self._incoming.snapshot_end(message, out), now, out)
+
+    def _refuse_if(self, fault: str, now: int, out: list[Effect]) -> None:
+        if fault:
+            self._refuse(fault, now, out)
+
+    def _take_handover(self, message: Handover, now: int, out: list[Effect]) -> None:
+        """Promote at once: the owner is drained, and has stepped down before it said so."""
+        self._peer.role = Role.PASSIVE
+        if message.authority >= self._ownership.seen:
+            self._ownership.promote(Cue.HANDOVER, out)
+
+    # --- what the disk answers, what the operator wants ------------------------------------------------------
+
+    def _log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
+        if self._outgoing is not None and event.session == self._session:
+            self._outgoing.log_read(event, now, out)
+
+    def _snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
+        if self._outgoing is not None and event.session == self._session:
+            self._outgoing.snapshot_read(event, now, out)
+
+    def _command(self, event: Command, now: int, out: list[Effect]) -> None:
+        self._commands.command(event, self._greeted, self._accept.protection, now, out)
+
+    def _drained(self, event: Drained, now: int, out: list[Effect]) -> None:
+        self._commands.drained()
+        self._commands.advance(self._greeted, now, out)
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    def _tick(self, event: Tick, now: int, out: list[Effect]) -> None:
+        self._free_permille = event.free_permille
+        is_beat = now - self._beat_at >= self._settings.beat
+        if is_beat:
+            self._beat_at = now
+            self._beats += 1
+            self._tail.mark(now, self._journal.seq)
+        self._ownership.tick(now, out)
+        self._finish(out)
+        self._watch_link(now, out)
+        if self._outgoing is not None:
+            if is_beat:
+                self._send_beat(out)
+            self._outgoing.tick(now, out)
+            self._watch_peer(now, out)
+        self._accept.tick(now, self._peer.own_durable, out)
+        self._commands.advance(self._greeted, now, out)
+        self._commands.confirm(now, out)
+        if is_beat and self._beats % FLOORS_EVERY_BEATS == 0:
+            self._raise_floors(out)
+
+    def _watch_link(self, now: int, out: list[Effect]) -> None:
+        """End a link on which nothing comes: a new one may get through."""
+        silence = now - self._link_heard_at
+        if self._link in (Link.GREETING, Link.UP) and silence >= self._settings.promote_after:
+            self._close_link(Link.DOWN, f"nothing was heard for {silence // 1_000_000} ms", now, out)
+
+    def _watch_peer(self, now: int, out: list[Effect]) -> None:
+        if self._peer.free_permille < FULL_BELOW_PERMILLE:
+            self._accept.sign(Sign.PEER_FULL, now, "the peer's disk is nearly full", out)
+        elif self._accept.protection is not Protection.PROTECTED:
+            self._look_whether_caught_up(now, out)
+        if self._ownership.role is Role.REJOINING and covers_all(self._journal.durable, self._peer.durable):
+            self._ownership.move(Cue.CAUGHT_UP, out)
+
+    def _send_beat(self, out: list[Effect]) -> None:
+        beat = Beat(
+            dict(self._journal.durable),
+            self._ownership.authority,
+            self._ownership.role,
+            self._beats,
+            self._free_permille,
+        )
+        out.append(Send(self._session, beat))
+
+    def floors(self) -> Vector:
+        """Return up to where every member has everything on its disk: what no log is needed for."""
+        durable = self._journal.durable
+        return minimum(durable, self._peer.durable) if self._has_peer else dict(durable)
+
+    def _raise_floors(self, out: list[Effect]) -> None:
+        if self._has_peer and not self._peer.is_known:
+            return
+        floors = self.floors()
+        if floors != self._floors:
+            self._floors = floors
+            self._journal.cut_log(floors, out)
+
+    # --- status ---------------------------------------------------------------------------------------------
+
+    @property
+    def role(self) -> Role:
+        return self._ownership.role
+
+    @property
+    def authority(self) -> Authority:
+        """The grant that this member holds, or the highest that it knows of."""
+        return self._ownership.authority
+
+    @property
+    def protection(self) -> Protection:
+        return self._accept.protection
+
+    @property
+    def own(self) -> Branch:
+        """The branch that this member writes."""
+        return self._journal.own
+
+    @property
+    def status(self) -> Status:
+        peer, journal = self._peer, self._journal
+        before_start = peer.lacks_of_others(journal) if self._has_peer else 0
+        return Status(
+            role=self._ownership.role,
+            authority=self._ownership.authority,
+            protection=self._accept.protection,
+            vector=dict(journal.durable),
+            free_permille=self._free_permille,
+            link=self._link,
+            why=self._why,
+            unprotected=self._accept.unprotected(peer.own_durable) + before_start,
+            peer_name=peer.name,
+            peer_role=peer.role,
+            peer_vector=dict(peer.durable),
+            lag_records=peer.lacks(journal) if self._has_peer else 0,
+            lag_octets=self._tail.octets,
+            lag_seconds=self._tail.lag_seconds(self._now),
+        )

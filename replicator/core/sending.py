@@ -1,0 +1,207 @@
+"""One link's sending side: what the peer lacks, in the order of each branch, within a bound in flight.
+
+Our own new records leave at once, beside the commit. What the peer lacks of older ones comes from the tail in
+memory, else from the log; when the log no longer reaches back so far, the whole state goes as a snapshot, and the
+records beyond it follow. Acknowledgements are cumulative; when they stop, sending begins again at the last one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from replicator.core.events import (
+    Effect,
+    LogRead,
+    Note,
+    ReadLog,
+    ReadSnapshot,
+    Records,
+    Send,
+    Settings,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotItem,
+    SnapshotRead,
+)
+from replicator.core.journal import Journal
+from replicator.core.peer import Peer
+from replicator.core.tail import Tail, octets_of
+from replicator.core.values import Branch, Item, Kind, Orphan, Record, Vector
+from replicator.core.vectors import covers_all
+
+PATIENCE_BEATS = 3  # without progress, then back to the last acknowledgement
+PATIENCE_SNAPSHOT_BEATS = 20  # a snapshot takes the receiver longer
+BACKOFF_MAX = 8  # patience doubles each time that going back did not help
+
+
+class Outgoing:
+    """What this member sends on one link, from the peer's Hello on."""
+
+    def __init__(self, session: int, settings: Settings, journal: Journal, tail: Tail, peer: Peer, now: int) -> None:
+        self.session = session
+        self._settings = settings
+        self._journal = journal
+        self._tail = tail
+        self._peer = peer
+        self._own_sent = peer.own_durable
+        self._sent: Vector = dict(peer.durable)  # of the other branches
+        self._in_flight: dict[Branch, deque[tuple[int, int]]] = {}  # last seq, octets
+        self.in_flight_octets = 0
+        self._reading: ReadLog | None = None
+        self._is_snapshot_open = False
+        self._snapshot_items = 0
+        self._expected: Vector = {}  # of the snapshot that was sent and not confirmed
+        self._progress_at = now
+        self._backoff = 1
+
+    # --- our own new records --------------------------------------------------------------------------------
+
+    def offer(self, first_seq: int, records: tuple[Record, ...], octets: int, now: int, out: list[Effect]) -> None:
+        """Send what was just written, if everything before it was sent and there is room; else it goes in turn."""
+        if first_seq == self._own_sent + 1 and self._has_room() and not self._is_snapshot_open:
+            self._send(self._journal.own, first_seq, records, octets, now, out)
+
+    # --- what the peer lacks --------------------------------------------------------------------------------
+
+    def pump(self, now: int, out: list[Effect]) -> None:
+        """Send, or ask the disk for, what the peer lacks; as much as there is room for."""
+        while self._has_room() and self._reading is None and not self._is_snapshot_open:
+            if self._own_sent < self._journal.seq:
+                records, octets = self._tail.batch(self._own_sent + 1, self._settings.batch_octets_max)
+                if records:
+                    self._send(self._journal.own, self._own_sent + 1, records, octets, now, out)
+                    continue
+            branch = self._unsent_branch()
+            if branch is None:
+                return
+            first_seq = self._sent_of(branch) + 1
+            self._reading = ReadLog(self.session, branch, first_seq, self._settings.batch_octets_max)
+            out.append(self._reading)
+
+    def _has_room(self) -> bool:
+        return self.in_flight_octets < self._settings.in_flight_octets_max
+
+    def _sent_of(self, branch: Branch) -> int:
+        return self._own_sent if branch == self._journal.own else self._sent.get(branch, 0)
+
+    def _unsent_branch(self) -> Branch | None:
+        """Return a branch of which our disk has more than was sent, our own first.
+
+        Never the one that the peer writes: it has all of it, even when its disk has not confirmed it yet.
+        """
+        journal, theirs = self._journal, self._peer.branch
+        if self._own_sent < journal.own_durable:
+            return journal.own
+        for branch, seq in journal.durable.items():
+            if branch != journal.own and branch != theirs and seq > self._sent.get(branch, 0):
+                return branch
+        return None
+
+    def log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
+        """Send what the log gave, or begin a snapshot when it no longer reaches back so far."""
+        asked, self._reading = self._reading, None
+        if asked is None or asked.branch != event.branch or asked.first_seq != event.first_seq:
+            self._reading = asked  # the answer to a question from before sending began again
+            return
+        if event.first_seq != self._sent_of(event.branch) + 1:
+            self.pump(now, out)
+        elif event.records is None:
+            self._begin_snapshot(out)
+        elif event.records:
+            self._send(event.branch, event.first_seq, event.records, octets_of(event.records), now, out)
+            self.pump(now, out)
+
+    def _send(
+        self, branch: Branch, first_seq: int, records: tuple[Record, ...], octets: int, now: int, out: list[Effect]
+    ) -> None:
+        last_seq = first_seq + len(records) - 1
+        out.append(Send(self.session, Records(branch, first_seq, records)))
+        if not self.in_flight_octets:
+            self._progress_at = now
+        self.in_flight_octets += octets
+        waiting = self._in_flight.get(branch)
+        if waiting is None:
+            waiting = self._in_flight[branch] = deque()
+        waiting.append((last_seq, octets))
+        if branch == self._journal.own:
+            self._own_sent = last_seq
+        else:
+            self._sent[branch] = last_seq
+
+    # --- acknowledgements -----------------------------------------------------------------------------------
+
+    def acknowledged(self, durable: Vector, now: int, out: list[Effect]) -> None:
+        """Make room for what the peer has durable, and fill it."""
+        for branch, seq in durable.items():
+            waiting = self._in_flight.get(branch)
+            while waiting and waiting[0][0] <= seq:
+                self.in_flight_octets -= waiting.popleft()[1]
+                self._progress_at = now
+                self._backoff = 1
+        if self._expected and covers_all(self._peer.durable, self._expected):
+            self._expected = {}
+            self._progress_at = now
+            self._backoff = 1
+        self.pump(now, out)
+
+    def tick(self, now: int, out: list[Effect]) -> None:
+        """Go back to what the peer confirmed when it has confirmed nothing for too long."""
+        if not self._is_snapshot_open and (self.in_flight_octets or self._expected):
+            beats = PATIENCE_SNAPSHOT_BEATS if self._expected else PATIENCE_BEATS
+            if now - self._progress_at >= beats * self._backoff * self._settings.beat:
+                self._go_back(now, out)
+        self.pump(now, out)
+
+    def _go_back(self, now: int, out: list[Effect]) -> None:
+        out.append(Note("replica.went_back", (("in_flight_octets", self.in_flight_octets),)))
+        self._own_sent = self._peer.own_durable
+        self._sent = dict(self._peer.durable)
+        self._in_flight.clear()
+        self.in_flight_octets = 0
+        self._reading = None
+        self._expected = {}
+        self._progress_at = now
+        self._backoff = min(BACKOFF_MAX, 2 * self._backoff)
+
+    # --- snapshot -------------------------------------------------------------------------------------------
+
+    @property
+    def is_in_snapshot(self) -> bool:
+        """Tell whether a snapshot is being read, sent, or awaits its confirmation."""
+        return self._is_snapshot_open or bool(self._expected)
+
+    def _begin_snapshot(self, out: list[Effect]) -> None:
+        self._is_snapshot_open = True
+        self._snapshot_items = 0
+        out.append(ReadSnapshot(self.session, dict(self._peer.durable)))
+
+    def snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
+        """Send one piece of the snapshot; after the last one, go on with the records beyond it."""
+        if not self._is_snapshot_open:
+            return
+        send = self.session
+        if event.vector is not None:
+            self._expected = event.vector
+            out.append(Send(send, SnapshotBegin(event.vector)))
+        messages = [_of_item(item, blob) for item, blob in event.items] + [_of_orphan(it) for it in event.orphans]
+        out.extend(Send(send, message) for message in messages)
+        self._snapshot_items += len(messages)
+        if not event.is_last:
+            return
+        out.append(Send(send, SnapshotEnd(self._snapshot_items)))
+        out.append(Note("replica.snapshot_sent", (("items", self._snapshot_items),)))
+        self._is_snapshot_open = False
+        self._progress_at = now
+        for branch, seq in self._expected.items():
+            self._sent[branch] = max(seq, self._sent.get(branch, 0))
+        self._own_sent = max(self._own_sent, self._expected.get(self._journal.own, 0))
+        self.pump(now, out)
+
+
+def _of_item(item: Item, blob: bytes | None) -> SnapshotItem:
+    return SnapshotItem(item.key, item.put, tuple(item.parts.items()), item.flags, item.meta, blob)
+
+
+def _of_orphan(orphan: Orphan) -> SnapshotItem:
+    kind = Kind.DONE if orphan.is_gone else Kind.PART
+    return SnapshotItem(orphan.key, orphan.put, tuple(orphan.parts.items()), orphan.flags, b"", None, kind)

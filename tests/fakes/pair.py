@@ -1,0 +1,283 @@
+"""Two members, two model stores and a wire between them, moved by hand: for dialogs that a reader can follow.
+
+Everything that can happen at once happens at once; time passes in `run` alone. The simulator is the place for chance.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from replicator.core.events import (
+    MILLISECOND,
+    Answer,
+    CloseLink,
+    Command,
+    Commit,
+    CommitFailed,
+    Drain,
+    Drained,
+    Effect,
+    Event,
+    LinkDown,
+    LinkUp,
+    Message,
+    Note,
+    ReadLog,
+    ReadSnapshot,
+    Received,
+    RoleChanged,
+    Send,
+    Settings,
+    Stop,
+    Submit,
+    Tick,
+    Told,
+)
+from replicator.core.member import Member
+from replicator.core.values import Dot, Durability, Kind, PartValue, Record, Role
+from tests.fakes.model_store import ModelStore
+
+TERMINAL = 2
+TICK_MS = 10
+
+
+def put(key: str, blob: bytes = b"content") -> Record:
+    """Return a PUT of an item with one part that waits."""
+    return Record(Kind.PUT, key.encode(), parts=((b"part", PartValue(0, 0, 0, 0, b"")),), meta=b"meta", blob=blob)
+
+
+def part(key: str, put: Dot, rank: int, hlc: int = 1) -> Record:
+    """Return a rise of that part."""
+    return Record(Kind.PART, key.encode(), put, ((b"part", PartValue(rank, 1, hlc, 0, b"")),))
+
+
+class Side:
+    """One member with its store, and all that it asked of its driver."""
+
+    def __init__(self, pair: Pair, node: int, settings: Settings, log_records_max: int = 1 << 30) -> None:
+        self.pair = pair
+        self.node = node
+        self.settings = settings
+        self.log_records_max = log_records_max
+        self.store = self.new_store(b"store %d" % node)
+        self.incarnation = 0
+        self.answers: dict[int, Answer] = {}
+        self.told: dict[int, Told] = {}
+        self.roles: list[Role] = []
+        self.notes: list[Note] = []
+        self.sent: list[Message] = []
+        self.closed: list[str] = []
+        self.stopped: str | None = None
+        self.is_up = True
+        self.is_disk_stuck = False
+        self.is_drain_answered = True
+        self.waiting: list[Commit] = []  # not begun on the disk
+        self.tokens = 0
+        self.start()
+
+    def new_store(self, store_id: bytes) -> ModelStore:
+        return ModelStore(store_id, TERMINAL, self.log_records_max)
+
+    def start(self) -> None:
+        """Start a member from what the store holds, as a new incarnation."""
+        self.incarnation += 1
+        self.waiting.clear()
+        self.stopped = None
+        self.is_up = True
+        image = self.store.image()
+        self.member = Member(self.settings, image, 1000 * self.node + self.incarnation, self.pair.now)
+
+    def crash(self, *, is_in_flight_durable: bool = False) -> None:
+        """End at once; the transaction in flight is lost, or became durable unseen."""
+        if is_in_flight_durable:
+            self.begin()
+            if self.store.in_flight:
+                self.store.complete()
+        self.store.lose()
+        self.waiting.clear()
+        self.is_up = False
+        self.pair.cut()
+
+    # --- what a test does -----------------------------------------------------------------------------------
+
+    def submit(self, *records: Record, wait: bool = True) -> int:
+        """Submit, and let everything happen that then can. Return the token."""
+        self.tokens += 1
+        self.step(Submit(self.tokens, records, wait))
+        self.pair.settle()
+        return self.tokens
+
+    def accept(self, key: str, blob: bytes = b"content") -> Dot:
+        """Submit a new item. Return the dot of its PUT."""
+        self.submit(put(key, blob))
+        return self.dot()
+
+    def dot(self) -> Dot:
+        """The dot of the record that this member wrote last."""
+        return Dot(self.member.own, self.member._journal.seq)
+
+    def answer(self, token: int | None = None) -> Durability | None:
+        """How the latest Submit (or that one) was answered; None: it waits."""
+        answer = self.answers.get(token or self.tokens)
+        return answer.durability if answer else None
+
+    def command(self, verb: str, *, force: bool = False) -> int:
+        self.tokens += 1
+        self.step(Command(self.tokens, verb, force))
+        self.pair.settle()
+        return self.tokens
+
+    @property
+    def keys(self) -> list[str]:
+        return sorted(key.decode() for key in self.store.items)
+
+    # --- the driver -----------------------------------------------------------------------------------------
+
+    def step(self, event: Event) -> None:
+        for effect in self.member.step(self.pair.now, event):
+            self.do(effect)
+
+    def do(self, effect: Effect) -> None:
+        match effect:
+            case Commit():
+                self.waiting.append(effect)
+            case Send(session, message):
+                self.sent.append(message)
+                self.pair.carry(self, session, message)
+            case CloseLink(session, why):
+                self.closed.append(why)
+                if session == self.pair.session:
+                    self.pair.cut()
+            case ReadLog():
+                self.pair.events.append((self, self.store.read_log(effect)))
+            case ReadSnapshot():
+                self.pair.events.extend((self, piece) for piece in self.store.read_snapshot(effect))
+            case Answer(token):
+                assert token not in self.answers, "one answer each"
+                self.answers[token] = effect
+            case Told(token):
+                self.told[token] = effect
+            case RoleChanged(role):
+                self.roles.append(role)
+            case Drain():
+                if self.is_drain_answered:
+                    self.pair.events.append((self, Drained()))
+            case Note():
+                self.notes.append(effect)
+            case Stop(why):
+                self.stopped = why
+
+    def begin(self) -> None:
+        if self.waiting and not self.store.in_flight:
+            self.store.begin(*self.waiting)
+            self.waiting = []
+
+    def work_disk(self) -> bool:
+        """Make durable what waits, unless the disk is stuck. Tell whether there was anything."""
+        if not self.is_up or self.is_disk_stuck or self.stopped is not None:
+            return False
+        self.begin()
+        if not self.store.in_flight:
+            return False
+        self.step(self.store.complete())
+        return True
+
+    def fail_disk(self) -> None:
+        """Let the transaction that waits fail."""
+        self.begin()
+        ticket = self.store.in_flight[0].ticket
+        self.store.lose()
+        self.step(CommitFailed(ticket, "disk full"))
+
+
+class Pair:
+    """Nodes 0 and 1 of one group."""
+
+    def __init__(self, *, settings: dict[str, object] | None = None, log_records_max: int = 1 << 30) -> None:
+        self.now = 1_000_000 * MILLISECOND
+        self.session = 0
+        self.is_linked = False
+        self.is_wire_cut = False  # nothing gets through, and nobody is told
+        self.events: deque[tuple[Side, Event]] = deque()
+        chosen = settings or {}
+        self.a, self.b = (
+            Side(self, node, Settings("group", node, f"node {node}", 1 - node, **chosen), log_records_max)  # type: ignore[arg-type]
+            for node in (0, 1)
+        )
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.a, self.b
+
+    def link(self) -> None:
+        """Let a link come up."""
+        self.cut()
+        self.session += 1
+        self.is_linked = True
+        for side in self.sides:
+            if side.is_up:
+                side.step(LinkUp(self.session))
+        self.settle()
+
+    def cut(self) -> None:
+        """Break the link; both learn of it."""
+        if not self.is_linked:
+            return
+        self.is_linked = False
+        self.events = deque((side, event) for side, event in self.events if type(event) is not Received)
+        for side in self.sides:
+            if side.is_up:
+                side.step(LinkDown(self.session, "cut"))
+
+    def carry(self, sender: Side, session: int, message: Message) -> None:
+        if self.is_linked and not self.is_wire_cut and session == self.session:
+            receiver = self.b if sender is self.a else self.a
+            self.events.append((receiver, Received(session, message)))
+
+    def settle(self) -> None:
+        """Let everything happen that can without time passing."""
+        for _ in range(100_000):
+            if self.events:
+                side, event = self.events.popleft()
+                if side.is_up and side.stopped is None:
+                    side.step(event)
+            elif not (self.a.work_disk() | self.b.work_disk()):
+                return
+        raise AssertionError("it never comes to rest")
+
+    def run(self, milliseconds: int) -> None:
+        """Let time pass."""
+        for _ in range(0, milliseconds, TICK_MS):
+            self.now += TICK_MS * MILLISECOND
+            for side in self.sides:
+                if side.is_up and side.stopped is None:
+                    side.step(Tick())
+            self.settle()
+
+    def sleep(self, milliseconds: int, sleeper: Side) -> None:
+        """Let time pass while one side's process stands still; what reaches it waits."""
+        held: list[tuple[Side, Event]] = []
+        other = self.b if sleeper is self.a else self.a
+        for _ in range(0, milliseconds, TICK_MS):
+            self.now += TICK_MS * MILLISECOND
+            other.step(Tick())
+            while self.events:
+                side, event = self.events.popleft()
+                if side is sleeper:
+                    held.append((side, event))
+                else:
+                    side.step(event)
+            other.work_disk()
+        self.events.extend(held)
+
+
+def joined(**chosen: object) -> Pair:
+    """Return a pair that is linked, with node 0 active and both protected."""
+    log_records_max = chosen.pop("log_records_max", 1 << 30)
+    assert isinstance(log_records_max, int)
+    pair = Pair(settings=chosen, log_records_max=log_records_max)
+    pair.link()
+    pair.run(3500)
+    assert pair.a.member.role is Role.ACTIVE
+    assert pair.b.member.role is Role.PASSIVE
+    return pair
