@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import secrets
 import ssl
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
+from mtad.auth import dkim
+from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
+from mtad.delivery.connection import Timeouts
+from mtad.delivery.pool import Pool, PoolLimits
+from mtad.delivery.through import Delivery
+from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.spool.door import TERMINAL_RANK
 from mtad.spool.local import LocalSpool, SpoolLimits
@@ -71,6 +80,58 @@ def build_spool(settings: Settings, events: Events) -> tuple[Node, LocalSpool]:
     node = Node(node_settings(settings), events)
     limits = SpoolLimits(free_permille_min=1000 - 10 * settings.queue.full_percent)
     return node, LocalSpool(node, limits, events, wall_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What sessions and redelivery use alike."""
+
+    policy: Policy
+    delivery: Delivery
+    signer: dkim.Signer
+
+
+def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
+    """Build policy, delivery and signer for one of `share` processes. Errors: StartError."""
+    hostname = settings.node.hostname
+    limits = PoolLimits(connections_per_hop_max=max(1, settings.delivery.connections_per_hop_max // share))
+    resolver = Resolver(
+        [server.host for server in settings.dns.servers],
+        settings.dns.servers[0].port if settings.dns.servers else 53,
+        ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds),
+    )
+    delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))
+    return Shared(load_policy(settings, events), delivery, load_signer(settings))
+
+
+class StartError(Exception):
+    """Something that was sound when the supervisor checked it is not any more; the text is for the operator."""
+
+
+def load_policy(settings: Settings, events: Events) -> Policy:
+    """Compile the policy. Errors: StartError, with every error's file, line and column."""
+    policy = Policy.load(settings.policy.file or DEFAULT_POLICY, PolicySettings(settings.node.domains), events)
+    if isinstance(policy, PolicyErrors):
+        raise StartError(str(policy))
+    return policy
+
+
+def load_signer(settings: Settings) -> dkim.Signer:
+    """Load the DKIM keys. Errors: StartError, with every key that cannot be used."""
+    files = [dkim.KeyFile(key.domain, key.selector, key.file) for key in settings.dkim.keys]
+    signer = dkim.load(files)
+    if isinstance(signer, dkim.Signer):
+        return signer
+    raise StartError("\n".join(str(bad) for bad in signer))
+
+
+def settings_of_child(path: Path) -> Settings:
+    """Read the settings again in a child process; ends the process when they have become unreadable."""
+    settings = read(path)
+    if isinstance(settings, ConfigurationErrors):
+        print(settings, file=sys.stderr)
+        sys.exit(2)
+    return settings
 
 
 def server_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -223,15 +223,6 @@ class Runner:
         if not self._has_authority:
             # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
             outcomes = {a: o for a, o in outcomes.items() if o.result in (Result.DELIVERED, Result.UNKNOWN)}
-        for address, outcome in outcomes.items():
-            self._events.emit(
-                "delivery.outcome",
-                queue_id=message.queue_id,
-                recipient=address,
-                result=outcome.result.value,
-                next_hop=outcome.next_hop,
-                reply=str(outcome.reply),
-            )
         if outcomes:
             await self._record(message, content, outcomes, plans)
 

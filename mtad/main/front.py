@@ -1,0 +1,65 @@
+"""The half that meets clients: sessions, policy, through-delivery."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from mtad.config.settings import Settings
+from mtad.main.assembly import QueueIds, Shared, server_tls
+from mtad.main.policy_stages import PolicyStages
+from mtad.server import collaborators
+from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
+from mtad.server.listener import Identity, Server
+from mtad.spool.door import Door
+from mtad.spool.notification import Notifier
+from mtad.spool.remote import WorkerCounts
+from mtad.telemetry.events import Events
+
+STOP_SECONDS = 25.0  # the delivery deadline and a little
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what one of the node's processes lets its clients use: its share of the node's limits."""
+    smtp = settings.smtp
+    share = max(1, settings.node.workers)
+    return Limits(
+        sessions_max=-(-smtp.sessions_max // share),
+        sessions_per_client_max=-(-smtp.sessions_per_client_max // share),
+        session=SessionLimits(recipients_max=smtp.recipients_max),
+        content=ContentLimits(
+            size_octets_max=smtp.size_octets_max, octets_in_flight_max=smtp.memory_octets_max // share
+        ),
+        seconds=TimeLimits(command=smtp.command_timeout_seconds, delivery_deadline=settings.delivery.deadline_seconds),
+    )
+
+
+class Front:
+    """The sessions' half of a node, in one process."""
+
+    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, door: Door, events: Events) -> None:
+        hostname = settings.node.hostname
+        rooms = collaborators.Collaborators(
+            policy=PolicyStages(shared.policy),
+            delivery=shared.delivery,
+            door=door,
+            signer=shared.signer,
+            compose_dsn=Notifier(hostname, shared.signer.sign),
+            queue_ids=queue_ids.source,
+        )
+        identity = Identity(hostname, server_tls(settings.smtp.tls_cert, settings.smtp.tls_key))
+        self._server = Server(identity, limits_of(settings), rooms, events)
+        self._delivery = shared.delivery
+
+    def counts(self) -> WorkerCounts:
+        """Return what this process tells of itself."""
+        return WorkerCounts(self._server.sessions_count, self._server.delivered_through_count)
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on these sockets."""
+        await self._server.start(sockets)
+
+    async def stop(self) -> None:
+        """Take no more clients; let what is under way come to its end."""
+        await self._server.stop(STOP_SECONDS)
+        await self._delivery.close()

@@ -1,0 +1,37 @@
+"""A whole node in one process, for laboratories and tests (`workers = 0`)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from mtad.config.settings import Settings
+from mtad.main.assembly import QueueIds, build_shared
+from mtad.main.back import Back
+from mtad.main.front import Front
+from mtad.main.processes import notify, run_until_stopped
+from mtad.telemetry.events import Events
+
+
+def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) -> int:
+    """Run the node until SIGTERM or SIGINT; returns the exit code."""
+
+    async def serve(stop: asyncio.Event) -> None:
+        shared = build_shared(settings, events, share=1)
+        queue_ids = QueueIds(settings.node.id)
+        back = Back(settings, shared, queue_ids, events)
+        await back.start()
+        front = Front(settings, shared, queue_ids, back.spool, events)
+        back.counts_here = front.counts
+        await front.start(sockets)
+        notify("READY=1")
+        events.emit("node.ready", node=settings.node.name, workers=0)
+        await stop.wait()
+        notify("STOPPING=1")
+        events.emit("node.stopping", node=settings.node.name)
+        await front.stop()
+        await back.stop()
+
+    run_until_stopped(serve)
+    return 0

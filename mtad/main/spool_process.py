@@ -1,0 +1,43 @@
+"""The spool process: the one writer of the queue, its replication, redelivery, and the admin service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from mtad.config.settings import Settings
+from mtad.main.assembly import QueueIds, build_shared, settings_of_child
+from mtad.main.back import Back
+from mtad.main.processes import die_with_parent, run_until_stopped
+from mtad.telemetry.events import LineEvents
+
+
+async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+    events = LineEvents(style=settings.log.format, level=settings.log.level)
+    shared = build_shared(settings, events, share=1)
+    back = Back(settings, shared, QueueIds(settings.node.id), events)
+    await back.start()
+    await stop.wait()
+    await back.stop()
+    await shared.delivery.close()
+
+
+def main() -> None:
+    """Run the spool process; started by the supervisor alone."""
+    parser = argparse.ArgumentParser(prog="mtad spool")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    options = parser.parse_args()
+    die_with_parent(options.parent)
+    settings = settings_of_child(options.config)
+    try:
+        run_until_stopped(lambda stop: _serve(settings, stop))
+    except OSError as error:
+        print(f"mtad: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
