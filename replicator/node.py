@@ -7,13 +7,36 @@ is thrown away and a new one, of a new incarnation, starts from the durable imag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from replicator.core.values import Item, Record, Role
+import lmdb
+
+from replicator.codec import DamagedError
+from replicator.core import events as core
+from replicator.core.member import Member
+from replicator.core.status import Link as MemberLink
+from replicator.core.values import Durability, Item, Protection, Record, Role
 from replicator.report import Report
-from replicator.settings import NodeSettings
-from replicator.status import NodeStatus, Submitted, Told
+from replicator.settings import NO_PEER, NodeSettings
+from replicator.shipping import Shipping
+from replicator.status import NodeStatus, PeerStatus, Submitted, Told
+from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
+from replicator.store.writer import Writer, Written
+from replicator.transport.certificates import Credentials
+from replicator.transport.link import Link, LinkSettings
+
+TICK_SECONDS = 0.05
+RESTART_SECONDS = 1.0
+COMMAND_SECONDS_MAX = 15.0
+INLINE_BLOB_OCTETS = 256 << 10  # larger blobs are read and hashed off the loop
+_SETTLE_TURNS = 3  # of the loop, in which what has arrived on the sockets becomes events
 
 
 class Node:
@@ -22,11 +45,25 @@ class Node:
     def __init__(self, settings: NodeSettings, report: Report) -> None:
         self._settings = settings
         self._report = report
-        self._on_role: Callable[[Role, str], None] = lambda role, why: None
-        self._on_change: Callable[[frozenset[bytes]], None] = lambda keys: None
+        self._on_role: Callable[[Role, str], None] = lambda _role, _why: None
+        self._on_change: Callable[[frozenset[bytes]], None] = lambda _keys: None
         self._on_drain: Callable[[], Awaitable[None]] | None = None
-        self._store: Store
-        self._role = Role.PASSIVE
+        self._input: deque[core.Event] = deque()
+        self._is_pumping = False
+        self._is_scheduled = False
+        self._is_stopping = False
+        self._generation = 0
+        self._tokens = 0
+        self._answers: dict[int, asyncio.Future[Submitted]] = {}
+        self._tellings: dict[int, asyncio.Future[Told]] = {}
+        self._member: Member | None = None
+        self._role: Role | None = None
+        self._link: Link | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._shipping: Shipping | None = None
+        self._session = 0
+        self._room = asyncio.Event()
+        self._failure = ""
 
     # --- before start ---------------------------------------------------------------------------------------
 
@@ -45,14 +82,50 @@ class Node:
     async def start(self) -> None:
         """Open the store, start the core, listen or dial.
 
-        Errors: StoreFormatError (written by a newer version), StoreOwnerError (another member's), StoreLockedError;
-        OSError when the address cannot be listened on.
+        Errors: StoreFormatError (written by a newer version), StoreOwnerError (another member's), StoreLockedError,
+        DamagedError, lmdb.Error; OSError when the address cannot be listened on; ValueError for a peer without
+        address or credentials.
         """
-        ...
+        settings = self._settings
+        self._loop = asyncio.get_running_loop()
+        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="replica-reader")
+        link_settings = None if settings.peer_node == NO_PEER else _link_settings(settings)
+        self._store = Store(
+            StoreSettings(
+                settings.store_path,
+                settings.node,
+                settings.terminal_rank,
+                settings.map_octets,
+                settings.map_octets_max,
+                settings.log_octets_max,
+            )
+        )
+        self._writer = Writer(self._store, self._deliver)
+        self._writer.start()
+        if link_settings is not None:
+            self._link = Link(link_settings, self, self._report)
+        self._begin_member()
+        self._ticking = asyncio.create_task(self._tick_for_ever(), name="replica-tick")
+        if self._link is not None:
+            try:
+                await self._link.start()
+            except OSError:
+                await self.stop()
+                raise
 
     async def stop(self) -> None:
         """Refuse what still waits, end the link, wait for the transaction in flight, close the store."""
-        ...
+        self._is_stopping = True
+        self._ticking.cancel()
+        if self._link is not None:
+            await self._link.stop()
+        self._end_member("stopping")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(self._ticking, *self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._writer.stop)
+        self._executor.shutdown(wait=True)
+        self._store.close()
 
     # --- what may be asked ----------------------------------------------------------------------------------
 
@@ -64,39 +137,332 @@ class Node:
     @property
     def listen_port(self) -> int:
         """The port that the link listens on; 0 when this node dials."""
-        ...
+        return 0 if self._link is None else self._link.listen_port
 
     async def submit(self, records: Sequence[Record], *, wait: bool) -> Submitted:
         """Make the records durable in one transaction, all or none, and say how far they got.
 
         wait   a client waits: answer when the peer has them too, or as policy says when it is away;
                otherwise answer when they are durable here
-        Never raises for a full or failing disk: that is REFUSED.
+        Never raises for a full or failing disk: that is REFUSED. Waits while too much is queued for the disk.
         """
-        ...
+        while self._member is not None and self._writer.waiting_octets > self._settings.waiting_octets_max:
+            self._room.clear()
+            await self._room.wait()
+        if self._member is None:
+            return Submitted(Durability.REFUSED, self._failure or "failed")
+        self._tokens += 1
+        answer: asyncio.Future[Submitted] = self._loop.create_future()
+        self._answers[self._tokens] = answer
+        self._feed(core.Submit(self._tokens, tuple(records), wait))
+        return await answer
 
     async def command(self, verb: str, *, force: bool = False) -> Told:
         """Do what the operator wants: 'promote', 'switchover' or 'demote'."""
-        ...
-
-    def status(self) -> NodeStatus:
-        """Say how this node and its peer are. Cheap: it reads no items."""
-        ...
+        if self._member is None:
+            return Told(False, f"the store cannot commit: {self._failure}")
+        self._tokens += 1
+        token = self._tokens
+        telling: asyncio.Future[Told] = self._loop.create_future()
+        self._tellings[token] = telling
+        self._feed(core.Command(token, verb, force))
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS_MAX):
+                return await telling
+        except TimeoutError:
+            return Told(False, f"{verb}: no end within {COMMAND_SECONDS_MAX:g} s")
+        finally:
+            self._tellings.pop(token, None)
 
     # --- reads, of what is durable here ---------------------------------------------------------------------
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item without its blob; None when it is not here."""
+        """Return an item without its blob; None when it is not here. Errors: DamagedError."""
         return self._store.item(key)
 
     async def blob(self, key: bytes) -> bytes | None:
-        """Return an item's blob, checked against its hash; None when the item is not here."""
-        ...
+        """Return an item's blob; None when the item is not here. Errors: DamagedError when its hash does not fit."""
+        item = self._store.item(key)
+        if item is None or item.size <= INLINE_BLOB_OCTETS:
+            return self._store.blob(key)
+        return await self._loop.run_in_executor(self._executor, self._store.blob, key)
 
     def items(self, after: bytes = b"", limit: int = 100) -> list[Item]:
-        """Return items in the order of their keys, from the first above `after` on."""
+        """Return items in the order of their keys, from the first above `after` on. Errors: DamagedError."""
         return self._store.items(after, limit)
 
     def due(self, before_ms: int, limit: int = 100) -> list[Due]:
         """Return the parts that are due before that moment (UTC, milliseconds), the most overdue first."""
         return self._store.due(before_ms, limit)
+
+    # --- the core's life ------------------------------------------------------------------------------------
+
+    def _begin_member(self) -> None:
+        """Start a core on the durable image."""
+        self._member = Member(self._settings.for_core(), self._store.image(), secrets.randbits(64), _now())
+        self._last_status = self._member.status
+        self._failure = ""
+        if self._link is not None:
+            self._shipping = Shipping(self._store, self._link, self._executor, self._take, self._report)
+
+    def _end_member(self, why: str) -> None:
+        """Throw the core away: what waits for it is refused, its link and its errands end."""
+        self._member = None
+        self._generation += 1
+        self._input.clear()
+        self._failure = why
+        if self._shipping is not None:
+            self._shipping.cancel()
+            self._shipping = None
+        if self._link is not None:
+            self._link.close(self._session, f"the member ended: {why}")
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_result(Submitted(Durability.REFUSED, "full" if why == "full" else "failed"))
+        self._answers.clear()
+        for telling in self._tellings.values():
+            if not telling.done():
+                telling.set_result(Told(False, f"the member ended: {why}"))
+        self._room.set()
+
+    async def _begin_again(self) -> None:
+        """Start a new core as soon as the store can be read; each try costs a second."""
+        while True:
+            await asyncio.sleep(RESTART_SECONDS)
+            try:
+                await asyncio.to_thread(self._writer.begin, self._generation)
+                await asyncio.to_thread(self._store.reopen)
+                self._begin_member()
+            except (lmdb.Error, DamagedError, OSError) as error:
+                self._report.emit("replica.store_failed", level="error", what=str(error))
+            else:
+                self._report.emit("replica.started_again", level="warning", generation=self._generation)
+                return
+
+    # --- events in, effects out -----------------------------------------------------------------------------
+
+    def _feed(self, event: core.Event) -> None:
+        """Queue an event for the core; it is handed over when the loop has taken in what else has arrived."""
+        self._input.append(event)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Hand everything that waits to the core and do what it asks for."""
+        self._is_scheduled = False
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self._input and self._member is not None:
+                self._step(self._member, self._input.popleft())
+        finally:
+            self._is_pumping = False
+
+    def _step(self, member: Member, event: core.Event) -> None:
+        try:
+            effects = member.step(_now(), event)
+        except Exception as error:  # noqa: BLE001 - a core that contradicts itself ends here, and alone
+            self._report.emit("replica.fault", level="error", event=type(event).__name__, what=repr(error))
+            self._stop_member("failed")
+            return
+        for effect in effects:
+            _EFFECTS[type(effect)](self, effect)
+
+    def _take(self, event: core.Event) -> None:
+        """Hand an event to the core at once, after what was there before it."""
+        self._input.append(event)
+        self._pump()
+
+    async def _tick_for_ever(self) -> None:
+        """Let time pass for the core, each time after the input that had arrived."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for _ in range(_SETTLE_TURNS):
+                await asyncio.sleep(0)
+            self._take(core.Tick(self._store.free_permille()))
+
+    def _deliver(self, written: Written) -> None:
+        """Bring what the writer's thread says to the loop."""
+        self._loop.call_soon_threadsafe(self._written, written)
+
+    def _written(self, written: Written) -> None:
+        """Take in what became of a transaction."""
+        if written.generation == self._generation:
+            if written.why:
+                self._report.emit("replica.commit_failed", level="error", why=written.why, what=written.detail)
+                self._failure = written.why
+                self._feed(core.CommitFailed(written.ticket, written.why))
+            else:
+                self._feed(core.Committed(written.ticket, written.finished))
+        self._room.set()
+        if written.keys:
+            self._on_change(written.keys)
+
+    # the link's side (transport.link.Receiver)
+
+    def link_up(self, session: int) -> None:
+        """Tell the core, or end the link when there is none to talk to."""
+        if self._member is None and self._link is not None:
+            self._link.close(session, "the store cannot commit")
+            return
+        self._session = session
+        self._feed(core.LinkUp(session))
+
+    def link_down(self, session: int, why: str) -> None:
+        """Tell the core."""
+        self._feed(core.LinkDown(session, why))
+
+    def received(self, session: int, message: core.Message) -> None:
+        """Tell the core."""
+        self._feed(core.Received(session, message))
+
+    # what the core asks for
+
+    def _do_commit(self, effect: core.Commit) -> None:
+        self._writer.put(effect)
+
+    def _do_send(self, effect: core.Send) -> None:
+        if self._link is not None:
+            self._link.send(effect.session, effect.message)
+
+    def _do_close_link(self, effect: core.CloseLink) -> None:
+        if self._link is not None:
+            self._link.close(effect.session, effect.why)
+
+    def _do_read_log(self, effect: core.ReadLog) -> None:
+        if self._shipping is not None:
+            self._shipping.read_log(effect)
+
+    def _do_read_snapshot(self, effect: core.ReadSnapshot) -> None:
+        if self._shipping is not None:
+            self._shipping.read_snapshot(effect)
+
+    def _do_answer(self, effect: core.Answer) -> None:
+        answer = self._answers.pop(effect.token, None)
+        why = self._failure or effect.why if effect.durability is Durability.REFUSED else ""
+        if answer is not None and not answer.done():
+            answer.set_result(Submitted(effect.durability, why))
+
+    def _do_told(self, effect: core.Told) -> None:
+        telling = self._tellings.pop(effect.token, None)
+        if telling is not None and not telling.done():
+            telling.set_result(Told(effect.is_done, effect.text))
+
+    def _do_role_changed(self, effect: core.RoleChanged) -> None:
+        self._change_role(effect.role, effect.authority.epoch, effect.why)
+
+    def _change_role(self, role: Role, epoch: int, why: str) -> None:
+        self._role = role
+        self._report.emit("replica.role", role=role.name.lower(), epoch=epoch, why=why)
+        self._on_role(role, why)
+
+    def _do_drain(self, effect: core.Drain) -> None:
+        self._spawn(self._drain(self._generation))
+
+    async def _drain(self, generation: int) -> None:
+        """Have the work in flight ended. When it does not end, the core is told nothing and resumes as owner."""
+        try:
+            if self._on_drain is not None:
+                await asyncio.wait_for(self._on_drain(), self._settings.drain_seconds_max)
+        except Exception as error:  # noqa: BLE001 - the callback is another room's; its fault must not end the member
+            self._report.emit("replica.drain_failed", level="warning", what=repr(error))
+            return
+        if generation == self._generation:
+            self._feed(core.Drained())
+
+    def _do_note(self, effect: core.Note) -> None:
+        self._report.emit(effect.name, level="info", **dict(effect.fields))
+
+    def _do_stop(self, effect: core.Stop) -> None:
+        self._stop_member(effect.why)
+
+    def _stop_member(self, why: str) -> None:
+        epoch = self._member.authority.epoch if self._member is not None else 0
+        self._end_member(why)
+        self._change_role(Role.PASSIVE, epoch, f"the member ended: {why}")
+        if not self._is_stopping:
+            self._spawn(self._begin_again())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- status ---------------------------------------------------------------------------------------------
+
+    def status(self) -> NodeStatus:
+        """Say how this node and its peer are. Cheap: it reads no items."""
+        member = self._member
+        if member is not None:
+            self._last_status = member.status
+        last = self._last_status
+        problem = last.why
+        state = str(last.link)
+        if self._link is not None and last.link is not MemberLink.UP and self._link.problem.state != "connected":
+            problem = self._link.problem.text or problem
+            state = self._link.problem.state if last.link is not MemberLink.REFUSED else state
+        return NodeStatus(
+            node=self._settings.node,
+            name=self._settings.name,
+            role=last.role.name.lower() if member is not None else "stopped",
+            epoch=last.authority.epoch,
+            epoch_node=last.authority.node,
+            position=last.vector,
+            peer=PeerStatus(
+                name=last.peer_name or self._settings.peer_name,
+                state=state,
+                role=last.peer_role.name.lower() if last.peer_name else "",
+                position=last.peer_vector,
+                lag_records=last.lag_records,
+                lag_octets=last.lag_octets,
+                lag_seconds=last.lag_seconds,
+                problem=problem,
+            ),
+            durability=2 if last.protection in (Protection.PROTECTED, Protection.SUSPECT) else 1,
+            protection=last.protection.name.lower(),
+            unprotected=last.unprotected,
+            free_permille=self._store.free_permille(),
+            totals=self._store.totals(),
+        )
+
+
+_EFFECTS: dict[type, Callable[[Node, Any], None]] = {
+    core.Commit: Node._do_commit,
+    core.Send: Node._do_send,
+    core.CloseLink: Node._do_close_link,
+    core.ReadLog: Node._do_read_log,
+    core.ReadSnapshot: Node._do_read_snapshot,
+    core.Answer: Node._do_answer,
+    core.Told: Node._do_told,
+    core.RoleChanged: Node._do_role_changed,
+    core.Drain: Node._do_drain,
+    core.Note: Node._do_note,
+    core.Stop: Node._do_stop,
+}
+
+
+def _now() -> int:
+    """Return nanoseconds that run on while the machine is suspended."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _link_settings(settings: NodeSettings) -> LinkSettings:
+    """Return who dials whom: the lower number does. Errors: ValueError when something that a peer needs is missing."""
+    ca_path, cert_path, key_path = settings.ca_path, settings.cert_path, settings.key_path
+    if ca_path is None or cert_path is None or key_path is None:
+        raise ValueError("a peer needs ca_path, cert_path and key_path")
+    is_dialler = settings.node < settings.peer_node
+    address = settings.peer_address if is_dialler else settings.listen_address
+    if not address:
+        raise ValueError(f"a peer needs {'peer_address' if is_dialler else 'listen_address'}")
+    return LinkSettings(
+        name=settings.name,
+        peer_name=settings.peer_name,
+        credentials=Credentials(ca_path, cert_path, key_path),
+        dial_address=address if is_dialler else "",
+        listen_address="" if is_dialler else address,
+        item_octets_max=settings.item_octets_max,
+        waiting_octets_max=settings.item_octets_max + (64 << 20),
+    )

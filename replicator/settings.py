@@ -9,6 +9,7 @@ from replicator.core import events as core
 
 _SECOND = 1_000_000_000
 NO_PEER = -1
+FULL_BELOW_PERMILLE = 50  # of the store free: the rest is for the ends of what is here
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class NodeSettings:
     beat_seconds: float = 0.25
     promote_after_seconds: float = 3.0
     ack_within_seconds: float = 2.0
-    drain_seconds_max: float = 5.0
+    drain_seconds_max: float = 3.0
     accept_alone: bool = True
 
     def for_core(self) -> core.Settings:
@@ -54,4 +55,6 @@ class NodeSettings:
             promote_after=round(self.promote_after_seconds * _SECOND),
             ack_within=round(self.ack_within_seconds * _SECOND),
             accept_alone=self.accept_alone,
+            drain_within=round(self.drain_seconds_max * _SECOND),
+            full_below_permille=FULL_BELOW_PERMILLE,
         )

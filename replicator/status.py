@@ -39,7 +39,7 @@ class PeerStatus:
     """The peer as this node sees it."""
 
     name: str
-    state: str  # none, down, connecting, catchup, connected, refused
+    state: str  # none, connecting, down, refused, greeting, up
     role: str  # as it last said; "" when it has said nothing
     position: Vector
     lag_records: int  # what the peer has not confirmed, of what we hold
@@ -60,6 +60,7 @@ class NodeStatus:
     position: Vector
     peer: PeerStatus
     durability: int  # copies that the next accepted change gets: 2, or 1 without a caught-up peer
-    unprotected: int  # accepted with one copy and not confirmed by the peer since
+    protection: str  # protected, suspect, degraded, catchup: whether an accepted change gets its second copy
+    unprotected: int  # answered for with one copy and not confirmed by the peer since
     free_permille: int
     totals: Totals

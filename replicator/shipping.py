@@ -1,0 +1,93 @@
+"""Reads the log and the snapshots that the core wants to send, off the loop, no faster than the link takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any
+
+import lmdb
+
+from replicator.codec import DamagedError
+from replicator.core.events import Event, LogRead, ReadLog, ReadSnapshot, SnapshotRead
+from replicator.report import Report
+from replicator.store.environment import SnapshotBrokenError
+from replicator.store.store import Snapshot, Store
+from replicator.transport.link import Link
+
+SNAPSHOT_PIECE_OCTETS = 1 << 20
+SNAPSHOT_STALL_SECONDS_MAX = 30.0  # a snapshot pins pages: a peer that takes nothing for so long has lost it
+SNAPSHOT_SECONDS_MAX = 600.0
+
+
+class Shipping:
+    """Does the core's errands of one member's life; `cancel` ends them with it.
+
+    feed   hands an event to the core at once
+    """
+
+    def __init__(
+        self, store: Store, link: Link, executor: Executor, feed: Callable[[Event], None], report: Report
+    ) -> None:
+        self._store = store
+        self._link = link
+        self._executor = executor
+        self._feed = feed
+        self._report = report
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._snapshot: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """End all errands."""
+        for task in self._tasks:
+            task.cancel()
+
+    def read_log(self, ask: ReadLog) -> None:
+        """Answer a ReadLog by LogRead."""
+        self._start(self._read_log(ask), ask.session)
+
+    def read_snapshot(self, ask: ReadSnapshot) -> None:
+        """Answer a ReadSnapshot by SnapshotRead, piece by piece; a newer one takes the place of one under way."""
+        if self._snapshot is not None:
+            self._snapshot.cancel()
+        self._snapshot = self._start(self._read_snapshot(ask), ask.session)
+
+    def _start(self, errand: Coroutine[Any, Any, None], session: int) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._guard(errand, session))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guard(self, errand: Coroutine[Any, Any, None], session: int) -> None:
+        """End the link when an errand fails: the core asks anew on the next one."""
+        try:
+            await errand
+        except TimeoutError:
+            self._link.close(session, "the peer is too slow for a snapshot")
+        except SnapshotBrokenError as error:
+            self._link.close(session, f"snapshot broken off: {error}")
+        except (DamagedError, lmdb.Error) as error:
+            self._report.emit("replica.damaged", level="error", where="store", what=str(error))
+            self._link.close(session, "the store could not be read")
+
+    async def _read_log(self, ask: ReadLog) -> None:
+        records = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._store.read_log, ask.branch, ask.first_seq, ask.octets_max
+        )
+        self._feed(LogRead(ask.session, ask.branch, ask.first_seq, records))
+
+    async def _read_snapshot(self, ask: ReadSnapshot) -> None:
+        loop = asyncio.get_running_loop()
+        snapshot: Snapshot = await loop.run_in_executor(self._executor, self._store.snapshot, ask.known)
+        try:
+            async with asyncio.timeout(SNAPSHOT_SECONDS_MAX):
+                is_last = False
+                while not is_last:
+                    if not await asyncio.wait_for(self._link.room(ask.session), SNAPSHOT_STALL_SECONDS_MAX):
+                        return
+                    piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
+                    is_last = piece.is_last
+                    self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans))
+        finally:
+            snapshot.close()
