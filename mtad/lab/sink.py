@@ -27,6 +27,7 @@ SESSIONS_MAX = 4096
 CONTROL_LINE_OCTETS_MAX = 1024
 TELL_SECONDS_MAX = 10.0
 LAB_ID_LENGTH_MAX = 200
+CONTENTS_MAX = 1000
 HELD_OCTETS_MAX = 1024 * 1024  # what a client may send on while its reply is delayed
 
 
@@ -49,7 +50,7 @@ class Delivery:
 
 
 class Record:
-    """The append-only file of what was taken; with a directory, the contents as well."""
+    """The append-only file of what was taken; with a directory, the last CONTENTS_MAX contents as well."""
 
     def __init__(self, path: Path, contents: Path | None = None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -63,8 +64,8 @@ class Record:
         lines = "".join(f"{at_ms}\t{lab_id}\t{recipient}\n" for recipient in taken.recipients)
         os.write(self._descriptor, lines.encode())
         if self._contents is not None:
+            (self._contents / f"{self._count % CONTENTS_MAX:06}.eml").write_bytes(taken.content)
             self._count += 1
-            (self._contents / f"{os.getpid()}-{self._count:06}.eml").write_bytes(taken.content)
 
     def close(self) -> None:
         """Close the file."""

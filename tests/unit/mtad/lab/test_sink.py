@@ -114,6 +114,15 @@ def test_the_record_is_one_line_a_recipient(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.glob("*.eml")] == [MESSAGE]
 
 
+def test_the_oldest_contents_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtad.lab.sink.CONTENTS_MAX", 2)
+    record = Record(tmp_path / "record", tmp_path)
+    for content in (b"1", b"2", b"3"):
+        record.keep(Taken("n", "a@x.test", ("b@y.test",), content))
+    record.close()
+    assert sorted(path.read_bytes() for path in tmp_path.glob("*.eml")) == [b"2", b"3"]
+
+
 def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "record"
     assert list(read_record(path)) == []
