@@ -87,6 +87,7 @@ class Accept:
         self._for_peer: deque[Waiter] = deque()  # by seq, by time
         self._for_disk: deque[Owed] = deque()
         self._alone: deque[Span] = deque()
+        self._answered = 0  # the last seq that was answered for with two copies
         self._since = now  # of the present protection
         self.protection = Protection.SUSPECT if self._has_peer else Protection.DEGRADED
         self.target = 0  # our own seq that the peer must reach before anything waits for it again
@@ -128,7 +129,9 @@ class Accept:
         """Answer all that can be answered. peer_durable: how far the peer has our own branch on its disk."""
         waiters, owed = self._for_peer, self._for_disk
         while waiters and self.is_answerable(waiters[0].last_seq, peer_durable):
-            out.append(Answer(waiters.popleft().token, Durability.REMOTE))
+            waiter = waiters.popleft()
+            self._answered = waiter.last_seq
+            out.append(Answer(waiter.token, Durability.REMOTE))
         while owed and self.is_kept(owed[0].last_seq):
             token, last_seq, is_awaited, why = owed.popleft()
             if why:
@@ -157,8 +160,12 @@ class Accept:
             self._alone.append(Span(1, last_seq))
 
     def unprotected(self, peer_durable: int) -> int:
-        """Count the changes of this incarnation answered for with one copy; never too few."""
-        return sum(min(span.changes, span.last_seq - peer_durable) for span in self._alone)
+        """Count the changes of this incarnation that are here alone, answered for; never too few.
+
+        A peer that lost its disk lacks also what was answered for with two copies: all of these records are counted.
+        """
+        lost = max(0, self._answered - peer_durable)
+        return lost + sum(min(span.changes, span.last_seq - peer_durable) for span in self._alone)
 
     # --- protection -----------------------------------------------------------------------------------------
 
@@ -175,13 +182,15 @@ class Accept:
 
     def tick(self, now: int, peer_durable: int, out: list[Effect]) -> None:
         """Give the peer up when T_ack has passed. (One that catches up is not given up, only not waited for.)"""
-        since = self._for_peer[0].since if self._for_peer else now
+        since = now
+        if self._for_peer and self._for_peer[0].last_seq > peer_durable:  # else it waits for our own disk
+            since = self._for_peer[0].since
         if self.protection is Protection.SUSPECT:
             since = min(since, self._since)
         if now - since < self._ack_within:
             return
         if self.protection is Protection.CATCHUP:
-            late = sum(1 for waiter in self._for_peer if now - waiter.since >= self._ack_within)
+            late = sum(now - waiter.since >= self._ack_within for waiter in self._for_peer)
             self._give_up(late, out)
         else:
             what = "no link" if self.protection is Protection.SUSPECT else "no acknowledgement"

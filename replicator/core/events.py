@@ -184,7 +184,8 @@ class Command(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """The owner's work in flight is ended and recorded: answers the Drain effect."""
+    """The owner's work in flight is ended and recorded: answers the Drain effect, each one
+    once, however late and even when the switchover was given up meanwhile."""
 
 
 Event = (

@@ -48,7 +48,7 @@ from replicator.core.events import (
     Tick,
 )
 from replicator.core.journal import Journal
-from replicator.core.peer import FULL_BELOW_PERMILLE, Peer, ahead_of_us, objection
+from replicator.core.peer import Peer, ahead_of_us, objection
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link, Status
@@ -323,7 +323,7 @@ class Member:
             accept.settle(peer.own_durable, out)
             self._tail.release(peer.own_durable)
             self._outgoing.acknowledged(durable, now, out)
-            if accept.protection is Protection.DEGRADED:
+            if accept.protection is Protection.DEGRADED and not peer.is_full:
                 accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
         if accept.protection is Protection.CATCHUP:
             self._look_whether_caught_up(now, out)
@@ -331,7 +331,7 @@ class Member:
 
     def _look_whether_caught_up(self, now: int, out: list[Effect]) -> None:
         peer, outgoing = self._peer, self._outgoing
-        if outgoing is None or outgoing.is_in_snapshot or peer.free_permille < FULL_BELOW_PERMILLE:
+        if outgoing is None or outgoing.is_in_snapshot or peer.is_full:
             return
         if peer.own_durable < self._accept.target or self._tail.lag_seconds(now) >= LAG_SECONDS_MAX:
             return
@@ -407,7 +407,7 @@ class Member:
             self._close_link(Link.DOWN, f"nothing was heard for {silence // 1_000_000} ms", now, out)
 
     def _watch_peer(self, now: int, out: list[Effect]) -> None:
-        if self._peer.free_permille < FULL_BELOW_PERMILLE:
+        if self._peer.is_full:
             self._accept.sign(Sign.PEER_FULL, now, "the peer's disk is nearly full", out)
         elif self._accept.protection is not Protection.PROTECTED:
             self._look_whether_caught_up(now, out)

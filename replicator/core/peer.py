@@ -59,6 +59,11 @@ class Peer:
                     self.own_durable = seq
         return is_more
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether its disk takes no new items."""
+        return self.free_permille < FULL_BELOW_PERMILLE
+
     def lacks(self, journal: Journal) -> int:
         """Count the records that we have, and the peer has not on its disk."""
         return max(0, journal.seq - self.own_durable) + self.lacks_of_others(journal)

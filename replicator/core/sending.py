@@ -27,7 +27,7 @@ from replicator.core.journal import Journal
 from replicator.core.peer import Peer
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import Branch, Item, Kind, Orphan, Record, Vector
-from replicator.core.vectors import covers_all
+from replicator.core.vectors import covers_all, raise_to
 
 PATIENCE_BEATS = 3  # without progress, then back to the last acknowledgement
 PATIENCE_SNAPSHOT_BEATS = 20  # a snapshot takes the receiver longer
@@ -154,13 +154,8 @@ class Outgoing:
 
     def _go_back(self, now: int, out: list[Effect]) -> None:
         out.append(Note("replica.went_back", (("in_flight_octets", self.in_flight_octets),)))
-        self._own_sent = self._peer.own_durable
-        self._sent = dict(self._peer.durable)
-        self._in_flight.clear()
-        self.in_flight_octets = 0
-        self._reading = None
         self._expected = {}
-        self._progress_at = now
+        self._restart_from(self._expected, now)
         self._backoff = min(BACKOFF_MAX, 2 * self._backoff)
 
     # --- snapshot -------------------------------------------------------------------------------------------
@@ -191,11 +186,18 @@ class Outgoing:
         out.append(Send(send, SnapshotEnd(self._snapshot_items)))
         out.append(Note("replica.snapshot_sent", (("items", self._snapshot_items),)))
         self._is_snapshot_open = False
-        self._progress_at = now
-        for branch, seq in self._expected.items():
-            self._sent[branch] = max(seq, self._sent.get(branch, 0))
-        self._own_sent = max(self._own_sent, self._expected.get(self._journal.own, 0))
+        self._restart_from(self._expected, now)
         self.pump(now, out)
+
+    def _restart_from(self, vector: Vector, now: int) -> None:
+        """Count as sent what the peer has confirmed or `vector` covers, and nothing else."""
+        self._sent = dict(self._peer.durable)
+        raise_to(self._sent, vector)
+        self._own_sent = self._sent.get(self._journal.own, 0)
+        self._in_flight.clear()
+        self.in_flight_octets = 0
+        self._reading = None
+        self._progress_at = now
 
 
 def _of_item(item: Item, blob: bytes | None) -> SnapshotItem:

@@ -33,6 +33,7 @@ class Commands:
         }
         self._token = 0
         self._is_draining = False
+        self._drains = 0  # asked for and not told to be over; of earlier, given-up switchovers too
         self._deadline = 0
         self._target: int | None = None  # own seq by which all results are in; None until drained
         self._awaited: int | None = None  # the token of a switchover whose taker was not heard as active yet
@@ -81,12 +82,14 @@ class Commands:
         self._token, self._is_draining = command.token, True
         self._deadline = now + self._settings.drain_within
         self._target = None
+        self._drains += 1
         out.append(Drain())
         return ""
 
     def drained(self) -> None:
         """Note that no work is in flight any more: what is written by now is all that the taker must have."""
-        if self._is_draining:
+        self._drains = max(0, self._drains - 1)
+        if self._is_draining and self._drains == 0:
             self._target = self._journal.seq
 
     def advance(self, session: Session, now: int, out: list[Effect]) -> None:
