@@ -60,6 +60,8 @@ def addresses_in(value: str) -> list[str]:
         elif comment_depth:
             continue
         elif piece in ",;":
+            if angle and angle[0] == "@":
+                continue  # between the hosts of a source route
             _keep(found, plain if angle is None else angle)
             plain, angle = [], None
         elif piece == "<":

@@ -119,6 +119,9 @@ class _Validator:
         if spec.stages and self._stage not in spec.stages:
             where = f'in stage "{self._stage}"' if self._stage else "outside of the stages"
             self._report.add(node.at, f"{node.name} is not legal {where}")
+        if spec.tests is Tests.NONE and node.tests:
+            self._report.add(node.tests[0].at, f"{node.name} takes no test; is a ';' missing before it?")
+            return None
         bound = Bound(spec, node.at, self._stage, self._report, self._language)
         is_right = self._arguments(node, spec, bound) and not missing
         tests = [self._test(test) for test in node.tests]
@@ -138,8 +141,7 @@ class _Validator:
         given = Tests.LIST if node.is_test_list else Tests.ONE if node.tests else Tests.NONE
         if given is spec.tests:
             return True
-        hint = "; is a ';' missing before it?" if spec.tests is Tests.NONE and given is Tests.ONE else ""
-        self._report.add(node.tests[0].at if node.tests else node.at, f"{node.name} takes {spec.tests.value}{hint}")
+        self._report.add(node.tests[0].at if node.tests else node.at, f"{node.name} takes {spec.tests.value}")
         return False
 
     def _arguments(self, node: Node, spec: Spec, bound: Bound) -> bool:

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from mtad.admission.listener import ListenerPolicy
+from mtad.admission.policy import Policy, PolicySettings
+from mtad.mail.envelope import Client, Envelope, Recipient
+from mtad.mail.route import Route
+from mtad.telemetry.events import CollectedEvents
+
+CLIENT = Client("192.0.2.9", 4711, helo="mx.d.example")
+
+
+def listener(script: str) -> ListenerPolicy:
+    head = 'require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.queue"];\n'
+    found = Policy.compile(head + script, "t", PolicySettings(("l.example",)), CollectedEvents())
+    assert isinstance(found, Policy), str(found)
+    return ListenerPolicy(found, "inside")
+
+
+async def test_every_question_carries_what_the_session_knows() -> None:
+    stages = ("connect", "ehlo", "mail", "rcpt", "data")
+    sieve = listener(
+        "".join(
+            f'stage "{stage}" {{ if environment "vnd.mtad.listener" "inside" {{ accept :text "{stage}"; }} }}\n'
+            for stage in stages
+        )
+        + 'stage "deliver" { if envelope "to" "u@l.example" { queue; } }'
+    )
+    envelope = Envelope("a@d.example", CLIENT, (Recipient("u@l.example", Route()),))
+    verdicts = [
+        await sieve.connect(CLIENT),
+        await sieve.ehlo(CLIENT),
+        await sieve.mail(envelope),
+        await sieve.rcpt(envelope, "u@l.example"),
+        await sieve.data(envelope, b"\r\n"),
+    ]
+    assert [verdict.text for verdict in verdicts] == list(stages)
+    assert (await sieve.deliver(envelope, "u@l.example")).queue_at_once
+
+
+async def test_a_submission_may_go_anywhere_and_a_stranger_may_not() -> None:
+    sieve = listener("")
+    assert (await sieve.rcpt(Envelope("", CLIENT, is_submission=True), "u@d.example")).reply is None
+    assert (await sieve.rcpt(Envelope("", CLIENT), "u@d.example")).reply is not None
+
+
+async def test_data_sees_reverse_path_recipients_and_content() -> None:
+    script = (
+        'stage "data" { if allof (envelope "from" "a@d.example", envelope "to" "v@l.example", exists "x-y") '
+        '{ ereject "seen"; } }'
+    )
+    recipients = (Recipient("u@l.example", Route()), Recipient("v@l.example", Route()))
+    verdict = await listener(script).data(Envelope("a@d.example", CLIENT, recipients), b"X-Y: z\r\n\r\n")
+    assert verdict.reply is not None

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from mtad.sieve.actions import Action, Enqueue, Retry
+from mtad.sieve.capabilities.queue import INTERVALS_MAX, SECONDS_MAX
+from mtad.sieve.dialects import POLICY
+from mtad.sieve.errors import SieveErrors
+from mtad.sieve.script import compile_script
+from tests.fakes.sieve_facts import StillFacts, run_plain
+
+_REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("queue;", Enqueue()),
+        ("queue :transient;", Enqueue(on_transient=True)),
+        ("retry :expire 86400;", Retry(expire_seconds=86400)),
+        ('retry :intervals "60";', Retry((60,))),
+        ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
+    ],
+)
+def test_queueing(command: str, action: Action) -> None:
+    assert run_plain(f"{_REQUIRE}{command} }}", StillFacts(), language=POLICY, stage="deliver") == [action]
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("retry;", "3:1: retry needs :intervals or :expire"),
+        ("retry :expire 0;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
+        ("retry :expire 1G;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
+        ('retry :intervals ["60", "5m"];', f'3:25: "5m" is no interval: 1 to {SECONDS_MAX} seconds'),
+        ('retry :intervals "0";', f'3:18: "0" is no interval: 1 to {SECONDS_MAX} seconds'),
+        ('retry :intervals "٣";', f'3:18: "٣" is no interval: 1 to {SECONDS_MAX} seconds'),
+        (
+            "retry :intervals [" + ",".join(['"1"'] * (INTERVALS_MAX + 1)) + "];",
+            f"3:1: retry may have {INTERVALS_MAX} intervals",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_is_an_error(command: str, error: str) -> None:
+    found = compile_script(f"{_REQUIRE}{command} }}", "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert str(found) == f"t:{error}"

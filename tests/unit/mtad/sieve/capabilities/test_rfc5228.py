@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from mtad.sieve.actions import Discard, Keep
+from mtad.sieve.dialects import POLICY
+from tests.fakes.sieve_facts import StillFacts, is_true, run_plain
+
+CONTENT = (
+    b"From: Coyote <Coyote@Desert.Example>\r\n"
+    b"To: Roadrunner <rr@acme.example>, \"Boss, The\" <boss@acme.example>\r\n"
+    b"Subject: =?utf-8?q?I_have_a_pr=C3=A9sent?=\r\n"
+    b"Received: one\r\n"
+    b"\r\n"
+    b"Look, I'm sorry.\r\n"
+)  # fmt: skip
+FACTS = StillFacts(
+    CONTENT,
+    envelope={"from": ["Coyote@Desert.Example"], "to": ['"rr"@acme.example', "boss@sub.acme.example"]},
+)
+BOUNCE = StillFacts(envelope={"from": [""], "to": ["postmaster"]})
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("true", True),
+        ("false", False),
+        ("not false", True),
+        ("anyof (false, true)", True),
+        ("allof (false, true)", False),
+        ('exists "subject"', True),
+        ('exists ["Subject", "FROM"]', True),
+        ('exists ["subject", "x-none"]', False),
+        (f"size :over {len(CONTENT) - 1}", True),
+        (f"size :over {len(CONTENT)}", False),
+        (f"size :under {len(CONTENT) + 1}", True),
+        (f"size :under {len(CONTENT)}", False),
+        ("size :under 1K", True),
+        ('header :contains "subject" "présent"', True),
+        ('header "subject" text:\nI have a présent\n.\n', False),  # the value ends with CRLF
+        ('header :matches text:\nsubject\n.\n "*"', None),
+        ('address "from" "coyote@desert.example"', True),
+        ('address :comparator "i;octet" "from" "coyote@desert.example"', False),
+        ('address :all "to" "boss@acme.example"', True),
+        ('address :localpart "to" ["x", "rr"]', True),
+        ('address :domain :contains ["cc", "to"] "acme"', True),
+        ('address :domain "to" "desert.example"', False),
+        ('address :matches "to" "*@acme.*"', True),
+        ('address "subject" "x"', False),
+    ],
+)
+def test_tests_of_a_message(test: str, expected: bool | None) -> None:
+    if expected is None:
+        with pytest.raises(AssertionError, match="is no name of a field"):
+            is_true(test, FACTS)
+    else:
+        assert is_true(test, FACTS) is expected
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ('envelope "from" "coyote@desert.example"', True),
+        ('envelope "FROM" "coyote@desert.example"', True),
+        ('envelope :localpart "to" "rr"', True),
+        ('envelope :all "to" "rr@acme.example"', True),
+        ('envelope :domain "to" "sub.acme.example"', True),
+        ('envelope :domain :is "to" "example"', False),
+        ('envelope :domain :matches "to" "*.example"', True),
+        ('envelope ["from", "to"] "boss@sub.acme.example"', True),
+        ('envelope "from" ""', False),
+    ],
+)
+def test_the_envelope(test: str, expected: bool) -> None:
+    assert is_true(test, FACTS, '"envelope"') is expected
+
+
+@pytest.mark.parametrize("part", ["", ":all", ":localpart", ":domain"])
+def test_the_null_reverse_path_is_the_empty_string_in_every_part(part: str) -> None:
+    assert is_true(f'envelope {part} "from" ""', BOUNCE, '"envelope"')
+    assert not is_true(f'envelope {part} :matches "from" "?*"', BOUNCE, '"envelope"')
+
+
+def test_postmaster_without_a_domain_has_a_local_part_only() -> None:
+    assert is_true('envelope :localpart "to" "Postmaster"', BOUNCE, '"envelope"')
+    assert not is_true('envelope :domain :matches "to" "*"', BOUNCE, '"envelope"')
+
+
+def test_actions_and_stop() -> None:
+    assert run_plain("keep; discard; stop; keep;", FACTS) == [Keep.KEEP, Discard()]
+
+
+def test_discard_ends_a_stage() -> None:
+    script = 'require "vnd.mtad.stage"; stage "rcpt" { discard; keep; }'
+    assert run_plain(script, FACTS, language=POLICY, stage="rcpt") == [Discard()]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from mtad.mail.route import Route, TlsLevel, Transport
+from mtad.sieve.actions import RouteTo
+from mtad.sieve.dialects import POLICY
+from mtad.sieve.errors import SieveErrors
+from mtad.sieve.script import compile_script
+from tests.fakes.sieve_facts import StillFacts, run_plain
+
+_REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" {\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ('route "smtp";', RouteTo(Route())),
+        ('route :nomx "smtp";', RouteTo(Route(), to_domain=True)),
+        ('route :tls "encrypt" "smtp";', RouteTo(Route(tls=TlsLevel.ENCRYPT))),
+        (
+            'route :host ["a.example", "192.0.2.1", "2001:db8::1"] :port 2525 :tls "none" "smtp";',
+            RouteTo(
+                Route(hosts=("a.example", "192.0.2.1", "2001:db8::1"), port=2525, tls=TlsLevel.NONE), to_domain=False
+            ),
+        ),
+        ('route :nomx :host "a.example" "smtp";', RouteTo(Route(hosts=("a.example",)))),
+        ('route :host "unix:/run/lmtp" "lmtp";', RouteTo(Route(Transport.LMTP, ("unix:/run/lmtp",)))),
+        ('route :host "lmtp_1.example" :port 24 "lmtp";', RouteTo(Route(Transport.LMTP, ("lmtp_1.example",), 24))),
+    ],
+)
+def test_routes(command: str, action: RouteTo) -> None:
+    assert run_plain(f"{_REQUIRE}{command} }}", StillFacts(), language=POLICY, stage="deliver") == [action]
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ('route "uucp";', '3:7: unknown transport "uucp": "smtp" or "lmtp"'),
+        ('route :tls "dnae" "smtp";', '3:12: unknown TLS level "dnae": "none" or "may" or "encrypt"'),
+        ('route "lmtp";', "3:1: LMTP needs a :host"),
+        ('route :host "a.example" "lmtp";', "3:1: LMTP has no port of its own: give :port"),
+        ('route :port 0 "smtp";', "3:13: a port is 1 to 65535"),
+        ('route :port 64K "smtp";', "3:13: a port is 1 to 65535"),
+        ('route :host "unix:/a" :port 24 "lmtp";', "3:29: a Unix socket has no port"),
+        ('route :host ["a.example", "unix:/a"] "lmtp";', "3:27: a Unix socket must be the only host"),
+        ('route :host "unix:run/a" "lmtp";', '3:13: "unix:run/a" needs an absolute path'),
+        ('route :host "a b" "smtp";', '3:13: "a b" is no host name, address or unix:/path'),
+        ('route :host "[192.0.2.1]" "smtp";', '3:13: "[192.0.2.1]" is no host name, address or unix:/path'),
+        ('route :host "" "smtp";', '3:13: "" is no host name, address or unix:/path'),
+        (
+            f'route :host "{"a" * 254}" "smtp";',
+            f'3:13: "{"a" * 254}" is no host name, address or unix:/path',
+        ),
+        ("route :host [" + ", ".join(['"a"'] * 17) + '] "smtp";', "3:94: a route may have 16 hosts"),
+    ],
+)
+def test_what_is_no_route_is_an_error(command: str, error: str) -> None:
+    found = compile_script(f"{_REQUIRE}{command} }}", "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert str(found) == f"t:{error}"

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mtad.sieve.encoded_word import decoded
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain", "plain"),
+        ("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        ("=?UTF-8?B?R3LDvMOfZQ==?=", "Grüße"),
+        ("=?utf-8?B?R3LDvMOfZQ?=", "Grüße"),  # padding left out
+        ("=?iso-8859-1?Q?a_b=E9?= c", "a bé c"),
+        ("=?utf-8*de?q?a?=", "a"),  # RFC 2231 §5
+        ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+        ("=?utf-8?q?a?=\r\n =?utf-8?q?b?= c", "ab c"),
+        ("x =?utf-8?q?a?= y", "x a y"),
+        ("=?utf-8?q?=ff?=", "\ufffd"),
+        ("=?punycode?q?a?=", "=?punycode?q?a?="),
+        ("=?unicode_escape?q?=5Cu0041?=", "=?unicode_escape?q?=5Cu0041?="),
+        ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+        ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
+        ("=?utf-8?q?open", "=?utf-8?q?open"),
+    ],
+)
+def test_decoding(value: str, expected: str) -> None:
+    assert decoded(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["=?" * 100_000, "=?utf-8?q?" * 20_000, "?= " * 100_000 + " " * 100_000, "=?a?b?" + "x" * 300_000]
+)
+def test_hostile_values_take_linear_time(value: str) -> None:
+    started = time.perf_counter()
+    assert decoded(value) == value
+    assert time.perf_counter() - started < 2

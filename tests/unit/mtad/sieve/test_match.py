@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mtad.sieve.match import ascii_casemap, wildcard
+from mtad.sieve.run import LimitExceeded, Limits
+from tests.fakes.sieve_facts import StillFacts, is_true, run_plain
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "expected"),
+    [
+        ("", "", True),
+        ("", "a", False),
+        ("*", "", True),
+        ("*", "any thing", True),
+        ("?", "", False),
+        ("?", "a", True),
+        ("?", "ab", False),
+        ("a*", "a", True),
+        ("a*", "ba", False),
+        ("*a", "ba", True),
+        ("*a", "ab", False),
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("*ab*", "xxabyy", True),
+        ("*ab*ab*", "xxabyy", False),
+        ("*ab*b", "ab", False),
+        ("*a?c*", "xxabyabc!", True),
+        ("*??a??*", "xxaxx", True),
+        ("*??a??*", "xxax", False),
+        ("**", "a", True),
+        ("a**b", "ab", True),
+        (r"\*", "*", True),
+        (r"\*", "a", False),
+        (r"\?a\\", "?a\\", True),
+        (r"a\bc", "abc", True),
+        ("a\\", "a\\", True),
+        ("*.example.*", "mx.example.net", True),
+        ("*\r\n*", "a\r\nb", True),
+        ("a.c", "abc", False),
+        ("[a]*", "[a]b", True),
+    ],
+)
+def test_wildcards(pattern: str, value: str, expected: bool) -> None:
+    assert wildcard(pattern)(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("*a*a*a*a*a*a*a*a*b", "a" * 100_000),
+        ("*a*a*a*a*a*a*a*a*b*", "a" * 100_000),
+        ("*?a?a?b*", "a" * 100_000),
+        ("*" * 1000 + "b", "a" * 100_000),
+    ],
+)
+def test_matches_is_linear_in_a_hostile_value(pattern: str, value: str) -> None:
+    started = time.perf_counter()
+    assert not wildcard(pattern)(value)
+    assert time.perf_counter() - started < 1
+
+
+def test_casemap_folds_ascii_letters_and_no_others() -> None:
+    assert ascii_casemap("ABCxyz@[`{") == "abcxyz@[`{"
+    assert ascii_casemap("\u212aÄİ") == "\u212aÄİ"  # the Kelvin sign is no k
+
+
+FACTS = StillFacts(b"Subject: Hello World\r\nX: one\r\nX: TWO\r\nEmpty:\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ('header "subject" "hello world"', True),
+        ('header :is "subject" "hello"', False),
+        ('header :contains "subject" "LO W"', True),
+        ('header :contains "subject" ""', True),
+        ('header :matches "subject" "h* w?rld"', True),
+        ('header :matches "subject" ["x*", "*d"]', True),
+        ('header :comparator "i;octet" "subject" "hello world"', False),
+        ('header :comparator "i;octet" "subject" "Hello World"', True),
+        ('header :comparator "i;octet" :contains "subject" "lo w"', False),
+        ('header ["none", "x"] "two"', True),
+        ('header "x" ["three", "one"]', True),
+        ('header "x" ["three", "four"]', False),
+        ('header "empty" ""', True),
+        ('header "none" ""', False),
+        ('header :contains "none" ""', False),
+    ],
+)
+def test_match_types_and_comparators(test: str, expected: bool) -> None:
+    assert is_true(test, FACTS) is expected
+
+
+def test_comparisons_count_against_the_limit() -> None:
+    content = b"X: a\r\n" * 1000 + b"\r\n"
+    script = 'if header "x" ["1", "2", "3"] { keep; }'
+    assert run_plain(script, StillFacts(content), limits=Limits(nodes_max=3002)) == []
+    with pytest.raises(LimitExceeded, match="nodes"):
+        run_plain(script, StillFacts(content), limits=Limits(nodes_max=3001))
