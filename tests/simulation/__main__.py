@@ -7,7 +7,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation import campaign, mutants
+from tests.simulation import campaign, mutants, trace
 
 CHUNK = 100
 
@@ -32,7 +32,7 @@ def _one(seed: int, mutant: str, *, is_traced: bool) -> int:
     with mutants.planted(mutant):
         world, failure = campaign.play(seed, mutants.plan_of(mutant))
     if is_traced:
-        print(campaign.trace(world))
+        print(trace.show(world.clock.log))
     print(f"seed {seed}: {failure.text if failure else 'nothing found'}   digest {campaign.digest(world)}")
     return int(failure is not None)
 

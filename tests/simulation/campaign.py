@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.simulation.clock import MS, Violation
+from tests.simulation.clock import Violation
 from tests.simulation.world import Plan, World
-
-TRACE_LINES = 400
 
 CALM = Plan(faults_max=0, is_calm=True)
 SWITCHOVERS = Plan(faults_max=3, menu=("switchover",), is_calm=True)
@@ -103,18 +101,3 @@ def digest(world: World) -> str:
 
 def replay_command(seed: int, mutant: str = "") -> str:
     return f"python -m tests.simulation --seed {seed} --trace" + (f" --mutant {mutant}" if mutant else "")
-
-
-def trace(world: World, lines_max: int = TRACE_LINES) -> str:
-    """Write the end of a history for a reader."""
-    lines = [
-        f"{entry[0] / MS:10.2f} ms  {entry[1]}  " + " ".join(_show(word) for word in entry[2:])
-        for entry in world.clock.log
-        if type(entry[2]).__name__ != "Tick"
-    ]
-    return "\n".join(lines[-lines_max:])
-
-
-def _show(word: object) -> str:
-    text = word if isinstance(word, str) else repr(word)
-    return text if len(text) < 400 else text[:397] + "..."

@@ -106,7 +106,19 @@ class Runner:
         due = machine.wall_ms() + self.clock.between(200, 900) if rank == DEFERRED else 0
         value = PartValue(rank, value.attempts + 1, machine.hybrid_ms(), due, b"reply")
         outcome = Record(Kind.PART, item.key, put=item.put, parts=((part, value),))
-        self._submit(self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),), (item.key, part))
+        transactions = self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),)
+        if self._is_last(item.key, part, rank) and self.clock.happens(0.5):  # the member would say so itself
+            *earlier, last = transactions
+            transactions = (*earlier, (*last, Record(Kind.DONE, item.key, put=item.put)))
+        self._submit(transactions, (item.key, part))
+
+    def _is_last(self, key: bytes, part: bytes, rank: int) -> bool:
+        item = self.machine.disk.items.get(key)
+        return (
+            rank >= TERMINAL
+            and item is not None
+            and all(value.rank >= TERMINAL for name, value in item.parts.items() if name != part)
+        )
 
     def bounce(self, key: bytes, part: bytes, outcome: Record) -> tuple[tuple[Record, ...], ...]:
         """Return the transactions of a bounce: one, with the DSN before the state that relies on it."""

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.simulation import campaign
+from tests.simulation import campaign, trace
 from tests.simulation.campaign import CALM, SWITCHOVERS, Campaign
 
 FIRST, COUNT, SHARES = 1, 500, 2
@@ -30,7 +30,7 @@ def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
     if total.failures:
         failure = total.failures[0]
         world, _ = campaign.play(failure.seed)
-        pytest.fail(f"{campaign.trace(world)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}")
+        pytest.fail(f"{trace.show(world.clock.log)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}")
     assert total.unseen == []
 
 

@@ -232,10 +232,12 @@ class Truth:
             life.held_by.add(machine.disk.number)
             if record.key not in items and not self.may_be_absent(life):
                 raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} is not there nor finished")
-        elif record.kind == Kind.PART and record.key in items:
-            parts = items[record.key].parts
+        elif record.kind == Kind.PART:
+            item = items.get(record.key)
             for name, value in record.parts:
-                if parts[name] < value:
+                if value.rank >= TERMINAL:
+                    self._check_end(machine, self.lives[record.key], name, value)
+                if item is not None and item.parts[name] < value:
                     raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} {name!r} is lower")
 
     def _check_item(self, machine: Machine, key: bytes, before: Vector, was: Item | None, item: Item | None) -> None:
@@ -263,13 +265,17 @@ class Truth:
             if not life.delivered[part]:
                 raise Violation("S3", f"node {machine.node} has {what} as delivered; no next hop took it")
         elif value.rank == BOUNCED:
-            vector = machine.disk.vector
-            dots = [notice.put for notice in self.notices.get(what, ())]
-            if not any(vector.get(dot.branch, 0) >= dot.seq for dot in dots):
+            if not any(self._is_notice_safe(machine, notice) for notice in self.notices.get(what, ())):
                 raise Violation("S3", f"node {machine.node} has {what} as bounced before its notification")
             self.bounced.add(what)
         elif value.rank == CANCELLED:
             self.cancelled.add(what)
+
+    @staticmethod
+    def _is_notice_safe(machine: Machine, notice: Life) -> bool:
+        """Tell whether a notification was or can be sent by this node alone."""
+        is_covered = machine.disk.vector.get(notice.put.branch, 0) >= notice.put.seq
+        return is_covered or notice.key in machine.disk.items or notice.delivered[b"sender"] > 0
 
     # --- disks --------------------------------------------------------------------------------------------
 

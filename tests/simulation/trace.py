@@ -1,0 +1,37 @@
+"""A history written for a reader: short names for branches and values, and nothing that says nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.simulation.clock import MS
+
+LINES_MAX = 600
+WIDTH_MAX = 300
+
+_SHORTER = (
+    (re.compile(r"Branch\(node=(\d+), incarnation=(\d+)\)"), lambda found: f"{found[1]}/{int(found[2]):016x}"[:6]),
+    (re.compile(r"Dot\(branch=([^,]+), seq=(\d+)\)"), r"\1:\2"),
+    (re.compile(r"<\w+\.(\w+): \d+>"), r"\1"),
+    (re.compile(r"PartValue\(rank=(\d+), attempts=(\d+)[^)]*\)"), r"rank \1 try \2"),
+    (re.compile(r"Authority\(epoch=(\d+), node=(\d+)\)"), r"epoch \1/\2"),
+    (re.compile(r", flags=Flags\(hlc=0, data=b''\)|, (meta|blob|data)=b'[^']*'|, \w+=None|, \w+=\(\)"), ""),
+)
+
+
+def show(log: list[tuple[Any, ...]]) -> str:
+    """Write the end of a history: milliseconds, node, what it took in or carried out."""
+    lines = [
+        f"{entry[0] / MS:10.2f}  {entry[1]}  {' '.join(map(_word, entry[2:]))}"
+        for entry in log
+        if type(entry[2]).__name__ != "Tick"
+    ]
+    return "\n".join(lines[-LINES_MAX:])
+
+
+def _word(word: object) -> str:
+    text = word if isinstance(word, str) else repr(word)
+    for pattern, shorter in _SHORTER:
+        text = pattern.sub(shorter, text)
+    return text if len(text) <= WIDTH_MAX else text[:WIDTH_MAX] + "..."
