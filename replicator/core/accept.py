@@ -137,6 +137,7 @@ class Accept:
             if why:
                 out.append(Answer(token, Durability.REFUSED, why))
             elif last_seq <= peer_durable:
+                self._answered = max(last_seq, self._answered)
                 out.append(Answer(token, Durability.REMOTE))
             else:
                 out.append(Answer(token, Durability.LOCAL))

@@ -184,8 +184,9 @@ class Command(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """The owner's work in flight is ended and recorded: answers the Drain effect, each one
-    once, however late and even when the switchover was given up meanwhile."""
+    """The owner's work in flight is ended and recorded: answers the Drain effect."""
+
+    attempt: int = 0  # of that effect; 0: the latest. An answer to a switchover given up earlier counts for nothing
 
 
 Event = (
@@ -265,6 +266,8 @@ class RoleChanged(NamedTuple):
 
 class Drain(NamedTuple):
     """Start no attempt, end those in flight; then tell Drained."""
+
+    attempt: int = 0  # rises by one with each
 
 
 class Note(NamedTuple):

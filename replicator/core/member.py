@@ -374,7 +374,7 @@ class Member:
         self._commands.command(event, self._greeted, self._accept.protection, now, out)
 
     def _drained(self, event: Drained, now: int, out: list[Effect]) -> None:
-        self._commands.drained()
+        self._commands.drained(event.attempt)
         self._commands.advance(self._greeted, now, out)
 
     # --- time -----------------------------------------------------------------------------------------------

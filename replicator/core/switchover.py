@@ -33,7 +33,7 @@ class Commands:
         }
         self._token = 0
         self._is_draining = False
-        self._drains = 0  # asked for and not told to be over; of earlier, given-up switchovers too
+        self._attempt = 0
         self._deadline = 0
         self._target: int | None = None  # own seq by which all results are in; None until drained
         self._awaited: int | None = None  # the token of a switchover whose taker was not heard as active yet
@@ -82,14 +82,13 @@ class Commands:
         self._token, self._is_draining = command.token, True
         self._deadline = now + self._settings.drain_within
         self._target = None
-        self._drains += 1
-        out.append(Drain())
+        self._attempt += 1
+        out.append(Drain(self._attempt))
         return ""
 
-    def drained(self) -> None:
+    def drained(self, attempt: int) -> None:
         """Note that no work is in flight any more: what is written by now is all that the taker must have."""
-        self._drains = max(0, self._drains - 1)
-        if self._is_draining and self._drains == 0:
+        if self._is_draining and attempt in (0, self._attempt):
             self._target = self._journal.seq
 
     def advance(self, session: Session, now: int, out: list[Effect]) -> None:

@@ -159,9 +159,9 @@ class Side:
                 self.told[token] = effect
             case RoleChanged(role):
                 self.roles.append(role)
-            case Drain():
+            case Drain(attempt):
                 if self.is_drain_answered:
-                    self.pair.events.append((self, Drained()))
+                    self.pair.events.append((self, Drained(attempt)))
             case Note():
                 self.notes.append(effect)
             case Stop(why):
