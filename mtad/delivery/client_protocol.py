@@ -203,6 +203,8 @@ class ClientProtocol:
 
     def tls_started(self) -> list[Event]:
         """Begin anew after the handshake: nothing that was said in clear text counts (RFC 3207 §4.2)."""
+        if not self._parser.is_empty:
+            return self.lost("talked before the TLS handshake")
         self._is_tls_awaited = False
         self._is_tls = True
         self._say_ehlo()
@@ -276,10 +278,11 @@ class ClientProtocol:
         """Take what arrived; return what follows from it, in order."""
         if self._is_dead:
             return []
-        if self._is_tls_awaited:
-            return self.lost("talked before the TLS handshake")
         for answer in self._parser.feed(octets):
-            if isinstance(answer, Broken):
+            if self._is_tls_awaited:  # CVE-2011-0411: what stands behind the 220 came in clear text
+                self._events.clear()
+                self._lose("talked before the TLS handshake")
+            elif isinstance(answer, Broken):
                 self._lose(answer.why)
             elif not self._awaited:
                 self._unasked(answer)
@@ -423,9 +426,6 @@ class ClientProtocol:
         self._events.append(Opened())
 
     def _on_starttls(self, reply: Reply, recipient: str) -> None:
-        if not self._parser.is_empty:  # CVE-2011-0411: what stands behind the 220 came in clear text
-            self._lose("talked before the TLS handshake")
-            return
         self._is_tls_awaited = True
         self._events.append(StartTls())
 

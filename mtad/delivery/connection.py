@@ -11,7 +11,11 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import (
+    Any,
+    Protocol,
+    cast,
+)
 
 from mtad.delivery.client_protocol import (
     Accepted,
@@ -194,7 +198,8 @@ class Connection(asyncio.Protocol):
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Do the handshake. Errors: OSError."""
-        assert self._transport is not None
+        if self._transport is None or self._transport.is_closing() or self._core.is_dead:
+            raise ConnectionAbortedError("closed before the handshake")
         hostname = None if self.hop.is_unix or _is_literal(self.hop.name) else self.hop.name
         transport = await self._loop.start_tls(
             self._transport,
@@ -204,7 +209,7 @@ class Connection(asyncio.Protocol):
             ssl_handshake_timeout=self._timeouts.tls_seconds,
             ssl_shutdown_timeout=self._timeouts.reset_seconds,
         )
-        if transport is None:
+        if transport is None or self._core.is_dead:
             raise ConnectionAbortedError("closed in the handshake")
         self._transport = transport
         self._act(self._core.tls_started())
@@ -212,7 +217,7 @@ class Connection(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop has transports of its own
         self._transport = transport
         sock = transport.get_extra_info("socket")
         if sock is not None and not self.hop.is_unix:

@@ -1,0 +1,151 @@
+"""Dialogs of the client protocol, read from `client/*.txt`, with the peer's octets whole and one at a time.
+
+Lines of a dialog:
+  ? key=value ...   the greeting: helo, transport, tls
+  S: / S\\           what the peer sends, with CRLF / without a line end
+  C:                what we must have written since the last C, line by line
+  !                 what the caller asks: mail, rcpt, data, content, reset, quit, abandon, tls, lost
+  =                 the next event
+  #                 a remark
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtad.delivery.client_protocol import (
+    Accepted,
+    ClientProtocol,
+    ContentWanted,
+    Ended,
+    Event,
+    Greeting,
+    Mail,
+    NotOpened,
+    Opened,
+    Settled,
+    StartTls,
+)
+from mtad.mail.reply import Reply
+from mtad.mail.route import TlsLevel, Transport
+
+DIALOGS = sorted((Path(__file__).parent / "client").glob("*.txt"))
+
+_SHOWN: Mapping[type[Any], Callable[[Any], str]] = {
+    Opened: lambda event: "opened",
+    NotOpened: lambda event: f"not opened: {event.reply}",
+    StartTls: lambda event: "handshake",
+    Accepted: lambda event: f"accepted {event.recipient}",
+    Settled: lambda event: (
+        f"{event.recipient} {event.outcome.result}: {event.outcome.reply}"
+        + (" (connection)" if event.is_of_connection else "")
+    ),
+    ContentWanted: lambda event: "content wanted",
+    Ended: lambda event: "ended" if event.is_reusable else "ended, closed",
+}
+
+
+class Dialog:
+    """Plays one dialog."""
+
+    def __init__(self, chunk_octets: int) -> None:
+        self._chunk_octets = chunk_octets
+        self._core = ClientProtocol(Greeting("us.test"))
+        self._mail = Mail("")
+        self._events: list[str] = []
+        self._written: list[str] = []
+
+    def play(self, text: str) -> None:
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        if lines[0].startswith("?"):
+            self._greet(lines.pop(0)[1:])
+        sent = b""
+        for line in lines:
+            mark, rest = line[:2], line[3:]
+            if sent and mark not in ("S:", "S\\"):
+                self._feed(sent)
+                sent = b""
+            if mark == "S:":
+                sent += rest.encode() + b"\r\n"
+            elif mark == "S\\":
+                sent += rest.encode()
+            elif mark == "C:":
+                self._collect()
+                assert self._written, f"nothing was written where {line!r} was due"
+                assert self._written.pop(0) == rest
+            elif mark == "= ":
+                assert self._events, f"no event where {line!r} was due"
+                assert self._events.pop(0) == line[2:]
+            else:
+                self._ask(*shlex.split(line[2:]))
+        if sent:
+            self._feed(sent)
+        self._collect()
+        assert (self._events, self._written) == ([], [])
+
+    def _greet(self, text: str) -> None:
+        words = dict(word.split("=") for word in text.split())
+        transport = Transport(words.get("transport", "smtp"))
+        self._core = ClientProtocol(Greeting("us.test", transport, TlsLevel(words.get("tls", "none"))))
+
+    def _feed(self, octets: bytes) -> None:
+        for start in range(0, len(octets), self._chunk_octets):
+            self._note(self._core.receive(octets[start : start + self._chunk_octets]))
+            self._collect()
+
+    def _collect(self) -> None:
+        written = self._core.to_send().decode()
+        assert not written or written.endswith("\r\n")
+        self._written += written.split("\r\n")[:-1]
+
+    def _note(self, events: list[Event]) -> None:
+        self._events += [_SHOWN[type(event)](event) for event in events]
+
+    def _ask(self, verb: str, *words: str) -> None:
+        if verb == "mail":
+            flags = set(words[1:])
+            size = next((int(flag[5:]) for flag in flags if flag.startswith("size=")), 0)
+            self._mail = Mail(words[0].strip("<>"), "8bit" in flags, "utf8" in flags, size)
+            objection = self._core.objection(self._mail)
+            if objection is not None:
+                self._events.append(f"objection: {objection}")
+            else:
+                self._note(self._core.begin(self._mail))
+        elif verb == "rcpt":
+            self._note(self._core.recipient(words[0], is_utf8=self._mail.is_utf8))
+        elif verb == "abandon":
+            self._note(self._core.abandon(Reply.of(451, "4.3.2", "Stopped")))
+        elif verb == "lost":
+            self._note(self._core.lost("closed"))
+        elif verb == "quit":
+            self._core.quit()
+        else:
+            acts: Mapping[str, Callable[[], list[Event]]] = {
+                "data": self._core.data,
+                "dot": self._core.end_of_data,
+                "reset": self._core.reset,
+                "tls": self._core.tls_started,
+            }
+            self._note(acts[verb]())
+
+
+@pytest.mark.parametrize("path", DIALOGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("chunk_octets", [1, 100000], ids=["octet by octet", "whole"])
+def test_dialog(path: Path, chunk_octets: int) -> None:
+    Dialog(chunk_octets).play(path.read_text())
+
+
+def test_there_are_dialogs() -> None:
+    assert len(DIALOGS) > 25
+
+
+def test_a_dialog_can_fail() -> None:
+    with pytest.raises(AssertionError, match="nothing was written"):
+        Dialog(1).play("S: 220 hi\nC: EHLO us.test\nC: HELO us.test")
+    with pytest.raises(AssertionError, match="no event"):
+        Dialog(1).play("S: 220 hi\n= opened")
