@@ -5,7 +5,7 @@ Exit codes: 0; 1 a start-up check failed (all failures are listed, each with wha
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,10 @@ import typer
 
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
+from mtad.main.version import VERSION
+from mtad.startup.checks import Grade, failed, run_checks
+from mtad.startup.new_node import EVERYWHERE, Asked, NotUnderstood, dns_records, files_to_mention, plan, write_new_node
+from mtad.telemetry.events import LineEvents
 
 EXIT_CHECK_FAILED = 1
 EXIT_CONFIGURATION = 2
@@ -30,7 +34,7 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"mtad {version('mtad')}")
+        typer.echo(f"mtad {VERSION}")
         raise typer.Exit
 
 
@@ -46,11 +50,47 @@ def _mtad(
 def run(
     config: Annotated[Path, typer.Option(envvar="MTAD_CONFIG", help="The configuration file.")] = DEFAULT_CONFIG,
 ) -> None:
-    """Run a node in the foreground until SIGTERM or SIGINT."""
+    """Run a node in the foreground until SIGTERM or SIGINT; it does not start when a start-up check fails."""
     from mtad.main import supervisor  # here, so that the other commands start without gRPC and LMDB
 
     settings = _settings(config)
+    findings = run_checks(settings, LineEvents(style=settings.log.format), datetime.now(UTC))
+    for finding in findings:
+        if finding.grade is not Grade.OK:
+            typer.echo(str(finding), err=True)
+    if failed(findings):
+        typer.echo("mtad does not start: mend what failed above.", err=True)
+        raise typer.Exit(EXIT_CHECK_FAILED)
     raise typer.Exit(supervisor.run(config.absolute(), settings))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
+    hostname: Annotated[str, typer.Option(prompt="Host name of this node", help="Such as mx1.example.org.")],
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A domain to be MX for; may be given several times.", show_default=False)
+    ] = None,
+    peer: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="The other node of the pair, if any.")] = "",
+    listen: Annotated[
+        list[str] | None, typer.Option(help="Where SMTP clients connect; default: port 25 of every address.")
+    ] = None,
+) -> None:
+    """Write a working mtad.toml, policy, keys and certificates, and print the DNS records to publish."""
+    domains = domain or [typer.prompt("Domain that this node is MX for")]
+    new = plan(folder.absolute(), Asked(hostname, domains, peer, listen or EVERYWHERE), datetime.now(UTC).date())
+    if isinstance(new, NotUnderstood):
+        for error in new.errors:
+            typer.echo(f"mtad: {error}", err=True)
+        raise typer.Exit(EXIT_CONFIGURATION)
+    try:
+        write_new_node(new)
+    except OSError as error:
+        typer.echo(f"mtad: {error if isinstance(error, FileExistsError) else f'{folder}: {error.strerror}'}", err=True)
+        raise typer.Exit(EXIT_CONFIGURATION) from None
+    for line in [*files_to_mention(new), "", "Publish:", *dns_records(new), ""]:
+        typer.echo(line)
+    typer.echo(f"Then: mtad run --config {folder}/mtad.toml")
 
 
 @app.command()

@@ -6,7 +6,6 @@ FileExistsError before it has written anything. RFC 6376 §3.3.3 (RSA keys), §3
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 from collections.abc import Sequence
@@ -16,8 +15,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mtad.auth.dkim import BadKey, KeyFile, load_key, record_text
 
 DKIM_KEY_BITS = 2048
 CA_DAYS = 3650
@@ -51,20 +52,12 @@ def make_dkim_key(path: Path) -> None:
 def dkim_record(path: Path) -> str:
     """Return the text of the TXT record that publishes the public half of a DKIM key.
 
-    Errors: OSError, or ValueError when the file holds no RSA or Ed25519 private key.
+    Errors: ValueError when the file holds no key that can be used.
     """
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if isinstance(key, rsa.RSAPrivateKey):
-        kind = "rsa"
-        public = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    elif isinstance(key, ed25519.Ed25519PrivateKey):  # RFC 8463 §4.2: the bare 32 octets
-        kind = "ed25519"
-        public = key.public_key().public_bytes_raw()
-    else:
-        raise ValueError("neither an RSA nor an Ed25519 key")
-    return f"v=DKIM1; k={kind}; p={base64.b64encode(public).decode('ascii')}"
+    key = load_key(KeyFile("", "", path))
+    if isinstance(key, BadKey):
+        raise ValueError(str(key))
+    return record_text(key)
 
 
 def make_ca(folder: Path, *, now: datetime | None = None) -> Ca:

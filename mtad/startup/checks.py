@@ -1,0 +1,252 @@
+"""The checks that must pass before the first port opens: each says what it found and what mends it.
+
+They read files and ask the file system, nothing else; they change nothing but a scratch file of their own. A node with
+a failed check does not start: one without a DKIM key, with a key that others can read, with certificates that its peer
+would refuse. Key sizes: RFC 8301 §3.2.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
+from mtad.auth.dkim import BadKey, KeyFile, load_key
+from mtad.config.settings import Settings
+from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
+from mtad.telemetry.events import Events
+
+RSA_BITS_WISE = 2048
+EXPIRY_WARNING = timedelta(days=14)
+SOCKET_PATH_OCTETS_MAX = 107  # sun_path of unix(7), without its final zero
+MOUNTS = Path("/proc/self/mountinfo")
+_OTHERS_MAY = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO  # a group may read: root's key, the daemon's group
+_WRITERS = stat.S_IWGRP | stat.S_IWOTH
+_MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
+_NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs"})
+
+
+class Grade(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check looked at, what it found, and what mends it ('' when nothing is broken)."""
+
+    check: str
+    grade: Grade
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.grade.value:4} {self.check}: {self.found}" + (f"\n     mend: {self.mend}" if self.mend else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a check may look at."""
+
+    settings: Settings
+    events: Events
+    now: datetime
+
+
+_Check = Callable[[_Look], Iterator[Finding]]
+
+
+def run_checks(settings: Settings, events: Events, now: datetime) -> tuple[Finding, ...]:
+    """Run every check, whatever the others find. `now` is aware of its zone. Errors: none are raised."""
+    look = _Look(settings, events, now)
+    return tuple(finding for check in CHECKS for finding in check(look))
+
+
+def failed(findings: tuple[Finding, ...]) -> bool:
+    """Tell whether the node must not start."""
+    return any(finding.grade is Grade.FAIL for finding in findings)
+
+
+def _dkim(look: _Look) -> Iterator[Finding]:
+    keys = look.settings.dkim.keys
+    if not keys:
+        mend = "`mtad init DIR` makes a key and prints its record; name it in [[dkim.keys]]"
+        yield Finding("dkim", Grade.FAIL, "no DKIM key is configured", mend)
+    for key in keys:
+        name = f"dkim {key.selector}._domainkey.{key.domain}"
+        loaded = load_key(KeyFile(key.domain, key.selector, key.file))
+        if isinstance(loaded, BadKey):
+            yield Finding(name, Grade.FAIL, str(loaded), f"openssl genrsa -out {key.file} 2048; publish its new record")
+            continue
+        size = loaded.private.key_size if isinstance(loaded.private, RSAPrivateKey) else RSA_BITS_WISE
+        if size < RSA_BITS_WISE:
+            mend = f"make one of {RSA_BITS_WISE} bits under a new selector"
+            yield Finding(name, Grade.WARN, f"{key.file} has only {size} bits", mend)
+        yield _private(name, key.file) or Finding(name, Grade.OK, f"{key.file} is a usable key")
+
+
+def _tls(look: _Look) -> Iterator[Finding]:
+    smtp, hostname = look.settings.smtp, look.settings.node.hostname
+    if smtp.tls_cert is None or smtp.tls_key is None:
+        mend = "give smtp.tls_cert and smtp.tls_key"
+        yield Finding("tls", Grade.WARN, "no certificate: STARTTLS is not offered", mend)
+        return
+    pair = load_pair(smtp.tls_cert, smtp.tls_key)
+    if isinstance(pair, BadCertificate):
+        yield Finding("tls", Grade.FAIL, str(pair), "give the certificate chain and its key, both PEM")
+        return
+    renewal = f"get a new certificate for {hostname}"
+    yield from _validity("tls", pair, look.now, renewal)
+    if not pair.is_for(hostname):
+        names = ", ".join(pair.names) or "nobody"
+        yield Finding("tls", Grade.WARN, f"{pair.file} is for {names}, not for {hostname}", renewal)
+    yield _private("tls", smtp.tls_key) or Finding("tls", Grade.OK, f"{pair.file} and its key fit")
+
+
+def _replication(look: _Look) -> Iterator[Finding]:
+    replication, name = look.settings.replication, look.settings.node.name
+    if replication is None:
+        mend = "`mtad init DIR --peer NAME=HOST:PORT` writes the files of a pair"
+        yield Finding("replication", Grade.WARN, "no pair: the queue has one copy", mend)
+        return
+    remake = "`mtad init` makes a CA and both members' certificates"
+    authority = load_authority(replication.ca)
+    pair = load_pair(replication.cert, replication.key)
+    for loaded in (authority, pair):
+        if isinstance(loaded, BadCertificate):
+            yield Finding("replication", Grade.FAIL, str(loaded), remake)
+    if isinstance(authority, Certificate):
+        yield from _validity("replication", authority, look.now, remake)
+    if isinstance(pair, Certificate):
+        yield from _validity("replication", pair, look.now, remake)
+        if not pair.is_for(name):
+            found = f"{pair.file} is for {', '.join(pair.names) or 'nobody'}, not for node.name {name}"
+            yield Finding("replication", Grade.FAIL, found, remake)
+        if isinstance(authority, Certificate) and not pair.is_signed_by(authority):
+            found = f"{pair.file} is not signed by {authority.file}"
+            yield Finding("replication", Grade.FAIL, found, remake)
+        yield _private("replication", replication.key) or Finding(
+            "replication", Grade.OK, f"{pair.file} names {name} and fits its key"
+        )
+
+
+def _delivery_ca(look: _Look) -> Iterator[Finding]:
+    path = look.settings.delivery.tls_ca
+    if path is not None:
+        authority = load_authority(path)
+        if isinstance(authority, BadCertificate):
+            yield Finding("delivery.tls_ca", Grade.FAIL, str(authority), "give a PEM file of CA certificates")
+        else:
+            yield Finding("delivery.tls_ca", Grade.OK, f"{path} is readable")
+
+
+def _data_dir(look: _Look) -> Iterator[Finding]:
+    path = look.settings.node.data_dir
+    problem = _write_problem(path)
+    if problem:
+        yield Finding("data", Grade.FAIL, f"{path}: {problem}", f"install -d -m 700 {path}, owned by mtad's user")
+        return
+    kind = filesystem_type(path)
+    usage = shutil.disk_usage(path)
+    used_percent = 100 * (usage.total - usage.free) // max(1, usage.total)
+    if kind in _NETWORK_TYPES:
+        found = f"{path} is on {kind}, where the queue's locks and fsync cannot be trusted"
+        yield Finding("data", Grade.FAIL, found, "give a folder on a local disk as node.data_dir")
+        return
+    if kind in _MEMORY_TYPES:
+        found = f"{path} is on {kind}: a power failure loses this copy of the queue"
+        yield Finding("data", Grade.WARN, found, "give a folder on a disk as node.data_dir")
+    if used_percent >= look.settings.queue.full_percent:
+        found = f"the disk of {path} is {used_percent} % full: new mail gets 452"
+        yield Finding("data", Grade.WARN, found, "free space, or move node.data_dir")
+    yield Finding("data", Grade.OK, f"{path} takes writes, on {kind or 'a file system of unknown type'}")
+
+
+def _run_dir(look: _Look) -> Iterator[Finding]:
+    path, socket = look.settings.node.run_dir, look.settings.node.admin_socket
+    if len(os.fsencode(socket)) > SOCKET_PATH_OCTETS_MAX:
+        found = f"{socket} is longer than the {SOCKET_PATH_OCTETS_MAX} octets of a socket's path"
+        yield Finding("run", Grade.FAIL, found, "give a shorter node.run_dir")
+        return
+    problem = _write_problem(path)
+    if not problem and path.stat().st_mode & _WRITERS and not path.stat().st_mode & stat.S_ISVTX:
+        problem = f"others can write there (mode {stat.S_IMODE(path.stat().st_mode):04o})"
+    if problem:
+        yield Finding("run", Grade.FAIL, f"{path}: {problem}", f"install -d -m 750 {path}, owned by mtad's user")
+        return
+    yield Finding("run", Grade.OK, f"{path} takes sockets")
+
+
+def _policy(look: _Look) -> Iterator[Finding]:
+    path = look.settings.policy.file or DEFAULT_POLICY
+    loaded = Policy.load(path, PolicySettings(look.settings.node.domains), look.events)
+    if isinstance(loaded, PolicyErrors):
+        for error in loaded.errors:
+            yield Finding("policy", Grade.FAIL, str(error), "mend the script, or leave policy.file out")
+        return
+    yield Finding("policy", Grade.OK, f"{path} compiles")
+
+
+CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _delivery_ca, _data_dir, _run_dir, _policy)
+
+
+def _private(check: str, path: Path) -> Finding | None:
+    """Return what is wrong with a private file's mode; the file is known to be readable."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS_MAY:
+        return Finding(check, Grade.FAIL, f"{path} is open to others (mode {mode:04o})", f"chmod 600 {path}")
+    return None
+
+
+def _validity(check: str, certificate: Certificate, now: datetime, mend: str) -> Iterator[Finding]:
+    day = "%Y-%m-%d"
+    if now < certificate.not_before:
+        found = f"{certificate.file} is not valid before {certificate.not_before:{day}}"
+        yield Finding(check, Grade.FAIL, found, f"{mend}, or set the clock")
+    elif now >= certificate.not_after:
+        yield Finding(check, Grade.FAIL, f"{certificate.file} expired on {certificate.not_after:{day}}", mend)
+    elif now >= certificate.not_after - EXPIRY_WARNING:
+        yield Finding(check, Grade.WARN, f"{certificate.file} expires on {certificate.not_after:{day}}", mend)
+
+
+def _write_problem(folder: Path) -> str:
+    """Return why nothing can be kept in a folder; '' when a file could be written and synced there."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".mtad-check-") as scratch:
+            scratch.write(b"x")
+            scratch.flush()
+            os.fsync(scratch.fileno())
+    except OSError as error:
+        return error.strerror or "cannot be written"
+    return ""
+
+
+def filesystem_type(path: Path, mounts: Path = MOUNTS) -> str:
+    """Return the type of the file system that holds the path, as mountinfo says (proc(5)); '' when unknown."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    real = path.resolve()
+    best, kind = -1, ""
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        fields = left.split(" ")
+        if len(fields) < 5 or not right:
+            continue
+        point = Path(fields[4].replace("\\040", " "))
+        if real.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), right.split(" ")[0]
+    return kind

@@ -1,0 +1,225 @@
+"""Writes all that a new node needs to run: mtad.toml, policy, keys, certificates; and the same for its peer.
+
+A pair shares the DKIM key, the policy and the CA. The peer's files lie in a folder of their own, to be moved to its
+machine. Nothing that exists is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mtad.admission.policy import DEFAULT_POLICY
+from mtad.auth.dkim import record_strings
+from mtad.config.forms import DOMAIN, ENDPOINT, HOSTNAME, LISTENER, NAME, Address, Form, Unfit
+from mtad.config.show import toml_value
+from mtad.startup.provision import (
+    dkim_record,
+    make_ca,
+    make_dkim_key,
+    make_member_certificate,
+    make_private_folder,
+    make_server_certificate,
+    write_private,
+)
+
+REPLICATION_PORT = 7250
+GROUP = "mail"
+EVERYWHERE = ("0.0.0.0:25", "[::]:25")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of the pair, or the only one."""
+
+    name: str
+    id: int
+    hostname: str
+    replication: Address  # where its peer reaches it
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """What `mtad init` was told. `listen` holds texts as they stand in mtad.toml."""
+
+    folder: Path
+    member: Member
+    peer: Member | None
+    domains: tuple[str, ...]
+    selector: str
+    listen: tuple[str, ...]
+
+    @property
+    def peer_folder(self) -> Path | None:
+        """Where the peer's files are written."""
+        return self.folder / f"for-{self.peer.name}" if self.peer is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the operator wrote, not yet read."""
+
+    hostname: str
+    domains: Sequence[str]
+    peer: str = ""  # NAME=HOST:PORT
+    listen: Sequence[str] = EVERYWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Everything that is wrong with what the operator wrote; never empty."""
+
+    errors: tuple[str, ...]
+
+
+def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
+    """Read what the operator wrote. The node is named after the first label of its host name."""
+    errors: list[str] = []
+
+    def take(what: str, form: Form, text: str) -> Any:
+        taken = form.read(text)
+        if isinstance(taken, Unfit):
+            errors.append(f"{what} {text!r} {taken.why}; allowed: {form.allowed}")
+        return taken
+
+    hostname = take("--hostname", HOSTNAME, asked.hostname)
+    domains = [take("--domain", DOMAIN, domain) for domain in asked.domains]
+    listen = [take("--listen", LISTENER, address) for address in asked.listen]
+    peer_name, _, peer_address = asked.peer.partition("=")
+    if asked.peer:
+        take("--peer", NAME, peer_name)
+        address = take(
+            "--peer", ENDPOINT, peer_address if ":" in peer_address else f"{peer_address}:{REPLICATION_PORT}"
+        )
+    if not errors and peer_name == hostname.partition(".")[0]:
+        errors.append(f"--peer {peer_name!r} is this node's own name")
+    if errors:
+        return NotUnderstood(tuple(errors))
+    name, _, domain = hostname.partition(".")
+    port = address.port if asked.peer else REPLICATION_PORT
+    is_named = asked.peer and isinstance(HOSTNAME.read(address.host), str)
+    peer_hostname = address.host if is_named else f"{peer_name}.{domain}"
+    return NewNode(
+        folder=folder,
+        member=Member(name, 1, hostname, Address(hostname, port)),
+        peer=Member(peer_name, 2, peer_hostname, address) if asked.peer else None,
+        domains=tuple(dict.fromkeys(domains)),
+        selector=f"m{today:%Y%m}",
+        listen=tuple(map(str, listen)),
+    )
+
+
+def write_new_node(new: NewNode) -> None:
+    """Write everything. Errors: FileExistsError before anything of that file is written; OSError."""
+    if (new.folder / "mtad.toml").exists():
+        raise FileExistsError(f"{new.folder / 'mtad.toml'} exists and is not overwritten")
+    make_private_folder(new.folder)
+    make_dkim_key(new.folder / "keys" / "dkim.key")
+    _write_member(new, new.folder, new.member, new.peer)
+    peer_folder = new.peer_folder
+    if new.peer is None or peer_folder is None:
+        return
+    write_private(peer_folder / "keys" / "dkim.key", (new.folder / "keys" / "dkim.key").read_bytes())
+    _write_member(new, peer_folder, new.peer, new.member)
+    ca = make_ca(new.folder / "replication")
+    for member, folder in ((new.member, new.folder), (new.peer, peer_folder)):
+        make_member_certificate(ca, member.name, folder / "replication")
+    write_private(peer_folder / "replication" / "ca.pem", ca.certificate.read_bytes())
+
+
+def _write_member(new: NewNode, folder: Path, member: Member, peer: Member | None) -> None:
+    for name in ("data", "run"):
+        make_private_folder(folder / name)
+    make_server_certificate(member.hostname, folder / "tls")
+    write_private(folder / "policy.sieve", DEFAULT_POLICY.read_bytes())
+    write_private(folder / "mtad.toml", render(new, member, peer).encode())
+
+
+def render(new: NewNode, member: Member, peer: Member | None) -> str:
+    """Return one member's mtad.toml."""
+    return _NODE.format(
+        name=toml_value(member.name),
+        id=member.id,
+        hostname=toml_value(member.hostname),
+        domains=toml_value(list(new.domains)),
+        listen=toml_value(list(new.listen)),
+        tls_cert=toml_value(f"tls/{member.hostname}.pem"),
+        tls_key=toml_value(f"tls/{member.hostname}.key"),
+        domain=toml_value(new.domains[0]),
+        selector=toml_value(new.selector),
+    ) + (_render_pair(member, peer) if peer is not None else _ALONE)
+
+
+def _render_pair(member: Member, peer: Member) -> str:
+    reached = {"name": peer.name, "id": peer.id, "address": str(peer.replication)}
+    return _PAIR.format(
+        group=toml_value(GROUP),
+        listen=toml_value(f"0.0.0.0:{member.replication.port}"),
+        cert=toml_value(f"replication/{member.name}.pem"),
+        key=toml_value(f"replication/{member.name}.key"),
+        peer=toml_value(reached),
+    )
+
+
+def dns_records(new: NewNode) -> list[str]:
+    """Return the records to publish, as lines of a zone file (RFC 1035 §5.1)."""
+    text = " ".join(f'"{part}"' for part in record_strings(dkim_record(new.folder / "keys" / "dkim.key")))
+    members = [new.member] if new.peer is None else [new.member, new.peer]
+    records: list[str] = []
+    for domain in new.domains:
+        records += [f"{domain}. IN MX {10 * member.id} {member.hostname}." for member in members]
+        records.append(f'{domain}. IN TXT "v=spf1 mx -all"')
+    return [*records, f"{new.selector}._domainkey.{new.domains[0]}. IN TXT ( {text} )"]
+
+
+def files_to_mention(new: NewNode) -> Sequence[str]:
+    """Return what the operator should know of the files, one sentence a line."""
+    told = [f"{new.folder}/mtad.toml and all that it names are written."]
+    if new.peer is not None:
+        told.append(f"Move {new.peer_folder} to {new.peer.hostname}: it is {new.peer.name}'s, with private keys.")
+        told.append(f"Keep {new.folder}/replication/ca.key offline: it makes further members' certificates.")
+    told.append("The certificates in tls/ are self-signed; put a public CA's in their place when you have them.")
+    return told
+
+
+_NODE = """\
+# How this node runs. Every setting: docs/reference/configuration.md. What happens to mail: policy.sieve.
+# Relative paths start at this folder.
+
+[node]
+name = {name}
+id = {id}
+hostname = {hostname}
+domains = {domains}  # this node is MX for them
+data_dir = "data"  # the queue; a real disk
+run_dir = "run"
+
+[smtp]
+listen = {listen}
+tls_cert = {tls_cert}
+tls_key = {tls_key}
+
+[policy]
+file = "policy.sieve"
+
+[[dkim.keys]]
+domain = {domain}
+selector = {selector}
+file = "keys/dkim.key"
+"""
+_PAIR = """
+# The pair: a message is on both nodes' disks before its client hears 250.
+[replication]
+group = {group}
+listen = {listen}
+ca = "replication/ca.pem"
+cert = {cert}
+key = {key}
+peer = {peer}
+"""
+_ALONE = """
+# Without a [replication] table the queue has one copy. `mtad init DIR --peer NAME=HOST:PORT` writes a pair's files.
+"""
