@@ -21,7 +21,6 @@ from mtad.spool.local import ACTS, FAR_MS, LocalSpool, NodeStatus
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
 
-COPIES_PROTECTED = 2
 _STATE_NAMES = {
     Rank.QUEUED: "queued",
     Rank.DEFERRED: "deferred",
@@ -177,7 +176,7 @@ def _peer(status: NodeStatus) -> admin_pb2.Peer:
         lag_records=peer.lag_records,
         lag_octets=peer.lag_octets,
         lag_seconds=peer.lag_seconds,
-        durability="remote-durable" if status.durability == COPIES_PROTECTED else "local",
+        durability="remote-durable" if status.protection == "protected" else "local",
         role=peer.role,
         problem=peer.problem,
     )

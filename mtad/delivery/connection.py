@@ -11,11 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import (
-    Any,
-    Protocol,
-    cast,
-)
+from typing import Any, Protocol, cast
 
 from mtad.delivery.client_protocol import (
     Accepted,

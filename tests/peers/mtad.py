@@ -194,7 +194,7 @@ def _lay(folder: Path, count: int) -> list[MtadNode]:
     nodes = []
     for index in range(count):
         node = MtadNode(folder / NAMES[index], free_port(), NAMES[index], index + 1)
-        for path in (node.folder, node.store):
+        for path in (node.folder, node.store, node.folder / "run"):
             provision.make_private_folder(path)
         nodes.append(node)
     return nodes
