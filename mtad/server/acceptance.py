@@ -71,18 +71,16 @@ class Acceptance:
 
     async def accept(self, transaction: Transaction, reader: ContentReader, *, session_id: str) -> Step:
         """Take what the reader has read to its end, and return the final reply."""
-        step: Step | None = None
+        ready: bytes | Step
         try:
             ready = await self._check(transaction, reader)
-            if isinstance(ready, Step):
-                step = ready
-                await transaction.abort()
-            else:
-                step = Step(await self._deliver(transaction, ready))
-        except Exception:  # noqa: BLE001 - boundary of a message: whatever fails, the client keeps it and comes again
-            emit_fault(self._events, session=session_id, trace=transaction.queue_id, stage="content")
-            # A refusal stands although the next hop could not be told; a fault says nothing of the message.
-            step = step or Step(local_fault(transaction.queue_id))
+        except Exception:  # noqa: BLE001 - boundary of a message: our fault is never the client's, which comes again
+            ready = self._fault(transaction, session_id, "check")
+        try:
+            step = await self._end(transaction, ready)
+        except Exception:  # noqa: BLE001 - the same; what next hops have taken they may get once more
+            fault = self._fault(transaction, session_id, "deliver")
+            step = ready if isinstance(ready, Step) else fault
         envelope = transaction.envelope
         self._events.emit(
             "mail.accepted" if step.reply.is_positive else "mail.refused",
@@ -96,6 +94,17 @@ class Acceptance:
         )
         return step
 
+    async def _end(self, transaction: Transaction, ready: bytes | Step) -> Step:
+        if isinstance(ready, Step):
+            await transaction.abort()
+            return ready
+        return Step(await self._deliver(transaction, ready))
+
+    def _fault(self, transaction: Transaction, session_id: str, stage: str) -> Step:
+        """Log the exception that is being handled, and return the reply that says nothing of it."""
+        emit_fault(self._events, session=session_id, trace=transaction.queue_id, stage=stage)
+        return Step(local_fault(transaction.queue_id))
+
     # Before anything is delivered.
 
     async def _check(self, transaction: Transaction, reader: ContentReader) -> bytes | Step:
@@ -108,6 +117,13 @@ class Acceptance:
         envelope = transaction.envelope
         verdict = await self._rooms.policy.data(envelope, content)
         if verdict.reply is not None:
+            self._events.emit(
+                "policy.refused",
+                queue_id=transaction.queue_id,
+                stage="data",
+                reply=str(verdict.reply),
+                why=verdict.log,
+            )
             return Step(with_status(verdict.reply), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
         if verdict.is_discarded or not transaction.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))

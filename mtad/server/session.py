@@ -111,10 +111,8 @@ class Session:
         client = Client(self._client.address, self._client.port, is_tls=True)
         return type(self)(self._service, client, is_trusted=self._is_trusted)
 
-    async def greeting(self, *, is_ahead: bool) -> Step:
-        """Return the first reply; `is_ahead` tells that the client has spoken before it."""
-        if is_ahead:
-            return _AHEAD
+    async def greeting(self) -> Step:
+        """Return the first reply."""
         try:
             verdict = await self._service.rooms.policy.connect(self._client)
         except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again

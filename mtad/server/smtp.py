@@ -145,7 +145,7 @@ class Connection(SMTP):
 
     async def _converse(self) -> None:
         self._set_deadline(self._service.limits.seconds.answer)
-        step: Step | None = await self.conversation.greeting(is_ahead=self._is_ahead)
+        step: Step | None = await self.conversation.greeting()
         while step is not None:
             await self._send(step.reply)
             if step.then is Then.CLOSE:

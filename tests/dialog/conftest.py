@@ -1,0 +1,74 @@
+"""Servers for dialogs: made of fakes, on a wire in memory or on a loopback socket."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from mtad.server.limits import Limits
+from mtad.server.listener import Identity, Server
+from mtad.telemetry.events import CollectedEvents
+from tests.dialog.wires import MemoryWire, SocketWire, Wire, listening_socket
+from tests.fakes.server_rooms import FakeRooms
+
+HOSTNAME = "mx.here.example"
+
+
+@dataclass
+class House:
+    """A server with its fakes, and the wires to it."""
+
+    server: Server
+    rooms: FakeRooms
+    events: CollectedEvents
+    port: int = 0
+    wires: list[Wire] = field(default_factory=list)
+
+    def wire(self, address: str = "192.0.2.1") -> MemoryWire:
+        """Connect without a network."""
+        wire = MemoryWire(self.server, (address, 40000))
+        self.wires.append(wire)
+        return wire
+
+    async def socket(self) -> SocketWire:
+        """Connect over the loopback interface."""
+        wire = await SocketWire.connect(self.port)
+        self.wires.append(wire)
+        return wire
+
+
+Build = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def build() -> AsyncIterator[Build]:
+    """Build servers; all is stopped after the test, and whatever a session failed to end shows then."""
+    houses: list[House] = []
+
+    async def make(
+        rooms: FakeRooms | None = None,
+        limits: Limits | None = None,
+        events: CollectedEvents | None = None,
+        tls_context: ssl.SSLContext | None = None,
+        is_utf8_offered: bool = False,
+    ) -> House:
+        rooms, events = rooms or FakeRooms(), events or CollectedEvents()
+        identity = Identity(HOSTNAME, tls_context, is_utf8_offered)
+        server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock())
+        listening = listening_socket()
+        await server.start([listening])
+        houses.append(House(server, rooms, events, listening.getsockname()[1]))
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        for wire in house.wires:
+            await wire.close()
+        if house.rooms.delivery.gate is not None:
+            house.rooms.delivery.gate.set()
+        await house.server.stop(5)
+        assert house.server.sessions_count == 0
+        assert house.server.octets_in_flight == 0

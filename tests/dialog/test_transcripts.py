@@ -1,0 +1,26 @@
+"""Every transcript, in memory whole and octet by octet, and over a socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialog.conftest import Build
+from tests.dialog.transcript import Transcript
+
+TRANSCRIPTS = sorted(Path(__file__).with_name("transcripts").glob("*.txt"))
+
+
+def test_there_are_transcripts() -> None:
+    assert len(TRANSCRIPTS) > 20
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("manner", ["whole", "octet-by-octet", "socket"])
+async def test_transcript(path: Path, manner: str, build: Build) -> None:
+    transcript = Transcript.read(path)
+    scene = transcript.scene()
+    house = await build(scene.rooms, scene.limits, scene.events)
+    wire = await house.socket() if manner == "socket" else house.wire()
+    await transcript.play(wire, scene, is_octet_by_octet=manner == "octet-by-octet")
