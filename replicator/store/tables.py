@@ -86,8 +86,12 @@ class WriteTables:
                 self._delete("due", layout.due_key(known.due, item.key, part))
             if value.rank < self._terminal_rank:
                 self._put("due", layout.due_key(value.due, item.key, part), part)
-        if are_terminal(item.parts, self._terminal_rank) and not are_terminal(before, self._terminal_rank):
-            self._put("finished", item.key, layout.dot_key(item.put))
+        is_finished = are_terminal(item.parts, self._terminal_rank)
+        if is_finished != are_terminal(before, self._terminal_rank):
+            if is_finished:
+                self._put("finished", item.key, layout.dot_key(item.put))
+            else:  # a part that nobody had told of has come
+                self._delete("finished", item.key)
 
     def delete_item(self, was: Item) -> None:
         """Remove an item, its blob and all that points to it."""

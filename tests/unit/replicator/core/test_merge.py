@@ -1,0 +1,205 @@
+"""What one record does to what a member holds, rule by rule."""
+
+import pytest
+
+from replicator.core import merge
+from replicator.core.events import SnapshotItem
+from replicator.core.merge import Change
+from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Kind, PartValue, Record
+from tests.fakes.model_store import ModelTables
+from tests.fakes.pair import TERMINAL, part, put
+
+A = Branch(0, 7)
+B = Branch(1, 9)
+PUT = Dot(A, 1)
+WAITING = PartValue(0, 0, 0, 0, b"")
+
+
+def apply(tables: ModelTables, branch: Branch, *records: Record) -> list[merge.Applied]:
+    """Apply records at the next positions of a branch."""
+    return [merge.apply(tables, Dot(branch, tables.position(branch) + 1), record, TERMINAL) for record in records]
+
+
+def changes(applied: list[merge.Applied]) -> list[Change]:
+    return [one.change for one in applied]
+
+
+def done(key: str) -> Record:
+    return Record(Kind.DONE, key.encode(), PUT)
+
+
+def snapshot_item(blob: bytes | None = b"content", kind: Kind = Kind.PUT) -> SnapshotItem:
+    parts = ((b"part", WAITING),) if kind is not Kind.DONE else ()
+    return SnapshotItem(b"x", PUT, parts, NO_FLAGS, b"meta", blob, kind)
+
+
+def test_an_item_lives_from_its_put_to_its_done() -> None:
+    tables = ModelTables()
+    came = apply(tables, A, put("x"), part("x", PUT, 1), part("x", PUT, 2), done("x"))
+    assert changes(came) == [Change.ADDED, Change.CHANGED, Change.CHANGED, Change.REMOVED]
+    assert [one.is_finished for one in came] == [False, False, True, False]
+    assert tables.held == {}
+    assert tables.blobs == {}
+    assert tables.orphaned == {}
+    assert tables.vector == {A: 4}
+
+
+def test_parts_only_rise() -> None:
+    tables = ModelTables()
+    came = apply(tables, A, put("x"), part("x", PUT, 2, hlc=5), part("x", PUT, 1, hlc=9))
+    assert changes(came)[-1] is Change.NOTHING
+    assert tables.held[b"x"].parts[b"part"].rank == 2
+
+
+def test_flags_are_the_last_written_and_ties_go_to_the_larger_data() -> None:
+    tables = ModelTables()
+    written = [Flags(5, b"a"), Flags(4, b"z"), Flags(5, b"b")]
+    apply(tables, A, put("x"), *(Record(Kind.FLAGS, b"x", PUT, flags=flags) for flags in written))
+    assert tables.held[b"x"].flags == Flags(5, b"b")
+
+
+def test_what_was_applied_before_touches_nothing() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"), part("x", PUT, 1))
+    again = merge.apply(tables, Dot(A, 1), put("x"), TERMINAL)
+    assert again.change is Change.HELD
+    assert tables.held[b"x"].parts[b"part"].rank == 1
+    assert tables.vector == {A: 2}
+
+
+def test_a_gap_is_refused() -> None:
+    tables = ModelTables()
+    with pytest.raises(merge.SequenceGapError):
+        merge.apply(tables, Dot(A, 2), put("x"), TERMINAL)
+
+
+def test_a_key_is_never_used_twice() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"))
+    with pytest.raises(merge.KeyTakenError):
+        apply(tables, B, put("x"))
+    with pytest.raises(merge.KeyTakenError):
+        merge.merge_item(tables, snapshot_item()._replace(put=Dot(B, 1)), TERMINAL)
+
+
+def test_a_record_before_its_put_waits_for_it() -> None:
+    tables = ModelTables()
+    flags = Record(Kind.FLAGS, b"x", PUT, flags=Flags(3, b"hold"))
+    assert changes(apply(tables, B, part("x", PUT, 1), flags)) == [Change.ORPHANED, Change.ORPHANED]
+    assert tables.held == {}
+    apply(tables, A, put("x"))
+    assert tables.held[b"x"].parts[b"part"].rank == 1
+    assert tables.held[b"x"].flags == Flags(3, b"hold")
+    assert tables.orphaned == {}
+
+
+def test_a_put_that_completes_what_waited_is_finished() -> None:
+    tables = ModelTables()
+    apply(tables, B, part("x", PUT, TERMINAL))
+    assert apply(tables, A, put("x"))[0].is_finished
+
+
+def test_a_put_after_its_done_is_skipped() -> None:
+    tables = ModelTables()
+    came = apply(tables, B, done("x"), part("x", PUT, 1))
+    assert changes(came) == [Change.ORPHANED, Change.NOTHING]
+    assert changes(apply(tables, A, put("x"))) == [Change.NOTHING]
+    assert tables.held == {}
+    assert tables.orphaned == {}
+    assert tables.vector == {A: 1, B: 2}
+
+
+def test_a_record_about_what_was_finished_is_ignored() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"), done("x"))
+    assert changes(apply(tables, B, part("x", PUT, 1), done("x"))) == [Change.NOTHING, Change.NOTHING]
+    assert tables.orphaned == {}
+
+
+def test_a_record_about_an_older_item_of_the_key_leaves_the_newer_one() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"), done("x"), put("x"))
+    apply(tables, B, done("x"), part("x", PUT, 3))
+    assert tables.held[b"x"].put == Dot(A, 3)
+    assert tables.held[b"x"].parts[b"part"].rank == 0
+
+
+def test_a_void_covers_its_put_and_drops_what_waited() -> None:
+    tables = ModelTables()
+    apply(tables, B, part("x", PUT, 1))
+    assert changes(apply(tables, A, Record(Kind.VOID, b"x"))) == [Change.NOTHING]
+    assert tables.held == {}
+    assert tables.orphaned == {}
+    assert tables.vector == {A: 1, B: 1}
+
+
+def test_a_void_ends_an_item_that_an_unended_snapshot_brought() -> None:
+    tables = ModelTables()
+    merge.merge_item(tables, snapshot_item(), TERMINAL)
+    assert changes(apply(tables, A, Record(Kind.VOID, b"x"))) == [Change.REMOVED]
+
+
+def test_an_abort_takes_an_item_back() -> None:
+    tables = ModelTables()
+    came = apply(tables, A, put("x"), Record(Kind.ABORT, b"x", PUT))
+    assert changes(came) == [Change.ADDED, Change.REMOVED]
+
+
+def test_an_item_without_parts_is_not_finished_by_itself() -> None:
+    tables = ModelTables()
+    assert not apply(tables, A, Record(Kind.PUT, b"x"))[0].is_finished
+
+
+def test_a_snapshot_item_is_added_unless_it_was_finished_here() -> None:
+    fresh, knowing = ModelTables(), ModelTables()
+    apply(knowing, A, put("x"), done("x"))
+    assert merge.merge_item(fresh, snapshot_item(), TERMINAL).change is Change.ADDED
+    assert fresh.vector == {}
+    assert merge.merge_item(knowing, snapshot_item(), TERMINAL).change is Change.NOTHING
+    assert knowing.held == {}
+
+
+def test_a_snapshot_item_without_blob_is_joined_but_never_added() -> None:
+    holding, fresh = ModelTables(), ModelTables()
+    apply(holding, A, put("x"))
+    raised = snapshot_item(None)._replace(parts=((b"part", PartValue(1, 1, 1, 0, b"")),))
+    assert merge.merge_item(holding, raised, TERMINAL).change is Change.CHANGED
+    assert holding.blobs[b"x"] == b"content"
+    with pytest.raises(merge.BlobMissingError):
+        merge.merge_item(fresh, snapshot_item(None), TERMINAL)
+
+
+def test_what_ended_between_a_snapshots_item_and_its_put_stays_ended() -> None:
+    tables = ModelTables()
+    merge.merge_item(tables, snapshot_item(), TERMINAL)
+    assert changes(apply(tables, B, done("x"))) == [Change.REMOVED]
+    assert merge.merge_item(tables, snapshot_item(), TERMINAL).change is Change.NOTHING  # the snapshot, once more
+    assert changes(apply(tables, A, put("x"))) == [Change.NOTHING]
+    assert tables.held == {}
+
+
+def test_a_snapshot_tells_what_its_sender_knows_of_items_that_it_lacks() -> None:
+    ended, raised = ModelTables(), ModelTables()
+    for tables in (ended, raised):
+        apply(tables, A, put("x"))
+    merge.merge_item(ended, snapshot_item(None, Kind.DONE), TERMINAL)
+    assert ended.held == {}
+    said = snapshot_item(None, Kind.PART)._replace(parts=((b"part", PartValue(1, 1, 1, 0, b"")),))
+    merge.merge_item(raised, said, TERMINAL)
+    assert raised.held[b"x"].parts[b"part"].rank == 1
+
+
+def test_the_end_of_a_snapshot_drops_what_the_sender_finished_and_nothing_else() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("finished there"), put("held there"), put("never seen there"))
+    dropped = merge.end_snapshot(tables, {A: 2, B: 4}, frozenset([b"held there"]))
+    assert [one.key for one in dropped] == [b"finished there"]
+    assert sorted(tables.held) == [b"held there", b"never seen there"]
+    assert tables.vector == {A: 3, B: 4}
+
+
+def test_the_end_of_a_snapshot_forgets_what_it_made_certain() -> None:
+    tables = ModelTables()
+    apply(tables, B, done("x"), Record(Kind.DONE, b"y", Dot(A, 9)))
+    merge.end_snapshot(tables, {A: 3}, frozenset())
+    assert list(tables.orphaned) == [Dot(A, 9)]
