@@ -6,6 +6,7 @@ FileExistsError before it has written anything. RFC 6376 §3.3.3 (RSA keys), §3
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 from collections.abc import Sequence
@@ -121,8 +122,11 @@ def make_server_certificate(hostname: str, folder: Path, *, now: datetime | None
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder of 0700, with its parents; one that exists is left as it is."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder of 0700, and its parents alike; what exists is left as it is."""
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def write_private(path: Path, octets: bytes) -> None:

@@ -152,3 +152,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert not (tmp_path / "mx.example.org.key").exists()
     with pytest.raises(FileExistsError):
         provision.write_private(tmp_path / "dkim.pem", b"new")
+
+
+def test_every_folder_that_is_made_is_private(tmp_path: Path) -> None:
+    provision.make_private_folder(tmp_path / "a" / "b" / "c")
+    assert [mode(tmp_path / each) for each in ("a", "a/b", "a/b/c")] == [0o700] * 3
+    (tmp_path / "a").chmod(0o755)
+    provision.make_private_folder(tmp_path / "a")
+    assert mode(tmp_path / "a") == 0o755
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        provision.make_private_folder(tmp_path / "file")

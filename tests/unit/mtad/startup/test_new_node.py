@@ -1,0 +1,116 @@
+"""What the operator writes becomes a plan or all its errors; what is written works and publishes right."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dns.rdatatype
+import dns.zone
+import pytest
+
+from mtad.config.forms import Address
+from mtad.config.read import read
+from mtad.config.settings import Settings
+from mtad.startup.new_node import (
+    Asked,
+    Member,
+    NewNode,
+    NotUnderstood,
+    dns_records,
+    files_to_mention,
+    plan,
+    write_new_node,
+)
+from mtad.startup.provision import dkim_record
+
+TODAY = date(2026, 11, 22)
+
+
+def planned(folder: Path, asked: Asked) -> NewNode:
+    new = plan(folder, asked, TODAY)
+    assert isinstance(new, NewNode), new
+    return new
+
+
+def test_a_pair_is_planned(tmp_path: Path) -> None:
+    new = planned(tmp_path, Asked("MX1.example.org", ["Example.org", "example.org"], "mx2=mx2.example.org:7300"))
+    assert new.member == Member("mx1", 1, "mx1.example.org", Address("mx1.example.org", 7300))
+    assert new.peer == Member("mx2", 2, "mx2.example.org", Address("mx2.example.org", 7300))
+    assert (new.domains, new.selector) == (("example.org",), "m202611")
+    assert new.listen == ("0.0.0.0:25", "[::]:25")
+
+
+@pytest.mark.parametrize(
+    ("peer", "hostname", "address"),
+    [
+        ("mx2=mx2.example.org", "mx2.example.org", Address("mx2.example.org", 7250)),
+        ("mx2=192.0.2.2:7300", "mx2.example.org", Address("192.0.2.2", 7300)),
+        ("mx2=other:7300", "mx2.example.org", Address("other", 7300)),
+    ],
+)
+def test_a_peers_host_name(tmp_path: Path, peer: str, hostname: str, address: Address) -> None:
+    new = planned(tmp_path, Asked("mx1.example.org", ["example.org"], peer))
+    assert new.peer == Member("mx2", 2, hostname, address)
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    found = plan(tmp_path, Asked("mx1", ["a_b"], "MX2=:", ["x"]), TODAY)
+    assert isinstance(found, NotUnderstood)
+    starts = ("--hostname 'mx1' has no domain", "--domain 'a_b'", "--listen 'x'", "--peer 'MX2'", "--peer ':'")
+    for error, start in zip(found.errors, starts, strict=True):
+        assert error.startswith(start)
+        assert "; allowed: " in error
+
+
+def test_a_peer_has_another_name(tmp_path: Path) -> None:
+    found = plan(tmp_path, Asked("mx1.example.org", ["example.org"], "mx1=mx2.example.org"), TODAY)
+    assert found == NotUnderstood(("--peer 'mx1' is this node's own name",))
+
+
+def test_both_members_settings_fit_together(tmp_path: Path) -> None:
+    new = planned(tmp_path, Asked("mx1.example.org", ["example.org"], "mx2=mx2.example.org:7300", ["127.0.0.1:0"]))
+    write_new_node(new)
+    ours, theirs = read(tmp_path / "mtad.toml"), read(tmp_path / "for-mx2" / "mtad.toml")
+    assert isinstance(ours, Settings)
+    assert isinstance(theirs, Settings)
+    assert ours.replication is not None
+    assert theirs.replication is not None
+    assert (ours.replication.peer.name, ours.replication.peer.id) == (theirs.node.name, theirs.node.id)
+    assert (theirs.replication.peer.name, theirs.replication.peer.id) == (ours.node.name, ours.node.id)
+    assert theirs.replication.peer.address == Address("mx1.example.org", 7300)
+    assert ours.replication.group == theirs.replication.group
+    assert ours.dkim.keys[0].file.read_bytes() == theirs.dkim.keys[0].file.read_bytes()
+    assert not (tmp_path / "for-mx2" / "replication" / "ca.key").exists()
+    assert [path for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
+def test_a_node_alone_has_no_pairs_files(tmp_path: Path) -> None:
+    new = planned(tmp_path, Asked("mx1.example.org", ["example.org"]))
+    write_new_node(new)
+    settings = read(tmp_path / "mtad.toml")
+    assert isinstance(settings, Settings)
+    assert settings.replication is None
+    assert not (tmp_path / "replication").exists()
+    assert not any("Move" in line or "ca.key" in line for line in files_to_mention(new))
+
+
+def test_nothing_is_written_over_a_configuration(tmp_path: Path) -> None:
+    (tmp_path / "mtad.toml").write_text("kept")
+    with pytest.raises(FileExistsError, match=r"mtad\.toml exists"):
+        write_new_node(planned(tmp_path, Asked("mx1.example.org", ["example.org"])))
+    assert [path.name for path in tmp_path.iterdir()] == ["mtad.toml"]
+
+
+def test_the_records_are_a_zone(tmp_path: Path) -> None:
+    new = planned(tmp_path, Asked("mx1.example.org", ["example.org"], "mx2=mx2.example.org"))
+    write_new_node(new)
+    text = "$TTL 60\nexample.org. IN SOA a. b. 1 2 3 4 5\nexample.org. IN NS a.\n" + "\n".join(dns_records(new)) + "\n"
+    zone = dns.zone.from_text(text, "example.org.", relativize=False)
+    mx = zone.find_rdataset("example.org.", dns.rdatatype.MX)
+    assert sorted((each.preference, str(each.exchange)) for each in mx) == [
+        (10, "mx1.example.org."),
+        (20, "mx2.example.org."),
+    ]
+    (txt,) = zone.find_rdataset("m202611._domainkey.example.org.", dns.rdatatype.TXT)
+    assert b"".join(txt.strings).decode() == dkim_record(tmp_path / "keys" / "dkim.key")
