@@ -82,7 +82,7 @@ class Seen:
     name: str
     is_running: bool
     role: str = ""
-    peer_state: str = ""
+    is_protected: bool = False
     queue_messages: int = 0
 
 
@@ -104,7 +104,7 @@ def changes(before: Sequence[Seen], after: Sequence[Seen]) -> list[str]:
 
 
 def _is_protected(seen: Sequence[Seen]) -> bool:
-    return all(each.peer_state == "protected" for each in seen)
+    return all(each.is_protected for each in seen)
 
 
 def queue_line(seen: Sequence[Seen]) -> str:

@@ -194,4 +194,4 @@ async def _seen(node: RunningNode) -> Seen:
     view = await node.view()
     if view is None:
         return Seen(node.name, node.child.is_running)
-    return Seen(node.name, node.child.is_running, view.role, view.peer_state, view.queue_messages)
+    return Seen(node.name, node.child.is_running, view.role, view.is_protected, view.queue_messages)

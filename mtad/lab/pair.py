@@ -42,7 +42,7 @@ class View:
 
     role: str
     epoch: int
-    peer_state: str
+    is_protected: bool  # what it accepts now is on two disks before its 250
     queue_messages: int
     unprotected_messages: int
 
@@ -77,7 +77,7 @@ class RunningNode:
         except grpc.aio.AioRpcError:
             return None
         queued, alone = status.queue.messages, status.unprotected_messages
-        return View(status.role, status.epoch, status.peer.state, queued, alone)
+        return View(status.role, status.epoch, status.peer.durability == "remote-durable", queued, alone)
 
     async def queue_ids(self) -> dict[str, str]:
         """Return the queue ids that it holds, each with its sender. Errors: grpc.aio.AioRpcError."""
@@ -154,7 +154,7 @@ class Laboratory:
         """Return the active and the passive node; None when the pair is not complete and protected."""
         views = [await node.view() for node in self.nodes]
         by_role = {view.role: node for node, view in zip(self.nodes, views, strict=True) if view is not None}
-        if set(by_role) != {"active", "passive"} or any(view and view.peer_state != "protected" for view in views):
+        if set(by_role) != {"active", "passive"} or not all(view and view.is_protected for view in views):
             return None
         return by_role["active"], by_role["passive"]
 

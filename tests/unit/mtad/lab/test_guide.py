@@ -29,21 +29,21 @@ def test_the_python_line_survives_the_shell() -> None:
     assert r"Subject: Hello\r\n\r\nHello\r\n" in program
 
 
-PAIR = (Seen("mx1", True, "active", "protected", 0), Seen("mx2", True, "passive", "protected", 0))
+PAIR = (Seen("mx1", True, "active", True, 0), Seen("mx2", True, "passive", True, 0))
 
 
 @pytest.mark.parametrize(
     ("after", "told"),
     [
         (PAIR, []),
-        ((PAIR[0], Seen("mx2", True, "active", "protected", 0)), ["mx2 is active"]),
+        ((PAIR[0], Seen("mx2", True, "active", True, 0)), ["mx2 is active"]),
         ((Seen("mx1", True), PAIR[1]), ["queue: 0 on mx2"]),
         ((Seen("mx1", False), PAIR[1]), ["mx1 has ended", "queue: 0 on mx2"]),
         (
-            (Seen("mx1", True, "active", "protected", 3), Seen("mx2", True, "passive", "protected", 2)),
+            (Seen("mx1", True, "active", True, 3), Seen("mx2", True, "passive", True, 2)),
             ["queue: 3 on mx1, 2 on mx2"],
         ),
-        ((PAIR[0], Seen("mx2", True, "passive", "suspect", 0)), []),
+        ((PAIR[0], Seen("mx2", True, "passive", False, 0)), []),
     ],
 )
 def test_tells_what_has_changed(after: tuple[Seen, Seen], told: list[str]) -> None:
@@ -51,10 +51,10 @@ def test_tells_what_has_changed(after: tuple[Seen, Seen], told: list[str]) -> No
 
 
 def test_tells_of_the_return() -> None:
-    before = (Seen("mx1", False), Seen("mx2", True, "active", "degraded", 4))
+    before = (Seen("mx1", False), Seen("mx2", True, "active", False, 4))
     started = (Seen("mx1", True), before[1])
     assert changes(before, started) == ["mx1 was started"]
-    back = (Seen("mx1", True, "passive", "protected", 4), Seen("mx2", True, "active", "protected", 4))
+    back = (Seen("mx1", True, "passive", True, 4), Seen("mx2", True, "active", True, 4))
     assert changes(started, back) == [
         "mx1 is passive",
         "the pair is protected: what is queued is on two disks",

@@ -36,7 +36,6 @@ def test_both_nodes_are_configured_as_each_others_peer(laid: tuple[Path, str]) -
         assert one.replication.peer.name == other.node.name
         assert one.replication.peer.id == other.node.id
         assert one.replication.peer.address == other.replication.listen
-        assert one.delivery.mx_port == PORTS.smtp_sink
         for path in (one.smtp.tls_cert, one.smtp.tls_key, one.replication.ca, one.replication.cert):
             assert path is not None
             assert path.is_file()
@@ -44,6 +43,7 @@ def test_both_nodes_are_configured_as_each_others_peer(laid: tuple[Path, str]) -
     assert nodes[0].admin_socket == first.node.admin_socket
     policy = (nodes[0].folder / "policy.sieve").read_text()
     assert ":port 2424" in policy
+    assert ":port 2599" in policy
     assert "_PORT" not in policy
 
 
