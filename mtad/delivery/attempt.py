@@ -64,6 +64,8 @@ class Attempt:
             connection = self._connection
             if connection is None:
                 return None
+            if self._ended is None and self._objects(connection, self._mail):
+                return self._failure
             answer: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
             self._undecided[address] = answer
             self._ask(connection, self._mail)

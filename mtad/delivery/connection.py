@@ -7,6 +7,7 @@ costs nothing.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -384,7 +385,7 @@ async def connect(
             else:
                 await loop.create_connection(lambda: connection, hop.address, hop.port)
     except OSError as error:  # TimeoutError is one
-        why = "timed out" if isinstance(error, TimeoutError) else error.strerror or "failed"
+        why = "timed out" if isinstance(error, TimeoutError) or error.errno is None else os.strerror(error.errno)
         return NotOpened(Reply.of(450, "4.4.1", f"No connection to {hop.name}: {why}"), is_reached=False)
     try:
         event = await connection.opened()

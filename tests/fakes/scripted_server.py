@@ -165,7 +165,7 @@ class _Session:
 
     async def _say(self, reply: str) -> str:
         if reply == HANG:
-            await self._server.released.wait()
+            await self._hang()
             raise _Dropped
         if reply == RESET:
             self._writer.transport.abort()
@@ -175,6 +175,13 @@ class _Session:
         self._writer.write(reply.replace("\n", "\r\n").encode() + b"\r\n")
         await self._writer.drain()
         return reply
+
+    async def _hang(self) -> None:
+        """Wait until the test lets go, or the client does."""
+        ends = [asyncio.ensure_future(self._server.released.wait()), asyncio.ensure_future(self._reader.read())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
     async def _on_ehlo(self, line: str) -> None:
         offered = ["scripted.example", *self._server.script.extensions]
@@ -231,7 +238,10 @@ class _Session:
             await self._say(self._scripted("dot"))
 
     async def _content(self) -> bytes:
-        lines: list[bytes] = []
-        while (line := await self._reader.readuntil(b"\r\n")) != b".\r\n":
-            lines.append(line[1:] if line.startswith(b".") else line)
-        return b"".join(lines)
+        octets = bytearray(b"\r\n")
+        while not octets.endswith(b"\r\n.\r\n"):
+            more = await self._reader.read(65536)
+            if not more:
+                raise _Dropped
+            octets += more
+        return bytes(octets).replace(b"\r\n..", b"\r\n.")[2:-3]

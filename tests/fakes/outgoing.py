@@ -1,0 +1,102 @@
+"""A Delivery with short time-outs and its name server: what tests of delivery start from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from mtad.delivery.connection import Timeouts
+from mtad.delivery.pool import Pool, PoolLimits
+from mtad.delivery.through import Delivery, DeliveryLimits, Finished, Transaction
+from mtad.dns.resolver import Resolver, ResolverLimits
+from mtad.mail.outcome import Outcome
+from mtad.mail.route import Route, TlsLevel, Transport
+from mtad.telemetry.events import CollectedEvents
+from tests.fakes.name_server import NameServer, Zone
+from tests.fakes.scripted_server import ScriptedServer
+
+CONTENT = b"Subject: hello\r\n\r\n.dots\r\n..\r\n"
+HOSTNAME = "us.test"
+
+# Long enough for a busy machine, short enough for a test that runs into one.
+TIMEOUTS = Timeouts(
+    connect_seconds=2,
+    tls_seconds=2,
+    banner_seconds=0.3,
+    ehlo_seconds=0.3,
+    mail_seconds=0.3,
+    rcpt_seconds=0.3,
+    data_seconds=0.3,
+    block_seconds=0.3,
+    dot_seconds=0.3,
+    reset_seconds=0.3,
+)
+
+
+@dataclass
+class Outgoing:
+    """One process's delivery as tests see it."""
+
+    delivery: Delivery
+    pool: Pool
+    events: CollectedEvents
+    names: NameServer
+
+    def open(self, *, is_8bit: bool = False, is_utf8: bool = False, reverse_path: str = "x@a.test") -> Transaction:
+        """Begin a message."""
+        return self.delivery.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace="t1")
+
+    async def through(
+        self, recipients: dict[str, Route], content: bytes = CONTENT, *, deadline_seconds: float = 20
+    ) -> tuple[dict[str, Outcome | None], Finished]:
+        """Send one message as a session would; return what RCPT heard, and the end."""
+        transaction = self.open()
+        heard = {address: await transaction.recipient(address, route) for address, route in recipients.items()}
+        return heard, await transaction.finish(content, deadline_seconds)
+
+    async def attempt(
+        self,
+        recipients: dict[str, Route],
+        content: bytes = CONTENT,
+        may_finish: Callable[[], bool] = lambda: True,
+        **flags: bool,
+    ) -> dict[str, Outcome]:
+        """Send one message as the runner would."""
+        asked = {"is_8bit": False, "is_utf8": False, **flags}
+        return await self.delivery.attempt(
+            "x@a.test",
+            recipients,
+            content,
+            is_8bit=asked["is_8bit"],
+            is_utf8=asked["is_utf8"],
+            trace="t1",
+            may_finish=may_finish,
+        )
+
+
+@asynccontextmanager
+async def outgoing(
+    zone: Zone | None = None,
+    *,
+    limits: DeliveryLimits | None = None,
+    pool_limits: PoolLimits | None = None,
+    timeouts: Timeouts = TIMEOUTS,
+) -> AsyncIterator[Outgoing]:
+    """Start a delivery whose resolver asks a name server with this zone; close it at the end."""
+    async with NameServer(zone or {}) as names:
+        events = CollectedEvents()
+        pool = Pool(HOSTNAME, pool_limits, timeouts)
+        resolver = Resolver(("127.0.0.1",), names.port, ResolverLimits(lookup_seconds_max=0.5))
+        delivery = Delivery(HOSTNAME, resolver, events, limits, pool)
+        try:
+            yield Outgoing(delivery, pool, events, names)
+        finally:
+            await delivery.close()
+
+
+def to(server: ScriptedServer, *, tls: TlsLevel = TlsLevel.NONE) -> Route:
+    """Return the route to a scripted server."""
+    transport = Transport.LMTP if server.script.is_lmtp else Transport.SMTP
+    host = f"unix:{server.path}" if server.path else server.host
+    return Route(transport, (host,), None if server.path else server.port, tls)

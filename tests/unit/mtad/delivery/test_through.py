@@ -1,0 +1,440 @@
+"""Outcomes of through-delivery and of redelivery, one next hop at a time and several at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mtad.delivery.pool import PoolLimits
+from mtad.delivery.through import DeliveryLimits
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.route import Route
+from tests.fakes.outgoing import CONTENT, Outgoing, outgoing, to
+from tests.fakes.scripted_server import DROP, HANG, Script, ScriptedServer
+
+U, V, W = "u@b.test", "v@b.test", "w@c.test"
+
+
+def said(outcome: Outcome | None) -> str:
+    """Return the parts of an outcome that tests compare."""
+    return "" if outcome is None else f"{outcome.result} {outcome.reply.code} {outcome.reply.enhanced}".rstrip()
+
+
+async def eventually(is_so: object) -> None:
+    """Wait until a condition holds; fails after two seconds."""
+    assert callable(is_so)
+    async with asyncio.timeout(2):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("is_pipelining", [True, False])
+async def test_delivered_while_the_client_waits(is_pipelining: bool) -> None:
+    script = Script(recipients={V: "550 5.1.1 No such user"})
+    if not is_pipelining:
+        script = Script(recipients=script.recipients, extensions=())
+    async with ScriptedServer(script) as server, outgoing() as out:
+        heard, finished = await out.through({U: to(server), V: to(server)})
+        assert {address: said(outcome) for address, outcome in heard.items()} == {U: "", V: "failed 550 5.1.1"}
+        assert {a: said(o) for a, o in finished.outcomes.items()} == {U: "delivered 250 2.0.0", V: "failed 550 5.1.1"}
+        assert finished.pending == {}
+        assert finished.outcomes[U].next_hop == "127.0.0.1"
+        assert finished.outcomes[U].reply.text == "2.0.0 Ok: taken"
+        [message] = server.messages
+        assert (message.recipients, message.content) == ((U,), CONTENT)
+    assert [fields["result"] for fields in out.events.named("delivery.outcome")] == ["failed", "delivered"]
+
+
+async def test_the_recipient_is_asked_for_before_the_content_is_there() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        transaction = out.open()
+        assert await transaction.recipient(U, to(server)) is None
+        assert server.commands == ["EHLO us.test", "MAIL FROM:<x@a.test>", f"RCPT TO:<{U}>"]
+        await transaction.abort()
+
+
+async def test_connections_are_kept_without_rset() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        for _ in range(3):
+            await out.through({U: to(server)})
+        await out.attempt({U: to(server)})
+        assert (server.connections_count, len(server.messages)) == (1, 4)
+        assert "RSET" not in server.commands
+
+
+async def test_aborted_transaction_leaves_a_clean_connection() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        transaction = out.open()
+        await transaction.recipient(U, to(server))
+        await transaction.abort()
+        await out.through({V: to(server)})
+        assert server.connections_count in (1, 2)  # 2: it was wanted before RSET was answered
+        assert "RSET" in server.commands
+        assert [message.recipients for message in server.messages] == [(V,)]
+
+
+async def test_refused_by_all_ends_with_rset_and_reuse() -> None:
+    async with ScriptedServer(Script(recipients={U: "550 no"})) as server, outgoing() as out:
+        heard, finished = await out.through({U: to(server)})
+        assert said(heard[U]) == "failed 550"
+        assert said(finished.outcomes[U]) == "failed 550"
+        assert server.messages == []
+        await out.attempt({V: to(server)})
+        assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ({"mail": "550 5.7.1 Not you"}, "failed 550 5.7.1"),
+        ({"mail": "451 4.3.0 Later"}, "delayed 451 4.3.0"),
+        ({"rcpt": "451 4.7.1 Greylisted"}, "delayed 451 4.7.1"),
+        ({"data": "554 5.5.1 No"}, "failed 554 5.5.1"),
+        ({"data": "451 4.5.1 Later"}, "delayed 451 4.5.1"),
+        ({"dot": "554 5.7.1 Spam"}, "failed 554 5.7.1"),
+        ({"dot": "452 4.3.1 Full"}, "delayed 452 4.3.1"),
+        ({"dot": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
+        ({"dot": DROP}, "unknown 450 4.4.2"),
+        ({"dot": HANG}, "unknown 450 4.4.2"),
+        ({"data": DROP}, "delayed 450 4.4.2"),
+        ({"rcpt": DROP}, "delayed 450 4.4.2"),
+        ({"mail": HANG}, "delayed 450 4.4.2"),
+        ({"mail": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
+        ({"banner": "421 4.3.2 Busy"}, "delayed 421 4.3.2"),
+        ({"banner": "554 5.7.1 Go away"}, "delayed 450 4.3.2"),
+        ({"banner": DROP}, "delayed 450 4.4.2"),
+        ({"banner": HANG}, "delayed 450 4.4.2"),
+        ({"ehlo": "500 What?", "helo": "500 What?"}, "delayed 450 4.3.2"),
+    ],
+)
+@pytest.mark.parametrize("is_through", [True, False], ids=["through", "redelivery"])
+async def test_one_hop_fails(replies: dict[str, str], expected: str, is_through: bool) -> None:
+    async with ScriptedServer(Script(replies=replies)) as server, outgoing() as out:
+        if is_through:
+            _, finished = await out.through({U: to(server)})
+            outcomes = finished.outcomes
+        else:
+            outcomes = await out.attempt({U: to(server)})
+        assert said(outcomes[U]) == expected
+        assert outcomes[U].next_hop == "127.0.0.1"
+
+
+async def test_nobody_listens() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        route = to(server)
+        await server.stop()
+        heard, finished = await out.through({U: route})
+        assert said(heard[U]) == "delayed 450 4.4.1"
+        assert said(finished.outcomes[U]) == "delayed 450 4.4.1"
+        assert "Connect call failed" not in finished.outcomes[U].reply.text
+        again, finished = await out.through({U: route})  # known dead: nothing is asked at RCPT
+        assert again == {U: None}
+        assert said(finished.outcomes[U]) == "delayed 450 4.4.1"
+        assert "a moment ago" in finished.outcomes[U].reply.text
+
+
+@pytest.mark.parametrize("replies", [{"banner": "421 busy"}, {"banner": DROP}, {"mail": "421 bye"}, {"data": DROP}])
+async def test_the_next_host_is_tried(replies: dict[str, str]) -> None:
+    zone = {
+        "b.test": {"MX": ("20 two.b.test.", "10 one.b.test.")},
+        "one.b.test": {"A": ("127.0.0.1",)},
+        "two.b.test": {"A": ("127.0.0.2",)},
+    }
+    async with ScriptedServer(Script(replies=replies)) as one, outgoing(zone) as out:
+        two = ScriptedServer(host="127.0.0.2")
+        two.port = one.port
+        async with two:
+            outcomes = await out.attempt({U: Route(port=one.port)})
+            assert said(outcomes[U]) == "delivered 250 2.0.0"
+            assert outcomes[U].next_hop == "two.b.test"
+            assert one.connections_count >= 1
+
+
+async def test_a_lost_final_dot_is_not_tried_elsewhere() -> None:
+    zone = {"b.test": {"MX": ("10 one.b.test.",)}, "one.b.test": {"A": ("127.0.0.1", "127.0.0.2")}}
+    async with ScriptedServer(Script(replies={"dot": DROP})) as one, outgoing(zone) as out:
+        two = ScriptedServer(Script(replies={"dot": DROP}), host="127.0.0.2")
+        two.port = one.port
+        async with two:
+            outcomes = await out.attempt({U: Route(port=one.port)})
+            assert outcomes[U].result is Result.UNKNOWN
+            assert len(one.messages) + len(two.messages) == 1
+
+
+@pytest.mark.parametrize("is_through", [True, False], ids=["through", "redelivery"])
+async def test_a_stale_connection_is_replaced(is_through: bool) -> None:
+    async with ScriptedServer(Script(replies={"mail": ("250 ok", DROP, "250 ok")})) as server, outgoing() as out:
+        await out.through({U: to(server)})
+        if is_through:
+            _, finished = await out.through({V: to(server)})
+            outcomes = finished.outcomes
+        else:
+            outcomes = await out.attempt({V: to(server)})
+        assert said(outcomes[V]) == "delivered 250 2.0.0"
+        assert (server.connections_count, len(server.messages)) == (2, 2)
+
+
+async def test_a_connection_lost_between_rcpt_and_data_is_replaced() -> None:
+    async with ScriptedServer(Script(replies={"data": (DROP, "354 go")})) as server, outgoing() as out:
+        heard, finished = await out.through({U: to(server), V: to(server)})
+        assert heard == {U: None, V: None}
+        assert {said(outcome) for outcome in finished.outcomes.values()} == {"delivered 250 2.0.0"}
+        assert [message.recipients for message in server.messages] == [(U, V)]
+
+
+async def test_several_next_hops_are_sent_to_at_once() -> None:
+    async with (
+        ScriptedServer() as one,
+        ScriptedServer(Script(replies={"dot": HANG})) as two,
+        ScriptedServer(Script(replies={"dot": "554 5.7.1 Spam"})) as three,
+        outgoing() as out,
+    ):
+        _, finished = await out.through({U: to(one), V: to(two), W: to(three)}, deadline_seconds=0.1)
+        assert {a: said(o) for a, o in finished.outcomes.items()} == {U: "delivered 250 2.0.0", W: "failed 554 5.7.1"}
+        assert set(finished.pending) == {V}
+        assert said(await finished.pending[V]) == "unknown 450 4.4.2"
+        assert len(two.messages) == 1
+
+
+async def test_what_is_late_goes_on_and_is_known_later() -> None:
+    replies = {"dot": HANG}
+    async with ScriptedServer(Script(replies=replies)) as server, outgoing() as out:
+        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
+        assert finished.outcomes == {}
+        assert not finished.pending[U].done()
+        server.released.set()  # then it drops the connection
+        assert (await finished.pending[U]).result is Result.UNKNOWN
+
+
+async def test_too_much_in_the_background_is_given_up() -> None:
+    limits = DeliveryLimits(background_max=1)
+    async with ScriptedServer(Script(replies={"data": HANG})) as server, outgoing(limits=limits) as out:
+        _, first = await out.through({U: to(server)}, deadline_seconds=0.02)
+        _, second = await out.through({V: to(server)}, deadline_seconds=0.02)
+        assert set(first.pending) == {U}
+        assert second.pending == {}
+        assert said(second.outcomes[V]) == "delayed 451 4.3.2"
+        assert said(await first.pending[U]) == "delayed 450 4.4.2"
+
+
+async def test_too_many_octets_in_the_background_are_given_up() -> None:
+    limits = DeliveryLimits(background_octets_max=len(CONTENT) - 1)
+    async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing(limits=limits) as out:
+        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
+        assert finished.pending == {}
+        assert finished.outcomes[U].result is Result.UNKNOWN  # its dot was sent
+
+
+async def test_close_decides_what_is_pending() -> None:
+    async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing() as out:
+        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
+        await out.delivery.close()
+        assert finished.pending[U].result().result is Result.UNKNOWN
+        assert said((await out.attempt({V: to(server)}))[V]) == "delayed 450 4.3.2"
+        await eventually(lambda: server.open_count == 0)
+
+
+async def test_a_session_that_is_cancelled_leaves_nothing_open() -> None:
+    async with ScriptedServer(Script(replies={"data": HANG})) as server, outgoing() as out:
+        transaction = out.open()
+        await transaction.recipient(U, to(server))
+        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
+        await eventually(lambda: "DATA" in server.commands)
+        finishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await finishing
+        await eventually(lambda: server.open_count == 0)
+
+
+async def test_a_finish_cancelled_before_it_began_leaves_nothing_open() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        transaction = out.open()
+        await transaction.recipient(U, to(server))
+        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
+        await asyncio.sleep(0)
+        finishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await finishing
+        await eventually(lambda: server.open_count == 0)
+
+
+async def test_rcpt_that_takes_long_is_answered_at_the_end() -> None:
+    limits = DeliveryLimits(rcpt_seconds_max=0.02)
+    async with (
+        ScriptedServer(Script(replies={"rcpt": (HANG, "550 no")})) as server,
+        outgoing(limits=limits) as out,
+    ):
+        heard, finished = await out.through({U: to(server)})
+        assert heard == {U: None}
+        assert said(finished.outcomes[U]) == "failed 550"
+
+
+async def test_abort_while_connecting_leaves_nothing_open() -> None:
+    limits = DeliveryLimits(rcpt_seconds_max=0.02)
+    async with ScriptedServer(Script(replies={"banner": HANG})) as server, outgoing(limits=limits) as out:
+        transaction = out.open()
+        assert await transaction.recipient(U, to(server)) is None
+        await eventually(lambda: server.open_count == 1)
+        await transaction.abort()
+        server.released.set()
+        await eventually(lambda: server.open_count == 0)
+
+
+async def test_no_free_slot_means_asking_later() -> None:
+    pool_limits = PoolLimits(connections_per_hop_max=1)
+    async with ScriptedServer() as server, outgoing(pool_limits=pool_limits) as out:
+        holding, waiting = out.open(), out.open()
+        assert await holding.recipient(U, to(server)) is None
+        assert await waiting.recipient(V, to(server)) is None
+        assert server.connections_count == 1
+        finishing = asyncio.create_task(waiting.finish(CONTENT, 20))
+        assert said((await holding.finish(CONTENT, 20)).outcomes[U]) == "delivered 250 2.0.0"
+        assert said((await finishing).outcomes[V]) == "delivered 250 2.0.0"
+        assert server.connections_count == 1
+
+
+async def test_many_recipients_are_split() -> None:
+    limits = DeliveryLimits(recipients_per_transaction_max=3)
+    async with ScriptedServer() as server, outgoing(limits=limits) as out:
+        outcomes = await out.attempt({f"u{number}@b.test": to(server) for number in range(8)})
+        assert {said(outcome) for outcome in outcomes.values()} == {"delivered 250 2.0.0"}
+        assert sorted(len(message.recipients) for message in server.messages) == [2, 3, 3]
+
+
+async def test_recipients_of_domains_with_the_same_mx_share_a_transaction() -> None:
+    records = {"MX": ("10 mx.test.", "20 mx2.test.")}
+    zone = {"b.test": records, "c.test": records, "mx.test": {"A": ("127.0.0.1",)}, "mx2.test": {"A": ("127.0.0.2",)}}
+    async with ScriptedServer() as server, outgoing(zone) as out:
+        route = Route(port=server.port)
+        await out.attempt({U: route, W: route})
+        assert [message.recipients for message in server.messages] == [(U, W)]
+
+
+async def test_the_same_recipient_twice_is_asked_for_once() -> None:
+    async with ScriptedServer(Script(recipients={V: "550 no"})) as server, outgoing() as out:
+        transaction = out.open()
+        heard = [await transaction.recipient(address, to(server)) for address in (U, U, V, V)]
+        assert [said(outcome) for outcome in heard] == ["", "", "failed 550", "failed 550"]
+        await transaction.finish(CONTENT, 20)
+        assert server.messages[0].recipients == (U,)
+
+
+@pytest.mark.parametrize("size_octets", [10, 600_000])
+async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> None:
+    content = b"Subject: x\r\n\r\n" + b"y\r\n" * (size_octets // 3)
+    asked: list[int] = []
+    async with ScriptedServer() as server, outgoing() as out:
+
+        def may_finish() -> bool:
+            asked.append(len(server.messages))
+            return len(asked) > 1
+
+        refused = await out.attempt({U: to(server)}, content, may_finish)
+        assert said(refused[U]) == "delayed 451 4.3.2"
+        assert server.messages == []
+        await eventually(lambda: server.open_count == 0)
+        taken = await out.attempt({U: to(server)}, content, may_finish)
+        assert said(taken[U]) == "delivered 250 2.0.0"
+        assert server.messages[0].content == content
+        assert asked == [0, 0]
+
+
+async def test_large_content_arrives_whole() -> None:
+    content = b"Subject: x\r\n\r\n" + b".dot and more\r\n" * 200_000
+    async with ScriptedServer() as server, outgoing() as out:
+        _, finished = await out.through({U: to(server)}, content)
+        assert said(finished.outcomes[U]) == "delivered 250 2.0.0"
+        assert server.messages[0].content == content
+
+
+@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n.\n\r\n", b"no end"])
+async def test_stray_line_ends_are_never_sent(content: bytes) -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        _, finished = await out.through({U: to(server)}, content)
+        assert said(finished.outcomes[U]) == "delayed 451 4.3.0"
+        assert "DATA" not in server.commands
+        assert len(out.events.named("delivery.fault")) == 1
+
+
+@pytest.mark.parametrize("address", ["a\r\nDATA\r\n@b.test", "a>b@b.test", "\0@b.test"])
+async def test_addresses_cannot_carry_commands(address: str) -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        heard, _ = await out.through({address: to(server)})
+        assert said(heard[address]) == "delayed 451 4.3.0"
+        transaction = out.open(reverse_path=address)
+        assert said(await transaction.recipient(U, to(server))) == "delayed 451 4.3.0"
+        assert server.commands == []
+
+
+async def test_smtputf8() -> None:
+    async with (
+        ScriptedServer() as able,
+        ScriptedServer(Script(extensions=("PIPELINING", "8BITMIME"))) as unable,
+        outgoing() as out,
+    ):
+        outcomes = await out.attempt({"ü@b.test": to(able), U: to(unable)}, is_utf8=True, is_8bit=True)
+        assert {a: said(o) for a, o in outcomes.items()} == {"ü@b.test": "delivered 250 2.0.0", U: "failed 553 5.6.7"}
+        assert able.messages[0].mail == f"MAIL FROM:<x@a.test> SIZE={len(CONTENT)} BODY=8BITMIME SMTPUTF8"
+        assert said((await out.attempt({"ü@b.test": to(able)}))["ü@b.test"]) == "failed 553 5.6.7"
+        transaction = out.open(is_utf8=True)
+        assert said(await transaction.recipient(U, to(unable))) == "failed 553 5.6.7"
+        assert said(await transaction.recipient(V, to(unable))) == "failed 553 5.6.7"
+        assert said((await transaction.finish(CONTENT, 20)).outcomes[U]) == "failed 553 5.6.7"
+
+
+async def test_message_larger_than_the_next_hop_takes() -> None:
+    async with ScriptedServer(Script(extensions=("PIPELINING", "SIZE 20"))) as server, outgoing() as out:
+        heard, finished = await out.through({U: to(server)})
+        assert heard == {U: None}
+        assert said(finished.outcomes[U]) == "failed 552 5.3.4"
+        assert "DATA" not in server.commands
+
+
+async def test_lmtp_over_a_unix_socket(tmp_path: object) -> None:
+    script = Script(is_lmtp=True, recipients={W: "550 5.1.1 no"}, dots={V: "452 4.2.2 Over quota"})
+    async with ScriptedServer(script, path=f"{tmp_path}/lmtp") as server, outgoing() as out:
+        heard, finished = await out.through({U: to(server), V: to(server), W: to(server)})
+        assert said(heard[W]) == "failed 550 5.1.1"
+        assert {a: said(o) for a, o in finished.outcomes.items()} == {
+            U: "delivered 250 2.0.0",
+            V: "delayed 452 4.2.2",
+            W: "failed 550 5.1.1",
+        }
+        assert finished.outcomes[U].next_hop == f"unix:{server.path}"
+        assert server.commands[0] == "LHLO us.test"
+
+
+async def test_lmtp_loses_the_connection_between_two_recipients() -> None:
+    script = Script(is_lmtp=True, dots={V: DROP})
+    async with ScriptedServer(script) as server, outgoing() as out:
+        outcomes = await out.attempt({U: to(server), V: to(server)})
+        assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", V: "unknown 450 4.4.2"}
+
+
+async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+
+        def may_finish() -> bool:
+            raise RuntimeError("bug")
+
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: None)
+        outcomes = await out.attempt({U: to(server)}, CONTENT, may_finish)
+        assert outcomes[U].result is Result.DELAYED
+        assert server.messages == []
+        await eventually(lambda: server.open_count == 0)
+
+
+async def test_many_sessions_share_few_connections() -> None:
+    pool_limits = PoolLimits(connections_per_hop_max=4)
+    async with ScriptedServer() as server, outgoing(pool_limits=pool_limits) as out:
+
+        async def session(out: Outgoing) -> str:
+            _, finished = await out.through({U: to(server)})
+            return said(finished.outcomes[U])
+
+        results = await asyncio.gather(*(session(out) for _ in range(60)))
+        assert set(results) == {"delivered 250 2.0.0"}
+        assert server.open_count_max <= 4
+        assert len(server.messages) == 60
