@@ -18,7 +18,7 @@ from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
 from mtad.sieve.actions import Accept, Action, Discard, Enqueue, Log, Refuse, Retry, RouteTo, Unless
-from mtad.sieve.code import Code, answer, first_equal
+from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.match import ascii_casemap
@@ -137,7 +137,10 @@ class Policy:
             return ()
         run = Run(scene, self._settings.limits)
         try:
-            await answer(code, run)
+            if isinstance(code, Plain):
+                code.call(run)
+            else:
+                await code.call(run)
         except Exception as error:  # noqa: BLE001 - the boundary of a policy: whatever fails in it must fail closed
             trace = secrets.token_hex(4)
             self._events.emit(

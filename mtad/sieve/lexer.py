@@ -7,7 +7,9 @@ linear in the script whatever it holds. Bare LF ends a line as CRLF does; string
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from enum import Enum
+from operator import itemgetter
 from typing import NamedTuple
 
 from mtad.sieve.errors import Report
@@ -18,13 +20,17 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>  (?: [ \t\r\n]++ | \#[^\n]*+ | /\*.*?\*/ )++ )
+    (?: [ \t\r\n]++ | \#[^\n]*+ | /\*.*?\*/ )*+
+    (?:
+      (?P<mark>   [;,(){}\[\]] )
+    | (?P<string> "[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+" )
     | (?P<lines>  (?i:text):[ \t]*+(?:\#[^\r\n]*+)?\r?\n (?P<body>(?:(?!\.\r?\n)[^\n\0]*+\n)*+) \.\r?\n )
     | (?P<word>   [A-Za-z_][A-Za-z0-9_]*+ )
     | (?P<tag>    :[A-Za-z_][A-Za-z0-9_]*+ )
     | (?P<number> [0-9]++[KMGkmg]?(?![A-Za-z0-9_]) )
-    | (?P<string> "[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+" )
-    | (?P<mark>   [;,(){}\[\]] )
+    | (?P<end>    \Z )
+    | (?P<bad> )
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -57,19 +63,15 @@ def tokens(text: str, report: Report) -> list[Token]:
     """Cut the script into tokens, the last of kind END; what is no token is reported and becomes a BAD one."""
     found: list[Token] = []
     at = 0
-    while at < len(text):
+    while True:
         match = _TOKEN.match(text, at)
-        if match is None:
-            end = _bad(text, at, found, report)
-            found.append(Token(TokenKind.BAD, "", at))
-            at = end
-            continue
-        make = _MAKERS[match.lastgroup or ""]
-        if make is not None:
-            found.append(make(match))
-        at = match.end()
-    found.append(Token(TokenKind.END, "", len(text)))
-    return found
+        assert match is not None  # `bad` matches everywhere
+        what = match.lastgroup or ""
+        start = match.start(what)
+        found.append(Token(_KINDS[what], _VALUES[what](match), start))
+        if what == "end":
+            return found
+        at = match.end() if what != "bad" else _behind(text, start, found, report)
 
 
 def number(token: Token) -> int | None:
@@ -80,16 +82,17 @@ def number(token: Token) -> int | None:
     return value if value <= NUMBER_MAX else None
 
 
-def _bad(text: str, at: int, found: list[Token], report: Report) -> int:
-    """Report what stands at this offset; return where to go on."""
+def _behind(text: str, at: int, found: list[Token], report: Report) -> int:
+    """Report what stands at this offset, the last of the tokens found; return where to go on."""
     if text[at] == '"':
         report.add(at, "string without its closing quote")
         return len(text)
     if text.startswith("/*", at):
         report.add(at, "comment without its closing */")
         return len(text)
-    if text[at] == ":" and found and found[-1].text == "text" and found[-1].at + 4 == at:
-        report.add(found[-1].at, "multi-line text without the line that holds a single dot")
+    before = found[-2] if len(found) > 1 else found[-1]
+    if text[at] == ":" and before.text == "text" and before.at + len("text") == at:
+        report.add(before.at, "multi-line text without the line that holds a single dot")
         return len(text)
     run = _UNKNOWN_RUN.match(text, at)
     assert run is not None
@@ -102,23 +105,32 @@ def _crlf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n", "\r\n") if "\n" in text else text
 
 
-def _string(match: re.Match[str]) -> Token:
-    value = match[0][1:-1]
-    if "\\" in value:
-        value = _ESCAPED.sub(r"\1", value)
-    return Token(TokenKind.STRING, _crlf(value), match.start())
+def _string(match: re.Match[str]) -> str:
+    value = match["string"][1:-1]
+    return _crlf(_ESCAPED.sub(r"\1", value) if "\\" in value else value)
 
 
-def _lines(match: re.Match[str]) -> Token:
-    return Token(TokenKind.STRING, _crlf(_STUFFED.sub(".", match["body"])), match.start())
+def _lines(match: re.Match[str]) -> str:
+    return _crlf(_STUFFED.sub(".", match["body"]))
 
 
-_MAKERS = {
-    "space": None,
-    "lines": _lines,
-    "word": lambda match: Token(TokenKind.WORD, match[0].lower(), match.start()),
-    "tag": lambda match: Token(TokenKind.TAG, match[0].lower(), match.start()),
-    "number": lambda match: Token(TokenKind.NUMBER, match[0], match.start()),
+_KINDS = {
+    "mark": TokenKind.MARK,
+    "string": TokenKind.STRING,
+    "lines": TokenKind.STRING,
+    "word": TokenKind.WORD,
+    "tag": TokenKind.TAG,
+    "number": TokenKind.NUMBER,
+    "end": TokenKind.END,
+    "bad": TokenKind.BAD,
+}
+_VALUES: Mapping[str, Callable[[re.Match[str]], str]] = {
+    "mark": itemgetter("mark"),
     "string": _string,
-    "mark": lambda match: Token(TokenKind.MARK, match[0], match.start()),
+    "lines": _lines,
+    "word": lambda match: match["word"].lower(),
+    "tag": lambda match: match["tag"].lower(),
+    "number": itemgetter("number"),
+    "end": lambda match: "",
+    "bad": lambda match: "",
 }

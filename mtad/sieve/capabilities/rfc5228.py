@@ -64,8 +64,7 @@ def _address(bound: Bound) -> Code:
     def ask(run: Run) -> bool:
         message = run.facts.message()
         for name in names:
-            parts = [part(address) for address in message.addresses(name)]
-            if is_match(run, [value for value in parts if value is not None]):
+            if is_match(run, [value for address in message.addresses(name) if (value := part(address)) is not None]):
                 return True
         return False
 
@@ -85,8 +84,7 @@ def _envelope(bound: Bound) -> Code:
 
     def ask(run: Run) -> bool:
         for name in names:
-            parts = [part(address) for address in run.facts.envelope(name)]
-            if is_match(run, [value for value in parts if value is not None]):
+            if is_match(run, [value for address in run.facts.envelope(name) if (value := part(address)) is not None]):
                 return True
         return False
 
