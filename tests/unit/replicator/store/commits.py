@@ -1,0 +1,34 @@
+"""Commits for tests, all of one branch."""
+
+from __future__ import annotations
+
+from replicator.core.events import Commit
+from replicator.core.values import Branch, Dot, Kind, PartValue, Record
+
+BRANCH = Branch(0, 5)
+TERMINAL_RANK = 2
+
+
+def key(number: int) -> bytes:
+    """Return the key of the item that `put` adds under that number."""
+    return b"K%06d" % number
+
+
+def put(number: int, blob: bytes = b"blob", due: int = 100) -> Commit:
+    """Return a commit of one new item with one part; its seq and its ticket are the number."""
+    parts = ((b"part", PartValue(0, 0, 1, due, b"")),)
+    record = Record(Kind.PUT, key(number), parts=parts, meta=b"meta", blob=blob)
+    return Commit(number, records=((Dot(BRANCH, number), record),))
+
+
+def part(number: int, of: int, rank: int) -> Commit:
+    """Return a commit that raises the part of an item."""
+    parts = ((b"part", PartValue(rank, 1, 2, 900, b"said")),)
+    record = Record(Kind.PART, key(of), Dot(BRANCH, of), parts)
+    return Commit(number, records=((Dot(BRANCH, number), record),))
+
+
+def done(number: int, of: int) -> Commit:
+    """Return a commit that removes an item."""
+    record = Record(Kind.DONE, key(of), Dot(BRANCH, of))
+    return Commit(number, records=((Dot(BRANCH, number), record),))
