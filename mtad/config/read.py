@@ -155,16 +155,13 @@ class _Reader:
 
     def bind(self, settings: Settings) -> None:
         """Check what no setting shows alone."""
-        smtp, delivery, pair = settings.smtp, settings.delivery, settings.replication
+        smtp, pair = settings.smtp, settings.replication
         if (smtp.tls_cert is None) != (smtp.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if smtp.tls_key is None else ("tls_key", "tls_cert")
             self._report(("smtp", given), "is given alone", f"smtp.{missing} belongs to it")
         if smtp.memory_octets_max < smtp.size_octets_max:
             came = f"{smtp.memory_octets_max} is too small"
             self._report(("smtp", "memory_octets_max"), came, "at least smtp.size_octets_max")
-        if delivery.retry_seconds_max < delivery.retry_seconds:
-            came = f"{delivery.retry_seconds_max:g} is too small"
-            self._report(("delivery", "retry_seconds_max"), came, "at least delivery.retry_seconds")
         self._unique(("smtp", "listen"), [str(each) for each in smtp.listen if each.port])
         self._unique(("node", "domains"), settings.node.domains)
         self._unique(("dkim", "keys"), [f"{key.selector}._domainkey.{key.domain}" for key in settings.dkim.keys])

@@ -97,15 +97,6 @@ class Delivery:
         int, About("Connections at a time to one next hop, over all workers.", 1, 1_000)
     ] = 20
     redeliveries_max: Annotated[int, About("Attempts from the queue at a time.", 1, 10_000)] = 100
-    retry_seconds: Annotated[float, About("Pause before the second attempt; pauses grow from here.", 1, 86_400)] = 300.0
-    retry_seconds_max: Annotated[float, About("Longest pause between two attempts.", 1, 86_400)] = 4_000.0
-    expire_seconds: Annotated[
-        float, About("Age at which what is not delivered goes back with a DSN.", 60, 2_592_000)
-    ] = 432_000.0
-    mx_port: Annotated[int, About("Port of MX hosts; other than 25 in laboratories only.", 1, 65_535)] = 25
-    tls_ca: Annotated[
-        Path | None, About("CA certificates (PEM) that next hops are verified with; default: the system's.")
-    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +168,6 @@ class Replication:
     cert: Annotated[Path, About("Certificate of this node (PEM), for its node.name, signed by ca.")]
     key: Annotated[Path, About("Private key of cert (PEM), readable by its owner alone.")]
     peer: Annotated[Peer, About("The other node.")]
-    authority: Annotated[
-        Literal["pair"],
-        About("Who decides which node delivers from the queue: pair lets the nodes do it without a witness."),
-    ] = "pair"
     on_timeout: Annotated[
         Literal["accept", "reject"],
         About(

@@ -142,16 +142,6 @@ def _replication(look: _Look) -> Iterator[Finding]:
         )
 
 
-def _delivery_ca(look: _Look) -> Iterator[Finding]:
-    path = look.settings.delivery.tls_ca
-    if path is not None:
-        authority = load_authority(path)
-        if isinstance(authority, BadCertificate):
-            yield Finding("delivery.tls_ca", Grade.FAIL, str(authority), "give a PEM file of CA certificates")
-        else:
-            yield Finding("delivery.tls_ca", Grade.OK, f"{path} is readable")
-
-
 def _data_dir(look: _Look) -> Iterator[Finding]:
     path = look.settings.node.data_dir
     problem = _write_problem(path)
@@ -199,7 +189,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 
-CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _delivery_ca, _data_dir, _run_dir, _policy)
+CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _data_dir, _run_dir, _policy)
 
 
 def _private(check: str, path: Path) -> Finding | None:

@@ -117,12 +117,6 @@ def test_settings_are_frozen() -> None:
             9,
             "smtp.memory_octets_max 1000000 is too small; at least smtp.size_octets_max",
         ),
-        (
-            "[smtp]",
-            "[delivery]\nretry_seconds_max = 10\n[smtp]",
-            8,
-            "delivery.retry_seconds_max 10 is too small; at least delivery.retry_seconds",
-        ),
         ("[smtp]", "[delivery]\ndeadline_seconds = nan\n[smtp]", 8, "delivery.deadline_seconds nan is too large"),
         (
             "[smtp]",

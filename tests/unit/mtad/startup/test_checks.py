@@ -199,15 +199,6 @@ def test_without_a_pair_is_a_warning(node: Path) -> None:
     assert (finding.grade, finding.found) == (Grade.WARN, "no pair: the queue has one copy")
 
 
-def test_the_authorities_for_next_hops(node: Path) -> None:
-    (node / "roots.pem").write_text("x")
-    settings = settings_of(node, lambda text: text + '[delivery]\ntls_ca = "roots.pem"\n')
-    finding = only(settings)
-    assert (finding.check, finding.grade) == ("delivery.tls_ca", Grade.FAIL)
-    (node / "roots.pem").write_bytes((node / "replication/ca.pem").read_bytes())
-    assert found(settings) == []
-
-
 def test_a_data_folder_that_is_missing(node: Path) -> None:
     (node / "data").rmdir()
     finding = only(settings_of(node))
