@@ -132,7 +132,7 @@ def _print_section(console: Console, section: Section) -> None:
     for command in section.commands:
         console.print(Text(f"  {command}", style="cyan"))
     if section.note:
-        console.print(Text(f"  {section.note}", style="dim"))
+        console.print(Text(f"  # {section.note}", style="dim"))
 
 
 def _tools() -> Tools:
