@@ -26,6 +26,7 @@ from replicator.core.events import (
     SnapshotRead,
 )
 from replicator.core.merge import Applied, Change
+from replicator.core.tail import octets_of
 from replicator.core.values import Branch, Dot, Item, Kind, Orphan, Record, Vector
 from replicator.core.vectors import covers
 
@@ -206,7 +207,7 @@ class ModelStore:
         for seq in range(ask.first_seq, self.vector.get(ask.branch, 0) + 1):
             dot = Dot(ask.branch, seq)
             record = self._shippable(dot, self.log[dot])
-            octets += len(record.blob) + len(record.meta)
+            octets += octets_of((record,))
             if records and octets > ask.octets_max:
                 break
             records.append(record)
@@ -221,10 +222,10 @@ class ModelStore:
         return record._replace(blob=self.tables.blobs[record.key])
 
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
-        """Answer a ReadSnapshot effect: all pieces, as they are at this moment."""
-        items = [
-            (item, None if covers(ask.known, item.put) else self.tables.blobs[item.key]) for item in self.items.values()
-        ]
+        """Answer a ReadSnapshot effect: all pieces, as they are at this moment; new items before known ones."""
+        new = [(item, self.tables.blobs[item.key]) for item in self.items.values() if not covers(ask.known, item.put)]
+        known = [(item, None) for item in self.items.values() if covers(ask.known, item.put)]
+        items: list[tuple[Item, bytes | None]] = [*new, *known]
         pieces = [tuple(items[at : at + piece_items_max]) for at in range(0, len(items), piece_items_max)] or [()]
         last = len(pieces) - 1
         orphans = tuple(self.tables.orphaned.values())

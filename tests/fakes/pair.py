@@ -198,6 +198,7 @@ class Pair:
         self.session = 0
         self.is_linked = False
         self.is_wire_cut = False  # nothing gets through, and nobody is told
+        self.loses: tuple[type, ...] = ()  # kinds of messages that the wire loses
         self.events: deque[tuple[Side, Event]] = deque()
         chosen = settings or {}
         self.a, self.b = (
@@ -230,7 +231,8 @@ class Pair:
                 side.step(LinkDown(self.session, "cut"))
 
     def carry(self, sender: Side, session: int, message: Message) -> None:
-        if self.is_linked and not self.is_wire_cut and session == self.session:
+        is_carried = not self.is_wire_cut and type(message) not in self.loses
+        if self.is_linked and is_carried and session == self.session:
             receiver = self.b if sender is self.a else self.a
             self.events.append((receiver, Received(session, message)))
 

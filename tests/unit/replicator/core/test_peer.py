@@ -1,0 +1,128 @@
+"""Who is talked to."""
+
+import pytest
+
+from replicator.core.events import Ack, Authority, Bye, Hello, Image, LinkUp, Received, Settings
+from replicator.core.journal import Journal
+from replicator.core.peer import Peer, ahead_of_us, objection
+from replicator.core.status import Link
+from replicator.core.values import Branch, Role
+from tests.fakes.pair import Pair, joined
+
+OWN, THEIRS, OTHER = Branch(0, 7), Branch(1, 9), Branch(1, 8)
+SETTINGS = Settings("group", 0, "node 0", 1)
+HELLO = Hello("group", 1, "node 1", b"store", 9, 1, 1, {OWN: 3}, Authority(1, 0), Role.PASSIVE)
+
+
+def test_the_configured_peer_is_talked_to() -> None:
+    assert objection(SETTINGS, OWN, 3, HELLO) == ""
+
+
+@pytest.mark.parametrize(
+    ("hello", "why"),
+    [
+        (HELLO._replace(group="other"), "group: expected 'group', came 'other'"),
+        (HELLO._replace(node=0), "node: expected 1, came 0 ('node 1')"),
+        (HELLO._replace(node=2), "node: expected 1, came 2 ('node 1')"),
+        (HELLO._replace(version_min=2, version_max=3), "version: expected 1 to 1, came 2 to 3"),
+        (HELLO._replace(version_min=0, version_max=0), "version: expected 1 to 1, came 0 to 0"),
+        (HELLO._replace(vector={OWN: 4}), "position of our own branch: expected at most 3, came 4"),
+    ],
+)
+def test_anyone_else_is_told_what_was_expected(hello: Hello, why: str) -> None:
+    assert objection(SETTINGS, OWN, 3, hello) == why
+
+
+def test_a_later_version_that_still_speaks_ours_is_talked_to() -> None:
+    assert objection(SETTINGS, OWN, 3, HELLO._replace(version_max=9)) == ""
+
+
+def test_a_hello_replaces_what_was_known() -> None:
+    peer = Peer(1, {OTHER: 5})
+    assert peer.raise_to({OWN: 7}, OWN)
+    peer.replace(HELLO, OWN)
+    assert peer.durable == {OWN: 3}
+    assert peer.own_durable == 3
+
+
+def test_a_position_never_falls_within_a_session() -> None:
+    peer = Peer(1, {})
+    peer.replace(HELLO, OWN)
+    assert peer.raise_to({OWN: 5}, OWN)
+    assert not peer.raise_to({OWN: 4}, OWN)
+    assert peer.own_durable == 5
+
+
+def test_what_the_peer_writes_itself_is_not_lacking_there() -> None:
+    journal = Journal(OWN, Image(b"", {THEIRS: 9, OTHER: 4}, Authority(0, 0)))
+    peer = Peer(1, {})
+    peer.replace(HELLO._replace(vector={OTHER: 1}), OWN)
+    assert peer.lacks_of_others(journal) == 3
+    journal.seq = 2
+    assert peer.lacks(journal) == 5
+
+
+def test_our_own_branch_ahead_of_us_is_a_fault() -> None:
+    assert ahead_of_us(OWN, 3, {OWN: 3, THEIRS: 9}) == ""
+    assert ahead_of_us(OWN, 3, {OWN: 4}) != ""
+
+
+def greet(pair: Pair, hello: Hello) -> None:
+    """Have node 0 greeted by a stranger."""
+    pair.cut()
+    pair.session += 1
+    pair.a.sent.clear()
+    pair.a.step(LinkUp(pair.session))
+    pair.a.step(Received(pair.session, hello))
+
+
+def test_a_stranger_is_refused_and_nothing_of_it_is_taken() -> None:
+    pair = joined()
+    greet(pair, HELLO._replace(group="other", authority=Authority(9, 1), role=Role.ACTIVE, vector={}))
+    assert isinstance(pair.a.sent[-1], Bye)
+    assert pair.a.closed == ["group: expected 'group', came 'other'"]
+    status = pair.a.member.status
+    assert (status.link, status.why) == (Link.REFUSED, "group: expected 'group', came 'other'")
+    assert pair.a.member.role is Role.ACTIVE
+    assert any(note.name == "replica.refused" for note in pair.a.notes)
+
+
+def test_a_refusal_by_the_peer_is_shown() -> None:
+    pair = joined()
+    pair.cut()
+    pair.session += 1
+    pair.a.step(LinkUp(pair.session))
+    pair.a.step(Received(pair.session, Bye("no")))
+    assert pair.a.member.status.why == "the peer says: no"
+
+
+def test_an_acknowledgement_of_what_we_never_wrote_ends_the_link() -> None:
+    pair = joined()
+    pair.a.step(Received(pair.session, Ack({pair.a.member.own: 1})))
+    assert pair.a.closed == ["position of our own branch: expected at most 0, came 1"]
+
+
+def test_nothing_counts_before_the_hello() -> None:
+    pair = joined()
+    pair.cut()
+    pair.session += 1
+    pair.a.step(LinkUp(pair.session))
+    pair.a.step(Received(pair.session, Ack({pair.a.member.own: 99})))
+    assert pair.a.closed == []
+    assert pair.a.member.status.link is Link.GREETING
+
+
+def test_what_comes_of_an_older_session_counts_for_nothing() -> None:
+    pair = joined()
+    pair.link()
+    pair.a.step(Received(pair.session - 1, Ack({pair.a.member.own: 99})))
+    assert pair.a.closed == []
+    assert pair.a.member.status.link is Link.UP
+
+
+def test_a_link_on_which_nothing_comes_is_ended() -> None:
+    pair = joined()
+    pair.is_wire_cut = True
+    pair.run(3300)
+    assert len(pair.a.closed) == 1
+    assert pair.a.closed[0].startswith("nothing was heard for 3")

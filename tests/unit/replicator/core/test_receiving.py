@@ -1,0 +1,128 @@
+"""What is taken from the peer, and what is not."""
+
+import pytest
+
+from replicator.core.events import (
+    Ack,
+    Authority,
+    Bye,
+    Commit,
+    Effect,
+    Image,
+    Message,
+    Received,
+    Records,
+    Send,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotItem,
+)
+from replicator.core.journal import Journal
+from replicator.core.receiving import Incoming
+from replicator.core.values import NO_FLAGS, Branch, Dot, Role
+from tests.fakes.pair import Pair, joined, put
+
+OWN, THEIRS = Branch(0, 7), Branch(1, 9)
+
+
+def taking(have: int = 0) -> tuple[Incoming, Journal]:
+    journal = Journal(OWN, Image(b"", {THEIRS: have} if have else {}, Authority(0, 0)))
+    return Incoming(1, journal), journal
+
+
+def records(first_seq: int, count: int, branch: Branch = THEIRS) -> Records:
+    return Records(branch, first_seq, tuple(put(f"{seq}") for seq in range(first_seq, first_seq + count)))
+
+
+@pytest.mark.parametrize(
+    ("have", "first_seq", "count", "taken"),
+    [(0, 1, 3, [1, 2, 3]), (2, 1, 4, [3, 4]), (2, 3, 1, [3]), (2, 1, 2, []), (2, 4, 1, []), (0, 2, 5, [])],
+)
+def test_only_what_continues_a_branch_is_taken(have: int, first_seq: int, count: int, taken: list[int]) -> None:
+    incoming, journal = taking(have)
+    out: list[Effect] = []
+    assert incoming.records(records(first_seq, count), out) == ""
+    if taken:
+        (commit,) = out
+        assert isinstance(commit, Commit)
+        assert [dot.seq for dot, _ in commit.records] == taken
+        assert journal.have[THEIRS] == taken[-1]
+    else:
+        assert out == [Send(1, Ack({THEIRS: have}))]  # says what it has, so that sending begins there
+    assert journal.durable.get(THEIRS, 0) == have
+
+
+def test_records_under_names_that_are_ours_to_give_are_a_fault() -> None:
+    incoming, _ = taking()
+    assert "our own branch" in incoming.records(records(1, 1, OWN), [])
+
+
+def test_what_is_not_durable_is_not_confirmed() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.b.sent.clear()
+    pair.a.submit(put("x"))
+    assert [message for message in pair.b.sent if type(message) is Ack] == []
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert [message for message in pair.b.sent if type(message) is Ack] == [Ack({pair.a.member.own: 1})]
+
+
+def test_data_of_a_lower_epoch_is_taken() -> None:
+    pair = joined()
+    pair.is_wire_cut = True
+    pair.run(4000)
+    pair.a.submit(put("of the old epoch"))
+    pair.is_wire_cut = False
+    pair.link()
+    assert pair.b.member.role is Role.ACTIVE
+    assert pair.b.keys == ["of the old epoch"]
+
+
+def items(count: int, blob: bytes | None = b"content") -> list[Message]:
+    return [SnapshotItem(b"%d" % seq, Dot(THEIRS, seq), (), NO_FLAGS, b"", blob) for seq in range(1, count + 1)]
+
+
+def take_snapshot(pair: Pair, *messages: Message) -> list[Bye]:
+    """Have node 0 take messages; return how it refused the peer."""
+    pair.a.sent.clear()
+    for message in messages:
+        pair.events.append((pair.a, Received(pair.session, message)))
+    pair.settle()
+    return [message for message in pair.a.sent if isinstance(message, Bye)]
+
+
+def test_a_snapshot_counts_from_its_end_on() -> None:
+    pair = joined()
+    assert take_snapshot(pair, SnapshotBegin({THEIRS: 2}), *items(2)) == []
+    assert pair.a.keys == ["1", "2"]
+    assert THEIRS not in pair.a.store.vector
+    assert take_snapshot(pair, SnapshotEnd(2)) == []
+    assert pair.a.store.vector[THEIRS] == 2
+
+
+def test_a_snapshot_with_a_hole_is_refused() -> None:
+    pair = joined()
+    (bye,) = take_snapshot(pair, SnapshotBegin({THEIRS: 3}), *items(2), SnapshotEnd(3))
+    assert bye.why == "snapshot: expected 3 items, came 2"
+    assert THEIRS not in pair.a.store.vector
+
+
+def test_an_item_without_content_that_we_never_had_is_refused() -> None:
+    pair = joined()
+    (bye,) = take_snapshot(pair, SnapshotBegin({THEIRS: 1}), *items(1, None))
+    assert bye.why == "item b'1': expected its blob, came none"
+    assert pair.a.keys == []
+    assert pair.a.stopped is None
+
+
+def test_items_without_a_beginning_are_not_taken() -> None:
+    pair = joined()
+    assert take_snapshot(pair, *items(2), SnapshotEnd(2)) == []
+    assert pair.a.keys == []
+
+
+def test_a_snapshot_beyond_what_we_wrote_is_refused() -> None:
+    pair = joined()
+    (bye,) = take_snapshot(pair, SnapshotBegin({pair.a.member.own: 5}))
+    assert bye.why == "position of our own branch: expected at most 0, came 5"

@@ -1,0 +1,183 @@
+"""The operator's commands."""
+
+from replicator.core.events import Ack, Beat, Drained, Handover, Told
+from replicator.core.values import Role
+from tests.fakes.pair import Pair, Side, joined, put
+
+
+def roles(pair: Pair) -> tuple[Role, Role]:
+    return pair.a.member.role, pair.b.member.role
+
+
+def told(side: Side, token: int) -> tuple[bool, str] | None:
+    said = side.told.get(token)
+    return (said.is_done, said.text) if said else None
+
+
+def test_a_switchover_moves_the_ownership_without_waiting_for_silence() -> None:
+    pair = joined()
+    pair.a.accept("x")
+    token = pair.a.command("switchover")
+    pair.run(300)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+    assert pair.a.roles[-2:] == [Role.DRAINING, Role.PASSIVE]
+    assert told(pair.a, token) == (True, "node 1 is active")
+    pair.run(10_000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+
+
+def test_the_owner_hands_over_only_what_both_have() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    pair.a.command("switchover")
+    pair.run(500)
+    assert roles(pair) == (Role.DRAINING, Role.PASSIVE)
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert roles(pair) == (Role.PASSIVE, Role.PROMOTING)
+
+
+def test_what_is_accepted_while_draining_does_not_delay_it() -> None:
+    pair = joined()
+    pair.a.command("switchover")
+    assert pair.a.member.role is Role.PASSIVE
+    pair.a.submit(put("x"))
+    pair.run(100)
+    assert pair.b.keys == ["x"]
+
+
+def test_work_that_does_not_end_makes_the_owner_resume() -> None:
+    pair = joined()
+    pair.a.is_drain_answered = False
+    token = pair.a.command("switchover")
+    pair.run(2900)
+    assert roles(pair) == (Role.DRAINING, Role.PASSIVE)
+    pair.run(200)
+    assert roles(pair) == (Role.ACTIVE, Role.PASSIVE)
+    assert told(pair.a, token) == (False, "work in flight did not end: resumed as owner")
+
+
+def test_an_unconfirmed_result_makes_the_owner_resume() -> None:
+    pair = joined()
+    pair.loses = (Ack, Beat)
+    pair.a.submit(put("x"), wait=False)
+    token = pair.a.command("switchover")
+    pair.run(3100)
+    assert pair.a.member.role is Role.ACTIVE
+    assert told(pair.a, token) in (
+        (False, "the peer did not confirm everything: resumed as owner"),
+        (False, "the link to the peer broke: resumed as owner"),
+    )
+
+
+def test_a_broken_link_makes_the_owner_resume_at_once() -> None:
+    pair = joined()
+    pair.a.is_drain_answered = False
+    token = pair.a.command("switchover")
+    pair.cut()
+    assert pair.a.member.role is Role.ACTIVE
+    assert told(pair.a, token) == (False, "the link to the peer broke: resumed as owner")
+
+
+def test_an_answer_to_an_earlier_drain_counts_for_nothing() -> None:
+    pair = joined()
+    pair.a.is_drain_answered = False
+    pair.a.command("switchover")
+    pair.run(3100)
+    pair.a.command("switchover")
+    pair.a.step(Drained(1))
+    assert pair.a.member.role is Role.DRAINING
+    pair.a.step(Drained(2))
+    assert pair.a.member.role is Role.PASSIVE
+
+
+def test_an_owner_that_is_outranked_meanwhile_says_so() -> None:
+    pair = joined()
+    pair.a.is_drain_answered = False
+    token = pair.a.command("switchover")
+    pair.b.command("promote", force=True)
+    pair.run(600)
+    assert pair.b.member.role is Role.ACTIVE
+    assert not pair.a.member._ownership.is_owner
+    said = pair.a.told[token]
+    assert (said.is_done, said.text.split(":")[0]) == (False, "outranked")
+
+
+def test_a_lost_handover_leaves_nobody_for_no_longer_than_t_p() -> None:
+    pair = joined()
+    pair.loses = (Handover,)
+    token = pair.a.command("switchover")
+    assert roles(pair) == (Role.PASSIVE, Role.PASSIVE)
+    pair.run(4000)
+    assert Role.ACTIVE in roles(pair)
+    assert told(pair.a, token) is not None
+
+
+def test_switchover_is_refused_where_it_cannot_be() -> None:
+    pair = joined()
+    assert told(pair.b, pair.b.command("switchover")) == (False, "this member is passive, not active")
+    pair.cut()
+    assert told(pair.a, pair.a.command("switchover")) == (False, "there is no link to the peer")
+    pair.run(2100)
+    pair.a.accept("x")
+    pair.b.is_disk_stuck = True
+    pair.link()
+    assert told(pair.a, pair.a.command("switchover")) == (False, "the peer has not caught up: catchup")
+    assert pair.a.member.role is Role.ACTIVE
+
+
+def test_promote_is_refused_while_the_peer_is_active() -> None:
+    pair = joined()
+    token = pair.b.command("promote")
+    assert told(pair.b, token) == (False, "node 0 is active: use switchover there, or force")
+    assert pair.b.roles == []
+
+
+def test_promote_by_force_makes_the_other_step_down() -> None:
+    pair = joined()
+    token = pair.b.command("promote", force=True)
+    assert told(pair.b, token) == (True, "promoting with epoch 2")
+    pair.run(1000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+
+
+def test_promote_does_not_wait_for_silence() -> None:
+    pair = joined()
+    pair.a.crash()
+    pair.b.start()  # knows of no active one
+    pair.b.command("promote")
+    pair.run(30)
+    assert pair.b.member.role is Role.ACTIVE
+    assert told(pair.b, pair.b.command("promote")) == (True, "already active")
+
+
+def test_a_demoted_member_stays_down_until_another_was_active() -> None:
+    pair = joined()
+    token = pair.a.command("demote")
+    assert pair.a.member.role is Role.PASSIVE
+    assert pair.a.told[token].is_done
+    pair.run(4000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+    pair.b.crash()
+    pair.run(4000)
+    assert pair.a.member.role is Role.ACTIVE
+
+
+def test_demote_is_refused_when_nobody_would_take_over() -> None:
+    pair = joined()
+    pair.cut()
+    assert told(pair.a, pair.a.command("demote")) == (False, "no peer would take over: force, if nobody is to deliver")
+    pair.a.command("demote", force=True)
+    pair.run(10_000)
+    assert pair.a.member.role is Role.PASSIVE
+    pair.a.command("promote")
+    pair.run(30)
+    assert pair.a.member.role is Role.ACTIVE
+
+
+def test_an_unknown_command_is_refused() -> None:
+    pair = joined()
+    token = pair.a.command("reboot")
+    assert pair.a.told[token] == Told(token, False, "unknown command 'reboot'")
+    assert told(pair.b, pair.b.command("demote")) == (False, "this member is passive, not the owner")
