@@ -67,6 +67,11 @@ class Pool:
         self._dead_until: dict[Hop, float] = {}
         self._is_closed = False
 
+    @property
+    def hops_count(self) -> int:
+        """How many hops have connections, or somebody who waits for one."""
+        return len(self._hops)
+
     def is_dead(self, hop: Hop) -> bool:
         """Tell whether the hop failed to answer a moment ago."""
         until = self._dead_until.get(hop)

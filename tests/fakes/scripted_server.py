@@ -74,6 +74,7 @@ class ScriptedServer:
         self.connections_count = 0
         self.open_count = 0
         self.open_count_max = 0
+        self.is_reading_content = True
         self.released = asyncio.Event()  # set it to let those that hang go on
         self._asked: dict[tuple[str, str], int] = {}
         self._server: asyncio.Server | None = None
@@ -238,6 +239,10 @@ class _Session:
             await self._say(self._scripted("dot"))
 
     async def _content(self) -> bytes:
+        if not self._server.is_reading_content:
+            self._writer.transport.pause_reading()
+            await self._server.released.wait()
+            raise _Dropped
         octets = bytearray(b"\r\n")
         while not octets.endswith(b"\r\n.\r\n"):
             more = await self._reader.read(65536)

@@ -1,0 +1,137 @@
+"""Where mail goes: MX and address lookups, literals, loops, and what a lookup that fails means."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from mtad.delivery.connection import Hop
+from mtad.delivery.destination import HOPS_TRIED_MAX, Destination, Destinations
+from mtad.dns.mx import MxHost
+from mtad.dns.resolver import Resolver, ResolverLimits
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.route import Route, TlsLevel, Transport
+from tests.fakes.name_server import SERVFAIL, NameServer, Zone
+
+A = {"A": ("127.0.0.1",)}
+ZONE: Zone = {
+    "plain.test": {"MX": ("10 mx.test.",)},
+    "three.test": {"MX": ("20 b.test.", "10 a.test.", "20 c.test.")},
+    "implicit.test": A,
+    "null.test": {"MX": ("0 .",)},
+    "broken.test": {"MX": SERVFAIL},
+    "best.test": {"MX": ("10 us.test.", "20 b.test.")},
+    "second.test": {"MX": ("10 a.test.", "20 us.test.", "20 b.test.", "30 c.test.")},
+    "us.test": A,
+    "addressless.test": {"MX": ("10 gone.test.",)},
+    "unsure.test": {"MX": ("10 gone.test.", "20 unsure-mx.test.")},
+    "unsure-mx.test": {"A": SERVFAIL, "AAAA": SERVFAIL},
+    "mx.test": {"A": ("127.0.0.1", "127.0.0.2"), "AAAA": ("::1",)},
+    "many.test": {"A": tuple(f"127.0.1.{number}" for number in range(1, 30))},
+    "a.test": A,
+    "b.test": A,
+    "c.test": A,
+}
+
+
+async def found(address: str, route: Route | None = None, *, seed: int = 0) -> tuple[object, list[Hop | Outcome]]:
+    """Return the destination and the hops to try."""
+    async with NameServer(ZONE) as names:
+        resolver = Resolver(("127.0.0.1",), names.port, ResolverLimits(lookup_seconds_max=1))
+        destinations = Destinations(resolver, frozenset({"us.test"}), random.Random(seed).shuffle)
+        destination = await destinations.of(address, route or Route())
+        if not isinstance(destination, Destination):
+            return destination, []
+        return destination, [hop async for hop in destinations.hops(destination)]
+
+
+def shown(outcome: object) -> str:
+    assert isinstance(outcome, Outcome)
+    return f"{outcome.result} {outcome.reply.code} {outcome.reply.enhanced}"
+
+
+async def test_addresses_of_the_mx_host() -> None:
+    _, hops = await found("u@plain.test")
+    expected = ["::1", "127.0.0.1", "127.0.0.2"]  # name servers turn the order of equals
+    assert set(hops) == {Hop(address, 25, "mx.test", Transport.SMTP, TlsLevel.MAY) for address in expected}
+    assert hops[0] == Hop("::1", 25, "mx.test", Transport.SMTP, TlsLevel.MAY)
+
+
+async def test_hosts_are_tried_by_preference_and_by_chance_among_equals() -> None:
+    orders = {
+        tuple(hop.name for hop in (await found("u@three.test", seed=seed))[1] if isinstance(hop, Hop))
+        for seed in range(8)
+    }
+    assert orders == {("a.test", "b.test", "c.test"), ("a.test", "c.test", "b.test")}
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("u@nowhere.test", "failed 550 5.4.4"),
+        ("u@null.test", "failed 556 5.1.10"),
+        ("u@broken.test", "delayed 450 4.4.3"),
+        ("u@best.test", "failed 554 5.4.6"),
+        ("u@us.test", "failed 554 5.4.6"),
+        ("postmaster", "failed 550 5.1.3"),
+        ("u@[nonsense]", "failed 550 5.1.2"),
+        ("u@[127.0.0.1", "failed 550 5.1.2"),
+    ],
+)
+async def test_no_destination(address: str, expected: str) -> None:
+    outcome, _ = await found(address)
+    assert shown(outcome) == expected
+
+
+async def test_the_domain_itself_where_there_is_no_mx() -> None:
+    _, hops = await found("u@Implicit.Test")
+    assert [hop.name for hop in hops if isinstance(hop, Hop)] == ["implicit.test"]
+
+
+async def test_hosts_behind_us_are_left_out() -> None:
+    destination, _ = await found("u@second.test")
+    assert isinstance(destination, Destination)
+    assert destination.hosts == (MxHost(10, "a.test"),)
+
+
+@pytest.mark.parametrize(("text", "address"), [("[127.0.0.1]", "127.0.0.1"), ("[IPv6:::1]", "::1")])
+async def test_address_literals(text: str, address: str) -> None:
+    _, hops = await found(f"u@{text}", Route(port=2525))
+    assert hops == [Hop(address, 2525, address, Transport.SMTP, TlsLevel.MAY)]
+
+
+async def test_no_host_has_an_address() -> None:
+    _, [outcome] = await found("u@addressless.test")
+    assert shown(outcome) == "failed 550 5.4.4"
+
+
+async def test_a_host_that_cannot_be_looked_up_is_not_a_host_without_address() -> None:
+    _, outcomes = await found("u@unsure.test")
+    assert [shown(outcome) for outcome in outcomes] == ["failed 550 5.4.4", "delayed 450 4.4.3"]
+
+
+async def test_what_a_route_names_is_never_permanently_wrong() -> None:
+    _, [outcome] = await found("u@plain.test", Route(hosts=("gone.test",)))
+    assert isinstance(outcome, Outcome)
+    assert outcome.result is Result.DELAYED
+    missing, _ = await found("u@plain.test", Route(Transport.LMTP, ("127.0.0.1",)))
+    assert shown(missing) == "delayed 451 4.3.5"
+
+
+async def test_hosts_of_a_route_are_tried_in_its_order() -> None:
+    route = Route(Transport.LMTP, ("c.test", "a.test", "localhost"), 24, TlsLevel.NONE)
+    for seed in range(4):
+        _, hops = await found("u@nowhere.test", route, seed=seed)
+        names = [hop.name for hop in hops if isinstance(hop, Hop)]
+        assert names == ["c.test", "a.test", "localhost", "localhost"]
+
+
+async def test_a_unix_socket() -> None:
+    _, hops = await found("u@nowhere.test", Route(Transport.LMTP, ("unix:/run/lmtp",), None, TlsLevel.NONE))
+    assert hops == [Hop("/run/lmtp", 0, "unix:/run/lmtp", Transport.LMTP, TlsLevel.NONE)]
+
+
+async def test_no_more_addresses_than_the_limit() -> None:
+    _, hops = await found("u@many.test")
+    assert len(hops) == HOPS_TRIED_MAX

@@ -1,0 +1,131 @@
+"""The table of replies after the end of data, row by row."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from mtad.delivery.reply_table import (
+    DECISIONS,
+    Decision,
+    Settlement,
+    Standing,
+    Wish,
+    passed_on,
+    reply_after_commit,
+    reply_after_refusal,
+    settle,
+)
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+
+U, V, W = "u@b.test", "v@b.test", "w@c.test"
+TAKEN = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx.b.test")
+TAKEN_TOO = Outcome(Result.DELIVERED, Reply.of(250, "2.6.0", "Queued"), "mx.c.test")
+SPAM = Outcome(Result.FAILED, Reply.of(554, "5.7.1", "Spam"), "mx.b.test")
+NOBODY = Outcome(Result.FAILED, Reply.of(550, "5.1.1", "No such user"), "mx.b.test")
+FULL = Outcome(Result.DELAYED, Reply.of(452, "4.2.2", "Over quota"), "mx.b.test")
+LOST = Outcome(Result.UNKNOWN, Reply.of(450, "4.4.2", "Connection lost"), "mx.b.test")
+
+
+def test_every_set_of_standings_has_a_decision() -> None:
+    every = {frozenset(some) for count in range(1, 5) for some in combinations(Standing, count)}
+    assert set(DECISIONS) == every
+
+
+@pytest.mark.parametrize("standings", DECISIONS, ids=lambda standings: "+".join(sorted(standings)))
+def test_what_is_ours_is_always_kept_and_nothing_delivered_is_refused(standings: frozenset[Standing]) -> None:
+    decision = DECISIONS[standings]
+    if Standing.OURS in standings:
+        assert decision is Decision.KEEP
+    if Standing.DELIVERED in standings:
+        assert decision not in (Decision.REFUSED, Decision.REFUSED_FOR_NOW)
+    if Standing.DELAYED in standings:
+        assert decision in (Decision.KEEP, Decision.REFUSED_FOR_NOW)
+
+
+def test_every_recipient_delivered() -> None:
+    assert settle({U: TAKEN}, {}) == Settlement(Reply.of(250, "2.0.0", "Ok: delivered (mx.b.test: 250 2.0.0 Ok)"))
+    both = settle({U: TAKEN, V: TAKEN, W: TAKEN_TOO}, {}).reply
+    assert str(both) == "250 2.0.0 Ok: delivered (mx.b.test: 250 2.0.0 Ok; mx.c.test: 250 2.6.0 Queued)"
+
+
+def test_a_long_list_of_next_hops_is_cut() -> None:
+    outcomes = {f"u{n}@b.test": Outcome(Result.DELIVERED, TAKEN.reply, f"mx{n}.test") for n in range(9)}
+    reply = settle(outcomes, {}).reply
+    assert reply is not None
+    assert "mx3.test" in reply.text
+    assert "mx4.test" not in reply.text
+    assert reply.text.endswith("; ...)")
+
+
+def test_every_recipient_permanently_refused() -> None:
+    assert settle({U: SPAM}, {}) == Settlement(SPAM.reply)
+    assert settle({U: NOBODY, V: SPAM}, {}, is_submission=True) == Settlement(NOBODY.reply)
+
+
+def test_every_recipient_transiently_refused_and_the_client_is_an_mta() -> None:
+    assert settle({U: FULL, V: FULL}, {}) == Settlement(FULL.reply)
+
+
+def test_every_recipient_transiently_refused_and_policy_says_queue() -> None:
+    assert settle({U: FULL}, {U: Wish(queue_on_transient=True)}) == Settlement(None, (U,))
+    assert settle({U: FULL, V: FULL}, {U: Wish(queue_on_transient=True)}) == Settlement(None, (U, V))
+
+
+def test_every_recipient_transiently_refused_and_the_client_is_a_submitter() -> None:
+    assert settle({U: FULL}, {}, is_submission=True) == Settlement(None, (U,))
+
+
+def test_some_delivered_the_rest_transient() -> None:
+    assert settle({U: TAKEN, V: FULL}, {}) == Settlement(None, (V,))
+
+
+def test_some_delivered_some_permanently_refused() -> None:
+    settlement = settle({U: TAKEN, V: NOBODY}, {})
+    assert settlement.reply is not None
+    assert settlement.reply.code == 250
+    assert (settlement.keep, settlement.failed) == ((), (V,))
+
+
+def test_some_transiently_some_permanently_refused() -> None:
+    assert settle({U: NOBODY, V: FULL}, {}) == Settlement(FULL.reply)
+    assert settle({U: NOBODY, V: FULL}, {}, is_submission=True) == Settlement(None, (V,), (U,))
+
+
+def test_some_of_each() -> None:
+    assert settle({U: TAKEN, V: NOBODY, W: FULL}, {}) == Settlement(None, (W,), (V,))
+
+
+@pytest.mark.parametrize("others", [{}, {V: TAKEN}, {V: FULL}, {V: SPAM}])
+@pytest.mark.parametrize("open_end", [LOST, None], ids=["unknown", "past the deadline"])
+def test_what_is_not_known_is_kept_and_never_bounced(others: dict[str, Outcome], open_end: Outcome | None) -> None:
+    settlement = settle({U: open_end, **others}, {})
+    assert settlement.reply is None
+    assert U in settlement.keep
+    assert U not in settlement.failed
+
+
+def test_what_policy_queues_at_once_is_kept() -> None:
+    assert settle({U: None, V: SPAM}, {U: Wish(queue_at_once=True)}) == Settlement(None, (U,), (V,))
+
+
+def test_after_the_commit() -> None:
+    assert str(reply_after_commit(2, "01H")) == "250 2.0.0 Ok: queued as 01H (2 copies)"
+    assert str(reply_after_commit(1, "01H")) == "250 2.0.0 Ok: queued as 01H (1 copy)"
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"), [("full", "452 4.3.1"), ("peer", "451 4.4.0"), ("failed", "451 4.3.0"), ("?", "451 4.3.0")]
+)
+def test_after_a_refused_commit(why: str, expected: str) -> None:
+    assert str(reply_after_refusal(why)).startswith(expected)
+
+
+@pytest.mark.parametrize(("code", "passed"), [(421, 451), (450, 450), (521, 554), (550, 550)])
+def test_codes_about_the_next_hops_own_connection_are_not_passed_on(code: int, passed: int) -> None:
+    result = Result.DELAYED if code < 500 else Result.FAILED
+    outcome = Outcome(result, Reply.of(code, f"{code // 100}.3.2", "Closing"))
+    assert passed_on(outcome) == Reply.of(passed, f"{code // 100}.3.2", "Closing")
+    assert settle({U: outcome}, {}).reply == passed_on(outcome)
