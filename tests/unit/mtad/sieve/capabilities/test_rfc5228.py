@@ -39,7 +39,7 @@ BOUNCE = StillFacts(envelope={"from": [""], "to": ["postmaster"]})
         ("size :under 1K", True),
         ('header :contains "subject" "présent"', True),
         ('header "subject" text:\nI have a présent\n.\n', False),  # the value ends with CRLF
-        ('header :matches text:\nsubject\n.\n "*"', None),
+        ('header :matches "subject:" "*"', False),
         ('address "from" "coyote@desert.example"', True),
         ('address :comparator "i;octet" "from" "coyote@desert.example"', False),
         ('address :all "to" "boss@acme.example"', True),
@@ -50,12 +50,8 @@ BOUNCE = StillFacts(envelope={"from": [""], "to": ["postmaster"]})
         ('address "subject" "x"', False),
     ],
 )
-def test_tests_of_a_message(test: str, expected: bool | None) -> None:
-    if expected is None:
-        with pytest.raises(AssertionError, match="is no name of a field"):
-            is_true(test, FACTS)
-    else:
-        assert is_true(test, FACTS) is expected
+def test_tests_of_a_message(test: str, expected: bool) -> None:
+    assert is_true(test, FACTS) is expected
 
 
 @pytest.mark.parametrize(
