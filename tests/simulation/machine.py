@@ -170,10 +170,10 @@ class Machine:
 
     # --- what reaches it ----------------------------------------------------------------------------------
 
-    def hear(self, received: Received) -> None:
-        """Take a message from the socket."""
+    def hear(self, received: Received, *, is_standing: bool) -> None:
+        """Take a message from the socket. What comes late from a link that is down is no word of anybody's state."""
         message = received.message
-        if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and self.pid:
+        if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and is_standing:
             self.active_heard_at = self.clock.now
         elif isinstance(message, Handover):
             self.handed_over_at = self.clock.now

@@ -24,19 +24,20 @@ def as_on_the_wire(message: Message) -> Message:
     return message
 
 
+LATE = 30 * MS
 NEW, UP, GONE = range(3)
 
 
 class Link:
     """One stream; each end has its own number for it and its own opinion whether it stands."""
 
-    __slots__ = ("ends", "held", "is_late", "last", "pids", "sessions")
+    __slots__ = ("ends", "held", "last", "late_until", "pids", "sessions")
 
     def __init__(self, sessions: tuple[int, int], pids: tuple[int, int]) -> None:
         self.sessions = sessions
         self.pids = pids
         self.ends = [NEW, NEW]
-        self.is_late = [False, False]  # what was under way still reaches this end after it gave up
+        self.late_until = [0, 0]  # what this end had read already still comes out of its queue after it gave up
         self.held: tuple[list[Message], list[Message]] = ([], [])  # by sender
         self.last = [0, 0]  # by sender: when the newest message under way arrives
 
@@ -121,10 +122,10 @@ class Network:
             if machine.pid != link.pids[receiver]:
                 continue
             if link.ends[receiver] == GONE:
-                if not link.is_late[receiver]:
+                if self.clock.now > link.late_until[receiver]:
                     continue
                 self.clock.counts["message of an old session"] += 1
-            machine.hear(Received(link.sessions[receiver], message))
+            machine.hear(Received(link.sessions[receiver], message), is_standing=link.ends[receiver] == UP)
 
     # --- faults -------------------------------------------------------------------------------------------
 
@@ -185,6 +186,6 @@ class Network:
     def _down(self, link: Link, node: int, why: str) -> None:
         machine = self.machines[node]
         if link.ends[node] == UP and machine.pid == link.pids[node]:
-            link.is_late[node] = self.clock.happens(0.3)
+            link.late_until[node] = self.clock.now + LATE * self.clock.happens(0.3)
             machine.take(LinkDown(link.sessions[node], why))
         link.ends[node] = GONE

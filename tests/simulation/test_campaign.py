@@ -30,7 +30,10 @@ def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
     if total.failures:
         failure = total.failures[0]
         world, _ = campaign.play(failure.seed)
-        pytest.fail(f"{trace.show(world.clock.log)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}")
+        told = f"{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}"
+        pytest.fail(f"{trace.show(world.clock.log)}\n{told}")
+            f"{trace.show(world.clock.log)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}"
+        )
     assert total.unseen == []
 
 

@@ -265,6 +265,8 @@ class Truth:
             if not life.delivered[part]:
                 raise Violation("S3", f"node {machine.node} has {what} as delivered; no next hop took it")
         elif value.rank == BOUNCED:
+            if not self._has_whole(machine, life):
+                return  # it came with a snapshot that is not at its end: no worse than if it had not come
             if not any(self._is_notice_safe(machine, notice) for notice in self.notices.get(what, ())):
                 raise Violation("S3", f"node {machine.node} has {what} as bounced before its notification")
             self.bounced.add(what)
@@ -274,8 +276,11 @@ class Truth:
     @staticmethod
     def _is_notice_safe(machine: Machine, notice: Life) -> bool:
         """Tell whether a notification was or can be sent by this node alone."""
-        is_covered = machine.disk.vector.get(notice.put.branch, 0) >= notice.put.seq
-        return is_covered or notice.key in machine.disk.items or notice.delivered[b"sender"] > 0
+        return Truth._has_whole(machine, notice) or notice.key in machine.disk.items or notice.delivered[b"sender"] > 0
+
+    @staticmethod
+    def _has_whole(machine: Machine, life: Life) -> bool:
+        return machine.disk.vector.get(life.put.branch, 0) >= life.put.seq
 
     # --- disks --------------------------------------------------------------------------------------------
 

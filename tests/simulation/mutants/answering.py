@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replicator.core.accept import Accept
-from replicator.core.events import Ack, Committed, CommitFailed, Effect, Event, Records, Send
+from replicator.core.events import Ack, CommitFailed, Committed, Effect, Event, Records, Send
 from replicator.core.member import Member
 from replicator.core.receiving import Incoming
 from replicator.core.values import Kind, Record
