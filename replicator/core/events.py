@@ -235,6 +235,9 @@ class ReadLog(NamedTuple):
 class ReadSnapshot(NamedTuple):
     """Read all items and orphans; blobs of items whose put `known` covers are left out.
 
+    Items that `known` does not cover come first. A state that relies on another item (a bounce on its notification)
+    must not reach an item that the receiver has before that other item does: a snapshot may break off anywhere.
+
     The driver paces the pieces: the next one only when what waits to be sent on the link is below its limit.
     """
 
