@@ -23,7 +23,9 @@ DEFAULT_CONFIG = Path("/etc/mtad/mtad.toml")
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, or one a line for lists.")]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", envvar="MTAD_CONFIG", help="The node's mtad.toml; it says where its socket is."),
+    typer.Option(
+        "--config", metavar="FILE", envvar="MTAD_CONFIG", help="The node's mtad.toml; it says where its socket is."
+    ),
 ]
 
 

@@ -24,7 +24,7 @@ IDS_SHOWN_MAX = 10
 STATES = ("deferred", "held", "active", "unknown")
 SORTS = ("arrival", "next-attempt", "size", "sender")
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Queue ids.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Queue ids.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="Every message in the queue.")]
 
 
@@ -50,7 +50,7 @@ app = typer.Typer(help="List, show and change what is queued.", no_args_is_help=
 def list_(
     selected: Selected,
     asked: Asked,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 is all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many; 0 is all.")] = 0,
     sort: Annotated[str, typer.Option(metavar="SORT", help=f"{', '.join(SORTS)}.")] = "arrival",
 ) -> None:
     """List queued messages; with --json as `postqueue -j` does."""

@@ -114,7 +114,7 @@ class DkimKey:
 
     domain: Annotated[str, About("Signing domain (d=).", form=DOMAIN)]
     selector: Annotated[str, About("Selector (s=); the public key is at SELECTOR._domainkey.DOMAIN.", form=SELECTOR)]
-    file: Annotated[Path, About("Private key (PEM), RSA or Ed25519, readable by its owner alone.")]
+    file: Annotated[Path, About("Private key (PEM), RSA or Ed25519; other users must not read it.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Replication:
     listen: Annotated[Address, About("Where the peer connects.", form=LISTENER)]
     ca: Annotated[Path, About("Certificate of the pair's private CA (PEM).")]
     cert: Annotated[Path, About("Certificate of this node (PEM), for its node.name, signed by ca.")]
-    key: Annotated[Path, About("Private key of cert (PEM), readable by its owner alone.")]
+    key: Annotated[Path, About("Private key of cert (PEM); other users must not read it.")]
     peer: Annotated[Peer, About("The other node.")]
     on_timeout: Annotated[
         Literal["accept", "reject"],

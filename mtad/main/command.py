@@ -48,7 +48,9 @@ def _mtad(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Option(envvar="MTAD_CONFIG", help="The configuration file.")] = DEFAULT_CONFIG,
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", envvar="MTAD_CONFIG", help="The configuration file.")
+    ] = DEFAULT_CONFIG,
 ) -> None:
     """Run a node in the foreground until SIGTERM or SIGINT; it does not start when a start-up check fails."""
     from mtad.main import supervisor  # here, so that the other commands start without gRPC and LMDB
@@ -67,13 +69,17 @@ def run(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
-    hostname: Annotated[str, typer.Option(prompt="Host name of this node", help="Such as mx1.example.org.")],
+    hostname: Annotated[
+        str, typer.Option(metavar="NAME", prompt="Host name of this node", help="Such as mx1.example.org.")
+    ],
     domain: Annotated[
-        list[str] | None, typer.Option(help="A domain to be MX for; may be given several times.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A domain to be MX for; may be given several times.", show_default=False),
     ] = None,
     peer: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="The other node of the pair, if any.")] = "",
     listen: Annotated[
-        list[str] | None, typer.Option(help="Where SMTP clients connect; default: port 25 of every address.")
+        list[str] | None,
+        typer.Option(metavar="ADDR", help="Where SMTP clients connect; default: port 25 of every address."),
     ] = None,
 ) -> None:
     """Write a working mtad.toml, policy, keys and certificates, and print the DNS records to publish."""

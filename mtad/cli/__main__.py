@@ -1,0 +1,5 @@
+"""`python -m mtad.cli`: the command `mtactl`."""
+
+from mtad.cli.mtactl import main
+
+main()

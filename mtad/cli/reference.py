@@ -1,0 +1,86 @@
+"""Writes docs/reference/mtactl.md from the command line itself: `python -m mtad.cli.reference`.
+
+With --check, only says whether the page is fresh.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from mtad.cli.mtactl import app
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mtactl.md"
+WIDTH = 100
+_HEAD = """\
+# mtactl
+
+<!-- Written by `python -m mtad.cli.reference` from mtad/cli. Change it there. -->
+
+`mtactl` asks a running node, over the Unix socket `admin.sock` in its `node.run_dir`. Which node: `--node`, or the one
+whose `mtad.toml` is given by `--config` or `MTAD_CONFIG`, or the one at `/run/mtad/admin.sock`.
+
+| exit code | means |
+| --- | --- |
+| 0 | done |
+| 1 | refused, or not healthy; a destructive verb without `--yes` |
+| 2 | usage, or a configuration that cannot be read |
+| 3 | the node does not answer |
+
+With `--json` a verb writes one object; `queue list` and `queue summary` write one a line. Members are only ever added.
+
+- `status`: `node`, `role` (`active` `passive` `promoting` `rejoining` `fenced` `alone`), `epoch`, `position`, `peer`
+  {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`, `durability`, `problem`} or null,
+  `witness`, `sites`, `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`, `oldest_seconds`},
+  `sessions`, `delivered_through`, `unprotected_messages`, `uptime_seconds`, `version`, `problems` (empty when healthy).
+- `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
+  `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
+  `attempts`, `position`.
+- `queue show`: the same, and `client`, `history` [{`address`, `state`, `attempts` [{`at`, `node`, `result`, `next_hop`,
+  `reply`}]}], and `octets_base64` where headers or content were asked for.
+- `queue flush`, `hold`, `release`, `delete`: `verb`, `done`, `queue_ids`, `missing`, `refused`.
+- `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
+  `recipients_by_age_minutes`.
+- `replica ...`: `verb`, `done`, `text`, `seconds`, `epoch`.
+- `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
+"""
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield each verb's full name and its help."""
+    yield from _walk(get_command(app), "mtactl", None)
+
+
+def _walk(command: Any, name: str, parent: typer.Context | None) -> Iterator[tuple[str, str]]:
+    context = typer.Context(
+        command, parent=parent, info_name=name.split(" ")[-1], terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    inner: dict[str, Any] = getattr(command, "commands", {})
+    if not inner:
+        yield name, command.get_help(context)
+    for word, each in inner.items():
+        yield from _walk(each, f"{name} {word}", context)
+
+
+def page() -> str:
+    """Return the text of the page."""
+    return "\n".join([_HEAD, *(f"## `{name}`\n\n```\n{text}\n```\n" for name, text in commands())])
+
+
+def main() -> None:
+    """Write the page, or check it."""
+    text = page()
+    is_fresh = PAGE.exists() and PAGE.read_text() == text
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text)
+    elif not is_fresh:
+        sys.exit("docs/reference/mtactl.md is stale; run `python -m mtad.cli.reference`")
+
+
+if __name__ == "__main__":
+    main()
