@@ -132,7 +132,7 @@ class Node:
     @property
     def is_owner(self) -> bool:
         """Tell whether this node may deliver from the queue at this moment."""
-        return self._role is Role.ACTIVE
+        return self._member is not None and self._role is Role.ACTIVE
 
     @property
     def listen_port(self) -> int:
@@ -144,13 +144,16 @@ class Node:
 
         wait   a client waits: answer when the peer has them too, or as policy says when it is away;
                otherwise answer when they are durable here
-        Never raises for a full or failing disk: that is REFUSED. Waits while too much is queued for the disk.
+        Never raises for a full or failing disk: that is REFUSED. Waits while too much is queued for the disk. New
+        items leave a reserve of the store untouched, so that the ends of old ones can always be recorded.
         """
         while self._member is not None and self._writer.waiting_octets > self._settings.waiting_octets_max:
             self._room.clear()
             await self._room.wait()
         if self._member is None:
             return Submitted(Durability.REFUSED, self._failure or "failed")
+        if not self._writer.has_room_for(records):
+            return Submitted(Durability.REFUSED, "full")
         self._tokens += 1
         answer: asyncio.Future[Submitted] = self._loop.create_future()
         self._answers[self._tokens] = answer
@@ -359,9 +362,9 @@ class Node:
         self._on_role(role, why)
 
     def _do_drain(self, effect: core.Drain) -> None:
-        self._spawn(self._drain(self._generation))
+        self._spawn(self._drain(self._generation, effect.attempt))
 
-    async def _drain(self, generation: int) -> None:
+    async def _drain(self, generation: int, attempt: int) -> None:
         """Have the work in flight ended. When it does not end, the core is told nothing and resumes as owner."""
         try:
             if self._on_drain is not None:
@@ -370,7 +373,7 @@ class Node:
             self._report.emit("replica.drain_failed", level="warning", what=repr(error))
             return
         if generation == self._generation:
-            self._feed(core.Drained())
+            self._feed(core.Drained(attempt))
 
     def _do_note(self, effect: core.Note) -> None:
         self._report.emit(effect.name, level="info", **dict(effect.fields))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import lmdb
@@ -16,7 +16,7 @@ import lmdb
 from replicator.codec import DamagedError
 from replicator.core import merge
 from replicator.core.events import Commit
-from replicator.core.values import Dot, Kind
+from replicator.core.values import Dot, Kind, Record
 from replicator.store.store import Store
 from replicator.store.tables import LimitError
 
@@ -49,10 +49,13 @@ class _Ticket(NamedTuple):
     brings_items: bool
 
 
+def _octets_of(records: Iterable[Record]) -> int:
+    return sum(len(record.blob) + _RECORD_OCTETS for record in records)
+
+
 def _ticket(commit: Commit) -> _Ticket:
-    blobs = sum(len(record.blob) for _, record in commit.records if record.blob)
-    blobs += sum(len(item.blob) for item in commit.items if item.blob)
-    octets = blobs + _RECORD_OCTETS * (len(commit.records) + len(commit.items) + 1)
+    octets = _RECORD_OCTETS + _octets_of(record for _, record in commit.records)
+    octets += sum(len(item.blob or b"") + _RECORD_OCTETS for item in commit.items)
     brings_items = bool(commit.items) or any(record.kind is Kind.PUT for _, record in commit.records)
     return _Ticket(commit, octets, brings_items)
 
@@ -91,6 +94,12 @@ class Writer:
     def waiting_octets(self) -> int:
         """What is queued or being written."""
         return self._octets
+
+    def has_room_for(self, records: Sequence[Record]) -> bool:
+        """Tell whether a transaction of these would be refused as full; what is queued already counts."""
+        if not any(record.kind is Kind.PUT for record in records):
+            return True
+        return self._store.environment.has_room_for(self._octets + _RECORD_OCTETS + _octets_of(records))
 
     def begin(self, generation: int) -> None:
         """Take the commits of a new member; whatever is left of the one before is dropped.
