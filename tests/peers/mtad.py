@@ -99,7 +99,7 @@ class MtadNode:
     def mtactl(self, *words: str, expect: int | None = 0) -> str:
         """Run mtactl against this node and return what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "mtad.cli.mtactl", *words],
+            [sys.executable, "-m", "mtad.cli", *words],
             capture_output=True,
             text=True,
             timeout=60,
