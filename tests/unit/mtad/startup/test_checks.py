@@ -274,8 +274,8 @@ def test_the_file_system_is_the_one_of_the_longest_mount(tmp_path: Path) -> None
     mounts = tmp_path / "mountinfo"
     mounts.write_text(
         "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-        f"23 22 0:30 / {tmp_path}/a\\040b rw - tmpfs tmpfs rw\n"
         f"24 22 0:31 / {tmp_path}/a\\040b/c rw - nfs4 server:/ rw\n"
+        f"23 22 0:30 / {tmp_path}/a\\040b rw - tmpfs tmpfs rw\n"
         "nonsense\n"
     )
     assert filesystem_type(tmp_path, mounts) == "ext4"
