@@ -101,7 +101,7 @@ def wildcard(pattern: str) -> Found:
             if at < 0:
                 return False
             at += segment.length
-        return at <= end
+        return True
 
     return is_match
 

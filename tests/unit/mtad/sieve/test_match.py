@@ -31,6 +31,8 @@ from tests.fakes.sieve_facts import StillFacts, is_true, run_plain
         ("*a?c*", "xxabyabc!", True),
         ("*??a??*", "xxaxx", True),
         ("*??a??*", "xxax", False),
+        ("*ab?*c", "xabc", False),
+        ("*ab?*c", "xab-c", True),
         ("**", "a", True),
         ("a**b", "ab", True),
         (r"\*", "*", True),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve.dialects import PLAIN, POLICY
-from mtad.sieve.errors import SieveErrors
+from mtad.sieve.errors import ERRORS_MAX, SieveErrors
 from mtad.sieve.language import Language
 from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
 
@@ -118,6 +118,10 @@ def test_one_compile_tells_everything() -> None:
         "6:1: expected ';' or '{' after keep, found '}'",
         "7:1: stop must stand inside a stage",
     ]
+
+
+def test_no_more_than_the_first_errors_are_told() -> None:
+    assert len(errors("acept;\n" * 1000)) == ERRORS_MAX
 
 
 def test_a_script_may_be_empty_or_hold_comments_only() -> None:
