@@ -116,6 +116,11 @@ def _relaxed(body: bytes) -> bytes:
 _CANONICAL: Mapping[BodyForm, Callable[[bytes], bytes]] = {BodyForm.SIMPLE: _simple, BodyForm.RELAXED: _relaxed}
 
 
+def canonical_body(body: bytes, form: BodyForm) -> bytes:
+    """Return the octets of the body that are hashed."""
+    return _CANONICAL[form](body)
+
+
 class Signer:
     """Signs with a domain's own key, that of a parent domain, or the default key, which is the first."""
 
@@ -156,7 +161,7 @@ class Signer:
         if b"from" not in names:
             return b""
         included = [name for name in names if name in SIGNED_FIELDS] + list(OVERSIGNED_FIELDS)
-        body_digest = hashlib.sha256(_CANONICAL[self._body_form](body)).digest()
+        body_digest = hashlib.sha256(canonical_body(body, self._body_form)).digest()
         fields = [
             (b"v", b"1"),
             (b"a", key.algorithm),
