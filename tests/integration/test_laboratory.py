@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mtad.lab.pair import LaboratoryFault, running_laboratory
 from tests.peers.process import open_folder, wait_until
 
 pytestmark = pytest.mark.timeout(240)
@@ -128,3 +129,15 @@ def test_the_demonstration_loses_nothing() -> None:
     assert int(values["taken over"]) > 0
     assert values["lost"] == "0"
     print(done.stdout)
+
+
+async def test_a_laboratory_that_cannot_run_says_why() -> None:
+    with open_folder("lab") as folder:
+        async with running_laboratory(folder, policy="dance;") as laboratory:
+            with pytest.raises(LaboratoryFault, match=r"(?s)mx\d ended with [12].*policy\.sieve"):
+                await laboratory.wait_protected()
+            with pytest.raises(LaboratoryFault, match="commands:"):
+                await laboratory.tell_sinks("dance")
+            await laboratory.smtp_sink.child.stop()
+            with pytest.raises(LaboratoryFault, match="does not answer"):
+                await laboratory.tell_sinks("reset")

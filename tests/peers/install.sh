@@ -7,6 +7,8 @@ missing=""
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has postfix && has smtp-source || missing="$missing postfix"
 has dovecot && [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
+has sieve-test || missing="$missing dovecot-sieve"
+has opendkim || missing="$missing opendkim"
 has swaks || missing="$missing swaks"
 [ -n "$missing" ] || exit 0
 
