@@ -29,6 +29,7 @@ class Faults:
             "cut one way": lambda: self._cut((self.clock.chance.randrange(2),)),
             "link reset": self._reset,
             "slow link": self._slow_link,
+            "lossy link": self._lossy_link,
             "slow disk": self._slow_disk,
             "commit failure": self._commit_failure,
             "wipe": self._wipe,
@@ -104,6 +105,10 @@ class Faults:
 
     def _slow_link(self) -> None:
         self.world.network.extra_delay_max = self.clock.between(100 * MS, 1_500 * MS)
+        self.clock.after(self.clock.between(300 * MS, 2 * SECOND), self._mend)
+
+    def _lossy_link(self) -> None:
+        self.world.network.loss = 0.3
         self.clock.after(self.clock.between(300 * MS, 2 * SECOND), self._mend)
 
     # --- disks --------------------------------------------------------------------------------------------

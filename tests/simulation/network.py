@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Ack, Beat, Hello, LinkDown, LinkUp, Message, Received, SnapshotBegin
+from replicator.core.events import Ack, Beat, Hello, LinkDown, LinkUp, Message, Received, Records, SnapshotBegin
 from tests.simulation.clock import MS, SECOND, Clock
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Network:
         self.machines: list[Machine] = []
         self.is_cut = [False, False]  # by sender: nothing of its arrives
         self.extra_delay_max = 0
+        self.loss = 0.0  # of records, acknowledgements and beats: a stream loses none, and the members bear it
         self.link: Link | None = None
         self._is_dialling = False
 
@@ -96,6 +97,9 @@ class Network:
         if link is None or link.sessions[sender] != session or link.ends[sender] != UP:
             return
         clock = self.clock
+        if self.loss and isinstance(message, Records | Ack | Beat) and clock.happens(self.loss):
+            clock.counts["message lost on a standing link"] += 1
+            return
         message = as_on_the_wire(message)
         delay = clock.between(MS // 10, MS)
         if self.extra_delay_max and clock.happens(0.5):
@@ -140,6 +144,7 @@ class Network:
     def heal(self) -> None:
         self.is_cut = [False, False]
         self.extra_delay_max = 0
+        self.loss = 0.0
         if self.link is not None:
             for sender in (0, 1):
                 self.clock.after(self.clock.between(0, 50 * MS), self._flush, self.link, sender)

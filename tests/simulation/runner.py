@@ -94,7 +94,8 @@ class Runner:
             self.clock.counts["reply of the next hop lost"] += 1
             rank = QUEUED
         if pid == self.machine.pid:
-            self.machine.later(self.clock.between(MS // 10, 3 * MS), self._record, item, part, value, rank)
+            slowest = 1_000 * MS if self.clock.happens(0.1) else 3 * MS
+            self.machine.later(self.clock.between(MS // 10, slowest), self._record, item, part, value, rank)
 
     def _record(self, item: Item, part: bytes, value: PartValue, rank: int) -> None:
         """Submit what came of an attempt; a bounce and its DSN go together, the DSN first."""

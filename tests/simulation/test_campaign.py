@@ -32,8 +32,6 @@ def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
         world, _ = campaign.play(failure.seed)
         told = f"{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}"
         pytest.fail(f"{trace.show(world.clock.log)}\n{told}")
-            f"{trace.show(world.clock.log)}\n{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}"
-        )
     assert total.unseen == []
 
 

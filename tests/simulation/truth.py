@@ -206,39 +206,45 @@ class Truth:
         """Check one transaction against what the store held before it: S3, S4, S5, S9, S14."""
         disk = machine.disk
         after, peak = disk.vector, self.peak[machine.node]
+        covered: list[tuple[Dot, Record]] = []
         for branch, seq in after.items():
             low = before.get(branch, 0)
             if seq > low:
-                if seq > len(self.records.get(branch, ())):
+                records = self.records.get(branch, [])
+                if seq > len(records):
                     raise Violation("S9", f"node {machine.node} says it has {branch} up to {seq}, which nobody wrote")
-                for number in range(low, seq):
-                    self._newly_covered(machine, Dot(branch, number + 1), self.records[branch][number], touched)
+                covered.extend((Dot(branch, number + 1), records[number]) for number in range(low, seq))
                 if seq > peak.get(branch, 0):
                     peak[branch] = seq
             elif seq < low:
                 raise Violation("S9", f"node {machine.node}: the vector of {branch} fell from {low} to {seq}")
+        for dot, record in covered:
+            self._check_parts(machine, dot, record)
+        for dot, record in covered:
+            touched.add(record.key)
+            if record.kind == Kind.PUT:
+                self._check_put(machine, dot, record)
         for _, _, applied in disk.store.applied:
             if applied.change is Change.ORPHANED:
                 self.clock.counts["orphan kept"] += 1
         for key in sorted(touched):
             self._check_item(machine, key, before, was.get(key), disk.items.get(key))
 
-    def _newly_covered(self, machine: Machine, dot: Dot, record: Record, touched: set[bytes]) -> None:
-        """S9: what the vector covers is here, or was superseded."""
-        touched.add(record.key)
-        items = machine.disk.items
-        if record.kind == Kind.PUT:
-            life = self.lives[record.key]
-            life.held_by.add(machine.disk.number)
-            if record.key not in items and not self.may_be_absent(life):
-                raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} is not there nor finished")
-        elif record.kind == Kind.PART:
-            item = items.get(record.key)
-            for name, value in record.parts:
-                if value.rank >= TERMINAL:
-                    self._check_end(machine, self.lives[record.key], name, value)
-                if item is not None and item.parts[name] < value:
-                    raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} {name!r} is lower")
+    def _check_parts(self, machine: Machine, dot: Dot, record: Record) -> None:
+        """S9: what the vector covers is here, or was superseded: parts are at least so high."""
+        item = machine.disk.items.get(record.key)
+        for name, value in record.parts if record.kind == Kind.PART else ():
+            if value.rank >= TERMINAL:
+                self._check_end(machine, self.lives[record.key], name, value)
+            if item is not None and item.parts[name] < value:
+                raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} {name!r} is lower")
+
+    def _check_put(self, machine: Machine, dot: Dot, record: Record) -> None:
+        """S9: an item whose PUT the vector covers is here, or has ended."""
+        life = self.lives[record.key]
+        life.held_by.add(machine.disk.number)
+        if record.key not in machine.disk.items and not self.may_be_absent(life):
+            raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} is not there nor finished")
 
     def _check_item(self, machine: Machine, key: bytes, before: Vector, was: Item | None, item: Item | None) -> None:
         life = self.lives[key]
