@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import lmdb
@@ -49,15 +49,21 @@ class _Ticket(NamedTuple):
     brings_items: bool
 
 
-def _octets_of(records: Iterable[Record]) -> int:
-    return sum(len(record.blob) + _RECORD_OCTETS for record in records)
+def _measure(records: Iterable[Record]) -> tuple[int, bool]:
+    """Return about how many octets these take, and whether a new item is among them."""
+    octets, brings_items = _RECORD_OCTETS, False
+    for record in records:
+        octets += len(record.blob) + _RECORD_OCTETS
+        if record.kind is Kind.PUT:
+            brings_items = True
+    return octets, brings_items
 
 
 def _ticket(commit: Commit) -> _Ticket:
-    octets = _RECORD_OCTETS + _octets_of(record for _, record in commit.records)
-    octets += sum(len(item.blob or b"") + _RECORD_OCTETS for item in commit.items)
-    brings_items = bool(commit.items) or any(record.kind is Kind.PUT for _, record in commit.records)
-    return _Ticket(commit, octets, brings_items)
+    octets, brings_items = _measure([record for _, record in commit.records])
+    for item in commit.items:
+        octets += len(item.blob or b"") + _RECORD_OCTETS
+    return _Ticket(commit, octets, brings_items or bool(commit.items))
 
 
 class Writer:
@@ -95,11 +101,10 @@ class Writer:
         """What is queued or being written."""
         return self._octets
 
-    def has_room_for(self, records: Sequence[Record]) -> bool:
+    def has_room_for(self, records: Iterable[Record]) -> bool:
         """Tell whether a transaction of these would be refused as full; what is queued already counts."""
-        if not any(record.kind is Kind.PUT for record in records):
-            return True
-        return self._store.environment.has_room_for(self._octets + _RECORD_OCTETS + _octets_of(records))
+        octets, brings_items = _measure(records)
+        return not brings_items or self._store.environment.has_room_for(self._octets + octets)
 
     def begin(self, generation: int) -> None:
         """Take the commits of a new member; whatever is left of the one before is dropped.

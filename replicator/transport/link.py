@@ -24,7 +24,7 @@ from replicator.pb import replicator_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates, wire
 from replicator.transport.certificates import Credentials
-from replicator.transport.packets import PACKET_OCTETS, Incoming, Outgoing
+from replicator.transport.packets import PACKET_OCTETS, Gathered, Incoming, Outgoing
 
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 2.0
@@ -98,6 +98,7 @@ class _Session:
     def __init__(self, number: int, octets_max: int) -> None:
         self.number = number
         self.outgoing = Outgoing(octets_max)
+        self.unwritten = Gathered()
         self.has_work = asyncio.Event()
         self.has_room = asyncio.Event()
         self.has_room.set()
@@ -147,13 +148,26 @@ class Link:
         current = self._current
         if current is None or current.number != session or current.is_ending:
             return
-        is_beat = isinstance(message, core.Beat)
-        if not current.outgoing.put(wire.encode(session, message), is_beat=is_beat):
-            self._down(current, "the peer does not read")
-            return
+        if not isinstance(message, core.Records):
+            self._queue(current, message, is_beat=isinstance(message, core.Beat))
+        elif not current.unwritten.add(message):
+            self._write_down(current)
+            current.unwritten.add(message)
         current.has_work.set()
-        if current.outgoing.octets > PACKET_OCTETS:
-            current.has_room.clear()
+
+    def _queue(self, session: _Session, message: core.Message, *, is_beat: bool = False) -> None:
+        """Put a message behind all that was sent before it; a beat may overtake it there."""
+        self._write_down(session)
+        if not session.outgoing.put(wire.encode(session.number, message), is_beat=is_beat):
+            self._down(session, "the peer does not read")
+        elif session.outgoing.octets > PACKET_OCTETS:
+            session.has_room.clear()
+
+    def _write_down(self, session: _Session) -> None:
+        """Turn the records that were gathered into one message."""
+        records = session.unwritten.take()
+        if records is not None:
+            self._queue(session, records)
 
     def close(self, session: int, why: str) -> None:
         """End a link after what is queued has been sent."""
@@ -213,6 +227,7 @@ class Link:
 
     async def _write(self, session: _Session, stream: _Stream) -> str:
         while True:
+            self._write_down(session)
             packet = session.outgoing.take()
             if packet is not None:
                 await stream.write(packet)
@@ -244,19 +259,36 @@ class Link:
     # --- listening ------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        ca, certificate, key = self._settings.credentials.read()
+        self._certificates = self._read_certificates()
         server = grpc.aio.server(options=_OPTIONS)
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve, request_deserializer=pb.Packet.FromString, response_serializer=pb.Packet.SerializeToString
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Link": handler}),))
-        credentials = grpc.ssl_server_credentials([(key, certificate)], ca, require_client_auth=True)
+        credentials = grpc.dynamic_ssl_server_credentials(
+            self._certificates, self._renewed_certificates, require_client_authentication=True
+        )
         try:
             self.listen_port = server.add_secure_port(self._settings.listen_address, credentials)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._settings.listen_address}") from error
         await server.start()
         self._server = server
+
+    def _read_certificates(self) -> grpc.ServerCertificateConfiguration:
+        ca, certificate, key = self._settings.credentials.read()
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], ca)
+
+    def _renewed_certificates(self) -> grpc.ServerCertificateConfiguration:
+        """Return what the files hold at this handshake, or held last when they cannot be read.
+
+        Called in a thread of gRPC.
+        """
+        try:
+            self._certificates = self._read_certificates()
+        except OSError as error:
+            self._report.emit("replica.credentials", level="error", what=str(error))
+        return self._certificates
 
     async def _serve(self, _requests: AsyncIterator[pb.Packet], context: Any) -> None:
         """Serve a stream that the peer opened, when its certificate has the peer's name."""

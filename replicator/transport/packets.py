@@ -7,12 +7,15 @@ keeps its order.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 
 from replicator.codec import DamagedError
+from replicator.core.events import Records
 from replicator.pb import replicator_pb2 as pb
 
 PACKET_OCTETS = 1 << 20
 PACKET_MESSAGES_MAX = 4096
+GATHERED_OCTETS_MAX = PACKET_OCTETS // 2
 _FRAME_OCTETS = 16  # about what a message costs beside its own octets
 
 
@@ -70,6 +73,34 @@ class Outgoing:
             self._offset = 0
             self._waiting.popleft()
             self.octets -= len(message) + _FRAME_OCTETS
+
+
+class Gathered:
+    """Consecutive records that wait to become one message, while the line is busy with those before them."""
+
+    def __init__(self) -> None:
+        self._runs: list[Records] = []
+        self._next_seq = 0
+        self._octets = 0
+
+    def add(self, run: Records) -> bool:
+        """Take records in; False when they do not follow those that are here, or would make the message too large."""
+        octets = sum(len(record.blob) + len(record.meta) for record in run.records)
+        if self._runs:
+            follows = run.branch == self._runs[0].branch and run.first_seq == self._next_seq
+            if not follows or self._octets + octets > GATHERED_OCTETS_MAX:
+                return False
+        self._runs.append(run)
+        self._next_seq = run.first_seq + len(run.records)
+        self._octets += octets
+        return True
+
+    def take(self) -> Records | None:
+        """Return what was gathered as one; None when there is nothing."""
+        runs, self._runs, self._octets = self._runs, [], 0
+        if len(runs) <= 1:
+            return runs[0] if runs else None
+        return Records(runs[0].branch, runs[0].first_seq, tuple(chain.from_iterable(run.records for run in runs)))
 
 
 class Incoming:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from replicator.core import events as core
 from replicator.core.values import Branch, Kind, Record, Role
@@ -65,11 +66,17 @@ class End:
 
 @asynccontextmanager
 async def two_ends(
-    a: Credentials, b: Credentials, *, a_expects: str = "b.test", b_expects: str = "a.test", **limits: int
+    a: Credentials,
+    b: Credentials,
+    *,
+    host: str = "127.0.0.1",
+    a_expects: str = "b.test",
+    b_expects: str = "a.test",
+    **limits: int,
 ) -> AsyncIterator[tuple[End, End]]:
-    listener = End(LinkSettings("b.test", b_expects, b, listen_address="127.0.0.1:0", **limits))
+    listener = End(LinkSettings("b.test", b_expects, b, listen_address=f"{host}:0", **limits))
     await listener.link.start()
-    address = f"127.0.0.1:{listener.link.listen_port}"
+    address = f"{host}:{listener.link.listen_port}"
     dialler = End(LinkSettings("a.test", a_expects, a, dial_address=address, **limits))
     await dialler.link.start()
     try:
@@ -90,14 +97,51 @@ def records(*sizes: int) -> core.Records:
     )
 
 
-async def test_messages_arrive_in_order_both_ways(authority: CertificateAuthority) -> None:
-    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_messages_arrive_in_order_both_ways(authority: CertificateAuthority, host: str) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test"), host=host) as (dialler, listener):
         for near, far in ((dialler, listener), (listener, dialler)):
             session = await near.up()
             sent = [core.Ack({Branch(0, 1): seq}) for seq in range(1, 200)]
             for message in sent:
                 near.link.send(session, message)
             assert [detail for _, detail in await far.heard.wait("message", len(sent))] == sent
+
+
+def test_it_works_on_uvloop_too(authority: CertificateAuthority) -> None:
+    async def exchange() -> None:
+        async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+            session = await dialler.up()
+            dialler.link.send(session, records(3 << 20))
+            assert (await listener.heard.wait("message"))[0][1] == records(3 << 20)
+
+    uvloop.run(exchange())
+
+
+async def test_records_that_follow_one_another_travel_as_one(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await dialler.up()
+        runs = [core.Records(Branch(0, 1), seq, (Record(Kind.VOID, b"k%d" % seq),)) for seq in range(1, 9)]
+        for run in [*runs[:3], *runs[5:]]:
+            dialler.link.send(session, run)
+        dialler.link.send(session, core.Ack({}))
+        heard = [detail for _, detail in await listener.heard.wait("message", 3)]
+        assert [(type(one), getattr(one, "first_seq", 0), len(getattr(one, "records", ()))) for one in heard] == [
+            (core.Records, 1, 3),
+            (core.Records, 6, 3),
+            (core.Ack, 0, 0),
+        ]
+
+
+async def test_a_renewed_certificate_is_used_without_a_new_start(authority: CertificateAuthority) -> None:
+    wrong, right = authority.issue("c.test"), authority.issue("b.test")
+    async with two_ends(authority.issue("a.test"), wrong) as (dialler, listener):
+        await dialler.report.wait_for("replica.link_refused")
+        wrong.cert_path.unlink()
+        await listener.report.wait_for("replica.credentials")
+        wrong.key_path.write_bytes(right.key_path.read_bytes())
+        wrong.cert_path.write_bytes(right.cert_path.read_bytes())
+        await dialler.up()
 
 
 async def test_an_item_larger_than_a_packet_arrives_whole(authority: CertificateAuthority) -> None:

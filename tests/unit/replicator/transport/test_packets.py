@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.codec import DamagedError
+from replicator.core.events import Records
+from replicator.core.values import Branch, Kind, Record
 from replicator.pb import replicator_pb2 as pb
-from replicator.transport.packets import PACKET_MESSAGES_MAX, PACKET_OCTETS, Incoming, Outgoing
+from replicator.transport.packets import (
+    GATHERED_OCTETS_MAX,
+    PACKET_MESSAGES_MAX,
+    PACKET_OCTETS,
+    Gathered,
+    Incoming,
+    Outgoing,
+)
 
 SIZES = st.one_of(
     st.integers(0, 40),
@@ -83,3 +92,28 @@ def test_pieces_without_end_are_refused() -> None:
         assert incoming.messages(piece) == []
     with pytest.raises(DamagedError, match="a message of more than"):
         incoming.messages(piece)
+
+
+def run_of(first_seq: int, count: int, size: int = 1, node: int = 0) -> Records:
+    records = tuple(Record(Kind.PUT, b"k%d" % seq, blob=b"x" * size) for seq in range(first_seq, first_seq + count))
+    return Records(Branch(node, 1), first_seq, records)
+
+
+def test_runs_that_follow_one_another_become_one() -> None:
+    gathered = Gathered()
+    assert gathered.take() is None
+    assert gathered.add(run_of(5, 2))
+    assert gathered.add(run_of(7, 3))
+    assert gathered.take() == run_of(5, 5)
+    assert gathered.take() is None
+
+
+@pytest.mark.parametrize(
+    "other", [run_of(8, 1), run_of(6, 1), run_of(5, 2), run_of(7, 1, node=1), run_of(7, 1, size=GATHERED_OCTETS_MAX)]
+)
+def test_other_runs_wait_for_the_next_message(other: Records) -> None:
+    gathered = Gathered()
+    assert gathered.add(run_of(5, 2))
+    assert not gathered.add(other)
+    assert gathered.take() == run_of(5, 2)
+    assert gathered.add(other)
