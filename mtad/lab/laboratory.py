@@ -28,7 +28,7 @@ from mtad.lab.pair import Laboratory, LaboratoryFault, RunningNode, running_labo
 
 SMTP_PORTS_WISHED = (2525, 2526)
 WATCH_SECONDS = 0.25
-FOLDER_OCTETS_MAX = 80  # with /mx1/run/admin.sock behind it, a Unix socket's path has 107 octets at most
+STATE_HOME_OCTETS_MAX = 60  # a Unix socket's path has 107, with /mtad-lab-01234567/mx1/run/admin.sock behind it
 INTERRUPTED = 130
 
 
@@ -39,7 +39,7 @@ def main(demo: bool, *, is_kept: bool = False) -> int:
     """
     console = Console(highlight=False, soft_wrap=True)
     try:
-        with _folder(console, is_kept=is_kept) as folder:
+        with working_folder(console, is_kept=is_kept) as folder:
             return asyncio.run(_until_interrupted(folder, console, is_demo=demo))
     except (LaboratoryFault, OSError) as fault:
         console.print(Text(f"The laboratory cannot run: {fault}", style="red"))
@@ -47,12 +47,12 @@ def main(demo: bool, *, is_kept: bool = False) -> int:
 
 
 @contextmanager
-def _folder(console: Console, *, is_kept: bool) -> Iterator[Path]:
+def working_folder(console: Console, *, is_kept: bool) -> Iterator[Path]:
     """Make the laboratory's folder: under XDG_STATE_HOME where that is set and short enough, or a temporary one."""
-    parent = os.environ.get("XDG_STATE_HOME") or None
-    if parent is not None and len(os.fsencode(parent)) > FOLDER_OCTETS_MAX - len("/mtad-lab-01234567"):
+    parent: str | None = os.environ.get("XDG_STATE_HOME", "")
+    if not parent or not os.path.isabs(parent) or len(os.fsencode(parent)) > STATE_HOME_OCTETS_MAX:
         parent = None
-    if parent is not None:
+    else:
         Path(parent).mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="mtad-lab-", dir=parent))
     try:
@@ -157,15 +157,14 @@ async def _watch(console: Console, laboratory: Laboratory) -> None:
         after = [await _seen(node) for node in laboratory.nodes]
         for line in changes(before, after):
             console.print(Text.assemble((time.strftime("%H:%M:%S  "), "dim"), line))
+        is_restart = is_asked.is_set()
+        is_asked.clear()
         for was, now, node in zip(before, after, laboratory.nodes, strict=True):
             if was.is_running and not now.is_running:
                 _say_how_to_restart(console, node, is_interactive=is_interactive)
+            if is_restart and not now.is_running and not now.role:
+                await node.restart()
         before = after
-        if is_asked.is_set():
-            is_asked.clear()
-            for node in laboratory.nodes:
-                if not node.child.is_running:
-                    await node.restart()
 
 
 def _listen_for_enter(is_asked: asyncio.Event) -> bool:
@@ -185,9 +184,10 @@ def _listen_for_enter(is_asked: asyncio.Event) -> bool:
 
 
 def _say_how_to_restart(console: Console, node: RunningNode, *, is_interactive: bool) -> None:
-    command = shlex.join(node.child.command)
-    how = "press Enter here, or run" if is_interactive else "run"
-    console.print(Text.assemble(f"          to start {node.name} again, {how}: ", (command, "cyan")))
+    if is_interactive:
+        console.print(f"          press Enter to start {node.name} again")
+    else:
+        console.print(Text.assemble(f"          start {node.name} again: ", (shlex.join(node.child.command), "cyan")))
 
 
 async def _seen(node: RunningNode) -> Seen:
