@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+SEPARATOR = "+"  # between user and detail
 ADDRESSES_MAX = 1000  # of one field; the rest is not looked at
 
 _PIECE = re.compile(
@@ -44,7 +45,25 @@ def whole(address: str) -> str | None:
     return f"{quoted}@{domain(address)}"
 
 
-ADDRESS_PARTS: Mapping[str, Callable[[str], str | None]] = {":localpart": local_part, ":domain": domain, ":all": whole}
+def user(address: str) -> str | None:
+    """Return the local part up to the first separator (RFC 5233 §4)."""
+    local = local_part(address)
+    return local.partition(SEPARATOR)[0] if local is not None else None
+
+
+def detail(address: str) -> str | None:
+    """Return the local part behind the first separator; None when it has none."""
+    _, separator, found = (local_part(address) or "").partition(SEPARATOR)
+    return found if separator else None
+
+
+ADDRESS_PARTS: Mapping[str, Callable[[str], str | None]] = {
+    ":localpart": local_part,
+    ":domain": domain,
+    ":all": whole,
+    ":user": user,
+    ":detail": detail,
+}
 
 
 def addresses_in(value: str) -> list[str]:

@@ -10,10 +10,11 @@ from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.stage import STAGE
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
 from mtad.sieve.language import Environment, Language
+from mtad.sieve.match import COMPARATORS
 
 STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 
-_COMPARATORS = ("comparator-i;octet", "comparator-i;ascii-casemap")  # RFC 5228 §2.7.3: always there
+_COMPARATORS = tuple(f"comparator-{name}" for name in COMPARATORS)
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
 PLAIN = Language(RFC5228 + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_COMPARATORS)

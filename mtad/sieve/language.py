@@ -5,7 +5,7 @@ A capability is a module that gives a tuple of Specs; a Language is the sum of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -95,6 +95,7 @@ class Bound:
     stage: str
     report: Report
     language: Language
+    required: Set[str]  # the capabilities that the script has
     tags: Mapping[str, Number | Strings | None] = field(default_factory=dict)  # by name or group
     chosen: Mapping[str, str] = field(default_factory=dict)  # the tag's name by its group
     positional: tuple[Number | Strings, ...] = ()

@@ -122,7 +122,7 @@ class _Validator:
         if spec.tests is Tests.NONE and node.tests:
             self._report.add(node.tests[0].at, f"{node.name} takes no test; is a ';' missing before it?")
             return None
-        bound = Bound(spec, node.at, self._stage, self._report, self._language)
+        bound = Bound(spec, node.at, self._stage, self._report, self._language, self._required)
         is_right = self._arguments(node, spec, bound) and not missing
         tests = [self._test(test) for test in node.tests]
         bound.tests = tuple(test for test in tests if test is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
-from mtad.sieve.match import MATCH_TAGS, matcher
+from mtad.sieve.match import MATCH_TAGS, is_count, matcher
 
 _OURS = "vnd.mtad."
 
@@ -20,6 +20,8 @@ def _environment(bound: Bound) -> Code:
         return Plain(lambda run: False)  # RFC 5183 §4: an item of someone else's is no error, and never matches
     if known.stages and bound.stage not in known.stages:
         return bound.fail(item.at, f'"{name}" is not known in stage "{bound.stage}"')
+    if is_count(bound):
+        return Plain(lambda run: is_match(run, [value for value in (run.facts.environment(name),) if value]))
     return Plain(lambda run: is_match(run, (run.facts.environment(name),)))
 
 

@@ -1,20 +1,21 @@
-"""The base language (RFC 5228) with its extension `envelope` (§5.4)."""
+"""The base language (RFC 5228) with `envelope` (§5.4), and the address parts of `subaddress` (RFC 5233)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mtad.sieve.actions import Discard, Keep
 from mtad.sieve.addresses import ADDRESS_PARTS
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
-from mtad.sieve.match import MATCH_TAGS, matcher
+from mtad.sieve.match import MATCH_TAGS, is_count, matcher
 from mtad.sieve.run import Run
 from mtad.sieve.syntax import Strings
 
 _STRINGS = ArgumentType.STRINGS
-_PART_TAGS = tuple(Tag(name, "address part") for name in ADDRESS_PARTS)
+_PART_CAPABILITIES = {":user": "subaddress", ":detail": "subaddress"}
+_PART_TAGS = tuple(Tag(name, "address part", capability=_PART_CAPABILITIES.get(name, "")) for name in ADDRESS_PARTS)
 _FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
 _WITH_MESSAGE = (OUTSIDE, "data")
 _ENVELOPE_STAGES = {"from": (OUTSIDE, "mail", "rcpt", "data", "deliver"), "to": (OUTSIDE, "rcpt", "data", "deliver")}
@@ -46,30 +47,35 @@ def _field_names(bound: Bound, names: Strings) -> tuple[str, ...]:
     return tuple(name.value.lower() for name in names.items)
 
 
-def _header(bound: Bound) -> Code:
-    names = _field_names(bound, bound.strings(0))
-    is_match = matcher(bound, _values(bound.strings(1)))
+def _over_names(bound: Bound, names: Sequence[str], values_of: Callable[[Run, str], Sequence[str]]) -> Code:
+    """Ask the match of the values under each name; a count is of all of them together (RFC 5231 §5)."""
+    is_match = matcher(bound, [item.value for item in bound.strings(1).items])
+    if is_count(bound):
+        return Plain(lambda run: is_match(run, [value for name in names for value in values_of(run, name)]))
 
     def ask(run: Run) -> bool:
-        message = run.facts.message()
-        return any(is_match(run, message.values(name)) for name in names)
-
-    return Plain(ask)
-
-
-def _address(bound: Bound) -> Code:
-    names = _field_names(bound, bound.strings(0))
-    is_match = matcher(bound, _values(bound.strings(1)))
-    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
-
-    def ask(run: Run) -> bool:
-        message = run.facts.message()
-        for name in names:
-            if is_match(run, [value for address in message.addresses(name) if (value := part(address)) is not None]):
+        for name in names:  # noqa: SIM110 - any() with a generator costs as much as the comparison
+            if is_match(run, values_of(run, name)):
                 return True
         return False
 
     return Plain(ask)
+
+
+def _header(bound: Bound) -> Code:
+    names = _field_names(bound, bound.strings(0))
+    return _over_names(bound, names, lambda run, name: run.facts.message().values(name))
+
+
+def _address(bound: Bound) -> Code:
+    names = _field_names(bound, bound.strings(0))
+    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
+
+    def parts(run: Run, name: str) -> Sequence[str]:
+        addresses = run.facts.message().addresses(name)
+        return [value for address in addresses if (value := part(address)) is not None]
+
+    return _over_names(bound, names, parts)
 
 
 def _envelope(bound: Bound) -> Code:
@@ -80,16 +86,12 @@ def _envelope(bound: Bound) -> Code:
         elif bound.stage not in stages:
             bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
     names = tuple(item.value.lower() for item in bound.strings(0).items)
-    is_match = matcher(bound, _values(bound.strings(1)))
     part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
 
-    def ask(run: Run) -> bool:
-        for name in names:
-            if is_match(run, [value for address in run.facts.envelope(name) if (value := part(address)) is not None]):
-                return True
-        return False
+    def parts(run: Run, name: str) -> Sequence[str]:
+        return [value for address in run.facts.envelope(name) if (value := part(address)) is not None]
 
-    return Plain(ask)
+    return _over_names(bound, names, parts)
 
 
 def _exists(bound: Bound) -> Code:
@@ -108,10 +110,6 @@ def _size(bound: Bound) -> Code:
 
 def _discard(bound: Bound) -> Code:
     return perform(Discard(), is_terminal=bound.stage != OUTSIDE)
-
-
-def _values(strings: Strings) -> Sequence[str]:
-    return [item.value for item in strings.items]
 
 
 RFC5228 = (

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mtad.sieve.addresses import ADDRESSES_MAX, addresses_in, domain, local_part, whole
+from mtad.sieve.addresses import ADDRESSES_MAX, addresses_in, detail, domain, local_part, user, whole
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,22 @@ def test_addresses_of_a_field(value: str, expected: list[str]) -> None:
 )
 def test_parts_of_an_address(address: str, parts: tuple[str, str | None, str]) -> None:
     assert (local_part(address), domain(address), whole(address)) == parts
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("ken+sieve@x", ("ken", "sieve")),
+        ("ken@x", ("ken", None)),
+        ("ken+@x", ("ken", "")),
+        ("ken+a+b@x", ("ken", "a+b")),
+        ("+a@x", ("", "a")),
+        ('"k en+s"@x', ("k en", "s")),
+        ("", ("", None)),
+    ],
+)
+def test_user_and_detail(address: str, parts: tuple[str, str | None]) -> None:
+    assert (user(address), detail(address)) == parts
 
 
 def test_a_field_with_too_many_addresses_is_read_in_part() -> None:

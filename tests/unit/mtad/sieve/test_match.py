@@ -97,6 +97,39 @@ def test_match_types_and_comparators(test: str, expected: bool) -> None:
     assert is_true(test, FACTS) is expected
 
 
+NUMBERS = StillFacts(b"N: 10 apples\r\nN: 9\r\nZ: 007\r\nW: many\r\nH: " + b"9" * 5000 + b"\r\n\r\n")
+_NUMERIC = ':comparator "i;ascii-numeric"'
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        (f'header {_NUMERIC} "z" "7"', True),
+        (f'header {_NUMERIC} "z" "70"', False),
+        (f'header {_NUMERIC} "n" "10"', True),
+        (f'header {_NUMERIC} "w" "none"', True),  # RFC 4790 §9.1: whatever is no number is infinite, and equal
+        (f'header :value "gt" {_NUMERIC} "n" "9"', True),
+        (f'header :value "gt" {_NUMERIC} "n" "10"', False),
+        (f'header :value "ge" {_NUMERIC} "n" ["11", "10"]', True),
+        (f'header :value "LT" {_NUMERIC} "n" "10"', True),
+        (f'header :value "le" {_NUMERIC} "n" "8"', False),
+        (f'header :value "eq" {_NUMERIC} "z" "00007"', True),
+        (f'header :value "ne" {_NUMERIC} "z" "7"', False),
+        (f'header :value "gt" {_NUMERIC} "w" "99999999999999999999999999"', True),
+        (f'header :value "gt" {_NUMERIC} "h" "{"9" * 4999}8"', True),
+        ('header :value "gt" "n" "8"', True),
+        ('header :value "gt" "z" "00"', True),
+        (f'header :count "eq" {_NUMERIC} "n" "2"', True),
+        (f'header :count "eq" {_NUMERIC} ["n", "z", "none"] "3"', True),
+        (f'header :count "gt" {_NUMERIC} "none" "0"', False),
+        (f'header :count "lt" {_NUMERIC} "none" "1"', True),
+        ('header :count "gt" "n" "10"', True),  # as text
+    ],
+)
+def test_numbers_relations_and_counts(test: str, expected: bool) -> None:
+    assert is_true(test, NUMBERS, '"relational", "comparator-i;ascii-numeric"') is expected
+
+
 def test_comparisons_count_against_the_limit() -> None:
     content = b"X: a\r\n" * 1000 + b"\r\n"
     script = 'if header "x" ["1", "2", "3"] { keep; }'

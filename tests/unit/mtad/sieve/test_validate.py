@@ -52,7 +52,22 @@ def errors(text: str, language: Language = PLAIN) -> list[str]:
         ('if header "a" :is "b" { stop; }', "1:15: argument 2 of header must be a string or a list of strings"),
         ('if header :comparator 1 "a" "b" { stop; }', "1:23: :comparator needs a string"),
         ('if header :comparator ["a"] "a" "b" { stop; }', "1:23: :comparator needs a string"),
-        ('if header :comparator "i;x" "a" "b" { stop; }', '1:4: unknown comparator "i;x"'),
+        ('if header :comparator "i;x" "a" "b" { stop; }', '1:23: unknown comparator "i;x"'),
+        (
+            'if header :comparator "i;ascii-numeric" "a" "b" { stop; }',
+            '1:23: comparator "i;ascii-numeric" needs require "comparator-i;ascii-numeric"',
+        ),
+        (
+            'require "comparator-i;ascii-numeric"; if header :contains :comparator "i;ascii-numeric" "a" "b" { stop; }',
+            "1:42: this comparator cannot be used with :contains",
+        ),
+        ('if header :count "eq" "a" "1" { stop; }', '1:11: :count needs require "relational"'),
+        ('require "relational"; if header :value "=" "a" "1" { stop; }', '1:40: "=" is none of gt, ge, lt, le, eq, ne'),
+        ('require "envelope"; if envelope :user "to" "a" { stop; }', '1:33: :user needs require "subaddress"'),
+        (
+            'require "relational"; if header :is :count "eq" "a" "1" { stop; }',
+            "1:37: :count stands beside :is: only one of them is possible",
+        ),
         ("if size 5 { stop; }", "1:4: size needs :over or :under"),
         ("if size :over :under 5 { stop; }", "1:15: :under stands beside :over: only one of them is possible"),
         ('require "envelope"; if envelope "by" "a" { stop; }', '1:33: unknown envelope part "by": "from" or "to"'),

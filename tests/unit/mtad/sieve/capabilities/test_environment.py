@@ -25,6 +25,11 @@ def test_items(test: str, expected: bool) -> None:
     assert is_true(test, FACTS, '"environment"') is expected
 
 
+@pytest.mark.parametrize(("item", "count"), [("name", "1"), ("phase", "0")])
+def test_an_item_that_is_not_known_counts_as_none(item: str, count: str) -> None:
+    assert is_true(f'environment :count "eq" "{item}" "{count}"', FACTS, '"environment", "relational"')
+
+
 def test_a_misspelt_item_of_ours_is_an_error() -> None:
     text = 'require ["environment", "vnd.mtad.stage"];\nstage "ehlo" { if environment "vnd.mtad.hello" "x" { stop; } }'
     found = compile_script(text, "t", POLICY)
