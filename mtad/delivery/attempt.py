@@ -57,6 +57,8 @@ class Attempt:
         """
         self.add(address)
         for _ in range(2):  # a connection that was used before may be stale: once more
+            if self._ended is not None and self._ended.done():
+                self._release()
             if self._connection is None and not await self._opens(seconds):
                 return None
             if address not in self._undecided:  # no host could be reached
@@ -66,15 +68,15 @@ class Attempt:
                 return None
             if self._ended is None and self._objects(connection, self._mail):
                 return self._failure
-            answer: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Outcome | None] = loop.create_future()
+            timer = loop.call_later(seconds, _not_known_yet, answer)
             self._undecided[address] = answer
             self._ask(connection, self._mail)
-            await asyncio.wait((answer,), timeout=seconds)
-            if self._ended is None or not self._ended.done():
-                return answer.result() if answer.done() else None
-            self._release()
-            if address not in self._undecided:
-                return answer.result()
+            outcome = await answer
+            timer.cancel()
+            if outcome is not None or self._ended is None or not self._ended.done():
+                return outcome
         return None
 
     def add(self, address: str) -> None:
@@ -115,8 +117,8 @@ class Attempt:
         if not self._undecided or self._objects(connection, mail):
             self._drop_connection()
             return
-        self._ask(connection, mail)
-        await self._deliver(connection, content)
+        self._ask(connection, mail, content)
+        await self._until_ended()
 
     async def _try_hops(self, content: Content) -> None:
         """Try one hop after another until every recipient is settled."""
@@ -135,16 +137,15 @@ class Attempt:
                 if self._objects(opened, mail):
                     self._drop_connection()
                     return
-                self._ask(opened, mail)
-                await self._deliver(opened, content)
+                self._ask(opened, mail, content)
+                await self._until_ended()
                 if not self._undecided:
                     return
                 if is_first:  # a connection that was used before may only have been stale: once more
                     break
 
-    async def _deliver(self, connection: Connection, content: Content) -> None:
-        if self._ended is not None and not self._ended.done():
-            connection.deliver(content)
+    async def _until_ended(self) -> None:
+        if self._ended is not None:
             await self._ended
         self._release()
 
@@ -180,8 +181,8 @@ class Attempt:
                 self._fail(_delayed(opened.reply, hop))
         return is_tried
 
-    def _ask(self, connection: Connection, mail: Mail) -> None:
-        """Ask for every recipient that was not asked for on this connection."""
+    def _ask(self, connection: Connection, mail: Mail, content: Content | None = None) -> None:
+        """Ask for every recipient that was not asked for on this connection, and to send the content if it is there."""
         if self._ended is None:
             self._asked.clear()
             self._ended = asyncio.get_running_loop().create_future()
@@ -193,7 +194,7 @@ class Attempt:
         unasked = [address for address in self._undecided if address not in self._asked]
         self._asked.update(unasked)
         if not self._ended.done():
-            connection.recipients(unasked, is_utf8=mail.is_utf8)
+            connection.ask(unasked, content, is_utf8=mail.is_utf8)
 
     def _fail(self, outcome: Outcome) -> None:
         """Note what befell a connection or a host: while one may yet serve us nothing is permanent."""
@@ -243,6 +244,11 @@ class Attempt:
                 if answer is not None and not answer.done():
                     answer.set_result(outcome)
                 self._on_outcome(address, outcome)
+
+
+def _not_known_yet(answer: asyncio.Future[Outcome | None]) -> None:
+    if not answer.done():
+        answer.set_result(None)
 
 
 def _delayed(reply: Reply, hop: Hop) -> Outcome:

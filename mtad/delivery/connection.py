@@ -120,6 +120,7 @@ class Connection(asyncio.Protocol):
         self._opening: asyncio.Future[Opened | NotOpened | StartTls] = self._loop.create_future()
         self._listener: Listener | None = None
         self._content: Content | None = None
+        self._early: list[Event] = []
         self._streaming: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = False
@@ -148,23 +149,23 @@ class Connection(asyncio.Protocol):
         return self._core.objection(mail)
 
     def begin(self, mail: Mail, listener: Listener) -> None:
-        """Begin a transaction; the listener hears of its recipients until it has ended."""
+        """Begin a transaction, which goes out with what is asked next; the listener hears of it until it has ended."""
         self.transactions_count += 1
         self._listener = listener
-        self._act(self._core.begin(mail))
+        self._early = self._core.begin(mail)
 
-    def recipients(self, addresses: list[str], *, is_utf8: bool) -> None:
-        """Ask for recipients."""
+    def ask(self, addresses: list[str], content: Content | None, *, is_utf8: bool) -> None:
+        """Ask for recipients, and to send the content to those that are accepted when it is given."""
+        events, self._early = self._early, []
         for address in addresses:
-            self._act(self._core.recipient(address, is_utf8=is_utf8))
-
-    def deliver(self, content: Content) -> None:
-        """Send the content when the peer wants it."""
-        self._content = content
-        self._act(self._core.data())
+            events += self._core.recipient(address, is_utf8=is_utf8)
+        if content is not None:
+            self._content = content
+            events += self._core.data()
+        self._act(events)
 
     def reset(self, listener: Listener) -> None:
-        """Give the transaction up; the new listener hears of its end. After `deliver` that closes the connection."""
+        """Give the transaction up, closing the connection if content was given; the new listener hears of the end."""
         self._listener = listener
         if self._content is None and not self._core.is_dead:
             self._act(self._core.reset())

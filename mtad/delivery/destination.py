@@ -6,11 +6,13 @@ import ipaddress
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mtad.delivery.connection import Hop
 from mtad.dns import mx
 from mtad.dns.mx import MxAnswer, MxHost, MxHosts, MxUnknown, NoDomain, NullMx
 from mtad.dns.resolver import Found, Resolver, Unknown
+from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
@@ -68,7 +70,7 @@ class Destinations:
                 return _NO_PORT
             hosts = tuple(MxHost(preference, host) for preference, host in enumerate(route.hosts))
             return Destination(hosts, port, route.transport, route.tls, is_configured=True)
-        domain = address.rpartition("@")[2].lower() if "@" in address else ""
+        domain = domain_of(address)
         if not domain:
             return _NO_DOMAIN_PART
         hosts_or_outcome = self._literal(domain) if domain.startswith("[") else await self._mx_hosts(domain)
@@ -100,10 +102,10 @@ class Destinations:
         """Return the addresses of a host, None when it certainly has none."""
         if name.startswith("unix:"):
             return (name.removeprefix("unix:"),)
-        try:
-            return (str(ipaddress.ip_address(name)),)
-        except ValueError:
-            answer = await self._resolver.addresses(name)
+        literal = _literal_address(name)
+        if literal is not None:
+            return (literal,)
+        answer = await self._resolver.addresses(name)
         if isinstance(answer, Found):
             return answer.records
         return answer if isinstance(answer, Unknown) else None
@@ -116,7 +118,14 @@ class Destinations:
     def _literal(self, domain: str) -> tuple[MxHost, ...] | Outcome:
         """Return the host that an address literal names (RFC 5321 §4.1.3)."""
         text = domain[1:-1] if domain.endswith("]") else ""
-        try:
-            return (MxHost(0, str(ipaddress.ip_address(text.removeprefix("ipv6:")))),)
-        except ValueError:
-            return _BAD_LITERAL
+        address = _literal_address(text.removeprefix("ipv6:"))
+        return _BAD_LITERAL if address is None else (MxHost(0, address),)
+
+
+@lru_cache(maxsize=1024)
+def _literal_address(text: str) -> str | None:
+    """Return an IP address in its usual form; None when the text is none."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mtad.mail.reply import Reply
 
@@ -22,6 +23,9 @@ class Broken:
     """What the peer sent is no SMTP reply, or too much of one; the text is for our log."""
 
     why: str
+
+
+_single = lru_cache(maxsize=256)(Reply.parse)  # most replies are the same few, one line each
 
 
 class ReplyParser:
@@ -66,4 +70,5 @@ class ReplyParser:
         lines = tuple(self._lines)
         self._lines = []
         self._octets_count = 0
-        return Reply.parse(int(found[1]), lines)
+        code = int(found[1])
+        return _single(code, lines) if len(lines) == 1 else Reply.parse(code, lines)

@@ -12,6 +12,7 @@ from mtad.delivery.connection import Content, Timeouts
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.dns.resolver import Resolver
+from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
@@ -240,6 +241,11 @@ class Delivery:
         may_finish   asked right before each final dot; False closes that connection without it (DELAYED, 451)
         """
         transaction = self.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+        domains = {(domain_of(address), route): address for address, route in recipients.items()}
+        if len(domains) > 1:  # look them up together; the resolver remembers
+            await asyncio.gather(
+                *(self.means.destinations.of(address, route) for (_, route), address in domains.items())
+            )
         for address, route in recipients.items():
             await transaction.add(address, route)
         finished = await transaction.finish(content, None, may_finish)

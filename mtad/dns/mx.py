@@ -74,6 +74,8 @@ def without_us(hosts: Sequence[MxHost], own_names: Collection[str]) -> tuple[MxH
 
 def in_order(hosts: Sequence[MxHost], shuffle: Callable[[list[MxHost]], None]) -> tuple[str, ...]:
     """Return the names in the order to try them: by preference, by chance among equals."""
+    if len(hosts) == 1:
+        return (hosts[0].name,)
     shuffled = list(hosts)
     shuffle(shuffled)
     return tuple(host.name for host in sorted(shuffled, key=lambda host: host.preference))

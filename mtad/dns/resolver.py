@@ -70,6 +70,7 @@ class ResolverLimits:
     ttl_seconds_max: int = 3600
     negative_ttl_seconds_max: int = 60
     cached_max: int = 20000
+    running_max: int = 200  # lookups at a time; the others wait
     records_max: int = 256
 
 
@@ -97,6 +98,7 @@ class Resolver:
     """Asks the configured servers and remembers their answers for as long as they say, within bounds.
 
     servers   addresses; empty means those of the system's resolv.conf
+    Errors: dns.resolver.NoResolverConfiguration when the system names none.
     """
 
     def __init__(self, servers: Sequence[str] = (), port: int = 53, limits: ResolverLimits | None = None) -> None:
@@ -115,6 +117,7 @@ class Resolver:
         self._is_trusted = all(ipaddress.ip_address(str(server)).is_loopback for server in self._resolver.nameservers)
         self._cached: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._running: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._slots = asyncio.Semaphore(self._limits.running_max)
 
     async def lookup(self, name: str, record_type: str) -> Answer:
         """Return the records of this type at the name; aliases are followed."""
@@ -144,7 +147,8 @@ class Resolver:
 
     async def _ask(self, key: tuple[str, str]) -> Answer:
         try:
-            answer = await self._query(*key)
+            async with self._slots:
+                answer = await self._query(*key)
         finally:
             del self._running[key]
         if not isinstance(answer, Unknown) and answer.ttl_seconds > 0:

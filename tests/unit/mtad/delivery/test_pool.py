@@ -91,6 +91,7 @@ async def test_a_connection_is_closed_after_its_last_message() -> None:
         pool = Pool("us.test", PoolLimits(messages_per_connection_max=1), TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
+        connection.ask([], None, is_utf8=False)
         pool.recycle(connection)
         await eventually(lambda: server.open_count == 0)
         assert server.commands[-2:] == ["RSET", "QUIT"]
@@ -102,7 +103,7 @@ async def test_recycled_connection_waits_for_rset() -> None:
         pool = Pool("us.test", timeouts=TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
-        connection.recipients(["u@b.test"], is_utf8=False)
+        connection.ask(["u@b.test"], None, is_utf8=False)
         pool.recycle(connection)
         assert not connection.is_usable
         await eventually(lambda: connection.is_usable)
@@ -116,6 +117,7 @@ async def test_rset_without_answer_closes() -> None:
         pool = Pool("us.test", timeouts=TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
+        connection.ask([], None, is_utf8=False)
         pool.recycle(connection)
         await eventually(lambda: server.open_count == 0)
         assert pool.hops_count == 0

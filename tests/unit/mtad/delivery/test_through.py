@@ -183,6 +183,17 @@ async def test_a_connection_lost_between_rcpt_and_data_is_replaced() -> None:
         assert [message.recipients for message in server.messages] == [(U, V)]
 
 
+async def test_a_connection_closed_between_two_recipients_is_replaced() -> None:
+    script = Script(recipients={U: "550 5.1.1 no\n421 4.3.2 bye"})
+    async with ScriptedServer(script) as server, outgoing() as out:
+        transaction = out.open()
+        assert said(await transaction.recipient(U, to(server))) == "failed 550 5.1.1"
+        await eventually(lambda: server.open_count == 0)
+        async with asyncio.timeout(2):
+            assert await transaction.recipient(V, to(server)) is None
+        assert said((await transaction.finish(CONTENT, 20)).outcomes[V]) == "delivered 250 2.0.0"
+
+
 async def test_several_next_hops_are_sent_to_at_once() -> None:
     async with (
         ScriptedServer() as one,

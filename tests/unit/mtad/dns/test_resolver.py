@@ -142,6 +142,18 @@ async def test_the_same_question_is_asked_once_at_a_time() -> None:
         assert len(names.asked) == 1
 
 
+async def test_lookups_at_a_time_are_bounded() -> None:
+    async with resolving(limits=ResolverLimits(lookup_seconds_max=0.2, running_max=1)) as (resolver, names):
+        silent = asyncio.create_task(resolver.lookup("silent.test", "A"))
+        while not names.asked:
+            await asyncio.sleep(0.001)
+        waiting = asyncio.create_task(resolver.lookup("a.test", "A"))
+        await asyncio.sleep(0.05)
+        assert ("a.test", "A") not in names.asked
+        assert isinstance(await silent, Unknown)
+        assert isinstance(await waiting, Found)
+
+
 async def test_addresses() -> None:
     async with resolving() as (resolver, _):
         assert await resolver.addresses("a.test") == Found(("127.0.0.1",), 300)
