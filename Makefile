@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run demo test check proto bench sim integration lock clean
+SEEDS ?= 5000
+FIRST ?= 1
+
+.PHONY: help run demo peers test check sim bench docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -25,6 +28,9 @@ run: $(VENV)/.runtime ## Start the laboratory pair and say what to do with it
 demo: $(VENV)/.runtime ## Kill the active node under load and count what arrives
 	@$(BIN)/mtad lab --demo
 
+peers: ## Install the real mail servers that the tests talk to (Debian)
+	@tests/peers/install.sh
+
 test: $(VENV)/.dev peers ## Run all tests; installs the real mail servers they need
 	@$(BIN)/python -m pytest
 
@@ -34,6 +40,18 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python -m mtad.config.reference --check
+	@$(BIN)/python -m mtad.cli.reference --check
+
+sim: $(VENV)/.dev ## Simulate histories of a pair: SEEDS=n from FIRST=n, or one SEED=n with its trace
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --first $(FIRST))
+
+bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/bench.json
+	@$(BIN)/python -m tests.bench.bench_mail
+
+docs: $(VENV)/.dev ## Write the generated reference pages
+	@$(BIN)/python -m mtad.config.reference
+	@$(BIN)/python -m mtad.cli.reference
 
 proto: $(VENV)/.dev ## Generate the protobuf code
 	@$(BIN)/python proto/generate.py

@@ -18,6 +18,8 @@ from mtad.telemetry.events import Events
 BATCH_OCTETS_MAX = 1 << 20
 RECONNECT_SECONDS = 0.2
 REPORT_SECONDS = 1.0
+REPORT_OCTETS = 16
+READY_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class RemoteSpool:
         self._counts = counts
         self._calls: dict[int, asyncio.Future[Committed | Refused]] = {}
         self._last_call = 0
-        self._outgoing: deque[tuple[queue_pb2.FromWorker, int]] = deque()
-        self._is_wanted = asyncio.Event()
+        self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -94,30 +95,11 @@ class RemoteSpool:
         octets = sum(len(message.content) for message in changes.puts) + 512
         answer: asyncio.Future[Committed | Refused] = asyncio.get_running_loop().create_future()
         self._calls[call] = answer
-        self._send(queue_pb2.FromWorker(commit=request), octets)
+        self._outgoing.add(queue_pb2.FromWorker(commit=request), octets)
         try:
             return await answer
         finally:
             self._calls.pop(call, None)
-
-    def _send(self, message: queue_pb2.FromWorker, octets: int) -> None:
-        self._outgoing.append((message, octets))
-        self._is_wanted.set()
-
-    async def _batches(self) -> AsyncIterator[queue_pb2.FromWorkerBatch]:
-        """Yield what waits, together, up to BATCH_OCTETS_MAX at a time."""
-        while True:
-            await self._is_wanted.wait()
-            items: list[queue_pb2.FromWorker] = []
-            octets = 0
-            while self._outgoing and (not items or octets + self._outgoing[0][1] <= BATCH_OCTETS_MAX):
-                message, size = self._outgoing.popleft()
-                items.append(message)
-                octets += size
-            if not self._outgoing:
-                self._is_wanted.clear()
-            if items:
-                yield queue_pb2.FromWorkerBatch(items=items)
 
     async def _keep_connected(self) -> None:
         options = channel_options(self._limits.message_octets_max)
@@ -125,15 +107,20 @@ class RemoteSpool:
             async with grpc.aio.insecure_channel(self._target, options=options) as channel:
                 try:
                     await self._converse(channel)
+                    why = "ended"
                 except grpc.aio.AioRpcError as error:
-                    self._events.emit("spool.link_down", level="warning", code=error.code().name)
+                    why = error.code().name
+                except TimeoutError:
+                    why = "no answer"
+                self._events.emit("spool.link_down", level="warning", why=why)
             self._is_connected.clear()
             self._refuse_all()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _converse(self, channel: grpc.aio.Channel) -> None:
-        await asyncio.wait_for(_ready(channel), 5)
-        stream = queue_pb2_grpc.SpoolStub(channel).Work(self._batches())
+        await asyncio.wait_for(channel.channel_ready(), READY_SECONDS_MAX)
+        self._outgoing = _Outgoing()
+        stream = queue_pb2_grpc.SpoolStub(channel).Work(self._outgoing.batches())
         self._is_connected.set()
         async for answers in stream:
             for answer in answers.answers:
@@ -144,8 +131,7 @@ class RemoteSpool:
 
     def _refuse_all(self) -> None:
         """The stream is gone: nobody knows what was kept, so nobody hears 250."""
-        self._outgoing.clear()
-        self._is_wanted.clear()
+        self._outgoing.end()
         for waiting in self._calls.values():
             if not waiting.done():
                 waiting.set_result(Refused(Refusal.FAILED))
@@ -155,12 +141,38 @@ class RemoteSpool:
             if self._is_connected.is_set():
                 counts = self._counts()
                 report = queue_pb2.WorkerReport(sessions=counts.sessions, delivered_through=counts.delivered_through)
-                self._send(queue_pb2.FromWorker(report=report), 16)
+                self._outgoing.add(queue_pb2.FromWorker(report=report), REPORT_OCTETS)
             await asyncio.sleep(REPORT_SECONDS)
 
 
-async def _ready(channel: grpc.aio.Channel) -> None:
-    try:
-        await channel.channel_ready()
-    except TimeoutError:
-        return
+class _Outgoing:
+    """What one stream has yet to send. A new stream has a new one: gRPC may read on from an ended stream's."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[queue_pb2.FromWorker, int]] = deque()
+        self._is_wanted = asyncio.Event()
+        self._is_ended = False
+
+    def add(self, message: queue_pb2.FromWorker, octets: int) -> None:
+        self._waiting.append((message, octets))
+        self._is_wanted.set()
+
+    def end(self) -> None:
+        self._is_ended = True
+        self._waiting.clear()
+        self._is_wanted.set()
+
+    async def batches(self) -> AsyncIterator[queue_pb2.FromWorkerBatch]:
+        """Yield what waits, together, up to BATCH_OCTETS_MAX at a time."""
+        while not self._is_ended:
+            await self._is_wanted.wait()
+            items: list[queue_pb2.FromWorker] = []
+            octets = 0
+            while self._waiting and (not items or octets + self._waiting[0][1] <= BATCH_OCTETS_MAX):
+                message, size = self._waiting.popleft()
+                items.append(message)
+                octets += size
+            if not self._waiting:
+                self._is_wanted.clear()
+            if items:
+                yield queue_pb2.FromWorkerBatch(items=items)
