@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
 from mtad.admission.relay import is_ours
-from mtad.mail.envelope import Envelope
+from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
@@ -199,7 +199,7 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
     found = default
     for action in actions:
         if isinstance(action, RouteTo):
-            hosts = (recipient.rpartition("@")[2],) if action.to_domain else action.route.hosts
+            hosts = _host_of(recipient) if action.to_domain else action.route.hosts
             found = replace(found, route=replace(action.route, hosts=hosts))
         elif isinstance(action, Enqueue):
             found = replace(
@@ -212,6 +212,12 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
             expire = action.expire_seconds or found.retry.expire_seconds
             found = replace(found, retry=RetryPlan(intervals, expire))
     return found
+
+
+def _host_of(recipient: str) -> tuple[str, ...]:
+    """Return the recipient's domain as the one host of a route; an address literal loses its dress."""
+    domain = domain_of(recipient)
+    return (domain.strip("[]").removeprefix("ipv6:"),) if domain else ()
 
 
 def _assemble(

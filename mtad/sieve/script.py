@@ -19,7 +19,6 @@ class Script:
     """What a script does at each stage that it mentions; what stands in no stage under OUTSIDE."""
 
     stages: Mapping[str, Code]
-    capabilities: frozenset[str]
 
 
 def compile_script(text: str, file: str, language: Language) -> Script | SieveErrors:
@@ -29,5 +28,5 @@ def compile_script(text: str, file: str, language: Language) -> Script | SieveEr
         report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
         return report.errors()
     bound = validate(parse(text, report), language, report)
-    stages = {name: compile_block(block) for name, block in bound.stages.items()}
-    return report.errors() if report.has_errors else Script(stages, bound.capabilities)
+    stages = {name: compile_block(block) for name, block in bound.items()}
+    return report.errors() if report.has_errors else Script(stages)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from mtad.sieve.errors import Report
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Language, Spec, Tag, Tests
@@ -12,15 +11,11 @@ from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName
 _ONE_STRING = (ArgumentType.STRING, ArgumentType.STRINGS)
 
 
-class BoundScript(NamedTuple):
-    """The commands of each stage; those outside of all stages under OUTSIDE."""
+def validate(script: Sequence[Node], language: Language, report: Report) -> dict[str, tuple[Bound, ...]]:
+    """Bind what is right and report what is not; the result is complete only if nothing was reported.
 
-    stages: dict[str, tuple[Bound, ...]]
-    capabilities: frozenset[str]
-
-
-def validate(script: Sequence[Node], language: Language, report: Report) -> BoundScript:
-    """Bind what is right and report what is not; the result is complete only if nothing was reported."""
+    Returns the commands of each stage; those outside of all stages under OUTSIDE.
+    """
     return _Validator(language, report).script(script)
 
 
@@ -31,7 +26,7 @@ class _Validator:
         self._required: set[str] = set()
         self._stage = OUTSIDE
 
-    def script(self, script: Sequence[Node]) -> BoundScript:
+    def script(self, script: Sequence[Node]) -> dict[str, tuple[Bound, ...]]:
         stages: dict[str, tuple[Bound, ...]] = {}
         rest: list[Node] = []
         is_start = True
@@ -49,7 +44,7 @@ class _Validator:
             else:
                 rest.append(node)
         stages[OUTSIDE] = self._block(rest)
-        return BoundScript(stages, frozenset(self._required))
+        return stages
 
     def _require(self, node: Node, spec: Spec, is_start: bool) -> None:
         if not is_start:
@@ -62,18 +57,18 @@ class _Validator:
                 self._report.add(item.at, f'unknown capability "{item.value}"')
 
     def _open_stage(self, node: Node, spec: Spec, stages: dict[str, tuple[Bound, ...]]) -> None:
-        name = node.arguments[0].items[0].value if node.arguments and isinstance(node.arguments[0], Strings) else ""
-        if name in self._language.stages:
-            self._stage = name
+        given = node.arguments[0] if node.arguments else None
+        name = given.items[0].value if isinstance(given, Strings) else OUTSIDE
+        if isinstance(given, Strings) and name not in self._language.stages:
+            self._report.add(given.at, f'unknown stage "{name}": one of {", ".join(self._language.stages)}')
+            return  # what is legal in it nobody knows
+        self._stage = name
         bound = self._bind(node, spec)
         self._stage = OUTSIDE
-        if bound is None:
-            return
-        if name not in self._language.stages:
-            self._report.add(bound.strings(0).at, f'unknown stage "{name}": one of {", ".join(self._language.stages)}')
-        elif name in stages:
+        if name in stages:
             self._report.add(node.at, f'stage "{name}" stands twice in this file')
-        stages[name] = bound.block
+        if bound is not None:
+            stages[name] = bound.block
 
     def _block(self, nodes: Sequence[Node]) -> tuple[Bound, ...]:
         found: list[Bound] = []

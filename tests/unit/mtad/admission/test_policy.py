@@ -166,6 +166,19 @@ async def test_dispositions(script: str, expected: Disposition) -> None:
     assert await deliver(f'stage "deliver" {{ {script} }}') == expected
 
 
+@pytest.mark.parametrize(
+    ("recipient", "hosts"),
+    [
+        ("u@L.example", ("l.example",)),
+        ("u@[192.0.2.1]", ("192.0.2.1",)),
+        ("u@[IPv6:2001:db8::1]", ("2001:db8::1",)),
+        ("postmaster", ()),
+    ],
+)
+async def test_nomx_goes_to_the_recipients_own_domain(recipient: str, hosts: tuple[str, ...]) -> None:
+    assert (await deliver('stage "deliver" { route :nomx "smtp"; }', recipient)).route.hosts == hosts
+
+
 async def test_what_the_policy_leaves_open_is_as_configured() -> None:
     plan = RetryPlan((1, 2), 3)
     found = await policy('stage "deliver" { retry :expire 9; }', retry=plan).deliver(

@@ -108,7 +108,7 @@ def test_what_a_stage_does_not_allow_is_an_error_at_load(text: str, error: str) 
 
 
 def test_an_unknown_stage_is_named_with_those_that_exist() -> None:
-    (error,) = errors(_ALL + 'stage "recpt" { }', POLICY)
+    (error,) = errors(_ALL + 'stage "recpt" { accept; }', POLICY)
     assert error.startswith('2:7: unknown stage "recpt": one of connect, ehlo, auth, mail, rcpt, data, deliver')
 
 
