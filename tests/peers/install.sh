@@ -10,7 +10,6 @@ has dovecot && [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 has sieve-test || missing="$missing dovecot-sieve"
 has opendkim || missing="$missing opendkim"
 has swaks || missing="$missing swaks"
-has opendkim || missing="$missing opendkim"
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 || {
