@@ -180,7 +180,9 @@ class Acceptance:
             await transaction.through.abort()
             return Attempted(outcomes)
         finished = await transaction.through.finish(content, self._limits.seconds.delivery_deadline)
-        outcomes.update((address, outcome) for address, outcome in finished.outcomes.items() if address in outcomes)
+        for address, outcome in finished.outcomes.items():
+            if address in outcomes:  # those that were refused at RCPT are not the client's any more
+                outcomes[address] = outcome
         return Attempted(outcomes, {a: future for a, future in finished.pending.items() if a in outcomes})
 
     def _message(

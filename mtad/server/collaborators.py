@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from mtad.mail.envelope import Client, Envelope
@@ -118,8 +119,8 @@ class Collaborators:
     queue_ids: QueueIdSource
 
 
-def _chance() -> int:
-    return secrets.randbits(32)
+def _new_dice() -> Callable[[], int]:
+    return partial(random.Random().getrandbits, 32)  # noqa: S311 - for ids that differ, not for secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Clock:
 
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    chance: Callable[[], int] = _chance
+    chance: Callable[[], int] = field(default_factory=_new_dice)
 
     def wall_ms(self) -> int:
         """Return UTC in milliseconds since 1970."""

@@ -255,12 +255,11 @@ class Session:
         outcome: Outcome | None = None
         if not disposition.queue_at_once:
             through = transaction.through or self._open(transaction)
-            # Until the next hop has answered, a fault would leave it unknown what it was told.
-            self._transaction = transaction = replace(transaction, through=through, is_broken=True)
+            self._transaction = transaction = transaction.asking(through)
             outcome = await through.recipient(address, disposition.route)
         keeps = disposition.queue_on_transient or transaction.envelope.is_submission
         if outcome is not None and not (outcome.result is Result.DELAYED and keeps):
-            self._transaction = replace(transaction, is_broken=False)
+            self._transaction = transaction.asked()
             self._service.events.emit(
                 "recipient.refused",
                 session=self.id,

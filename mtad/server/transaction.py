@@ -41,10 +41,18 @@ class Transaction:
     through: Through | None = None
     is_broken: bool = False
 
+    def asking(self, through: Through) -> Transaction:
+        """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
+        return Transaction(self.queue_id, self.envelope, self.accepted, self.discarded, through, is_broken=True)
+
+    def asked(self) -> Transaction:
+        """Return the transaction after the next hop's answer."""
+        return Transaction(self.queue_id, self.envelope, self.accepted, self.discarded, self.through)
+
     def with_recipient(self, accepted: Accepted) -> Transaction:
-        """Return the transaction with one more recipient."""
+        """Return the transaction with one more recipient, whose next hop has answered or is not asked yet."""
         envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
-        return replace(self, envelope=envelope, accepted=(*self.accepted, accepted), is_broken=False)
+        return Transaction(self.queue_id, envelope, (*self.accepted, accepted), self.discarded, self.through)
 
     @property
     def recipients_count(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
+import uvloop
 
 from mtad.server.limits import Limits
 from mtad.server.listener import Identity, Server
@@ -15,6 +17,15 @@ from tests.dialog.wires import MemoryWire, SocketWire, Wire, listening_socket
 from tests.fakes.server_rooms import FakeRooms
 
 HOSTNAME = "mx.here.example"
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """TLS differs from loop to loop; the rest is the same on both."""
+    if item.path.name == "test_tls.py":
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @dataclass

@@ -1,0 +1,123 @@
+"""STARTTLS (RFC 3207) on asyncio's loop and on uvloop's (conftest.py): nothing said in plain text counts after it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.dialog.certificate import contexts
+from tests.dialog.conftest import Build, House
+from tests.dialog.wires import SocketWire, greeted, reply, say, send_message
+
+ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    folder: Path = tmp_path_factory.mktemp("tls")
+    return contexts(folder)
+
+
+@pytest.fixture
+async def house(build: Build, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> House:
+    return await build(tls_context=tls[0])
+
+
+async def secured(house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> SocketWire:
+    """Return a connection right after its handshake."""
+    wire = await house.socket()
+    await greeted(wire)
+    assert await say(wire, "STARTTLS") == ["220 2.0.0 Ready to start TLS"]
+    await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
+    return wire
+
+
+async def test_a_message_over_tls(house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    wire = await secured(house, tls)
+    await wire.send(b"EHLO client.example\r\n")
+    lines = await reply(wire)
+    assert not any("STARTTLS" in line for line in lines)
+    content = b"Subject: secret\r\n\r\n" + b"x" * 300_000
+    assert (await send_message(wire, content)).startswith("250 ")
+    assert b"with ESMTPS id" in house.rooms.delivery.contents[0]
+    assert house.rooms.delivery.contents[0].endswith(content + b"\r\n")
+    assert await say(wire, "STARTTLS") == ["503 5.5.1 TLS is active already"]
+    assert (await say(wire, "QUIT"))[0].startswith("221 ")
+    assert await wire.line() == b""
+
+
+async def test_is_offered_before(house: House) -> None:
+    wire = await house.socket()
+    await reply(wire)
+    await wire.send(b"EHLO client.example\r\n")
+    assert "250-STARTTLS" in await reply(wire)
+    assert await say(wire, "STARTTLS now") == ["501 5.5.4 This command takes no argument"]
+
+
+async def test_what_was_said_before_is_forgotten(house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    wire = await house.socket()
+    await greeted(wire)
+    await say(wire, *ENVELOPE[:2], "STARTTLS")
+    await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
+    assert (await say(wire, "RCPT TO:<two@example.net>"))[0].startswith("503 ")
+    assert await say(wire, "MAIL FROM:<a@client.example>") == ["503 5.5.1 Send EHLO or HELO first"]
+    assert house.rooms.delivery.opened[0].is_aborted
+
+
+async def test_commands_behind_it_are_not_injected(house: House) -> None:
+    """CVE-2011-0411: what is sent in plain text together with STARTTLS must not be read as if it came by TLS."""
+    wire = await house.socket()
+    await greeted(wire)
+    await wire.send(b"STARTTLS\r\nEHLO evil.example\r\nMAIL FROM:<evil@client.example>\r\n")
+    assert await reply(wire) == ["554 5.5.0 Client did not wait for its turn to speak"]
+    assert await wire.line() == b""
+    assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
+
+
+async def test_commands_after_its_reply_are_not_injected(
+    house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    wire = await house.socket()
+    await greeted(wire)
+    await say(wire, "STARTTLS")
+    wire.writer.write(b"MAIL FROM:<evil@client.example>\r\n")
+    with pytest.raises((OSError, ssl.SSLError)):
+        await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
+    while house.server.sessions_count:
+        await asyncio.sleep(0)
+    assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
+
+
+async def test_a_failed_handshake_ends_the_session(house: House) -> None:
+    wire = await house.socket()
+    await greeted(wire)
+    await say(wire, "STARTTLS")
+    await wire.send(b"this is no handshake\r\n" * 10)
+    while house.server.sessions_count:
+        await asyncio.sleep(0)
+    assert house.events.named("session.fault") == []
+
+
+async def test_a_dialog_in_single_octets_over_tls(house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    wire = await secured(house, tls)
+    for octet in b"EHLO client.example\r\n":
+        await wire.send(bytes((octet,)))
+    assert (await reply(wire))[0] == "250-mx.here.example"
+    assert (await send_message(wire, b"text")).startswith("250 ")
+
+
+async def test_a_client_that_drops_in_the_data_over_tls(
+    house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    wire = await secured(house, tls)
+    await say(wire, "EHLO client.example")
+    await say(wire, *ENVELOPE)
+    await wire.send(b"half")
+    wire.writer.transport.abort()
+    while house.server.sessions_count:
+        await asyncio.sleep(0)
+    assert house.rooms.delivery.opened[0].is_aborted
+    assert house.rooms.delivery.contents == []
