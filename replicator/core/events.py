@@ -115,7 +115,10 @@ class Tick(NamedTuple):
 
 
 class Submit(NamedTuple):
-    """Local changes, to be one transaction. PUTs carry no `put`; all others carry their item's.
+    """Local changes, to be one transaction here. PUTs carry no `put`; all others carry their item's.
+
+    The peer takes them in this order, and may get the first ones alone: what relies on another record comes after it
+    (the bounce of one item after the PUT of its notification).
 
     wait   a client waits: answer when the peer has it too (or by policy); otherwise when it is durable here
     """
@@ -172,7 +175,7 @@ class SnapshotRead(NamedTuple):
     vector: Vector | None
     items: tuple[tuple[Item, bytes | None], ...]
     is_last: bool
-    orphans: tuple[Orphan, ...] = ()
+    orphans: tuple[Orphan, ...] = ()  # all of them, with the first piece
 
 
 class Command(NamedTuple):

@@ -50,6 +50,7 @@ class Outgoing:
         self._reading: ReadLog | None = None
         self._is_snapshot_open = False
         self._snapshot_items = 0
+        self._snapshot_orphans: tuple[Orphan, ...] = ()
         self._expected: Vector = {}  # of the snapshot that was sent and not confirmed
         self._progress_at = now
         self._backoff = 1
@@ -171,14 +172,22 @@ class Outgoing:
         out.append(ReadSnapshot(self.session, dict(self._peer.durable)))
 
     def snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
-        """Send one piece of the snapshot; after the last one, go on with the records beyond it."""
+        """Send one piece of the snapshot; after the last one, go on with the records beyond it.
+
+        Orphans go last: what they say of an item that the receiver has may rely on another item (a bounce on its
+        notification), which must be there first even if the snapshot breaks off.
+        """
         if not self._is_snapshot_open:
             return
         send = self.session
         if event.vector is not None:
             self._expected = event.vector
+            self._snapshot_orphans = event.orphans
             out.append(Send(send, SnapshotBegin(event.vector)))
-        messages = [_of_item(item, blob) for item, blob in event.items] + [_of_orphan(it) for it in event.orphans]
+        messages = [item_message(item, blob) for item, blob in event.items]
+        if event.is_last:
+            messages += [orphan_message(orphan) for orphan in self._snapshot_orphans]
+            self._snapshot_orphans = ()
         out.extend(Send(send, message) for message in messages)
         self._snapshot_items += len(messages)
         if not event.is_last:
@@ -200,10 +209,12 @@ class Outgoing:
         self._progress_at = now
 
 
-def _of_item(item: Item, blob: bytes | None) -> SnapshotItem:
+def item_message(item: Item, blob: bytes | None) -> SnapshotItem:
+    """Return how an item travels in a snapshot. blob: None when the receiver needs none."""
     return SnapshotItem(item.key, item.put, tuple(item.parts.items()), item.flags, item.meta, blob)
 
 
-def _of_orphan(orphan: Orphan) -> SnapshotItem:
+def orphan_message(orphan: Orphan) -> SnapshotItem:
+    """Return how that travels which is known of an item that is not here."""
     kind = Kind.DONE if orphan.is_gone else Kind.PART
     return SnapshotItem(orphan.key, orphan.put, tuple(orphan.parts.items()), orphan.flags, b"", None, kind)
