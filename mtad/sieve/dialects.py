@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.environment import ENVIRONMENT
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.queue import QUEUE
@@ -14,10 +15,10 @@ from mtad.sieve.match import COMPARATORS
 
 STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 
-_COMPARATORS = tuple(f"comparator-{name}" for name in COMPARATORS)
+_WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-PLAIN = Language(RFC5228 + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_COMPARATORS)
+PLAIN = Language(RFC5228 + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
@@ -30,7 +31,7 @@ POLICY = Language(
         # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
         Environment("vnd.mtad.listener", ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
     ),
-    extra_capabilities=_COMPARATORS,
+    extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,
 )
 """A policy: stages of a session and of delivery."""

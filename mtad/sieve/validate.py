@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mtad.sieve import encoded_character
 from mtad.sieve.errors import Report
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Language, Spec, Tag, Tests
-from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName
+from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName, Text
 
 _ONE_STRING = (ArgumentType.STRING, ArgumentType.STRINGS)
 
@@ -194,6 +195,16 @@ class _Validator:
             return given
         fitting = (ArgumentType.STRINGS,) if isinstance(given, Strings) and given.is_list else _ONE_STRING
         if isinstance(given, Strings) and wanted in fitting:
-            return given
+            return self._decoded(given) if encoded_character.CAPABILITY in self._required else given
         self._report.add(given.at if given is not None else at, f"{what} {wanted.value}")
         return None
+
+    def _decoded(self, given: Strings) -> Strings:
+        items: list[Text] = []
+        for item in given.items:
+            value = encoded_character.characters_decoded(item.value)
+            if isinstance(value, encoded_character.NoCharacter):
+                self._report.add(item.at, f"{value.number[:20]} is the number of no character")
+            else:
+                items.append(Text(value, item.at))
+        return given._replace(items=tuple(items) or given.items)
