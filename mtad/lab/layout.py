@@ -58,6 +58,7 @@ class Ports:
     lmtp_sink: int
     smtp: tuple[int, int]  # of the first and the second node
     replication: tuple[int, int]
+    peer: tuple[int, int]  # where the first and the second node reach each other: directly or over a wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +172,5 @@ listen = "{HOST}:{ports.replication[index]}"
 ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
-peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.replication[peer]}" }}
+peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.peer[index]}" }}
 """

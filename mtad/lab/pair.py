@@ -19,6 +19,7 @@ from mtad.lab.child import Child
 from mtad.lab.dns import DnsServer, serve_zones
 from mtad.lab.layout import DEFAULT_POLICY, HOST, NodeFiles, Ports, lay_nodes, make_keys, zones
 from mtad.lab.sink import Delivery, read_record, tell
+from mtad.lab.wire import Wire
 from mtad.pb import admin_pb2, admin_pb2_grpc
 
 READY_SECONDS_MAX = 60.0
@@ -128,11 +129,15 @@ class Laboratory:
     """The running laboratory."""
 
     def __init__(
-        self, dns: DnsServer, smtp_sink: RunningSink, lmtp_sink: RunningSink, nodes: tuple[RunningNode, RunningNode]
+        self,
+        dns: DnsServer,
+        sinks: tuple[RunningSink, RunningSink],
+        nodes: tuple[RunningNode, RunningNode],
+        wires: tuple[Wire, ...] = (),
     ) -> None:
         self.dns = dns
-        self.smtp_sink = smtp_sink
-        self.lmtp_sink = lmtp_sink
+        self.smtp_sink, self.lmtp_sink = sinks
+        self.wires = wires
         self.nodes = nodes
 
     async def tell_sinks(self, command: str) -> None:
@@ -178,11 +183,12 @@ class Laboratory:
 
 @asynccontextmanager
 async def running_laboratory(
-    folder: Path, *, smtp_ports: tuple[int, int] = (0, 0), policy: str = DEFAULT_POLICY
+    folder: Path, *, smtp_ports: tuple[int, int] = (0, 0), policy: str = DEFAULT_POLICY, is_wired: bool = False
 ) -> AsyncIterator[Laboratory]:
     """Run a laboratory in an existing empty folder; all of it is stopped at the end, the folder stays.
 
     smtp_ports   wished for; another is taken where one is 0 or in use
+    is_wired     the nodes reach each other over `wires`, which can be pulled
     Errors: LaboratoryFault, OSError.
     """
     async with AsyncExitStack() as stack:
@@ -192,16 +198,24 @@ async def running_laboratory(
         smtp_sink = await _started_sink(stack, "sink", folder, is_lmtp=False)
         lmtp_sink = await _started_sink(stack, "mailboxes", folder, is_lmtp=True)
         smtp1, smtp2, link1, link2 = _free_ports(*smtp_ports, 0, 0)
-        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, (smtp1, smtp2), (link1, link2))
+        wires = tuple([await _laid_wire(stack, link) for link in (link2, link1)]) if is_wired else ()
+        peer = (wires[0].port, wires[1].port) if wires else (link2, link1)
+        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, (smtp1, smtp2), (link1, link2), peer)
         first, second = lay_nodes(folder, ports, policy)
         nodes = (await _started_node(stack, first), await _started_node(stack, second))
-        yield Laboratory(dns, smtp_sink, lmtp_sink, nodes)
+        yield Laboratory(dns, (smtp_sink, lmtp_sink), nodes, wires)
 
 
 async def _started_sink(stack: AsyncExitStack, name: str, folder: Path, *, is_lmtp: bool) -> RunningSink:
     sink = await RunningSink.start(name, folder, is_lmtp=is_lmtp)
     stack.push_async_callback(sink.child.stop)
     return sink
+
+
+async def _laid_wire(stack: AsyncExitStack, target_port: int) -> Wire:
+    wire = await Wire.lay(HOST, target_port)
+    stack.push_async_callback(wire.close)
+    return wire
 
 
 async def _started_node(stack: AsyncExitStack, files: NodeFiles) -> RunningNode:

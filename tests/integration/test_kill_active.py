@@ -1,5 +1,7 @@
 """SIGKILL of the active node under load: what was promised to be on two disks is on the survivor's.
 
+The cable between the nodes is pulled just before, so that nothing arrives out of the dead node's kernel.
+
 MTAD_KILLS   how many times (default: a few); MTAD_SEED   of the moments
 """
 
@@ -26,6 +28,7 @@ from tests.peers.process import open_folder
 
 KILLS = int(os.environ.get("MTAD_KILLS", "3"))
 SEED = int(os.environ.get("MTAD_SEED", "1"))
+POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before the kill: what the kernel would still send is gone
 REDELIVERY_SECONDS_MAX = 4.0  # silence of 3 s, and one more
 SETTLE_SECONDS_MAX = 60.0
 
@@ -99,8 +102,13 @@ class Trial:
         active, survivor = await self.laboratory.wait_protected()
         load = asyncio.create_task(run_load(plan(self.laboratory, self.run)))
         await asyncio.sleep(after_seconds)
+        for wire in self.laboratory.wires:
+            wire.pull()
+        await asyncio.sleep(POWER_FAILS_SECONDS)
         self.killed_ms = time.time_ns() // 1_000_000
         active.child.kill()
+        for wire in self.laboratory.wires:
+            wire.plug()
         await self.laboratory.tell_sinks("reset")
         self.held = await asyncio.to_thread(queue_of, survivor)
         self.result = await load
@@ -145,7 +153,7 @@ async def test_what_was_promised_is_on_the_survivor() -> None:
     seconds: list[float] = []
     resent = 0
     with open_folder("kill") as folder:
-        async with running_laboratory(folder, policy=POLICY) as laboratory:
+        async with running_laboratory(folder, policy=POLICY, is_wired=True) as laboratory:
             for number in range(KILLS):
                 trial = Trial(laboratory, f"kill{number:03}")
                 killed = await trial.kill(moments.uniform(0.1, 1.1))

@@ -13,7 +13,7 @@ from mtad.config.settings import Settings
 from mtad.lab.dns import respond
 from mtad.lab.layout import Ports, lay_nodes, make_keys, zones
 
-PORTS = Ports(dns=5301, smtp_sink=2599, lmtp_sink=2424, smtp=(2525, 2526), replication=(7251, 7252))
+PORTS = Ports(dns=5301, smtp_sink=2599, lmtp_sink=2424, smtp=(2525, 2526), replication=(7251, 7252), peer=(7252, 7251))
 
 
 @pytest.fixture(scope="module")
