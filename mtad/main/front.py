@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
+from mtad.admission.listener import ListenerPolicy
 from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, Shared, server_tls
-from mtad.main.policy_stages import PolicyStages
 from mtad.server import collaborators
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
@@ -40,7 +40,7 @@ class Front:
     def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, door: Door, events: Events) -> None:
         hostname = settings.node.hostname
         rooms = collaborators.Collaborators(
-            policy=PolicyStages(shared.policy),
+            policy=ListenerPolicy(shared.policy, "smtp"),
             delivery=shared.delivery,
             door=door,
             signer=shared.signer,
