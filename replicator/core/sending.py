@@ -169,7 +169,10 @@ class Outgoing:
     def _begin_snapshot(self, out: list[Effect]) -> None:
         self._is_snapshot_open = True
         self._snapshot_items = 0
-        out.append(ReadSnapshot(self.session, dict(self._peer.durable)))
+        known = dict(self._peer.durable)
+        raise_to(known, self._sent)  # what is under way on this link is taken before the snapshot is
+        known[self._journal.own] = max(known.get(self._journal.own, 0), self._own_sent)
+        out.append(ReadSnapshot(self.session, known))
 
     def snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
         """Send one piece of the snapshot; after the last one, go on with the records beyond it.
