@@ -11,6 +11,7 @@ from typing import Self
 
 DROP = "drop"  # in place of a reply: close the connection
 HANG = "hang"  # in place of a reply: never answer
+WAIT = "wait "  # before a reply: give it when the test sets `released`
 RESET = "reset"  # in place of a reply: close it with a TCP reset
 
 Answers = str | tuple[str, ...]  # a tuple: one for each time it is asked, the last one repeats
@@ -173,6 +174,9 @@ class _Session:
             raise _Dropped
         if reply == DROP:
             raise _Dropped
+        if reply.startswith(WAIT):
+            await self._server.released.wait()
+            reply = reply.removeprefix(WAIT)
         self._writer.write(reply.replace("\n", "\r\n").encode() + b"\r\n")
         await self._writer.drain()
         return reply

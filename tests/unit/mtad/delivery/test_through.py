@@ -11,7 +11,7 @@ from mtad.delivery.through import DeliveryLimits
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.route import Route
 from tests.fakes.outgoing import CONTENT, Outgoing, outgoing, to
-from tests.fakes.scripted_server import DROP, HANG, Script, ScriptedServer
+from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
 
 U, V, W = "u@b.test", "v@b.test", "w@c.test"
 
@@ -279,6 +279,39 @@ async def test_rcpt_that_takes_long_is_answered_at_the_end() -> None:
         heard, finished = await out.through({U: to(server)})
         assert heard == {U: None}
         assert said(finished.outcomes[U]) == "failed 550"
+
+
+async def test_rcpt_that_is_answered_late_is_not_asked_for_again() -> None:
+    limits = DeliveryLimits(rcpt_seconds_max=0.02)
+    script = Script(replies={"rcpt": WAIT + "250 ok"})
+    async with ScriptedServer(script) as server, outgoing(limits=limits) as out:
+        transaction = out.open()
+        assert [await transaction.recipient(address, to(server)) for address in (U, V)] == [None, None]
+        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
+        await asyncio.sleep(0.01)
+        server.released.set()
+        assert {said(outcome) for outcome in (await finishing).outcomes.values()} == {"delivered 250 2.0.0"}
+        assert server.commands[1:] == ["MAIL FROM:<x@a.test>", f"RCPT TO:<{U}>", f"RCPT TO:<{V}>", "DATA"]
+
+
+async def test_a_connection_that_opens_late_and_closes_before_the_end_of_data_is_replaced() -> None:
+    limits = DeliveryLimits(rcpt_seconds_max=0.02)
+    script = Script(replies={"ehlo": (WAIT + "250 mx.test\n421 idle too long", "250 mx.test")})
+    async with ScriptedServer(script) as server, outgoing(limits=limits) as out:
+        transaction = out.open()
+        assert await transaction.recipient(U, to(server)) is None
+        server.released.set()
+        await eventually(lambda: server.open_count == 0)
+        outcomes = (await transaction.finish(CONTENT, 20)).outcomes
+        assert said(outcomes[U]) == "delivered 250 2.0.0"
+        assert server.connections_count == 2
+
+
+async def test_a_host_that_is_down_and_one_that_does_not_exist_are_no_reason_to_bounce() -> None:
+    zone = {"b.test": {"MX": ("10 down.test.", "20 gone.test.")}, "down.test": {"A": ("127.0.0.1",)}}
+    async with ScriptedServer() as server, outgoing(zone) as out:
+        await server.stop()
+        assert said((await out.attempt({U: Route(port=server.port)}))[U]) == "delayed 450 4.4.1"
 
 
 async def test_abort_while_connecting_leaves_nothing_open() -> None:
