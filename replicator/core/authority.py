@@ -110,21 +110,25 @@ class Ownership:
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what the peer said of itself.
 
-        Only an active peer outranks us. A passive one may know of a higher epoch that never was used (its claim, on
-        disk, then contested): the owner then claims one above, lest the unused one outrank it one day.
+        Only an active peer outranks us. One that is not may know of a higher epoch that never was used (its claim, on
+        disk, then contested): the owner then claims one above, lest the unused one outrank it one day. While the
+        peer is promoting nothing is done: it will be active, or give its claim up.
         """
         if self.breaks_silence(role):
             self.alive(now)
         is_outranked = role in OWNING and self.is_outranked(authority)
-        is_news = authority > self.seen
-        if is_news:
+        if authority > self.seen:
             self.seen = authority
-        if is_outranked:
-            self.move(Cue.OUTRANKED, out)
-        if is_news and self.role in OWNING:
-            self._claim(out)
-        elif is_news:
             self._journal.keep_authority(authority, out)
+        if is_outranked and self.role is Role.PROMOTING and self._is_forced:
+            self._claim(out)
+        elif is_outranked:
+            self.move(Cue.OUTRANKED, out)
+        elif self.role in OWNING and role in (Role.PASSIVE, Role.REJOINING) and self._must_claim_above(authority):
+            self._claim(out)
+
+    def _must_claim_above(self, authority: Authority) -> bool:
+        return authority > self.held and not self._claim_ticket
 
     def alive(self, now: int) -> None:
         """Note that an active peer was heard."""
@@ -185,8 +189,6 @@ class Ownership:
             return
         self.held = self._claimed
         self.move(Cue.CONFIRMED, out)
-        if self.seen > self.held:  # the peer claimed as well, and was not active: claim above it
-            self._claim(out)
 
     # --- the table ------------------------------------------------------------------------------------------
 

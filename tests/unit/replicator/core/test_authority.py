@@ -208,10 +208,13 @@ def test_an_unused_claim_of_the_peer_during_ours_is_passed() -> None:
     pair.a.is_disk_stuck = True
     pair.run(3100)
     assert pair.a.member.role is Role.PROMOTING
-    pair.a.step(Received(pair.session, Beat({}, Authority(7, 1), Role.PASSIVE, 1, 1000)))
+    claimed = Received(pair.session, Beat({}, Authority(7, 1), Role.PASSIVE, 1, 1000))
+    pair.a.step(claimed)
     pair.a.is_disk_stuck = False
     pair.run(50)
     assert pair.a.member.role is Role.ACTIVE
+    pair.a.step(claimed)
+    pair.run(50)
     assert pair.a.member.authority == pair.a.store.authority == Authority(8, 0)
 
 

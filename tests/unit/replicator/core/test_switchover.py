@@ -1,6 +1,6 @@
 """The operator's commands."""
 
-from replicator.core.events import Ack, Beat, Drained, Handover, Told
+from replicator.core.events import Ack, Authority, Beat, Drained, Handover, Received, Told
 from replicator.core.values import Role
 from tests.fakes.pair import Pair, Side, joined, put
 
@@ -140,6 +140,28 @@ def test_promote_by_force_makes_the_other_step_down() -> None:
     assert told(pair.b, token) == (True, "promoting with epoch 2")
     pair.run(1000)
     assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+
+
+def test_an_order_by_force_is_not_undone_by_the_owner_it_deposes() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.b.command("promote", force=True)
+    pair.run(1000)  # the owner hears of the claim
+    assert roles(pair) == (Role.ACTIVE, Role.PROMOTING)
+    pair.b.is_disk_stuck = False
+    pair.run(1000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+
+
+def test_an_order_by_force_claims_above_what_it_did_not_know_of() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.b.command("promote", force=True)
+    pair.b.step(Received(pair.session, Beat({}, Authority(7, 0), Role.ACTIVE, 1, 1000)))
+    pair.b.is_disk_stuck = False
+    pair.run(1000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+    assert pair.b.member.authority == Authority(8, 1)
 
 
 def test_promote_does_not_wait_for_silence() -> None:
