@@ -292,5 +292,5 @@ async def test_smtputf8_where_it_is_offered(build: Build) -> None:
     await wire.send(b"text\r\n.\r\n")
     assert (await reply(wire))[0].startswith("250 ")
     (content,) = house.rooms.delivery.contents
-    assert "with UTF8SMTP id".encode() in content
+    assert b"with UTF8SMTP id" in content
     assert "for <ö@example.net>".encode() in content

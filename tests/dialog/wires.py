@@ -114,11 +114,8 @@ class SocketWire:
             return b""
 
     async def close(self) -> None:
-        self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except ConnectionError:
-            return
+        self.writer.close()  # and no waiting for it: uvloop never tells of the end after a failed handshake
+        await asyncio.sleep(0)
 
 
 def listening_socket() -> socket.socket:
