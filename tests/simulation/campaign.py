@@ -12,6 +12,8 @@ from tests.simulation.world import Plan, World
 
 CALM = Plan(faults_max=0, is_calm=True)
 SWITCHOVERS = Plan(faults_max=3, menu=("switchover",), is_calm=True)
+LOST_DISKS = Plan(menu=("restore", "wipe", "restore", "kill the owner"), letters=(12, 20), trouble_seconds=5)
+CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()
 
 # what a campaign must have seen, or it has gone soft
@@ -62,9 +64,12 @@ class Campaign:
         return [name for name in SOMETIMES if not self.counts[name]]
 
 
+_PLANS = {0: CALM, 1: SWITCHOVERS, 2: LOST_DISKS, 3: CRASHES, 4: LOST_DISKS, 5: CRASHES}
+
+
 def plan_of(seed: int) -> Plan:
-    """Return what may happen in a history: one in ten is calm, one in ten knows planned switchovers alone."""
-    return {0: CALM, 1: SWITCHOVERS}.get(seed % 10, TROUBLE)
+    """Return what may happen in a history: of sixteen, one is calm, and five have a menu of their own."""
+    return _PLANS.get(seed % 16, TROUBLE)
 
 
 def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:

@@ -130,7 +130,11 @@ class Disk:
 
     def read_log(self, ask: ReadLog) -> None:
         self.clock.counts["log catch-up"] += 1
-        self.machine.later(self.clock.between(MS // 10, MS), self._send_log, ask)
+        self.machine.later(self._read_time(), self._send_log, ask)
+
+    def _read_time(self) -> int:
+        """Return how long a read takes: now and then pages have to come from the disk."""
+        return self.clock.between(MS // 10, 80 * MS if self.clock.happens(0.3) else MS)
 
     def _send_log(self, ask: ReadLog) -> None:
         told = self.store.read_log(ask)
@@ -142,7 +146,7 @@ class Disk:
         self.clock.counts["snapshot read"] += 1
         delay = 0
         for piece in self.store.read_snapshot(ask, PIECE_ITEMS):
-            delay += self.clock.between(MS // 10, 2 * MS)
+            delay += self._read_time()
             self.machine.later(delay, self.machine.take, piece)
 
     # --- faults -------------------------------------------------------------------------------------------

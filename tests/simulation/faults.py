@@ -48,7 +48,8 @@ class Faults:
             name = clock.chance.choice(names)
             clock.at(clock.between(first // 4, until), self._inject, name)
         for machine in self.world.machines:
-            clock.at(clock.between(SECOND, until // 2), machine.disk.back_up)
+            for _ in range(clock.chance.choice((1, 1, 5))):
+                clock.at(clock.between(SECOND // 2, 3 * until // 4), machine.disk.back_up)
 
     def end(self) -> None:
         self._is_over = True

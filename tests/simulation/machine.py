@@ -62,6 +62,7 @@ class Machine:
         self.role = Role.PASSIVE
         self.disturbed_at = 0  # when something last kept the process from doing its work
         self.active_heard_at: int | None = None  # when word of an active last reached this process's socket
+        self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.wall_skew_ms = 0
         self._hybrid = 0
@@ -99,6 +100,7 @@ class Machine:
         self.pid = clock.number()
         self.role = Role.PASSIVE
         self.active_heard_at = None
+        self.greeted_by = 0
         self.disturbed_at = clock.now
         self._inbox.clear()
         self._asked.clear()
@@ -108,7 +110,7 @@ class Machine:
         self.incarnation = incarnation = clock.chance.getrandbits(64)
         clock.note(self.node, "process starts", f"{incarnation:016x}")
         self.member = Member(self.settings, self.disk.image(), incarnation, clock.now)
-        self.world.truth.process_started(self, incarnation)
+        self.world.truth.process_started(self)
         self.runner.begin()
         clock.after(clock.between(0, TICK), self._tick, self.pid)
 
@@ -175,6 +177,8 @@ class Machine:
         message = received.message
         if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and is_standing:
             self.active_heard_at = self.clock.now
+        if isinstance(message, Hello):
+            self.greeted_by = message.incarnation
         elif isinstance(message, Handover):
             self.handed_over_at = self.clock.now
         self.take(received)
@@ -229,6 +233,7 @@ class Machine:
             raise Violation("L5", f"node {self.node} leaves token {token} without an answer")
 
     def command(self, verb: str, *, is_forced: bool = False) -> None:
+        self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.clock.now
         self.take(Command(self.clock.number(), verb, is_forced))
 

@@ -111,6 +111,7 @@ class World:
         for machine in self.machines:
             machine.start()
         self.network.start()
+        clock.after(500 * MS, self._check_honesty)
         self.clients.plan(clock.chance.randint(*self.plan.letters), trouble)
         self.faults.plan(trouble)
         clock.run(lambda: clock.now >= trouble)
@@ -119,7 +120,6 @@ class World:
         deadline = healed_at + SETTLE_MAX
         # one owner, within the time of a start, a link, a silence, a stagger and the promotion itself
         one_owner_by = healed_at + self.restart_after_max + self.promote_after + 4 * SECOND
-        self._checks = 0
         clock.after(250 * MS, self._look, one_owner_by)
         clock.run(lambda: self._is_settled or clock.now > deadline)
         self.truth.check_end()
@@ -138,6 +138,11 @@ class World:
             machine.wake()
             machine.start()
 
+    def _check_honesty(self) -> None:
+        for machine in self.machines:
+            self.truth.check_honesty(machine)
+        self.clock.after(500 * MS, self._check_honesty)
+
     def _look(self, one_owner_by: int) -> None:
         """L4: one owner, and it stays. Then: is there anything left to wait for?"""
         clock = self.clock
@@ -149,7 +154,8 @@ class World:
         if owners != self._owner:
             self._owner, self._single_since = owners, clock.now
         first, second = (machine.disk for machine in self.machines)
-        is_quiet = self.clients.are_content and not first.items and not second.items and first.vector == second.vector
+        left = self.truth.owed(first.items) or self.truth.owed(second.items)
+        is_quiet = self.clients.are_content and not left and first.vector == second.vector
         self._is_settled = is_quiet and len(owners) == 1 and clock.now - self._single_since >= SECOND
         clock.after(250 * MS, self._look, one_owner_by)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replicator.core.authority import Ownership
-from replicator.core.events import Effect, Received, Records, Tick
+from replicator.core.events import Effect, Hello, Records, Tick
 from replicator.core.member import Member
 from replicator.core.switchover import Commands
 from tests.simulation.campaign import SWITCHOVERS, Plan
@@ -16,15 +16,16 @@ SPURIOUS = Plan(menu=("pause", "slow disk", "cut", "cut one way", "slow link"))
 
 
 def _old_epoch_refused(planting: Planting) -> None:
-    def step(self: Member, now: int, event: Any) -> list[Effect]:
-        if isinstance(event, Received) and isinstance(event.message, Records):
-            ownership: Ownership = self._ownership
-            if ownership.is_owner and self._peer.authority < ownership.authority:
-                return []
-        effects: list[Effect] = was(self, now, event)
-        return effects
+    def take_hello(self: Any, hello: Hello, now: int, out: list[Effect]) -> None:
+        self.deaf_session = self._session if hello.authority < self._ownership.authority else 0
+        greeted(self, hello, now, out)
 
-    was = planting.replace(Member, "step", step)
+    def take_records(self: Any, message: Records, now: int, out: list[Effect]) -> None:
+        if self._session != self.deaf_session:
+            taken(self, message, now, out)
+
+    greeted = planting.replace(Member, "_take_hello", take_hello)
+    taken = planting.replace(Member, "_take_records", take_records)
 
 
 def _no_step_down(planting: Planting) -> None:

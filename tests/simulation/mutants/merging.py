@@ -7,6 +7,7 @@ from typing import Any
 from replicator.core import merge
 from replicator.core.events import SnapshotItem
 from replicator.core.values import Dot, Item, Kind, PartValue
+from tests.simulation.campaign import LOST_DISKS
 from tests.simulation.mutants.planting import Mutant, Planting
 
 
@@ -54,7 +55,15 @@ def _last_writer_wins(planting: Planting) -> None:
 
 MUTANTS = (
     Mutant("absent-is-deleted", 8, "what a snapshot lacks is deleted", ("S5",), 200, _absent_is_deleted),
-    Mutant("snapshot-resurrects", 9, "a snapshot adds what was finished here", ("S14",), 900, _snapshot_resurrects),
+    Mutant(
+        "snapshot-resurrects",
+        9,
+        "a snapshot adds what was finished here",
+        ("S14",),
+        900,
+        _snapshot_resurrects,
+        LOST_DISKS,
+    ),
     Mutant(
         "unknown-dropped",
         11,

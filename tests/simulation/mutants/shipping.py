@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from replicator.core import merge
-from replicator.core.events import Effect, Hello, Image, ReadSnapshot, Records
+from replicator.core.events import Effect, Hello, Image, ReadSnapshot, Records, SnapshotRead
 from replicator.core.journal import Journal
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
@@ -57,9 +55,9 @@ def _vector_of_old_store(planting: Planting) -> None:
 def _vector_newer_than_content(planting: Planting) -> None:
     def read_snapshot(self: Disk, ask: ReadSnapshot) -> None:
         first, *others = self.store.read_snapshot(ask, PIECE_ITEMS)
-        self.machine.later(4 * MS, _send_with_newer_vector, self, first, others)
+        self.machine.later(self.clock.between(MS, 4 * MS), send, self, first, others)
 
-    def _send_with_newer_vector(disk: Disk, first: Any, others: list[Any]) -> None:
+    def send(disk: Disk, first: SnapshotRead, others: list[SnapshotRead]) -> None:
         for piece in (first._replace(vector=dict(disk.vector)), *others):
             disk.machine.take(piece)
 
