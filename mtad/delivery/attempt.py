@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from mtad.delivery.client_protocol import Mail, NotOpened, Settled
+from mtad.delivery.client_events import Mail, NotOpened, Settled
 from mtad.delivery.connection import Connection, Content, Hop
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool

@@ -12,8 +12,20 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from mtad.delivery.client_events import (
+    Accepted,
+    ContentWanted,
+    Ended,
+    Event,
+    Greeting,
+    Mail,
+    NotOpened,
+    Opened,
+    Settled,
+    StartTls,
+    Step,
+)
 from mtad.delivery.reply_parser import Broken, ReplyParser
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -22,91 +34,8 @@ from mtad.mail.route import TlsLevel, Transport
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
 
 
-class Step(StrEnum):
-    """What a reply answers."""
-
-    BANNER = "banner"
-    EHLO = "EHLO"
-    HELO = "HELO"
-    STARTTLS = "STARTTLS"
-    MAIL = "MAIL"
-    RCPT = "RCPT"
-    DATA = "DATA"
-    DOT = "end of data"
-    RSET = "RSET"
-
-
 # RFC 2920 §3.1: these may be followed by others before their reply is there.
 _MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What we say of ourselves, and what we ask of the connection."""
-
-    helo: str
-    transport: Transport = Transport.SMTP
-    tls: TlsLevel = TlsLevel.NONE
-    next_hop: str = ""  # as outcomes name it
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """What MAIL says of a message. size_octets is 0 while the content is not there yet."""
-
-    reverse_path: str
-    is_8bit: bool = False
-    is_utf8: bool = False
-    size_octets: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """The peer waits for the TLS handshake; call `tls_started` after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A transaction may begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotOpened:
-    """The peer does not serve us; close the connection. is_reached: somebody answered, it is not the network."""
-
-    reply: Reply
-    is_reached: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The peer accepted a recipient of the transaction."""
-
-    recipient: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A recipient's outcome. is_of_connection: it is the connection that failed, another host may be asked."""
-
-    recipient: str
-    outcome: Outcome
-    is_of_connection: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ContentWanted:
-    """The peer answered 354: send the stuffed content, then call `end_of_data`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The transaction is over, and all its recipients are settled. Close the connection unless it is reusable."""
-
-    is_reusable: bool
-
-
-Event = StartTls | Opened | NotOpened | Accepted | Settled | ContentWanted | Ended
 
 
 @dataclass(slots=True)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from mtad.delivery.client_protocol import (
+from mtad.delivery.client_events import (
     Accepted,
-    ClientProtocol,
     ContentWanted,
     Ended,
     Event,
@@ -28,6 +27,7 @@ from mtad.delivery.client_protocol import (
     StartTls,
     Step,
 )
+from mtad.delivery.client_protocol import ClientProtocol
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 

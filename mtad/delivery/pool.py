@@ -7,7 +7,7 @@ import ssl
 from collections import deque
 from dataclasses import dataclass, field
 
-from mtad.delivery.client_protocol import NotOpened, Settled
+from mtad.delivery.client_events import NotOpened, Settled
 from mtad.delivery.connection import Connection, Hop, Timeouts, connect, unverified_tls_context
 from mtad.mail.reply import Reply
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mtad.delivery.attempt import Attempt, Means
-from mtad.delivery.client_protocol import Mail, path_octets, stuffed
+from mtad.delivery.client_events import Mail
+from mtad.delivery.client_protocol import path_octets, stuffed
 from mtad.delivery.connection import Content, Timeouts
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits

@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from mtad.delivery.client_protocol import (
+from mtad.delivery.client_events import (
     Accepted,
-    ClientProtocol,
     ContentWanted,
     Ended,
     Event,
@@ -31,6 +30,7 @@ from mtad.delivery.client_protocol import (
     Settled,
     StartTls,
 )
+from mtad.delivery.client_protocol import ClientProtocol
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 

@@ -7,16 +7,8 @@ from collections import Counter
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from mtad.delivery.client_protocol import (
-    ClientProtocol,
-    ContentWanted,
-    Ended,
-    Event,
-    Greeting,
-    Mail,
-    Opened,
-    Settled,
-)
+from mtad.delivery.client_events import ContentWanted, Ended, Event, Greeting, Mail, Opened, Settled
+from mtad.delivery.client_protocol import ClientProtocol
 from mtad.delivery.reply_parser import LINE_OCTETS_MAX, REPLY_OCTETS_MAX, Broken, ReplyParser
 from mtad.mail.outcome import Result
 from mtad.mail.reply import Reply

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mtad.delivery.client_protocol import ClientProtocol, Greeting, Mail, path_octets, stuffed
+from mtad.delivery.client_events import Greeting, Mail
+from mtad.delivery.client_protocol import ClientProtocol, path_octets, stuffed
 
 
 @pytest.mark.parametrize(

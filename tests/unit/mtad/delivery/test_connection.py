@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtad.delivery.client_protocol import NotOpened
+from mtad.delivery.client_events import NotOpened
 from mtad.delivery.connection import Connection, Hop, connect, unverified_tls_context
 from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel

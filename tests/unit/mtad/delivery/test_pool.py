@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mtad.delivery.client_protocol import Mail, NotOpened, Settled
+from mtad.delivery.client_events import Mail, NotOpened, Settled
 from mtad.delivery.connection import Connection, Hop
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.mail.route import TlsLevel

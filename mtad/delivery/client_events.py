@@ -1,0 +1,93 @@
+"""What the client protocol is told, and what it says: the values that pass between it and who moves the octets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtad.mail.outcome import Outcome
+from mtad.mail.reply import Reply
+from mtad.mail.route import TlsLevel, Transport
+
+
+class Step(StrEnum):
+    """What a reply answers."""
+
+    BANNER = "banner"
+    EHLO = "EHLO"
+    HELO = "HELO"
+    STARTTLS = "STARTTLS"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    DOT = "end of data"
+    RSET = "RSET"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What we say of ourselves, and what we ask of the connection."""
+
+    helo: str
+    transport: Transport = Transport.SMTP
+    tls: TlsLevel = TlsLevel.NONE
+    next_hop: str = ""  # as outcomes name it
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What MAIL says of a message. size_octets is 0 while the content is not there yet."""
+
+    reverse_path: str
+    is_8bit: bool = False
+    is_utf8: bool = False
+    size_octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """The peer waits for the TLS handshake; call `tls_started` after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A transaction may begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """The peer does not serve us; close the connection. is_reached: somebody answered, it is not the network."""
+
+    reply: Reply
+    is_reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The peer accepted a recipient of the transaction."""
+
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A recipient's outcome. is_of_connection: it is the connection that failed, another host may be asked."""
+
+    recipient: str
+    outcome: Outcome
+    is_of_connection: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContentWanted:
+    """The peer answered 354: send the stuffed content, then call `end_of_data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The transaction is over, and all its recipients are settled. Close the connection unless it is reusable."""
+
+    is_reusable: bool
+
+
+Event = StartTls | Opened | NotOpened | Accepted | Settled | ContentWanted | Ended
