@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from mtad.delivery.client_events import Settled
 from mtad.delivery.connection import Timeouts
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery, DeliveryLimits, Finished, Transaction
@@ -32,6 +33,16 @@ TIMEOUTS = Timeouts(
     dot_seconds=0.3,
     reset_seconds=0.3,
 )
+
+
+class Silent:
+    """Listens to a transaction and does nothing."""
+
+    def accepted(self, recipient: str) -> None: ...
+
+    def settled(self, event: Settled) -> None: ...
+
+    def ended(self) -> None: ...
 
 
 @dataclass

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mtad.delivery.client_events import NotOpened
-from mtad.delivery.connection import Connection, Hop, connect, unverified_tls_context
+from mtad.delivery.client_events import Mail, NotOpened
+from mtad.delivery.connection import Connection, Content, Hop, connect, unverified_tls_context
 from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel
 from tests.fakes.certificate_authority import CertificateAuthority
-from tests.fakes.outgoing import TIMEOUTS, outgoing, to
+from tests.fakes.outgoing import TIMEOUTS, Silent, outgoing, to
 from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, Script, ScriptedServer
 
 U = "u@b.test"
@@ -88,6 +89,19 @@ async def test_a_peer_that_does_not_answer(step: str) -> None:
         assert isinstance(answer, NotOpened)
         assert str(answer.reply) == "450 4.4.2 Connection lost: timed out"
         assert answer.is_reached
+
+
+async def test_what_a_peer_does_not_read_is_not_kept() -> None:
+    async with ScriptedServer() as server:
+        server.is_reading_content = False
+        connection = await opened(server, TlsLevel.NONE)
+        assert isinstance(connection, Connection)
+        closed = asyncio.Event()
+        connection.on_closed = lambda _: closed.set()
+        connection.begin(Mail("x@a.test"), Silent())
+        connection.ask([U], Content(b"much\r\n" * 3_000_000, 18_000_000), is_utf8=False)
+        async with asyncio.timeout(5):
+            await closed.wait()
 
 
 async def test_a_peer_that_stops_reading() -> None:
