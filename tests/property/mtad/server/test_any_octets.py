@@ -1,0 +1,135 @@
+"""Whatever octets come, in whatever pieces: valid replies or a closed connection, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtad.server.framing import BadLine, CommandLines, ContentReader, OctetBudget, Spoilt
+from mtad.server.limits import Limits
+from mtad.server.listener import Identity, Server
+from mtad.telemetry.events import CollectedEvents
+from tests.dialog.wires import MemoryWire
+from tests.fakes.server_rooms import DELAYED, FAILED, FakeRooms
+
+_LIMITS = Limits()
+_LIMITS = replace(
+    _LIMITS,
+    session=replace(_LIMITS.session, errors_max=8, recipients_max=3, command_octets_max=80),
+    content=replace(_LIMITS.content, size_octets_max=400, line_octets_max=200),
+)
+_LINES = st.sampled_from(
+    [
+        b"EHLO client.example",
+        b"HELO client.example",
+        b"MAIL FROM:<a@client.example>",
+        b"MAIL FROM:<> SIZE=100 BODY=8BITMIME",
+        b"MAIL FROM:<a@client.example> SIZE=401",
+        b"RCPT TO:<one@example.net>",
+        b"RCPT TO:<busy@example.net>",
+        b"RCPT TO:<none@example.net>",
+        b"RCPT TO:<late@example.net>",
+        b"DATA",
+        b"Subject: text",
+        b"..",
+        b".",
+        b"RSET",
+        b"NOOP",
+        b"VRFY x",
+        b"HELP",
+        b"STARTTLS",
+        b"x" * 300,
+        b"",
+    ]
+)
+_ENDS = st.sampled_from([b"\n", b"\r", b"\r\n", b"\r\r\n", b"", b"\0\r\n"])
+_MESSAGE = b"MAIL FROM:<a@client.example>\r\nRCPT TO:<one@example.net>\r\nRCPT TO:<busy@example.net>\r\nDATA\r\n"
+_PIECES = st.one_of(
+    st.builds(lambda line: line + b"\r\n", _LINES),
+    st.builds(
+        lambda line, end: line + end, _LINES, st.sampled_from([b"\n", b"\r", b"\r\n", b"\r\r\n", b"", b"\0\r\n"])
+    ),
+    st.binary(max_size=60),
+    st.just(b"EHLO client.example\r\n"),
+    st.just(_MESSAGE),
+    st.just(b"text\r\n.\r\n"),
+)
+_REPLY_LINE = re.compile(rb"[2-5][0-5][0-9][ -][\x20-\x7e]{0,505}\r\n")
+_ENHANCED = re.compile(rb"([245])[0-9]{2}[ -]\1\.[0-9]{1,3}\.[0-9]{1,3} ")
+_WITHOUT_STATUS = re.compile(rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|HELP)|354 )")
+
+
+async def converse(pieces: list[bytes]) -> tuple[list[bytes], FakeRooms, CollectedEvents]:
+    """Send the pieces, each as soon as the server has done what it does of itself; return what it said."""
+    rooms = FakeRooms()
+    rooms.delivery.at_rcpt["none@example.net"] = FAILED
+    rooms.delivery.at_end["busy@example.net"] = DELAYED
+    rooms.delivery.at_end["late@example.net"] = FAILED
+    events = CollectedEvents()
+    server = Server(Identity("mx.here.example"), _LIMITS, rooms.collaborators(), events, rooms.time.clock())
+    wire = MemoryWire(server)
+    for piece in pieces:
+        await wire.send(piece)
+    await wire.close()
+    assert server.sessions_count == 0
+    assert server.octets_in_flight == 0
+    said = await wire.replies.read()
+    return said.splitlines(keepends=True), rooms, events
+
+
+def test_any_octets_in_any_pieces() -> None:
+    reached: set[bytes] = set()
+
+    @settings(max_examples=400, deadline=None, derandomize=True)
+    @given(st.lists(_PIECES, max_size=25))
+    def check(pieces: list[bytes]) -> None:
+        lines, rooms, events = asyncio.run(converse(pieces))
+        for line in lines:
+            assert _REPLY_LINE.fullmatch(line), line
+            assert _ENHANCED.match(line) or _WITHOUT_STATUS.match(line), line
+            reached.add(line[:3])
+        assert events.named("session.fault") == []
+        for content in rooms.delivery.contents:
+            assert content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n")
+            assert b"\0" not in content
+        accepted = len(events.named("mail.accepted"))
+        assert accepted <= sum(line.startswith((b"250 2.0.0 Ok: delivered", b"250 2.0.0 Ok: queued")) for line in lines)
+        assert all(through.is_aborted or through.content is not None for through in rooms.delivery.opened), (
+            "a transaction was left open"
+        )
+
+    check()
+    assert reached >= {b"220", b"250", b"354", b"421", b"500", b"501", b"502", b"503", b"550", b"552", b"554"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES, max_size=10), st.lists(st.integers(0, 400), max_size=20))
+def test_pieces_make_no_difference(pieces: list[bytes], cuts: list[int]) -> None:
+    octets = b"".join(pieces)
+
+    def lines(parts: list[bytes]) -> list[bytes | BadLine]:
+        found, cutter = [], CommandLines(80)
+        for part in parts:
+            cutter.feed(part)
+            while (line := cutter.next()) is not None:
+                found.append(line)
+        return found
+
+    def content(parts: list[bytes]) -> tuple[bytes | Spoilt, bytes] | None:
+        reader = ContentReader(OctetBudget(10_000), size_octets_max=400, line_octets_max=200)
+        for index, part in enumerate(parts):
+            rest = reader.feed(part)
+            if rest is not None:
+                return reader.finish(), rest + b"".join(parts[index + 1 :])
+        return None
+
+    edges = [0, *sorted(cut for cut in cuts if cut < len(octets)), len(octets)]
+    parts = [octets[start:end] for start, end in pairwise(edges)]
+    single = [octets[at : at + 1] for at in range(len(octets))]
+    assert lines(parts) == lines([octets]) == lines(single)
+    assert content(parts) == content([octets]) == content(single)

@@ -1,0 +1,193 @@
+"""What acceptance does that no reply shows: what is signed, what is kept, what is committed first."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from mtad.mail.envelope import Client, Envelope, Recipient
+from mtad.mail.outcome import Outcome
+from mtad.mail.queue_id import QueueIdSource
+from mtad.mail.reply import Reply
+from mtad.mail.route import Route
+from mtad.mail.verdict import RetryPlan, Verdict
+from mtad.server.acceptance import SIGN_INLINE_OCTETS_MAX, Acceptance
+from mtad.server.collaborators import Collaborators
+from mtad.server.framing import ContentReader, OctetBudget
+from mtad.server.limits import Limits
+from mtad.server.transaction import Accepted, Transaction
+from mtad.spool.door import Rank
+from mtad.telemetry.events import CollectedEvents
+from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms, fake_dsn
+
+
+@dataclass
+class RememberingSigner:
+    """Remembers what it signed, for whom and in which thread."""
+
+    signed: list[tuple[bytes, str, int]] = field(default_factory=list)
+
+    def sign(self, content: bytes, domain: str) -> bytes:
+        self.signed.append((content, domain, threading.get_ident()))
+        return b"DKIM-Signature: x\r\n"
+
+
+@dataclass
+class Bench:
+    """An acceptance with its fakes."""
+
+    rooms: FakeRooms = field(default_factory=FakeRooms)
+    signer: RememberingSigner = field(default_factory=RememberingSigner)
+    events: CollectedEvents = field(default_factory=CollectedEvents)
+
+    def __post_init__(self) -> None:
+        rooms = Collaborators(
+            self.rooms.policy, self.rooms.delivery, self.rooms.door, self.signer, fake_dsn, QueueIdSource(5)
+        )
+        clock = self.rooms.time.clock()
+        self.ids = rooms.queue_ids
+        self.acceptance = Acceptance("mx.here.example", Limits(), rooms, OctetBudget(1 << 30), self.events, clock)
+
+    async def accept(self, content: bytes, envelope: Envelope, **outcomes: Outcome | None) -> Reply:
+        """Accept a message to recipients of those names; an outcome is what their next hop said at RCPT."""
+        through = self.rooms.delivery.open("", is_8bit=False, is_utf8=False, trace="")
+        transaction = Transaction(self.ids.next(self.rooms.time.clock().wall_ms(), 1), envelope, through=through)
+        for name, outcome in outcomes.items():
+            address = f"{name}@example.net"
+            if outcome is None:
+                await through.recipient(address, Route())
+            transaction = transaction.with_recipient(
+                Accepted(Recipient(address, Route(), queue_on_transient=outcome is not None), RetryPlan(), outcome)
+            )
+        reader = ContentReader(OctetBudget(1 << 30), size_octets_max=1 << 30, line_octets_max=1 << 30)
+        assert reader.feed(content + b".\r\n") == b""
+        return (await self.acceptance.accept(transaction, reader, session_id="s")).reply
+
+
+STRANGER = Envelope("sender@client.example", Client("192.0.2.1", 25, "client.example", is_esmtp=True))
+SUBMITTER = replace(STRANGER, is_submission=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "domain"),
+    [
+        (b"From: a@author.example\r\n\r\n", "author.example"),
+        (b"Subject: x\r\n\r\n", "client.example"),
+    ],
+)
+async def test_signs_what_a_submitter_sends(content: bytes, domain: str) -> None:
+    bench = Bench()
+    assert (await bench.accept(content, SUBMITTER, one=None)).code == 250
+    assert bench.signer.signed == [(content, domain, threading.get_ident())]
+    (delivered,) = bench.rooms.delivery.contents
+    assert delivered.startswith(b"Received: ")
+    assert delivered.endswith(b" +0000\r\nDKIM-Signature: x\r\n" + content)
+
+
+async def test_signs_for_itself_what_has_no_author_and_no_sender() -> None:
+    bench = Bench()
+    await bench.accept(b"\r\n", replace(SUBMITTER, reverse_path=""), one=None)
+    assert bench.signer.signed[0][1] == "mx.here.example"
+
+
+async def test_does_not_vouch_for_strangers() -> None:
+    bench = Bench()
+    await bench.accept(b"From: a@here.example\r\n\r\n", STRANGER, one=None)
+    assert bench.signer.signed == []
+
+
+async def test_signs_large_contents_elsewhere() -> None:
+    bench = Bench()
+    await bench.accept(b"x" * SIGN_INLINE_OCTETS_MAX + b"\r\n", SUBMITTER, one=None)
+    assert bench.signer.signed[0][2] != threading.get_ident()
+
+
+async def test_keeps_what_was_delayed_at_rcpt_with_that_attempt() -> None:
+    bench = Bench()
+    reply = await bench.accept(b"text\r\n", STRANGER, one=None, busy=DELAYED)
+    assert reply.lines[0].endswith("(2 copies)")
+    (message,) = bench.rooms.door.messages.values()
+    assert set(message.recipients) == {"busy@example.net"}
+    state = message.recipients["busy@example.net"]
+    assert (state.rank, state.attempts[0].outcome, state.attempts[0].node) == (Rank.DEFERRED, DELAYED, 5)
+    assert message.content == bench.rooms.delivery.contents[0]
+    assert (message.is_submission, message.reverse_path) == (False, "sender@client.example")
+
+
+async def test_bothers_no_next_hop_when_all_is_kept() -> None:
+    bench = Bench()
+    await bench.accept(b"text\r\n", STRANGER, busy=DELAYED)
+    assert bench.rooms.delivery.opened[0].is_aborted
+    assert bench.rooms.delivery.contents == []
+    assert bench.acceptance.delivered_through_count == 0
+
+
+async def test_commits_the_report_before_the_rest_in_one_change() -> None:
+    bench = Bench()
+    bench.rooms.delivery.at_end = {"none@example.net": FAILED, "busy@example.net": DELAYED}
+    await bench.accept(b"text\r\n", SUBMITTER, one=None, none=None, busy=None)
+    (change,) = bench.rooms.door.changes
+    report, message = change.puts
+    assert (report.dsn_of, report.reverse_path) == (message.queue_id, "")
+    assert set(report.recipients) == {"sender@client.example"}
+    assert report.content == b"none@example.net"
+    assert set(message.recipients) == {"busy@example.net"}
+
+
+async def test_reports_to_a_verified_sender() -> None:
+    bench = Bench()
+    bench.rooms.delivery.at_end = {"none@example.net": FAILED}
+    await bench.accept(b"text\r\n", replace(STRANGER, is_sender_verified=True), one=None, none=None)
+    assert len(bench.rooms.door.messages) == 1
+    assert bench.acceptance.delivered_through_count == 1
+
+
+async def test_a_fault_of_the_queue_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+
+    async def fail(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(bench.rooms.door, "commit", fail)
+    reply = await bench.accept(b"text\r\n", STRANGER, one=None, busy=DELAYED)
+    assert (reply.code, reply.enhanced) == (451, "4.3.0")
+    assert len(bench.events.named("session.fault")) == 1
+
+
+async def test_a_refusal_stands_when_the_next_hop_cannot_be_told() -> None:
+    bench = Bench()
+    bench.rooms.policy.verdicts["data"] = Verdict(Reply.of(554, "5.7.1", "No"))
+    original = bench.rooms.delivery.open
+
+    def open_failing(reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str):  # type: ignore[no-untyped-def]
+        through = original(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+
+        async def fail() -> None:
+            raise RuntimeError("secret")
+
+        through.abort = fail  # type: ignore[method-assign]
+        return through
+
+    bench.rooms.delivery.open = open_failing  # type: ignore[method-assign]
+    assert (await bench.accept(b"text\r\n", STRANGER, one=None)).code == 554
+    assert len(bench.events.named("session.fault")) == 1
+
+
+async def test_delivered_outcomes_of_others_are_not_ours() -> None:
+    """What the next hops say of a recipient that was refused at RCPT does not change the reply."""
+    bench = Bench()
+    bench.rooms.delivery.at_end = {"refused@example.net": FAILED, "one@example.net": DELIVERED}
+    through_recipients = ["refused@example.net"]
+    original = bench.rooms.delivery.open
+
+    def open_with_refused(reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str):  # type: ignore[no-untyped-def]
+        through = original(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+        through.recipients.extend(through_recipients)
+        return through
+
+    bench.rooms.delivery.open = open_with_refused  # type: ignore[method-assign]
+    reply = await bench.accept(b"text\r\n", SUBMITTER, one=None)
+    assert reply.lines[0].startswith("Ok: delivered")
+    assert bench.rooms.door.changes == []

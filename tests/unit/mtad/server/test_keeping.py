@@ -1,0 +1,49 @@
+"""The states that recipients enter the queue with."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtad.mail.envelope import Recipient
+from mtad.mail.outcome import Outcome
+from mtad.mail.route import Route
+from mtad.mail.verdict import RetryPlan
+from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit
+from mtad.server.transaction import Accepted
+from mtad.spool.door import Attempt, Rank, RecipientState
+from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN
+
+NOW_MS = 1_000_000
+PLAN = RetryPlan((60, 600))
+
+
+def accepted(*, is_fault: bool = False) -> Accepted:
+    return Accepted(Recipient("b@example.net", Route()), PLAN, is_fault=is_fault)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rank", "due_ms"),
+    [
+        (DELIVERED, Rank.DELIVERED, 0),
+        (FAILED, Rank.FAILED, 0),
+        (DELAYED, Rank.DEFERRED, NOW_MS + 60_000),
+        (UNKNOWN, Rank.DEFERRED, NOW_MS + 60_000),
+    ],
+)
+def test_after_an_attempt(outcome: Outcome, rank: Rank, due_ms: int) -> None:
+    expected = RecipientState(rank, due_ms, (Attempt(NOW_MS, outcome, 3),), 1)
+    assert state_after(outcome, PLAN, now_ms=NOW_MS, node=3) == expected
+    assert state_at_commit(accepted(), outcome, is_pending=False, now_ms=NOW_MS, node=3) == expected
+
+
+@pytest.mark.parametrize(
+    ("is_pending", "is_fault", "wait_seconds"),
+    [(False, False, 0), (True, False, PENDING_SECONDS), (False, True, 60)],
+)
+def test_without_an_outcome(is_pending: bool, is_fault: bool, wait_seconds: int) -> None:
+    state = state_at_commit(accepted(is_fault=is_fault), None, is_pending=is_pending, now_ms=NOW_MS, node=3)
+    assert state == RecipientState(Rank.QUEUED, NOW_MS + wait_seconds * 1000)
+
+
+def test_nothing_is_due_while_an_attempt_may_still_wait_for_its_reply() -> None:
+    assert PENDING_SECONDS > 600  # RFC 5321 §4.5.3.2.6

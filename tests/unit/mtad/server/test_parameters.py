@@ -1,0 +1,47 @@
+"""Arguments of MAIL and RCPT; tests/dialog/transcripts/paths.txt and parameters.txt have the refusals."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mtad.mail.reply import Reply
+from mtad.server.parameters import MailArgument, parse_mail, parse_rcpt
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("FROM:<>", MailArgument("")),
+        ("FROM:<> SIZE=0", MailArgument("")),
+        ("from:  <a@b.example>  size=12   body=8bitmime ", MailArgument("a@b.example", 12, True)),
+        ("FROM:<a@b.example> BODY=7BIT", MailArgument("a@b.example")),
+        ("FROM:<ü@b.example> SMTPUTF8", MailArgument("ü@b.example", is_utf8=True)),
+        ('FROM:<"a\\">b"@b.example>', MailArgument('"a\\">b"@b.example')),
+        ("FROM:<@one.example:a@b.example>", MailArgument("a@b.example")),
+    ],
+)
+def test_mail(argument: str, said: MailArgument) -> None:
+    assert parse_mail(argument, is_utf8_offered=True) == said
+
+
+@pytest.mark.parametrize("argument", ["TO:<b@example.net>", "to: <b@example.net> "])
+def test_rcpt(argument: str) -> None:
+    assert parse_rcpt(argument, is_utf8=False) == "b@example.net"
+
+
+@pytest.mark.parametrize("argument", ["TO:<ö@example.net>", "TO:<a@b> X=1", "TO:<>", "TO:<a@b", "FROM:<a@b>", ""])
+def test_rcpt_refusals_are_permanent(argument: str) -> None:
+    refusal = parse_rcpt(argument, is_utf8=False)
+    assert isinstance(refusal, Reply)
+    assert refusal.is_permanent
+    assert refusal.enhanced.startswith("5.")
+
+
+@pytest.mark.parametrize("unit", ['"', '"\\', "<", "a ", "@a,", "x="])
+def test_hostile_arguments_take_no_time(unit: str) -> None:
+    started = time.process_time()
+    parse_mail("FROM:<" + unit * (2048 // len(unit)), is_utf8_offered=False)
+    parse_mail("FROM:<a@b.example> " + unit * (2000 // len(unit)), is_utf8_offered=False)
+    assert time.process_time() - started < 0.5
