@@ -16,12 +16,14 @@ import lmdb
 import pytest
 import pytest_asyncio
 
+from replicator.codec import DamagedError
 from replicator.core.values import Durability, Kind, PartValue, Record, Role
 from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.status import Submitted
 from replicator.store import layout
 from replicator.store.environment import StoreFormatError
+from replicator.store.writer import Written
 from replicator.transport.certificates import Credentials
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
@@ -49,6 +51,16 @@ async def until(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> Non
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.01)
+
+
+async def settled(a: Node, b: Node) -> tuple[Node, Node]:
+    """Return the owner and the other, once the other is content with that."""
+
+    def is_settled(owner: Node, other: Node) -> bool:
+        return owner.is_owner and other.status().role == "passive" and other.status().peer.role == "active"
+
+    await until(lambda: is_settled(a, b) or is_settled(b, a))
+    return (a, b) if a.is_owner else (b, a)
 
 
 class Bench:
@@ -241,15 +253,13 @@ async def test_the_passive_takes_over(bench: Bench) -> None:
 
 async def test_the_owner_hands_over_when_told(bench: Bench) -> None:
     a, b = await bench.pair()
-    await until(lambda: a.is_owner or b.is_owner)
-    owner, other = (a, b) if a.is_owner else (b, a)
+    owner, other = await settled(a, b)
     drained: list[bool] = []
 
     async def drain() -> None:
         drained.append(owner.is_owner)
 
     owner.on_drain(drain)
-    await until(lambda: other.status().peer.role == "active")
     told = await owner.command("switchover")
     assert told.is_done, told.text
     await until(lambda: other.is_owner and not owner.is_owner)
@@ -258,14 +268,12 @@ async def test_the_owner_hands_over_when_told(bench: Bench) -> None:
 
 async def test_a_drain_that_fails_leaves_the_owner_in_place(bench: Bench) -> None:
     a, b = await bench.pair()
-    await until(lambda: a.is_owner or b.is_owner)
-    owner, other = (a, b) if a.is_owner else (b, a)
+    owner, other = await settled(a, b)
 
     async def drain() -> None:
         raise RuntimeError("no")
 
     owner.on_drain(drain)
-    await until(lambda: other.status().peer.role == "active")
     told = await owner.command("switchover")
     assert not told.is_done
     await until(lambda: owner.is_owner)
@@ -383,6 +391,39 @@ async def test_a_commit_that_fails_costs_a_new_start_not_the_process(bench: Benc
     assert await node.submit([put(b"after")], wait=True) == LOCAL
     assert [item.key for item in node.items()] == [b"after", b"kept"]
     assert set(node.status().position) > branches, "a new start writes a branch of its own"
+
+
+async def test_what_became_of_an_ended_members_transaction_is_not_believed(bench: Bench) -> None:
+    node, _ = await bench.start(replace(bench.settings(0), peer_node=NO_PEER))
+    await until(lambda: node.is_owner)
+    node._written(Written(generation=node._generation - 1, ticket=1, why="failed"))
+    assert await node.submit([put(b"k")], wait=True) == LOCAL
+    assert node.is_owner
+
+
+async def test_a_damaged_blob_is_reported_and_never_shipped(bench: Bench) -> None:
+    a, b = await bench.pair()
+    await a.submit([put(b"k", b"whole" * 1_000)], wait=True)
+    await bench.end(a)
+    await bench.end(b)
+    damage(bench.settings(0).store_path, layout.piece_key(b"k", 0))
+    shutil.rmtree(bench.settings(1).store_path)
+    b, _ = await bench.start(bench.settings(1))
+    a, report = await bench.start(bench.settings(0))
+    damaged = await report.wait_for("replica.damaged")
+    assert damaged["where"] == "store"
+    assert "its hash does not fit" in str(damaged["what"])
+    with pytest.raises(DamagedError):
+        await a.blob(b"k")
+    assert b.item(b"k") is None
+
+
+def damage(store_path: Path, at: bytes) -> None:
+    env = lmdb.open(str(store_path), max_dbs=16, map_size=256 * MEBI)
+    table = env.open_db(b"blob")
+    with env.begin(write=True) as transaction:
+        transaction.put(at, b"other" * 1_000, db=table)
+    env.close()
 
 
 async def test_what_waits_is_refused_when_the_node_stops(bench: Bench) -> None:

@@ -263,6 +263,16 @@ def test_one_piece_of_the_log_is_bounded(store: Store) -> None:
     assert len(single) == 1
 
 
+def test_a_put_whose_key_another_has_now_is_shipped_as_void(store: Store) -> None:
+    other = Dot(Branch(1, 9), 1)
+    again = Record(Kind.PUT, key(1), blob=b"another")
+    store.change([put(1, b"first"), done(2, of=1), Commit(3, records=((other, again),))])
+    shipped = store.read_log(BRANCH, 1, 1_000)
+    assert shipped is not None
+    assert shipped[0] == Record(Kind.VOID, key(1))
+    assert store.read_log(other.branch, 1, 1_000) == (again,)
+
+
 # --- space --------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import lmdb
 
 from replicator.core.events import Commit
-from replicator.core.values import Dot, Kind, Record
+from replicator.core.values import Dot, Kind, PartValue, Record
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Done, Store
 from replicator.store.writer import GROUP_OCTETS_MAX, Writer, Written
@@ -148,6 +148,17 @@ def test_a_full_map_grows_and_the_transaction_is_done_again(tmp_path: Path) -> N
         assert results.get(timeout=WAIT_SECONDS).why == ""
         assert store.blob(key(1)) == b"x" * (8 * MEBI)
         assert store.environment.map_octets >= 16 * MEBI
+
+
+def test_a_transaction_larger_than_it_looked_makes_the_map_grow(tmp_path: Path) -> None:
+    with writing(tmp_path / "store", map_octets=MEBI) as (store, writer, results):
+        parts = tuple((b"part%d" % n, PartValue(0, 0, 1, 1, b"d" * 10_000)) for n in range(300))
+        record = Record(Kind.PUT, key(1), parts=parts)
+        writer.put(Commit(1, records=((Dot(BRANCH, 1), record),)))
+        assert results.get(timeout=WAIT_SECONDS).why == ""
+        item = store.item(key(1))
+        assert item is not None
+        assert len(item.parts) == 300
 
 
 def test_a_full_store_refuses_items_and_records_endings(tmp_path: Path) -> None:

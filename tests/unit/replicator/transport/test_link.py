@@ -202,6 +202,20 @@ async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateA
         assert listener.heard.of("down")[0][1] == "tired"
 
 
+async def test_the_newest_link_takes_the_place_of_one_that_stands(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        await listener.up()
+        address = f"127.0.0.1:{listener.link.listen_port}"
+        second = End(LinkSettings("a.test", "b.test", authority.issue("a.test"), dial_address=address))
+        await second.link.start()
+        await second.up()
+        await dialler.heard.wait("down")
+        await second.link.stop()
+        told = [(what, session) for what, session, _ in listener.heard.log]
+        assert told[:3] == [("up", 1), ("down", 1), ("up", 2)]
+        assert listener.heard.of("down")[0][1] == "replaced by a new link"
+
+
 async def test_what_was_sent_before_close_still_goes_out(authority: CertificateAuthority) -> None:
     async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
         session = await listener.up()
