@@ -268,7 +268,7 @@ async def test_the_owner_hands_over_when_told(bench: Bench) -> None:
 
 async def test_a_drain_that_fails_leaves_the_owner_in_place(bench: Bench) -> None:
     a, b = await bench.pair()
-    owner, other = await settled(a, b)
+    owner, _ = await settled(a, b)
 
     async def drain() -> None:
         raise RuntimeError("no")
