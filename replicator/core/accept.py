@@ -87,7 +87,7 @@ class Accept:
         self._for_peer: deque[Waiter] = deque()  # by seq, by time
         self._for_disk: deque[Owed] = deque()
         self._alone: deque[Span] = deque()
-        self._answered = 0  # the last seq that was answered for with two copies
+        self._answered = 0  # the last seq that was answered for, and has or had two copies
         self._since = now  # of the present protection
         self.protection = Protection.SUSPECT if self._has_peer else Protection.DEGRADED
         self.target = 0  # our own seq that the peer must reach before anything waits for it again
@@ -144,7 +144,7 @@ class Accept:
                 if is_awaited and self._has_peer:
                     self._count_alone(last_seq)
         while self._alone and self._alone[0].last_seq <= peer_durable:
-            self._alone.popleft()
+            self._answered = max(self._answered, self._alone.popleft().last_seq)
 
     def refuse_all(self, why: str, out: list[Effect]) -> None:
         """Refuse everything that waits: this member ends."""

@@ -219,6 +219,22 @@ def test_what_a_peer_lost_with_its_disk_counts_as_unprotected() -> None:
     assert pair.a.member.status.unprotected == 0
 
 
+def test_what_got_its_second_copy_late_counts_again_when_that_disk_is_lost() -> None:
+    pair = joined()
+    pair.cut()
+    pair.run(2100)
+    pair.a.accept("alone at first")
+    pair.link()
+    pair.settle()
+    assert pair.a.member.status.unprotected == 0
+    pair.b.crash()
+    pair.b.store = pair.b.new_store(b"new disk")
+    pair.b.start()
+    pair.b.is_disk_stuck = True
+    pair.link()
+    assert pair.a.member.status.unprotected >= 1
+
+
 def test_of_an_earlier_life_the_unconfirmed_is_counted() -> None:
     pair = joined()
     pair.a.accept("both have it")
