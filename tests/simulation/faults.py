@@ -117,7 +117,7 @@ class Faults:
     def _slow_disk(self) -> None:
         machine = self._any()
         machine.disk.slow_until = self.clock.now + self.clock.between(200 * MS, 2 * SECOND)
-        machine.disturbed_at = machine.disk.slow_until
+        machine.disturbed_at = max(machine.disturbed_at, machine.disk.slow_until)
 
     def _commit_failure(self) -> None:
         self._any().disk.fail_next()

@@ -144,14 +144,14 @@ class Machine:
             return
         self.clock.note(self.node, "paused for ms", duration // MS)
         self.is_paused = True
-        self.disturbed_at = self.clock.now + duration
+        self.disturbed_at = max(self.disturbed_at, self.clock.now + duration)
         self.clock.after(duration, self._resume, self.pid)
 
     def _resume(self, pid: int) -> None:
         if pid != self.pid or not self.is_paused:
             return
         self.is_paused = False
-        self.disturbed_at = self.clock.now
+        self.disturbed_at = max(self.disturbed_at, self.clock.now)
         self.world.disturb()
         self.clock.note(self.node, "goes on")
         inbox, self._inbox = self._inbox, []
@@ -234,8 +234,11 @@ class Machine:
 
     def command(self, verb: str, *, is_forced: bool = False) -> None:
         self.greeted_by = 0  # the incarnation of the peer that this process knows of
+        self.do(self._command, Command(self.clock.number(), verb, is_forced))
+
+    def _command(self, command: Command) -> None:
         self.commanded_at = self.clock.now
-        self.take(Command(self.clock.number(), verb, is_forced))
+        self.step(command)
 
     def wall_ms(self) -> int:
         return WALL_BASE_MS + self.clock.now // MS + self.wall_skew_ms

@@ -289,11 +289,13 @@ class Truth:
             if not life.delivered[part]:
                 raise Violation("S3", f"node {machine.node} has {what} as delivered; no next hop took it")
         elif value.rank == BOUNCED:
-            if not self._has_whole(machine, life):
-                return  # it came with a snapshot that is not at its end: no worse than if it had not come
-            if not any(self._is_notice_safe(machine, notice) for notice in self.notices.get(what, ())):
+            is_safe = any(self._is_notice_safe(machine, notice) for notice in self.notices.get(what, ()))
+            if is_safe:
+                self.bounced.add(what)
+            elif self._has_whole(
+                machine, life
+            ):  # else it came with a snapshot that has not ended: no worse than absent
                 raise Violation("S3", f"node {machine.node} has {what} as bounced before its notification")
-            self.bounced.add(what)
         elif value.rank == CANCELLED:
             self.cancelled.add(what)
 
