@@ -171,7 +171,7 @@ def _peer(status: NodeStatus) -> admin_pb2.Peer:
     peer = status.peer
     return admin_pb2.Peer(
         node=peer.name,
-        state=peer.state,
+        state=status.protection,
         position=sum(seq for branch, seq in peer.position.items() if branch.node == status.node),
         lag_records=peer.lag_records,
         lag_octets=peer.lag_octets,
