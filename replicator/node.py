@@ -104,7 +104,12 @@ class Node:
         self._writer.start()
         if link_settings is not None:
             self._link = Link(link_settings, self, self._report)
-        self._begin_member()
+        try:
+            self._begin_member()
+        except (DamagedError, lmdb.Error):
+            self._writer.stop()
+            self._store.close()
+            raise
         self._ticking = asyncio.create_task(self._tick_for_ever(), name="replica-tick")
         if self._link is not None:
             try:

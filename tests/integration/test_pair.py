@@ -406,7 +406,7 @@ async def test_a_damaged_blob_is_reported_and_never_shipped(bench: Bench) -> Non
     await a.submit([put(b"k", b"whole" * 1_000)], wait=True)
     await bench.end(a)
     await bench.end(b)
-    damage(bench.settings(0).store_path, layout.piece_key(b"k", 0))
+    damage(bench.settings(0).store_path, "blob", layout.piece_key(b"k", 0))
     shutil.rmtree(bench.settings(1).store_path)
     b, _ = await bench.start(bench.settings(1))
     a, report = await bench.start(bench.settings(0))
@@ -418,11 +418,24 @@ async def test_a_damaged_blob_is_reported_and_never_shipped(bench: Bench) -> Non
     assert b.item(b"k") is None
 
 
-def damage(store_path: Path, at: bytes) -> None:
+async def test_a_damaged_image_keeps_the_node_from_starting(bench: Bench) -> None:
+    settings = replace(bench.settings(0), peer_node=NO_PEER)
+    node, _ = await bench.start(settings)
+    await until(lambda: node.is_owner)
+    await bench.end(node)
+    damage(settings.store_path, "meta", b"authority")
+    for _ in range(2):  # the second time too: the first has let go of the store
+        with pytest.raises(DamagedError):
+            await bench.start(settings)
+
+
+def damage(store_path: Path, table: str, at: bytes) -> None:
+    """Put other octets in place of a value."""
     env = lmdb.open(str(store_path), max_dbs=16, map_size=256 * MEBI)
-    table = env.open_db(b"blob")
+    handle = env.open_db(table.encode())
     with env.begin(write=True) as transaction:
-        transaction.put(at, b"other" * 1_000, db=table)
+        value = transaction.get(at, db=handle)
+        transaction.put(at, bytes(octet ^ 1 for octet in value), db=handle)
     env.close()
 
 
