@@ -204,7 +204,7 @@ async def test_it_catches_up_by_log(bench: Bench) -> None:
     assert b.item(b"before") is None
     assert a.status().unprotected == 0
     assert await a.submit([put(b"after")], wait=True) == REMOTE
-    assert not report.named("replica.snapshot_begun")
+    assert not report.named("replica.snapshot_merged")
 
 
 @pytest.mark.parametrize("is_wiped", [True, False])
@@ -222,13 +222,14 @@ async def test_it_catches_up_by_snapshot(bench: Bench, is_wiped: bool) -> None:
     await a.submit(ended(a, b"gone"), wait=False)
     own = next(branch for branch in a.status().position if branch.node == 0)
     assert a._store.read_log(own, 1, 1_000) is None, "the log was to be cut"
-    b, _ = await bench.start(bench.settings(1))
+    b, report = await bench.start(bench.settings(1))
     await bench.linked(a, b)
     await until(lambda: a.status().position == b.status().position)
     assert [item.key for item in b.items(limit=1_000)] == [item.key for item in a.items(limit=1_000)]
     assert b.item(b"gone") is None
     assert await b.blob(b"k007") == b"x" * 5_000
     assert await b.blob(b"kept") == b"blob"
+    assert report.named("replica.snapshot_merged")
 
 
 # --- who may deliver ----------------------------------------------------------------------------------------
