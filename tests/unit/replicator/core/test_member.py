@@ -2,6 +2,7 @@
 
 import pytest
 
+from replicator.core import member
 from replicator.core.events import Authority, Image, Settings, Tick
 from replicator.core.member import Member
 from replicator.core.status import Link
@@ -119,3 +120,19 @@ def play() -> list[str]:
 
 def test_equal_input_gives_equal_output() -> None:
     assert play() == play()
+
+
+def test_what_awaits_the_owners_end_is_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member, "FINISHED_MAX", 2)
+    pair = joined()
+    dots = {key: pair.a.accept(key) for key in ("x", "y", "z")}
+    pair.cut()
+    pair.a.crash()
+    for key, dot in dots.items():
+        pair.b.submit(part(key, dot, TERMINAL), wait=False)
+    pair.run(4000)
+    assert pair.b.keys == ["z"]
+    pair.b.crash()
+    pair.b.start()  # the image tells of the rest
+    pair.run(4000)
+    assert pair.b.keys == []
