@@ -18,6 +18,7 @@ from mtad.server.smtp import Connection
 from mtad.telemetry.events import Events
 
 SWEEP_SECONDS = 1.0
+BACKLOG = 4096  # connections that wait to be accepted; the kernel may allow fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Server:
         """Serve on bound sockets; they are made with IPPROTO_TCP, or asyncio leaves Nagle's algorithm on."""
         loop = asyncio.get_running_loop()
         for listening in sockets:
-            self._listeners.append(await loop.create_server(self.connection, sock=listening))
+            self._listeners.append(await loop.create_server(self.connection, sock=listening, backlog=BACKLOG))
         self._sweeping = loop.create_task(self._sweep_for_ever())
 
     async def stop(self, grace_seconds: float) -> None:

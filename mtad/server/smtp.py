@@ -100,6 +100,7 @@ class Connection(SMTP):
     def expire(self, now: float) -> None:
         """Close a connection whose deadline has passed: with a reply at first, without one when that cannot leave."""
         if self._is_expired or self._writer.transport.get_write_buffer_size():
+            self.deadline = math.inf
             self._writer.transport.abort()
             return
         self._is_expired = True

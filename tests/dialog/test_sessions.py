@@ -42,6 +42,14 @@ class TestNumber:
         await first.close()
         await greeted(house.wire("192.0.2.1"))
 
+    async def test_forgets_clients_that_have_left(self, build: Build) -> None:
+        house = await build()
+        for number in range(10):
+            wire = house.wire(f"192.0.2.{number}")
+            await greeted(wire)
+            await wire.close()
+        assert len(house.server._of_client) == 0
+
 
 class TestTime:
     async def test_of_a_command(self, build: Build) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.dialog.certificate import contexts
 from tests.dialog.conftest import Build, House
-from tests.dialog.wires import SocketWire, greeted, reply, say, send_message
+from tests.dialog.wires import MemoryTransport, SocketWire, greeted, reply, say, send_message
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
@@ -89,6 +89,26 @@ async def test_commands_after_its_reply_are_not_injected(
     while house.server.sessions_count:
         await asyncio.sleep(0)
     assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
+
+
+async def test_commands_that_arrive_with_its_reply_are_not_injected(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come while the reply leaves: after the check at the command, before the handshake begins."""
+    wire = house.wire()
+    await greeted(wire)
+    write = MemoryTransport.write
+
+    def write_and_receive(transport: MemoryTransport, data: bytes) -> None:
+        write(transport, data)
+        if data.startswith(b"220 2.0.0 Ready"):
+            wire.connection.data_received(b"MAIL FROM:<evil@client.example>\r\n")
+
+    monkeypatch.setattr(MemoryTransport, "write", write_and_receive)
+    assert await say(wire, "STARTTLS") == ["220 2.0.0 Ready to start TLS"]
+    assert await wire.line() == b""
+    assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
+    assert len(house.events.named("session.tls_injection")) == 1
 
 
 async def test_a_failed_handshake_ends_the_session(house: House) -> None:
