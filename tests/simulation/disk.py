@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Commit, CommitFailed, Image, ReadLog, ReadSnapshot
+from replicator.core.events import Commit, CommitFailed, Committed, Image, ReadLog, ReadSnapshot
 from replicator.core.values import Item, Vector
 from tests.fakes.model_store import ModelStore
-from tests.simulation.clock import MS
+from tests.simulation.clock import MS, Violation
 from tests.simulation.ranks import TERMINAL
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Disk:
         if self._queue and not self._flight and pid == machine.pid:
             self._begin()
 
-    def _complete(self, flight: list[Commit]):  # type: ignore[no-untyped-def]
+    def _complete(self, flight: list[Commit]) -> Committed:
         """Make a transaction durable, and let the checker see what it did."""
         store = self.store
         before = dict(store.vector)
@@ -122,10 +122,8 @@ class Disk:
             was = {key: items[key] for key in touched if key in items}
         told = store.complete()
         if isinstance(told, CommitFailed):
-            self._is_failed = True
-            self.clock.counts["transaction refused by the merge"] += 1
-        else:
-            self.world.truth.became_durable(self.machine, flight, before, was, touched)
+            raise Violation("S9", f"node {self.machine.node}: the merge refuses what the member asks for: {told.why}")
+        self.world.truth.became_durable(self.machine, flight, before, was, touched)
         return told
 
     def read_log(self, ask: ReadLog) -> None:

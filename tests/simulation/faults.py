@@ -116,7 +116,7 @@ class Faults:
 
     def _slow_disk(self) -> None:
         machine = self._any()
-        machine.disk.slow_until = self.clock.now + self.clock.between(200 * MS, 2 * SECOND)
+        machine.disk.slow_until = self.clock.now + self.clock.between(200 * MS, 3 * SECOND)
         machine.disturbed_at = max(machine.disturbed_at, machine.disk.slow_until)
 
     def _commit_failure(self) -> None:
@@ -128,9 +128,18 @@ class Faults:
         machine.disk.wipe()
 
     def _restore(self) -> None:
+        """Put an old image back: a backup, or what a virtual machine was rolled back to moments later."""
         machine = self._any()
-        if machine.disk.has_backup:
-            machine.crash("an old backup is put back", is_power_lost=self.clock.happens(0.5))
+        if self.clock.happens(0.5):
+            machine.disk.back_up()
+            self.clock.after(self.clock.between(50 * MS, 900 * MS), self._roll_back, machine)
+        else:
+            self._roll_back(machine)
+
+    def _roll_back(self, machine: Machine) -> None:
+        if machine.disk.has_backup and not self._is_over:
+            self.world.disturb()
+            machine.crash("an old image is put back", is_power_lost=self.clock.happens(0.5))
             machine.disk.restore()
 
     # --- people -------------------------------------------------------------------------------------------

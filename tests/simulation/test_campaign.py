@@ -12,7 +12,7 @@ import pytest
 from tests.simulation import campaign, trace
 from tests.simulation.campaign import CALM, SWITCHOVERS, Campaign
 
-FIRST, COUNT, SHARES = 1, 500, 2
+FIRST, COUNT, SHARES = 1, 2_000, 2
 
 
 def _share(number: int) -> Campaign:

@@ -353,6 +353,11 @@ class Truth:
         if mine:
             raise Violation("L1", f"still there after all: {sorted(mine)}")
 
+        for disk in (first, second):
+            for orphan in disk.store.tables.orphaned.values():
+                if disk.vector.get(orphan.put.branch, 0) >= orphan.put.seq:
+                    raise Violation("S10", f"kept for an item that has come: {orphan}")
+
     def owed(self, items: dict[bytes, Item]) -> dict[bytes, Item]:
         """Leave out what is left of a snapshot that never ended, because both disks were lost meanwhile."""
         return {key: item for key, item in items.items() if key not in self.excused}

@@ -25,6 +25,7 @@ class Plan:
     menu: tuple[str, ...] = ()  # of Faults; empty: all of them
     trouble_seconds: int = 6
     letters: tuple[int, int] = (4, 14)
+    log_records_max: tuple[int, ...] = (1 << 30, 1 << 30, 12, 4)  # one of these, for both stores
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
 
 
@@ -42,7 +43,7 @@ class World:
         self.promote_after = chance.choice((800, 1_200, 2_000)) * MS
         self.ack_within = chance.choice((500, 1_000, 2_000)) * MS
         accept_alone = clock.happens(0.75)
-        log_records_max = chance.choice((1 << 30, 1 << 30, 12, 4))
+        log_records_max = chance.choice(self.plan.log_records_max)
         self.machines: list[Machine] = []
         self.truth = Truth(clock, self.machines)
         for node in (0, 1):

@@ -53,6 +53,13 @@ MUTANTS = (
     Mutant("250-before-commit", 1, "250 before the local commit", ("S1",), 5, _before_commit),
     Mutant("250-when-sent", 2, "250 when the record was sent to the peer", ("S1",), 5, _when_sent),
     Mutant("ack-on-receipt", 3, "the peer confirms what it has not written yet", ("S1", "S15"), 10, _ack_on_receipt),
-    Mutant("commit-error-swallowed", 4, "a commit error is swallowed", ("S1", "S9"), 60, _commit_error_swallowed),
-    Mutant("451-without-abort", 16, "451 after local durability without ABORT", ("S12",), 30, _no_abort),
+    Mutant(
+        "commit-error-swallowed",
+        4,
+        "a commit error is swallowed",
+        ("S1", "S9", "S15", "L5"),
+        60,
+        _commit_error_swallowed,
+    ),
+    Mutant("451-without-abort", 16, "451 after local durability without ABORT", ("S12",), 150, _no_abort),
 )

@@ -9,6 +9,7 @@ from replicator.core.events import Effect, Hello, Records, Tick
 from replicator.core.member import Member
 from replicator.core.switchover import Commands
 from tests.simulation.campaign import SWITCHOVERS, Plan
+from tests.simulation.clock import SECOND
 from tests.simulation.machine import Machine
 from tests.simulation.mutants.planting import Mutant, Planting
 
@@ -53,6 +54,14 @@ def _any_beat(planting: Planting) -> None:
     planting.replace(Ownership, "breaks_silence", lambda self, role: True)
 
 
+def _late_takeover(planting: Planting) -> None:
+    was = planting.replace(Ownership, "silence_allows", lambda self, now: was(self, now - 2 * SECOND))
+
+
+def _not_finished(planting: Planting) -> None:
+    planting.replace(Member, "_finish", lambda self, out: None)
+
+
 def _undrained(planting: Planting) -> None:
     planting.replace(Commands, "may_hand_over", lambda self: True)
 
@@ -76,4 +85,6 @@ MUTANTS = (
     Mutant(
         "hands-over-undrained", 101, "a switchover does not wait for results", ("S11",), 200, _undrained, SWITCHOVERS
     ),
+    Mutant("takes-over-late", 102, "silence is borne for two seconds more", ("L2", "L4"), 200, _late_takeover),
+    Mutant("never-finished", 103, "nobody writes the DONE of what ended", ("L1",), 20, _not_finished),
 )

@@ -34,5 +34,5 @@ def _authority_unasked(planting: Planting) -> None:
 MUTANTS = (
     Mutant("delivered-at-dot", 14, "DELIVERED is recorded at the dot, not at the 2xx", ("S3",), 5, _recorded_at_dot),
     Mutant("dsn-apart", 15, "a bounce and its notification are two transactions", ("S3", "S2"), 100, _dsn_apart),
-    Mutant("authority-unasked", 17, "authority is not asked for before the dot", ("S7",), 100, _authority_unasked),
+    Mutant("authority-unasked", 17, "authority is not asked for before the dot", ("S7",), 300, _authority_unasked),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from replicator.core import merge
 from replicator.core.events import SnapshotItem
 from replicator.core.values import Dot, Item, Kind, PartValue
-from tests.simulation.campaign import LOST_DISKS
+from tests.simulation.campaign import LOST_DISKS, SPLITS
 from tests.simulation.mutants.planting import Mutant, Planting
 
 
@@ -59,20 +59,21 @@ MUTANTS = (
         "snapshot-resurrects",
         9,
         "a snapshot adds what was finished here",
-        ("S14",),
-        900,
+        ("S14", "S9", "S10"),
+        300,
         _snapshot_resurrects,
-        LOST_DISKS,
+        SPLITS,
     ),
     Mutant(
         "unknown-dropped",
         11,
         "a record about an unknown item is dropped",
         ("S14", "S9", "S10", "L1"),
-        400,
+        1_500,
         _unknown_dropped,
+        LOST_DISKS,
     ),
     Mutant(
-        "last-writer-wins", 13, "the later value of a part replaces the higher", ("S4", "S9"), 100, _last_writer_wins
+        "last-writer-wins", 13, "the later value of a part replaces the higher", ("S4", "S9"), 300, _last_writer_wins
     ),
 )
