@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mtad.config.forms import Address
 
-BACKLOG = 1024
+BACKLOG = 4096
 
 
 def open_sockets(addresses: Sequence[Address], copies: int) -> list[list[socket.socket]]:
