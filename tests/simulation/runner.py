@@ -27,7 +27,6 @@ class Runner:
 
     def begin(self) -> None:
         self.in_flight: set[tuple[bytes, bytes]] = set()
-        self.finishing: set[bytes] = set()
         self.withheld: set[bytes] = set()  # handed in here and not answered with 250: not ours to deliver
         self._is_draining = False
         self._is_polling = False
@@ -61,9 +60,6 @@ class Runner:
         wall = self.machine.wall_ms()
         for item in list(self.machine.disk.items.values()):
             if item.key in self.withheld:
-                continue
-            if all(value.rank >= TERMINAL for value in item.parts.values()):
-                self._finish(item)
                 continue
             for part, value in item.parts.items():
                 what = (item.key, part)
@@ -108,7 +104,7 @@ class Runner:
         value = PartValue(rank, value.attempts + 1, machine.hybrid_ms(), due, b"reply")
         outcome = Record(Kind.PART, item.key, put=item.put, parts=((part, value),))
         transactions = self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),)
-        if self._is_last(item.key, part, rank) and self.clock.happens(0.5):  # the member would say so itself
+        if self._is_last(item.key, part, rank) and self.clock.happens(0.5):  # else the member says so itself
             *earlier, last = transactions
             transactions = (*earlier, (*last, Record(Kind.DONE, item.key, put=item.put)))
         self._submit(transactions, (item.key, part))
@@ -137,13 +133,6 @@ class Runner:
     def _end_attempt(self, what: tuple[bytes, bytes]) -> None:
         self.in_flight.discard(what)
         self._say_if_drained()
-
-    def _finish(self, item: Item) -> None:
-        """Say that nothing is left to do for an item."""
-        if item.key not in self.finishing:
-            self.finishing.add(item.key)
-            record = Record(Kind.DONE, item.key, put=item.put)
-            self._tell((record,), lambda _: self.finishing.discard(item.key))
 
     def _tell(self, records: tuple[Record, ...], told: Tell) -> None:
         self.machine.submit(self.clock.number(), records, told)
