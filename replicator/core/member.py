@@ -298,7 +298,8 @@ class Member:
             self._refuse(fault, now, out)
             return
         if self._finished:
-            for record in message.records:
+            taken = self._journal.have.get(message.branch, 0) + 1 - message.first_seq  # not what came after a gap
+            for record in message.records[: max(0, taken)]:
                 if record.put is not None and record.kind in (Kind.DONE, Kind.ABORT):
                     self._finished.pop(record.put, None)
 

@@ -3,10 +3,10 @@
 import pytest
 
 from replicator.core import member
-from replicator.core.events import Authority, Image, Settings, Tick
+from replicator.core.events import Authority, Image, Received, Records, Settings, Submit, Tick
 from replicator.core.member import Member
 from replicator.core.status import Link
-from replicator.core.values import Branch, Durability, Role
+from replicator.core.values import Branch, Durability, Kind, Record, Role
 from tests.fakes.pair import TERMINAL, Pair, joined, part, put
 
 
@@ -71,6 +71,20 @@ def test_an_item_that_ended_everywhere_leaves_both_stores() -> None:
     pair.a.submit(part("x", dot, TERMINAL))
     assert pair.a.keys == pair.b.keys == []
     assert pair.a.store.vector == pair.b.store.vector
+
+
+def test_an_end_that_was_not_taken_is_written_by_the_next_owner() -> None:
+    pair = joined()
+    dot = pair.a.accept("x")
+    pair.b.step(Submit(99, (part("x", dot, TERMINAL),), False))
+    pair.is_wire_cut = True
+    pair.settle()  # so that the other one does not finish it at once
+    after_a_gap = Records(dot.branch, dot.seq + 2, (Record(Kind.DONE, b"x", dot),))
+    pair.b.step(Received(pair.session, after_a_gap))
+    pair.a.crash()
+    pair.run(5000)
+    assert pair.b.member.role is Role.ACTIVE
+    assert pair.b.keys == []
 
 
 def test_the_owner_ends_what_the_other_finished() -> None:
