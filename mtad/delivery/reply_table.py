@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mtad.mail.outcome import Outcome, Result
-from mtad.mail.reply import Reply
+from mtad.mail.reply import Reply, local_fault
 
 REPLIES_NAMED_MAX = 4  # in one 250
 
@@ -142,9 +142,8 @@ _REFUSALS: Mapping[str, Reply] = {
     "full": Reply.of(452, "4.3.1", "Queue is full, try again later"),
     "peer": Reply.of(451, "4.4.0", "No second copy can be made now, try again later"),
 }
-_REFUSED = Reply.of(451, "4.3.0", "Local error, try again later")
 
 
-def reply_after_refusal(why: str) -> Reply:
+def reply_after_refusal(why: str, trace: str) -> Reply:
     """Return the reply when nothing was committed; `why` is the queue's word for it: full, peer, or any other."""
-    return _REFUSALS.get(why, _REFUSED)
+    return _REFUSALS.get(why) or local_fault(trace)

@@ -133,11 +133,11 @@ class Acceptance:
         return b"".join((received, await self._signature(transaction, content), content))
 
     async def _signature(self, transaction: Transaction, content: bytes) -> bytes:
-        """Return the DKIM-Signature of what a submitter sends; what others send is not ours to vouch for."""
-        envelope = transaction.envelope
-        if not envelope.is_submission:
-            return b""
-        domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
+        """Return the DKIM-Signature: everything that leaves is signed: the next hop can tell that it came through us.
+
+        The key is the author's domain's where we have it; otherwise the signature speaks for our own domain alone.
+        """
+        domain = author_domain(content) or domain_of(transaction.envelope.reverse_path) or self._hostname
         if len(content) <= SIGN_INLINE_OCTETS_MAX:
             return self._rooms.signer.sign(content, domain)
         return await asyncio.to_thread(self._rooms.signer.sign, content, domain)
@@ -165,7 +165,7 @@ class Acceptance:
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         self.background.record(message, attempted.pending, retries)
         if isinstance(answer, Refused):
-            return reply_after_refusal(answer.why)
+            return reply_after_refusal(answer.why, transaction.queue_id)
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return settlement.reply

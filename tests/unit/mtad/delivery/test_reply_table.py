@@ -120,7 +120,7 @@ def test_after_the_commit() -> None:
     ("why", "expected"), [("full", "452 4.3.1"), ("peer", "451 4.4.0"), ("failed", "451 4.3.0"), ("?", "451 4.3.0")]
 )
 def test_after_a_refused_commit(why: str, expected: str) -> None:
-    assert str(reply_after_refusal(why)).startswith(expected)
+    assert str(reply_after_refusal(why, "01ABC")).startswith(expected)
 
 
 @pytest.mark.parametrize(("code", "passed"), [(421, 451), (450, 450), (521, 554), (550, 550)])

@@ -56,7 +56,8 @@ def test_octets_that_are_no_utf8_do_not_stop_a_message():
     )
     read = codec.read_message(item_of(codec.put_record(odd, hlc=1)))
     assert read.reverse_path == "\\udcff@x"
-    assert list(read.recipients) == ["\\udcfc@y"]
+    assert list(read.recipients) == ["\udcfc@y"]
+    assert codec.part_of("\udcfc@y") == b"\xfc@y"
 
 
 def test_more_attempts_and_a_higher_rank_are_larger():
