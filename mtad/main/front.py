@@ -47,7 +47,8 @@ class Front:
             compose_dsn=Notifier(hostname, shared.signer.sign),
             queue_ids=queue_ids.source,
         )
-        identity = Identity(hostname, server_tls(settings.smtp.tls_cert, settings.smtp.tls_key))
+        tls = server_tls(settings.smtp.tls_cert, settings.smtp.tls_key)
+        identity = Identity(hostname, tls, domain=settings.node.domains[0])
         self._server = Server(identity, limits_of(settings), rooms, events)
         self._delivery = shared.delivery
 

@@ -25,6 +25,7 @@ BACKLOG = 4096  # connections that wait to be accepted; the kernel may allow few
 class Identity:
     """Who the server says it is, and what it offers.
 
+    domain              where mail for `postmaster` without a domain goes; '' means the hostname
     tls_context         None: STARTTLS is not offered
     is_utf8_offered     SMTPUTF8 is offered: only where every next hop is asked for it too
     """
@@ -32,6 +33,7 @@ class Identity:
     hostname: str
     tls_context: ssl.SSLContext | None = None
     is_utf8_offered: bool = False
+    domain: str = ""
 
 
 class Server:
@@ -54,6 +56,7 @@ class Server:
         self.acceptance = Acceptance(identity.hostname, limits, collaborators, budget, events, clock)
         self._service = Service(
             hostname=identity.hostname,
+            postmaster_domain=identity.domain or identity.hostname,
             has_tls=identity.tls_context is not None,
             is_utf8_offered=identity.is_utf8_offered,
             limits=limits,

@@ -70,6 +70,7 @@ class Service:
     """What all sessions of a server share."""
 
     hostname: str
+    postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
     has_tls: bool
     is_utf8_offered: bool
     limits: Limits
@@ -236,6 +237,8 @@ class Session:
         address = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
         if isinstance(address, Reply):
             return Step(address)
+        if "@" not in address:
+            address = f"{address}@{service.postmaster_domain}"
         if transaction.has(address):
             return _RECIPIENT_OK
         if transaction.recipients_count >= service.limits.session.recipients_max:
