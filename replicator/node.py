@@ -199,9 +199,12 @@ class Node:
         """Return items in the order of their keys, from the first above `after` on. Errors: DamagedError."""
         return self._store.items(after, limit)
 
-    def due(self, before_ms: int, limit: int = 100) -> list[Due]:
-        """Return the parts that are due before that moment (UTC, milliseconds), the most overdue first."""
-        return self._store.due(before_ms, limit)
+    def due(self, before_ms: int, limit: int = 100, after: Due | None = None) -> list[Due]:
+        """Return the parts that are due before that moment (UTC, milliseconds), the most overdue first.
+
+        after   go on behind this one, whether it is still there or not
+        """
+        return self._store.due(before_ms, limit, after)
 
     # --- the core's life ------------------------------------------------------------------------------------
 

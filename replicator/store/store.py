@@ -130,15 +130,19 @@ class Store:
         with self._environment.read() as transaction:
             return walk_items(transaction, self._tables["item"], after, min(limit, READ_ITEMS_MAX))
 
-    def due(self, before_ms: int, limit: int) -> list[Due]:
-        """Return the parts that are due before that moment, the most overdue first."""
+    def due(self, before_ms: int, limit: int, after: Due | None = None) -> list[Due]:
+        """Return the parts that are due before that moment, the most overdue first, or the first after `after`."""
         limit = min(limit, READ_ITEMS_MAX)
         end = layout.due_before(before_ms)
+        start = b"" if after is None else layout.due_key(*after)
         found: list[Due] = []
         with self._environment.read() as transaction, transaction.cursor(db=self._tables["due"]) as cursor:
+            cursor.set_range(start)
             for key, value in cursor:
                 if len(found) >= limit or key >= end:
                     break
+                if key == start:
+                    continue
                 found.append(Due(*layout.due_from(key), layout.unseal(key, value)))
         return found
 
