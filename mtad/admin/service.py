@@ -16,8 +16,8 @@ from mtad.mail.outcome import Result
 from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
 from mtad.pb import admin_pb2, admin_pb2_grpc
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import TERMINAL_RANK, Rank, RecipientState, Refused
-from mtad.spool.local import ACTS, FAR_MS, LocalSpool, NodeStatus
+from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState, Refused
+from mtad.spool.local import ACTS, LocalSpool, NodeStatus
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
 

@@ -13,6 +13,8 @@ from mtad.pb import queue_pb2
 from mtad.spool.door import ATTEMPTS_KEPT, META_FORMAT, TERMINAL_RANK, Attempt, QueuedMessage, Rank, RecipientState
 from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
 
+_RESULTS = {result.value: result for result in Result}
+
 
 class QueueFormatError(Exception):
     """What is stored was written by a newer format than this program knows."""
@@ -43,9 +45,19 @@ def key_of(queue_id: QueueId) -> bytes:
     return queue_id.encode("ascii")
 
 
-def _octets(text: str) -> str:
-    """Protobuf strings are UTF-8; what a client sent as other octets is kept by backslash escapes."""
+def utf8(text: str) -> str:
+    """Return text that protobuf can carry: octets that are no UTF-8 are shown by backslash escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def part_of(address: str) -> bytes:
+    """Return the part of a recipient. The way there and back changes no octet: an outcome finds its recipient again."""
+    return address.encode("utf-8", "surrogateescape")
+
+
+def address_of(part: bytes) -> str:
+    """Return the recipient of a part."""
+    return part.decode("utf-8", "surrogateescape")
 
 
 def state_message(state: RecipientState) -> queue_pb2.RecipientState:
@@ -58,8 +70,8 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
                 result=attempt.outcome.result.value,
                 code=attempt.outcome.reply.code,
                 enhanced=attempt.outcome.reply.enhanced,
-                text=_octets(" ".join(attempt.outcome.reply.lines)),
-                next_hop=_octets(attempt.outcome.next_hop),
+                text=utf8(" ".join(attempt.outcome.reply.lines)),
+                next_hop=utf8(attempt.outcome.next_hop),
                 node=attempt.node,
             )
             for attempt in kept
@@ -69,12 +81,17 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
 
 
 def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> RecipientState:
-    """Return a recipient's state from its stored form. An unknown rank counts by its number (open enumeration)."""
+    """Return a recipient's state from its stored form.
+
+    A newer program may know more: an unknown rank counts by its number, an unknown result as one in doubt.
+    """
     attempts = tuple(
         Attempt(
             at_ms=attempt.at_ms,
             outcome=Outcome(
-                Result(attempt.result), Reply.of(attempt.code, attempt.enhanced, attempt.text), attempt.next_hop
+                _RESULTS.get(attempt.result, Result.UNKNOWN),
+                Reply.of(attempt.code, attempt.enhanced, attempt.text),
+                attempt.next_hop,
             ),
             node=attempt.node,
         )
@@ -95,16 +112,16 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
     return queue_pb2.Meta(
         format=META_FORMAT,
         queue_id=message.queue_id,
-        reverse_path=_octets(message.reverse_path),
+        reverse_path=utf8(message.reverse_path),
         arrival_ms=message.arrival_ms,
         size_octets=len(message.content),
         client=queue_pb2.Client(
             address=client.address,
             port=client.port,
-            helo=_octets(client.helo),
+            helo=utf8(client.helo),
             is_esmtp=client.is_esmtp,
             is_tls=client.is_tls,
-            identity=_octets(client.identity),
+            identity=utf8(client.identity),
         ),
         is_8bit=message.is_8bit,
         is_utf8=message.is_utf8,
@@ -116,15 +133,44 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
 
 def put_record(message: QueuedMessage, hlc: int) -> Record:
     """Return the record that brings a message into the queue."""
-    parts = tuple((_octets(address).encode(), part_value(state, hlc)) for address, state in message.recipients.items())
+    parts = tuple((part_of(address), part_value(state, hlc)) for address, state in message.recipients.items())
     meta = meta_message(message).SerializeToString()
     return Record(Kind.PUT, key_of(message.queue_id), parts=parts, meta=meta, blob=message.content)
 
 
 def state_record(item: Item, states: Mapping[str, RecipientState], hlc: int) -> Record:
     """Return the record that raises some recipients of an item."""
-    parts = tuple((address.encode(), part_value(state, hlc)) for address, state in states.items())
+    parts = tuple(
+        (part, part_value(state, _after(item, part, hlc)))
+        for part, state in ((part_of(address), state) for address, state in states.items())
+    )
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def due_record(item: Item, due_ms: int, hlc: int, *, rank_min: Rank = Rank.QUEUED) -> Record:
+    """Return the record that gives the unfinished recipients of an item, from rank_min on, another due time."""
+    parts = tuple(
+        (part, value._replace(hlc=_after(item, part, hlc), due=due_ms))
+        for part, value in item.parts.items()
+        if rank_min <= value.rank < TERMINAL_RANK
+    )
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def cancel_record(item: Item, hlc: int) -> Record:
+    """Return the record that gives up the unfinished recipients of an item."""
+    parts = tuple(
+        (part, value._replace(rank=int(Rank.CANCELLED), hlc=hlc, due=0))
+        for part, value in item.parts.items()
+        if value.rank < TERMINAL_RANK
+    )
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def _after(item: Item, part: bytes, hlc: int) -> int:
+    """Return an hlc above the part's: what is written last must win over a peer whose clock is ahead."""
+    value = item.parts.get(part)
+    return hlc if value is None else max(hlc, value.hlc + 1)
 
 
 def done_record(item: Item) -> Record:
@@ -134,14 +180,19 @@ def done_record(item: Item) -> Record:
 
 def is_finished_by(item: Item, states: Mapping[str, RecipientState]) -> bool:
     """Tell whether these states leave nothing to do for the item."""
-    raised = {address.encode() for address, state in states.items() if state.rank >= TERMINAL_RANK}
+    raised = {part_of(address) for address, state in states.items() if state.rank >= TERMINAL_RANK}
     return all(value.rank >= TERMINAL_RANK or part in raised for part, value in item.parts.items())
 
 
 def flags_record(item: Item, *, is_held: bool, reason: str, hlc: int) -> Record:
     """Return the record that writes the operator's register."""
     data = queue_pb2.Flags(is_held=is_held, reason=reason).SerializeToString()
-    return Record(Kind.FLAGS, item.key, put=item.put, flags=Flags(hlc, data))
+    return Record(Kind.FLAGS, item.key, put=item.put, flags=Flags(max(hlc, item.flags.hlc + 1), data))
+
+
+def is_held(item: Item) -> bool:
+    """Tell whether an operator holds the message."""
+    return queue_pb2.Flags.FromString(item.flags.data).is_held
 
 
 def position_text(dot: Dot) -> str:
@@ -161,7 +212,7 @@ def read_message(item: Item) -> StoredMessage:
         arrival_ms=meta.arrival_ms,
         size_octets=item.size,
         client=read_client(meta.client),
-        recipients={part.decode(): _read_part(value) for part, value in item.parts.items()},
+        recipients={address_of(part): _read_part(value) for part, value in item.parts.items()},
         is_held=flags.is_held,
         hold_reason=flags.reason,
         is_8bit=meta.is_8bit,
@@ -188,9 +239,7 @@ def _read_part(value: PartValue) -> RecipientState:
 def parts_message(states: Mapping[str, RecipientState]) -> list[queue_pb2.Part]:
     """Return recipients as a worker sends them."""
     return [
-        queue_pb2.Part(
-            recipient=_octets(address), rank=int(state.rank), due_ms=state.due_ms, state=state_message(state)
-        )
+        queue_pb2.Part(recipient=utf8(address), rank=int(state.rank), due_ms=state.due_ms, state=state_message(state))
         for address, state in states.items()
     ]
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
 from mtad.mail.queue_id import QueueId
 from mtad.spool import codec
-from mtad.spool.codec import StoredMessage
-from mtad.spool.door import TERMINAL_RANK, Changes, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.spool.codec import QueueFormatError, StoredMessage
+from mtad.spool.door import FAR_MS, Changes, Committed, Rank, Refusal, Refused
 from mtad.telemetry.events import Events
 from replicator.core.values import Durability, Item, Kind, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
+from replicator.store.store import Due
 
-FAR_MS = (1 << 53) - 1  # the due time of what is held: never by itself
 PAGE_ITEMS = 256
 FULL_CHECK_MS = 100
 _REFUSALS = {"full": Refusal.FULL, "peer": Refusal.PEER}
@@ -29,11 +31,15 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True)
 class DueRecipient:
-    """A recipient whose time has come."""
+    """A recipient whose time has come.
+
+    is_answered   False while a client waits to hear whether its message is kept: it may still be taken back
+    """
 
     due_ms: int
     queue_id: QueueId
     recipient: str
+    is_answered: bool = True
 
 
 class LocalSpool:
@@ -87,12 +93,16 @@ class LocalSpool:
         return self._hlc_last
 
     def _records(self, changes: Changes) -> tuple[Record, ...]:
+        """Return what the changes write. Of a message that was finished meanwhile, by the peer or an operator,
+        nothing is left to say, and no DSN to send."""
         hlc = self._hlc()
-        records = [codec.put_record(message, hlc) for message in changes.puts]
+        items = {queue_id: self._node.item(codec.key_of(queue_id)) for queue_id in changes.states}
+        gone = {queue_id for queue_id, item in items.items() if item is None}
+        records = [codec.put_record(message, hlc) for message in changes.puts if message.dsn_of not in gone]
         for queue_id, states in changes.states.items():
-            item = self._node.item(codec.key_of(queue_id))
+            item = items[queue_id]
             if item is None:
-                continue  # finished meanwhile, by the peer or an operator: nothing is left to say of it
+                continue
             records.append(codec.state_record(item, states, hlc))
             if codec.is_finished_by(item, states):
                 records.append(codec.done_record(item))
@@ -114,13 +124,20 @@ class LocalSpool:
         """Call back when the right to deliver is about to be handed over; it must end what is in flight."""
         self._node.on_drain(callback)
 
-    def due(self, before_ms: int, limit: int) -> list[DueRecipient]:
-        """Return up to `limit` recipients that are due, the longest due first, and only what was answered for."""
+    def due(self, before_ms: int, limit: int, after: DueRecipient | None = None) -> list[DueRecipient]:
+        """Return up to `limit` recipients that are due, the longest due first, or the first behind `after`."""
+        behind = None
+        if after is not None:
+            behind = Due(after.due_ms, codec.key_of(after.queue_id), codec.part_of(after.recipient))
         return [
-            DueRecipient(entry.due_ms, entry.key.decode("ascii"), entry.part.decode())
-            for entry in self._node.due(before_ms, limit)
-            if entry.key not in self._unanswered
+            DueRecipient(due_ms, key.decode("ascii"), codec.address_of(part), key not in self._unanswered)
+            for due_ms, key, part in self._node.due(before_ms, limit, behind)
         ]
+
+    def is_deliverable(self, queue_id: QueueId) -> bool:
+        """Tell whether the message is still here, and no operator holds it."""
+        item = self._node.item(codec.key_of(queue_id))
+        return item is not None and not codec.is_held(item)
 
     def message(self, queue_id: QueueId) -> StoredMessage | None:
         """Return a message without its content, or None when it is not in the queue."""
@@ -143,14 +160,24 @@ class LocalSpool:
         return told.is_done, told.text
 
     def pages(self) -> Iterator[Sequence[StoredMessage]]:
-        """Return all messages, oldest first, in pages; other work may run between two."""
+        """Return all messages, oldest first, in pages; other work may run between two.
+
+        One that a newer program wrote is left out and reported: it must not hide the others.
+        """
         after = b""
         while page := self._node.items(after, PAGE_ITEMS):
-            yield [codec.read_message(item) for item in page]
+            yield [message for item in page if (message := self._readable(item)) is not None]
             after = page[-1].key
 
+    def _readable(self, item: Item) -> StoredMessage | None:
+        try:
+            return codec.read_message(item)
+        except (QueueFormatError, DecodeError) as error:
+            self._events.emit("queue.unreadable", level="error", queue_id=item.key.decode("ascii"), error=str(error))
+            return None
+
     async def act(self, verb: str, queue_ids: Sequence[QueueId]) -> list[QueueId] | Refused:
-        """Carry out `flush`, `hold`, `release` or `delete`; returns the ids that it changed.
+        """Carry out `flush`, `hold`, `release` or `delete`; returns the ids of which it is true now.
 
         Errors: Refused when the queue cannot keep the change.
         """
@@ -160,8 +187,8 @@ class LocalSpool:
             records: list[Record] = []
             for queue_id in queue_ids[start : start + PAGE_ITEMS]:
                 item = self._node.item(codec.key_of(queue_id))
-                changed = act(item, self._wall_ms(), self._hlc()) if item is not None else []
-                if changed:
+                changed = None if item is None else act(item, self._wall_ms(), self._hlc())
+                if changed is not None:
                     records += changed
                     done.append(queue_id)
             if not records:
@@ -173,50 +200,40 @@ class LocalSpool:
         return done
 
 
-def _rescheduled(item: Item, due_ms: int) -> Mapping[str, RecipientState]:
-    """Return the unfinished recipients with another due time."""
-    message = codec.read_message(item)
-    return {
-        address: RecipientState(state.rank, due_ms, state.attempts, state.attempts_count)
-        for address, state in message.recipients.items()
-        if state.rank < TERMINAL_RANK
-    }
+# What each verb writes; nothing where the message is so already, None where the verb is not for it.
 
 
-def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record]:
-    if codec.read_message(item).is_held:
-        return []
-    return [codec.state_record(item, _rescheduled(item, wall_ms), hlc)]
+def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record] | None:
+    """Have retried what was tried. The first attempt of what was not may be under way in a worker."""
+    if codec.is_held(item):
+        return None
+    record = codec.due_record(item, wall_ms, hlc, rank_min=Rank.DEFERRED)
+    return [record] if record.parts else []
 
 
 def _hold(item: Item, wall_ms: int, hlc: int) -> list[Record]:
-    if codec.read_message(item).is_held:
+    if codec.is_held(item):
         return []
     return [
         codec.flags_record(item, is_held=True, reason="by an operator", hlc=hlc),
-        codec.state_record(item, _rescheduled(item, FAR_MS), hlc),
+        codec.due_record(item, FAR_MS, hlc),
     ]
 
 
 def _release(item: Item, wall_ms: int, hlc: int) -> list[Record]:
-    if not codec.read_message(item).is_held:
+    if not codec.is_held(item):
         return []
     return [
         codec.flags_record(item, is_held=False, reason="", hlc=hlc),
-        codec.state_record(item, _rescheduled(item, wall_ms), hlc),
+        codec.due_record(item, wall_ms, hlc),
     ]
 
 
 def _delete(item: Item, wall_ms: int, hlc: int) -> list[Record]:
-    cancelled = {
-        address: RecipientState(Rank.CANCELLED, 0, state.attempts, state.attempts_count)
-        for address, state in codec.read_message(item).recipients.items()
-        if state.rank < TERMINAL_RANK
-    }
-    return [codec.state_record(item, cancelled, hlc), codec.done_record(item)]
+    return [codec.cancel_record(item, hlc), codec.done_record(item)]
 
 
-_ACTS: Mapping[str, Callable[[Item, int, int], list[Record]]] = {
+_ACTS: Mapping[str, Callable[[Item, int, int], list[Record] | None]] = {
     "flush": _flush,
     "hold": _hold,
     "release": _release,
