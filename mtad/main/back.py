@@ -30,7 +30,10 @@ class Back:
         self.counts_here: Callable[[], WorkerCounts] = lambda: WorkerCounts(0, 0)  # of a front in this process
         self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
         self._runner = Runner(
-            RunnerLimits(messages_at_once_max=settings.delivery.redeliveries_max),
+            RunnerLimits(
+                messages_at_once_max=settings.delivery.redeliveries_max,
+                messages_per_domain_max=settings.delivery.connections_per_hop_max,
+            ),
             Local(settings.node.id, wall_ms, queue_ids.next),
             Collaborators(self.spool, shared.policy, shared.delivery, self.notifier),
             events,

@@ -9,7 +9,7 @@ from mtad.mail.dsn import FailedRecipient
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Rank, RecipientState
+from mtad.spool.door import ATTEMPTS_KEPT, FAR_MS, TERMINAL_RANK, Attempt, Rank, RecipientState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ def after_attempt(
     wall_ms: int,
     node: int,
 ) -> Consequence:
-    """Return what becomes of the recipients of one attempt.
+    """Return what becomes of the recipients of one attempt, but for those that were finished meanwhile.
 
+    message   as it is after the attempt; one that is held waits until it is released
     A recipient past its plan's expire_seconds is given up after this attempt, unless its outcome is UNKNOWN:
     that one is never bounced for it, and waits for an attempt that ends in an answer.
     """
@@ -46,6 +47,8 @@ def after_attempt(
     failed: list[FailedRecipient] = []
     for address, outcome in outcomes.items():
         before = message.recipients[address]
+        if before.rank >= TERMINAL_RANK:
+            continue
         count = before.attempts_count + 1
         attempts = (*before.attempts, Attempt(wall_ms, outcome, node))[-ATTEMPTS_KEPT:]
         plan = plans[address]
@@ -56,5 +59,6 @@ def after_attempt(
             states[address] = RecipientState(Rank.FAILED, 0, attempts, count)
             failed.append(FailedRecipient(address, outcome, is_expired=outcome.result is not Result.FAILED))
         else:
-            states[address] = RecipientState(Rank.DEFERRED, next_due_ms(count, plan, wall_ms), attempts, count)
+            due_ms = FAR_MS if message.is_held else next_due_ms(count, plan, wall_ms)
+            states[address] = RecipientState(Rank.DEFERRED, due_ms, attempts, count)
     return Consequence(states, tuple(failed))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from mtad.mail import dsn
-from mtad.mail.envelope import Envelope, Recipient
+from mtad.mail.envelope import Envelope, Recipient, domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, RetryPlan
 from mtad.runner.retry import after_attempt
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import Changes, QueuedMessage, RecipientState, Refused
-from mtad.spool.local import FAR_MS, LocalSpool
+from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, QueuedMessage, Refused
+from mtad.spool.local import DueRecipient, LocalSpool
 from mtad.spool.notification import Notifier
 from mtad.telemetry.events import Events
 
@@ -51,8 +53,12 @@ class RunnerLimits:
     """How much is tried at once."""
 
     messages_at_once_max: int = 100
-    due_page: int = 1000
+    messages_per_domain_max: int = 20  # so that no destination that hangs takes all places
+    due_page: int = 200
     idle_seconds: float = 0.25  # how long a change of another node's clock or a wake-up that was missed may cost
+    fault_seconds: float = 60.0  # before a message whose attempt failed by our own fault is tried again
+    set_aside_max: int = 10_000  # such messages that are remembered
+    stop_seconds: float = 20.0  # for replies to final dots: what is cut off here is delivered again
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,20 @@ class Local:
     next_queue_id: Callable[[], QueueId]
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A message that is being attempted, and the domain that it was found due for."""
+
+    task: asyncio.Task[None]
+    domain: str
+
+
 class Runner:
-    """One task that looks for due recipients, and one task a message that is being attempted."""
+    """One task that looks for due recipients, and one task a message that is being attempted.
+
+    Each look takes the due index up where the last one left it, and begins anew at its end. So whatever cannot be
+    attempted now, however much of it there is, only costs the time to walk past it.
+    """
 
     def __init__(self, limits: RunnerLimits, local: Local, collaborators: Collaborators, events: Events) -> None:
         self._limits = limits
@@ -85,10 +103,13 @@ class Runner:
         self._attempting = collaborators.attempting
         self._notifier = collaborators.notifier
         self._events = events
-        self._in_flight: dict[QueueId, asyncio.Task[None]] = {}
+        self._in_flight: dict[QueueId, _Flight] = {}
         self._past_dot: set[QueueId] = set()  # messages of which some next hop may have the final dot already
+        self._set_aside: dict[QueueId, float] = {}  # until when; oldest first
+        self._after: DueRecipient | None = None  # where the last look ended; None at the end of the index
         self._wake = asyncio.Event()
         self._is_draining = False
+        self._is_stopping = False
         self._loop_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -97,17 +118,19 @@ class Runner:
         self._spool.on_drain(self.drain)
         self._loop_task = asyncio.create_task(self._loop())
 
-    async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Start nothing more; give what is in flight some time to end, then leave it to the queue."""
+    async def stop(self) -> None:
+        """Start nothing more; end what has no final dot yet, and wait a while for the replies to the others."""
+        self._is_stopping = True
         if self._loop_task is not None:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
-        running = list(self._in_flight.values())
-        if running:
-            _, late = await asyncio.wait(running, timeout=grace_seconds)
+        try:
+            await asyncio.wait_for(self._end_flights(), self._limits.stop_seconds)
+        except TimeoutError:
+            late = [flight.task for flight in self._in_flight.values()]
             for task in late:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*late, return_exceptions=True)
 
     @property
     def attempts_in_flight(self) -> int:
@@ -121,84 +144,151 @@ class Runner:
         """
         self._is_draining = True
         try:
-            while self._in_flight:
-                for queue_id, task in self._in_flight.items():
-                    if queue_id not in self._past_dot:
-                        task.cancel()
-                await asyncio.wait(list(self._in_flight.values()))
+            await self._end_flights()
         finally:
             self._is_draining = False
+            self._wake.set()
+
+    async def _end_flights(self) -> None:
+        while self._in_flight:
+            for queue_id, flight in self._in_flight.items():
+                if queue_id not in self._past_dot:
+                    flight.task.cancel()
+            await asyncio.wait([flight.task for flight in self._in_flight.values()])
 
     @property
     def _has_authority(self) -> bool:
-        return self._spool.is_owner and not self._is_draining
+        return self._spool.is_owner and not self._is_draining and not self._is_stopping
 
     def _may_finish(self, queue_id: QueueId) -> bool:
-        """Answer the check before a final dot: a node that lost the queue sends none."""
-        if self._has_authority:
-            self._past_dot.add(queue_id)
-        return self._has_authority
+        """Answer the check before a final dot: none is sent by a node that lost the queue, nor for a message that an
+        operator has held or deleted meanwhile."""
+        if not (self._has_authority and self._spool.is_deliverable(queue_id)):
+            return False
+        self._past_dot.add(queue_id)
+        return True
+
+    # --- looking for what is due ----------------------------------------------------------------------------
 
     async def _loop(self) -> None:
+        pages = 0
         while True:
             self._wake.clear()
-            started = self._start_due() if self._has_authority else 0
-            if started == 0:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), self._limits.idle_seconds)
-                except TimeoutError:
-                    continue
-            else:
+            try:
+                is_more = self._has_authority and self._look()
+            except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
+                self._events.emit("runner.fault", level="error", error=f"{type(error).__name__}: {error}")
+                self._after = None
+                await asyncio.sleep(RECORD_AGAIN_SECONDS)
+                continue
+            pages += 1
+            if is_more:
                 await asyncio.sleep(0)
+            elif self._after is None and pages > 1:  # a long walk is not made anew for every message that comes
+                pages = 0
+                await asyncio.sleep(self._limits.idle_seconds)
+            else:
+                pages = 0
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._limits.idle_seconds)
 
-    def _start_due(self) -> int:
-        """Start attempts for due messages, as many as there are places; returns how many."""
+    def _look(self) -> bool:
+        """Start attempts for a page of what is due; tell whether there is more to look at, and a place for it."""
         places = self._limits.messages_at_once_max - len(self._in_flight)
         if places <= 0:
-            return 0
-        due: dict[QueueId, list[str]] = {}
-        for entry in self._spool.due(self._local.wall_ms(), self._limits.due_page + len(self._in_flight)):
-            if entry.queue_id not in self._in_flight and (entry.queue_id in due or len(due) < places):
-                due.setdefault(entry.queue_id, []).append(entry.recipient)
-        for queue_id, recipients in due.items():
-            task = asyncio.create_task(self._attempt_message(queue_id, recipients))
-            self._in_flight[queue_id] = task
-            task.add_done_callback(partial(self._ended, queue_id))
-        return len(due)
+            return False
+        busy = Counter(flight.domain for flight in self._in_flight.values())
+        page = self._spool.due(self._local.wall_ms(), self._limits.due_page, self._after)
+        for entry in page:
+            self._after = entry
+            domain = domain_of(entry.recipient)
+            if busy[domain] >= self._limits.messages_per_domain_max or not self._is_free(entry):
+                continue
+            task = asyncio.create_task(self._attempt_message(entry.queue_id))
+            self._in_flight[entry.queue_id] = _Flight(task, domain)
+            task.add_done_callback(partial(self._ended, entry.queue_id))
+            busy[domain] += 1
+            places -= 1
+            if not places:
+                return False
+        if len(page) < self._limits.due_page:
+            self._after = None
+        return self._after is not None
+
+    def _is_free(self, entry: DueRecipient) -> bool:
+        """Tell whether a due message may be attempted now."""
+        if not entry.is_answered or entry.queue_id in self._in_flight:
+            return False
+        until = self._set_aside.get(entry.queue_id)
+        if until is not None and asyncio.get_running_loop().time() < until:
+            return False
+        self._set_aside.pop(entry.queue_id, None)
+        return True
+
+    def _put_aside(self, queue_id: QueueId) -> None:
+        """Keep a message from being attempted for a while; its due time stays what it is."""
+        if len(self._set_aside) >= self._limits.set_aside_max:
+            del self._set_aside[next(iter(self._set_aside))]
+        self._set_aside[queue_id] = asyncio.get_running_loop().time() + self._limits.fault_seconds
 
     def _ended(self, queue_id: QueueId, _task: asyncio.Task[None]) -> None:
         del self._in_flight[queue_id]
         self._past_dot.discard(queue_id)
         self._wake.set()
 
-    async def _attempt_message(self, queue_id: QueueId, recipients: list[str]) -> None:
+    # --- one attempt ----------------------------------------------------------------------------------------
+
+    async def _attempt_message(self, queue_id: QueueId) -> None:
         try:
             message = self._spool.message(queue_id)
             content = None if message is None else await self._spool.content(queue_id)
             if message is None or content is None:
                 return
+            wall_ms = self._local.wall_ms()
+            due = [a for a, s in message.recipients.items() if s.rank < TERMINAL_RANK and s.due_ms <= wall_ms]
             if message.is_held:
-                await self._put_off(message, recipients)
-                return
-            await self._attempt(message, content, recipients)
+                await self._put_off(message, due)
+            elif due:
+                await self._attempt(message, content, due)
         except Exception as error:  # noqa: BLE001 (the boundary of one attempt: the message stays queued)
             self._events.emit(
                 "delivery.fault", level="error", queue_id=queue_id, error=f"{type(error).__name__}: {error}"
             )
-            await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            self._put_aside(queue_id)
 
-    async def _put_off(self, message: StoredMessage, recipients: list[str]) -> None:
-        """A held message that came due, because it was held while an attempt was under way: take it out again."""
-        states = {
-            address: RecipientState(state.rank, FAR_MS, state.attempts, state.attempts_count)
-            for address, state in message.recipients.items()
-            if address in recipients
-        }
-        await self._spool.commit(Changes(states={message.queue_id: states}), is_accepting=False)
+    async def _put_off(self, message: StoredMessage, recipients: Iterable[str]) -> None:
+        """A held message that came due, because the peer recorded an attempt as it was held: take it out again."""
+        states = {address: replace(message.recipients[address], due_ms=FAR_MS) for address in recipients}
+        changes = Changes(states={message.queue_id: states})
+        if isinstance(await self._spool.commit(changes, is_accepting=False), Refused):
+            self._put_aside(message.queue_id)
 
-    async def _attempt(self, message: StoredMessage, content: bytes, recipients: list[str]) -> None:
-        routes: dict[str, Route] = {}
-        plans: dict[str, RetryPlan] = {}
+    async def _attempt(self, message: StoredMessage, content: bytes, recipients: Iterable[str]) -> None:
+        routes, plans = await self._routes(message, recipients)
+        if len(routes) < len(plans):
+            self._put_aside(message.queue_id)
+        if not routes:
+            return
+        outcomes = await self._attempting.attempt(
+            message.reverse_path,
+            routes,
+            content,
+            is_8bit=message.is_8bit,
+            is_utf8=message.is_utf8,
+            trace=message.queue_id,
+            may_finish=partial(self._may_finish, message.queue_id),
+        )
+        if not self._has_authority:
+            # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
+            outcomes = {a: o for a, o in outcomes.items() if o.result in (Result.DELIVERED, Result.UNKNOWN)}
+        if outcomes:
+            await self._record(message.queue_id, content, outcomes, plans)
+
+    async def _routes(
+        self, message: StoredMessage, recipients: Iterable[str]
+    ) -> tuple[dict[str, Route], dict[str, RetryPlan]]:
+        """Ask policy for the route and the plan of each recipient; no route where it failed, for it may be another."""
+        recipients = tuple(recipients)
         envelope = Envelope(
             message.reverse_path,
             message.client,
@@ -208,38 +298,35 @@ class Runner:
             is_submission=message.is_submission,
             is_sender_verified=message.is_sender_verified,
         )
-        for address in recipients:
-            disposition = await self._routing.deliver(envelope, address)
-            routes[address], plans[address] = disposition.route, disposition.retry
-        outcomes = await self._attempting.attempt(
-            message.reverse_path,
-            routes,
-            content,
-            is_8bit=message.is_8bit,
-            is_utf8=message.is_utf8,
-            trace=message.queue_id,
-            may_finish=lambda: self._may_finish(message.queue_id),
-        )
-        if not self._has_authority:
-            # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
-            outcomes = {a: o for a, o in outcomes.items() if o.result in (Result.DELIVERED, Result.UNKNOWN)}
-        if outcomes:
-            await self._record(message, content, outcomes, plans)
+        said = {address: await self._routing.deliver(envelope, address) for address in recipients}
+        routes = {address: disposition.route for address, disposition in said.items() if not disposition.is_fault}
+        return routes, {address: disposition.retry for address, disposition in said.items()}
+
+    # --- what became of it ----------------------------------------------------------------------------------
 
     async def _record(
-        self,
-        message: StoredMessage,
-        content: bytes,
-        outcomes: Mapping[str, Outcome],
-        plans: Mapping[str, RetryPlan],
+        self, queue_id: QueueId, content: bytes, outcomes: Mapping[str, Outcome], plans: Mapping[str, RetryPlan]
     ) -> None:
         """Record what became of the recipients, until it is recorded: a delivery that is forgotten comes twice."""
+        message = self._spool.message(queue_id)
+        if message is None:
+            return  # deleted by an operator, or finished by the peer
         consequence = after_attempt(message, outcomes, plans, self._local.wall_ms(), self._local.node)
-        puts = self._dsn(message, content, consequence.failed) if consequence.failed else ()
-        changes = Changes(puts=puts, states={message.queue_id: consequence.states})
+        states = dict(consequence.states)
+        try:
+            puts = self._dsn(message, content, consequence.failed) if consequence.failed else ()
+        except Exception as error:  # noqa: BLE001 (a DSN that cannot be made must not keep deliveries from the record)
+            self._events.emit("dsn.fault", level="error", queue_id=queue_id, error=f"{type(error).__name__}: {error}")
+            self._put_aside(queue_id)
+            puts = ()
+            for failed in consequence.failed:
+                del states[failed.address]
+        changes = Changes(puts=puts, states={queue_id: states})
         while isinstance(await self._spool.commit(changes, is_accepting=False), Refused):
-            self._events.emit("delivery.unrecorded", level="error", queue_id=message.queue_id)
+            self._events.emit("delivery.unrecorded", level="error", queue_id=queue_id)
             await asyncio.sleep(RECORD_AGAIN_SECONDS)
+        for put in puts:
+            self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=message.reverse_path)
 
     def _dsn(
         self, message: StoredMessage, content: bytes, failed: tuple[dsn.FailedRecipient, ...]
@@ -251,9 +338,6 @@ class Runner:
                     "dsn.undeliverable", level="warning", queue_id=message.queue_id, recipient=recipient.address
                 )
             return ()
-        wall_ms = self._local.wall_ms()
         of = (message.queue_id, message.reverse_path, message.arrival_ms)
-        report = self._notifier.report(of, failed, content, wall_ms)
-        queue_id = self._local.next_queue_id()
-        self._events.emit("dsn.queued", queue_id=queue_id, of=message.queue_id, recipient=message.reverse_path)
-        return (self._notifier.message(report, queue_id),)
+        report = self._notifier.report(of, failed, content, self._local.wall_ms())
+        return (self._notifier.message(report, self._local.next_queue_id()),)
