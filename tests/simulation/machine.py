@@ -78,7 +78,7 @@ class Machine:
             Answer: self._answer,
             Told: self._told,
             RoleChanged: self._role_changed,
-            Drain: lambda _: self.runner.drain(),
+            Drain: lambda effect: self.runner.drain(effect.attempt),
             Note: self._note,
             Stop: lambda effect: self.crash(f"stopped: {effect.why}"),
         }

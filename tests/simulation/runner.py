@@ -28,7 +28,7 @@ class Runner:
     def begin(self) -> None:
         self.in_flight: set[tuple[bytes, bytes]] = set()
         self.withheld: set[bytes] = set()  # handed in here and not answered with 250: not ours to deliver
-        self._is_draining = False
+        self._drain: int | None = None  # the number of the Drain that awaits its answer
         self._is_polling = False
 
     def end(self) -> None:
@@ -36,19 +36,19 @@ class Runner:
 
     def role_changed(self, role: Role) -> None:
         if role == Role.ACTIVE:
-            self._is_draining = False
+            self._drain = None
             if not self._is_polling:
                 self._is_polling = True
                 self.machine.later(1, self._poll)
 
-    def drain(self) -> None:
-        self._is_draining = True
+    def drain(self, attempt: int) -> None:
+        self._drain = attempt
         self._say_if_drained()
 
     def _say_if_drained(self) -> None:
-        if self._is_draining and not self.in_flight:
-            self._is_draining = False
-            self.machine.later(MS // 10, self.machine.take, Drained())
+        if self._drain is not None and not self.in_flight:
+            attempt, self._drain = self._drain, None
+            self.machine.later(MS // 10, self.machine.take, Drained(attempt))
 
     # --- attempts -----------------------------------------------------------------------------------------
 

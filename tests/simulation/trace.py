@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulation.clock import MS
 
-LINES_MAX = 600
+LINES_MAX = 2_000
 WIDTH_MAX = 300
 
 _SHORTER = (
