@@ -271,7 +271,11 @@ class Store:
 
 
 class Snapshot:
-    """A read of everything at one moment, piece by piece; it pins pages until it is closed."""
+    """A read of everything at one moment, piece by piece; it pins pages until it is closed.
+
+    Two walks over the items: those that `known` does not cover, with their blobs, then the others. A state that
+    relies on another item may so never reach an item that the receiver has before that other item does.
+    """
 
     def __init__(self, environment: Environment, store: Store, known: Vector) -> None:
         self._environment = environment
@@ -280,29 +284,37 @@ class Snapshot:
         self._long_read: LongRead = environment.begin_long_read()
         self._after = b""
         self._is_begun = False
+        self._is_of_known = False  # the second walk
 
     def read(self, octets_max: int, items_max: int = 1_000) -> SnapshotPiece:
-        """Return the next piece. Errors: SnapshotBrokenError, DamagedError."""
+        """Return the next piece, of at most items_max items looked at: it may be empty before the last.
+
+        Errors: SnapshotBrokenError, DamagedError.
+        """
         tables = self._environment.tables
         with self._environment.resume(self._long_read) as transaction:
             vector = None if self._is_begun else walk_vector(transaction, tables["vector"])
             orphans = () if self._is_begun else tuple(walk_orphans(transaction, tables["orphan"]))
             self._is_begun = True
             found: list[tuple[Item, bytes | None]] = []
-            octets = 0
+            octets = looked_at = 0
             with transaction.cursor(db=tables["item"]) as cursor:
                 is_there = cursor.set_range(self._after) if self._after else cursor.first()
                 if is_there and self._after and cursor.key() == self._after:
                     is_there = cursor.next()
-                while is_there and octets < octets_max and len(found) < items_max:
-                    key = bytes(cursor.key())
+                while is_there and octets < octets_max and looked_at < items_max:
+                    self._after = key = bytes(cursor.key())
                     item, content_hash = layout.item_of(key, layout.unseal(key, cursor.value()))
-                    blob = None if covers(self._known, item.put) else self._store._blob(transaction, item, content_hash)
-                    found.append((item, blob))
-                    octets += len(blob or b"") + len(item.meta) + _RECORD_OCTETS
-                    self._after = key
+                    if covers(self._known, item.put) is self._is_of_known:
+                        blob = None if self._is_of_known else self._store._blob(transaction, item, content_hash)
+                        found.append((item, blob))
+                        octets += len(blob or b"") + len(item.meta) + _RECORD_OCTETS
+                    looked_at += 1
                     is_there = cursor.next()
-            return SnapshotPiece(vector, tuple(found), orphans, not is_there)
+            is_last = not is_there and self._is_of_known
+            if not is_there:
+                self._after, self._is_of_known = b"", True
+            return SnapshotPiece(vector, tuple(found), orphans, is_last)
 
     def close(self) -> None:
         """Let go of the pages."""

@@ -22,6 +22,7 @@ from replicator.core.events import (
     SnapshotItem,
 )
 from replicator.core.values import Branch, Dot, Flags, Item, Kind, Orphan, PartValue, Record, Vector
+from replicator.core.vectors import covers
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
 from tests.fakes.model_store import ModelStore
@@ -78,6 +79,7 @@ class OnDisk:
         snapshot.close()
         assert vectors[0] == self.store.vector()
         assert not any(vectors[1:])
+        check_order(found, known)
         return found, {(orphan.put, orphan.is_gone) for orphan in orphans}
 
 
@@ -100,8 +102,16 @@ class InMemory:
     def contents(self, known: Vector) -> tuple[Contents, set[tuple[Dot, bool]]]:
         pieces = self.store.read_snapshot(ReadSnapshot(1, known))
         found = [entry for piece in pieces for entry in piece.items]
+        check_order(found, known)
         orphans = {(orphan.put, orphan.is_gone) for piece in pieces for orphan in piece.orphans}
-        return sorted(found, key=lambda entry: entry[0].key), orphans
+        return sorted(found, key=lambda entry: (covers(known, entry[0].put), entry[0].key)), orphans
+
+
+def check_order(found: Contents, known: Vector) -> None:
+    """What the receiver lacks comes first, and comes whole; of the rest it needs no blob."""
+    are_known = [covers(known, item.put) for item, _ in found]
+    assert are_known == sorted(are_known)
+    assert [blob is None for _, blob in found] == are_known
 
 
 class Story:
@@ -211,7 +221,7 @@ def check_alike(model: Subject, disk: Subject, story: Story) -> None:
     expected = model.image()
     assert disk.image()._replace(store_id=b"", finished=()) == expected._replace(finished=())
     assert sorted(disk.image().finished) == sorted(expected.finished)
-    for known in ({}, expected.vector, {BRANCHES[0]: 3}):
+    for known in ({}, expected.vector, {BRANCHES[0]: 3}, {BRANCHES[1]: 9}):
         assert disk.contents(known) == model.contents(known)
     for branch in BRANCHES:
         for first_seq in range(1, expected.vector.get(branch, 0) + 2):

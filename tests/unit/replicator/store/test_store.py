@@ -364,3 +364,17 @@ def test_whoever_changes_the_map_is_alone() -> None:
     for thread in (reader, changer, late):
         thread.join(10)
     assert log == ["read", "changed", "late"]
+
+
+@pytest.mark.parametrize("items_max", [1, 2, 100])
+def test_a_snapshot_begins_with_what_the_receiver_lacks(store: Store, items_max: int) -> None:
+    store.change([put(number, b"blob-%d" % number) for number in range(1, 7)])
+    snapshot = store.snapshot({BRANCH: 3})
+    pieces = [snapshot.read(10_000, items_max)]
+    while not pieces[-1].is_last:
+        pieces.append(snapshot.read(10_000, items_max))
+    snapshot.close()
+    found = [(item.key, blob) for piece in pieces for item, blob in piece.items]
+    lacking = [(key(number), b"blob-%d" % number) for number in (4, 5, 6)]
+    assert found == [*lacking, *((key(number), None) for number in (1, 2, 3))]
+    assert [piece.vector for piece in pieces] == [{BRANCH: 6}] + [None] * (len(pieces) - 1)
