@@ -70,6 +70,7 @@ class StoreSettings:
     map_octets: int = 256 << 20
     map_octets_max: int = 64 << 30
     log_octets_max: int = 1 << 30
+    log_seconds_max: float = 86_400.0
 
 
 class Gate:

@@ -6,7 +6,8 @@ Reads may come from any thread and see what is durable. Changes come from the wr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from replicator.codec import DamagedError
@@ -18,6 +19,7 @@ from replicator.core.vectors import covers
 from replicator.status import Totals
 from replicator.store import layout
 from replicator.store.environment import Environment, LongRead, StoreSettings, Transaction
+from replicator.store.retention import Retention
 from replicator.store.tables import WriteTables, walk_items, walk_orphans, walk_vector
 
 READ_ITEMS_MAX = 10_000
@@ -52,9 +54,11 @@ class SnapshotPiece(NamedTuple):
 class Store:
     """One member's store, opened by this process alone."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Open or create. Errors: StoreFormatError, StoreOwnerError, StoreLockedError, DamagedError, lmdb.Error."""
         self._settings = settings
+        self._monotonic = monotonic
+        self._retention = Retention(settings.log_seconds_max)
         self._environment = Environment(settings)
         self._tables = self._environment.tables
         try:
@@ -243,8 +247,16 @@ class Store:
                         keys.add(applied.key)
             tables.shorten_log(self._settings.log_octets_max)
             tables.finish()
+            self._drop_old_log(tables)
             self._environment.count_live(transaction)
         return Done(tuple((key, put) for put, key in finished.items()), frozenset(keys))
+
+    def _drop_old_log(self, tables: WriteTables) -> None:
+        """Drop what is older than the log is kept, a mark's worth at a time."""
+        now = self._monotonic()
+        if self._retention.is_due(now):
+            for branch, seq in (self._retention.mark(now, tables.vector()) or {}).items():
+                tables.cut_log(branch, seq)
 
     @staticmethod
     def _apply(tables: WriteTables, commit: Commit, rank: int) -> Iterable[Applied]:

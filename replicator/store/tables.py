@@ -146,6 +146,10 @@ class WriteTables:
         self._positions[branch] = seq
         self._raised.add(branch)
 
+    def vector(self) -> Vector:
+        """Return how far every branch is, once `finish` has written it."""
+        return walk_vector(self._transaction, self._tables["vector"])
+
     def append_log(self, dot: Dot, record: Record) -> None:
         """Keep a record for whoever lacks it."""
         self._put("log", layout.dot_key(dot), layout.record_value(record))

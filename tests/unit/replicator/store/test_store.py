@@ -25,6 +25,7 @@ from replicator.store.environment import (
     StoreOwnerError,
     StoreSettings,
 )
+from replicator.store.retention import MARKS_MAX, Retention
 from replicator.store.store import Store
 from replicator.store.tables import LimitError
 from tests.unit.replicator.store.commits import BRANCH, TERMINAL_RANK, done, key, part, put
@@ -378,3 +379,20 @@ def test_a_snapshot_begins_with_what_the_receiver_lacks(store: Store, items_max:
     lacking = [(key(number), b"blob-%d" % number) for number in (4, 5, 6)]
     assert found == [*lacking, *((key(number), None) for number in (1, 2, 3))]
     assert [piece.vector for piece in pieces] == [{BRANCH: 6}] + [None] * (len(pieces) - 1)
+
+
+def test_the_log_is_kept_for_a_time(tmp_path: Path) -> None:
+    hours = 0
+    store = Store(settings(tmp_path / "store"), monotonic=lambda: 3_600.0 * hours)
+    for hours in range(48):
+        store.change([put(hours + 1)])
+        kept_from = 1 + next(cut for cut in range(hours + 1) if store.read_log(BRANCH, cut + 1, 1) is not None)
+        assert kept_from == max(1, hours + 1 - 23), "a record written a day ago has left, one of 23 hours has not"
+    assert len(store.items(b"", 100)) == 48
+    store.close()
+
+
+def test_little_is_remembered_of_how_old_the_log_is() -> None:
+    retention = Retention(86_400.0)
+    marks = sum(retention.is_due(now) and not retention.mark(now, {}) for now in range(0, 86_400, 60))
+    assert marks == MARKS_MAX
