@@ -18,7 +18,8 @@ from mtad.telemetry.events import Events
 BATCH_OCTETS_MAX = 1 << 20
 RECONNECT_SECONDS = 0.2
 REPORT_SECONDS = 1.0
-REPORT_OCTETS = 16
+FRAME_OCTETS = 64  # of a batch around one commit, a report beside it included
+_REFUSALS = {refusal.value: refusal for refusal in Refusal}
 READY_SECONDS_MAX = 5.0
 
 
@@ -28,6 +29,7 @@ class RemoteLimits:
 
     message_octets_max: int = 80 << 20  # of one commit, protobuf and all
     connect_seconds_max: float = 2.0  # how long a commit waits for a spool process that is not there
+    answer_seconds_max: float = 60.0  # how long a commit waits for its answer
     calls_max: int = 20_000  # commits without an answer yet
 
 
@@ -73,52 +75,68 @@ class RemoteSpool:
 
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         """Keep the changes, all or none (see `mtad.spool.door.Door`)."""
-        if len(self._calls) >= self._limits.calls_max:
+        if len(self._calls) >= self._limits.calls_max or not await self._connects():
             return Refused(Refusal.FAILED)
-        if not self._is_connected.is_set():
-            try:
-                await asyncio.wait_for(self._is_connected.wait(), self._limits.connect_seconds_max)
-            except TimeoutError:
-                self._events.emit("spool.unreachable", level="error", socket=self._target)
-                return Refused(Refusal.FAILED)
         self._last_call += 1
         call = self._last_call
-        request = queue_pb2.CommitRequest(
-            call=call,
-            puts=[codec.new_message(message) for message in changes.puts],
-            states=[
-                queue_pb2.StateChange(queue_id=queue_id, parts=codec.parts_message(states))
-                for queue_id, states in changes.states.items()
-            ],
-            is_accepting=is_accepting,
-        )
-        octets = sum(len(message.content) for message in changes.puts) + 512
+        request = _request(call, changes, is_accepting=is_accepting)
+        octets = request.ByteSize() + FRAME_OCTETS
+        if octets > self._limits.message_octets_max:  # it would end the stream, and with it what others wait for
+            self._events.emit("spool.too_large", level="error", octets=octets)
+            return Refused(Refusal.FAILED)
         answer: asyncio.Future[Committed | Refused] = asyncio.get_running_loop().create_future()
         self._calls[call] = answer
         self._outgoing.add(queue_pb2.FromWorker(commit=request), octets)
         try:
-            return await answer
+            async with asyncio.timeout(self._limits.answer_seconds_max):
+                return await answer
+        except TimeoutError:
+            self._events.emit("spool.silent", level="error", socket=self._target)
+            return Refused(Refusal.FAILED)
         finally:
             self._calls.pop(call, None)
 
+    async def _connects(self) -> bool:
+        """Wait a moment for the spool process where it is not there; tell whether it is."""
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds_max):
+                while not self._is_connected.is_set():
+                    await self._is_connected.wait()
+        except TimeoutError:
+            self._events.emit("spool.unreachable", level="error", socket=self._target)
+            return False
+        return True
+
     async def _keep_connected(self) -> None:
-        options = channel_options(self._limits.message_octets_max)
         while True:
-            async with grpc.aio.insecure_channel(self._target, options=options) as channel:
-                try:
-                    await self._converse(channel)
-                    why = "ended"
-                except grpc.aio.AioRpcError as error:
-                    why = error.code().name
-                except TimeoutError:
-                    why = "no answer"
-                self._events.emit("spool.link_down", level="warning", why=why)
+            why = await self._until_down()
             self._is_connected.clear()
             self._refuse_all()
+            self._events.emit("spool.link_down", level="warning", why=why)
             await asyncio.sleep(RECONNECT_SECONDS)
 
+    async def _until_down(self) -> str:
+        """Hold one stream for as long as it lasts; return why it ended."""
+        options = channel_options(self._limits.message_octets_max)
+        try:
+            async with grpc.aio.insecure_channel(self._target, options=options) as channel:
+                await self._converse(channel)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        except TimeoutError:
+            return "no answer"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return "cancelled"  # gRPC says so of a stream that it gave up itself
+        except Exception as error:  # noqa: BLE001 (the boundary of a stream: without a next one nothing is kept again)
+            return f"{type(error).__name__}: {error}"
+        return "ended"
+
     async def _converse(self, channel: grpc.aio.Channel) -> None:
-        await asyncio.wait_for(channel.channel_ready(), READY_SECONDS_MAX)
+        async with asyncio.timeout(READY_SECONDS_MAX):
+            await channel.channel_ready()
         self._outgoing = _Outgoing()
         stream = queue_pb2_grpc.SpoolStub(channel).Work(self._outgoing.batches())
         self._is_connected.set()
@@ -126,8 +144,7 @@ class RemoteSpool:
             for answer in answers.answers:
                 waiting = self._calls.get(answer.call)
                 if waiting is not None and not waiting.done():
-                    kept = answer.copies > 0 or not answer.refusal
-                    waiting.set_result(Committed(answer.copies) if kept else Refused(Refusal(answer.refusal)))
+                    waiting.set_result(_read_answer(answer))
 
     def _refuse_all(self) -> None:
         """The stream is gone: nobody knows what was kept, so nobody hears 250."""
@@ -138,41 +155,65 @@ class RemoteSpool:
 
     async def _report(self) -> None:
         while True:
-            if self._is_connected.is_set():
-                counts = self._counts()
-                report = queue_pb2.WorkerReport(sessions=counts.sessions, delivered_through=counts.delivered_through)
-                self._outgoing.add(queue_pb2.FromWorker(report=report), REPORT_OCTETS)
+            counts = self._counts()
+            self._outgoing.report = queue_pb2.WorkerReport(
+                sessions=counts.sessions, delivered_through=counts.delivered_through
+            )
+            self._outgoing.is_wanted.set()
             await asyncio.sleep(REPORT_SECONDS)
+
+
+def _request(call: int, changes: Changes, *, is_accepting: bool) -> queue_pb2.CommitRequest:
+    return queue_pb2.CommitRequest(
+        call=call,
+        puts=[codec.new_message(message) for message in changes.puts],
+        states=[
+            queue_pb2.StateChange(queue_id=queue_id, parts=codec.parts_message(states))
+            for queue_id, states in changes.states.items()
+        ],
+        is_accepting=is_accepting,
+    )
+
+
+def _read_answer(answer: queue_pb2.Answer) -> Committed | Refused:
+    """Return what an answer says; a refusal in a word that we do not know is one all the same."""
+    if not answer.refusal:
+        return Committed(answer.copies)
+    return Refused(_REFUSALS.get(answer.refusal, Refusal.FAILED))
 
 
 class _Outgoing:
     """What one stream has yet to send. A new stream has a new one: gRPC may read on from an ended stream's."""
 
     def __init__(self) -> None:
+        self.report: queue_pb2.WorkerReport | None = None  # the last one counts alone
+        self.is_wanted = asyncio.Event()
         self._waiting: deque[tuple[queue_pb2.FromWorker, int]] = deque()
-        self._is_wanted = asyncio.Event()
         self._is_ended = False
 
     def add(self, message: queue_pb2.FromWorker, octets: int) -> None:
         self._waiting.append((message, octets))
-        self._is_wanted.set()
+        self.is_wanted.set()
 
     def end(self) -> None:
         self._is_ended = True
         self._waiting.clear()
-        self._is_wanted.set()
+        self.is_wanted.set()
 
     async def batches(self) -> AsyncIterator[queue_pb2.FromWorkerBatch]:
         """Yield what waits, together, up to BATCH_OCTETS_MAX at a time."""
         while not self._is_ended:
-            await self._is_wanted.wait()
+            await self.is_wanted.wait()
             items: list[queue_pb2.FromWorker] = []
             octets = 0
-            while self._waiting and (not items or octets + self._waiting[0][1] <= BATCH_OCTETS_MAX):
+            if self.report is not None:
+                items.append(queue_pb2.FromWorker(report=self.report))
+                self.report = None
+            while self._waiting and (not octets or octets + self._waiting[0][1] <= BATCH_OCTETS_MAX):
                 message, size = self._waiting.popleft()
                 items.append(message)
                 octets += size
             if not self._waiting:
-                self._is_wanted.clear()
+                self.is_wanted.clear()
             if items:
                 yield queue_pb2.FromWorkerBatch(items=items)

@@ -49,16 +49,19 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
                 yield answers
         finally:
             reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
             del self._workers[worker]
 
     async def _read(self, worker: int, stream: _Stream, requests: AsyncIterator[queue_pb2.FromWorkerBatch]) -> None:
-        async for batch in requests:
-            for item in batch.items:
-                if item.HasField("report"):
-                    self._workers[worker] = WorkerCounts(item.report.sessions, item.report.delivered_through)
-                else:
-                    await stream.take(item.commit)
-        stream.end()
+        try:
+            async for batch in requests:
+                for item in batch.items:
+                    if item.HasField("report"):
+                        self._workers[worker] = WorkerCounts(item.report.sessions, item.report.delivered_through)
+                    else:
+                        await stream.take(item.commit)
+        finally:
+            stream.end()  # in whatever way it ended: a worker that is not read any more must hear of it
 
 
 class _Stream:
