@@ -290,7 +290,7 @@ def changed(program: Program, words: list[str]) -> Program | str:
         case ["delay", seconds] if re.fullmatch(r"\d{1,4}(\.\d{1,3})?", seconds):
             return replace(program, delay_seconds=float(seconds))
     return "commands: dot CODE [RECIPIENT], rcpt CODE [RECIPIENT], mail CODE, greeting CODE, " + (
-        "after-dot reply|hang|close, delay SECONDS, reset, counts"
+        "after-dot reply|hang|close, delay SECONDS, reset, counts, drop"
     )
 
 

@@ -5,6 +5,7 @@ Everything lies in one folder that is removed at the end. Nothing here starts a 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,32 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeShape:
+    """In what a laboratory's nodes differ from the usual ones.
+
+    settings   further tables of mtad.toml
+    wrapper    a command that runs the node's command; `{folder}` in it becomes the node's folder
+    """
+
+    workers: int = 0
+    settings: str = ""
+    wrapper: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFiles:
     """One node's place in the laboratory."""
 
     name: str
     folder: Path
     smtp_port: int
+    wrapper: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What runs it."""
+        wrapper = tuple(word.replace("{folder}", str(self.folder)) for word in self.wrapper)
+        return (*wrapper, sys.executable, "-m", "mtad.main", "run", "--config", str(self.config))
 
     @property
     def config(self) -> Path:
@@ -83,6 +104,9 @@ class NodeFiles:
     def log(self) -> Path:
         """What it writes while it runs."""
         return self.folder / "log"
+
+
+USUAL_SHAPE = NodeShape()
 
 
 def make_keys(folder: Path) -> str:
@@ -115,7 +139,9 @@ def zones(dkim_text: str) -> list[Zone]:
     return [zone_from_text(f"{origin}.", _SOA + text) for origin, text in texts.items()]
 
 
-def lay_nodes(folder: Path, ports: Ports, policy: str = DEFAULT_POLICY) -> tuple[NodeFiles, NodeFiles]:
+def lay_nodes(
+    folder: Path, ports: Ports, policy: str = DEFAULT_POLICY, shape: NodeShape = USUAL_SHAPE
+) -> tuple[NodeFiles, NodeFiles]:
     """Write both nodes' configuration; `make_keys(folder / "keys")` comes before. Errors: OSError.
 
     policy   Sieve; LMTP_PORT and SMTP_PORT in it become the sinks' ports
@@ -125,17 +151,18 @@ def lay_nodes(folder: Path, ports: Ports, policy: str = DEFAULT_POLICY) -> tuple
     laid = []
     for index, peer in ((0, 1), (1, 0)):
         name = f"mx{index + 1}"
-        node = NodeFiles(name, folder / name, ports.smtp[index])
+        node = NodeFiles(name, folder / name, ports.smtp[index], shape.wrapper)
         make_private_folder(node.folder / "queue")
         make_private_folder(node.admin_socket.parent)
         write_private(node.folder / "policy.sieve", text.encode())
-        write_private(node.config, _toml(index, peer, ports, keys).encode())
+        write_private(node.config, _toml((index, peer), ports, keys, shape).encode())
         laid.append(node)
     return laid[0], laid[1]
 
 
-def _toml(index: int, peer: int, ports: Ports, keys: Path) -> str:
-    """Return one node's mtad.toml; paths are relative to it where they are its own."""
+def _toml(nodes: tuple[int, int], ports: Ports, keys: Path, shape: NodeShape) -> str:
+    """Return the mtad.toml of the first of two nodes; paths are relative to it where they are its own."""
+    index, peer = nodes
     name = f"mx{index + 1}"
     return f"""\
 [node]
@@ -145,7 +172,7 @@ hostname = "{name}.{PAIR_DOMAIN}"
 domains = ["{PAIR_DOMAIN}", "{LOCAL_DOMAIN}"]
 data_dir = "queue"
 run_dir = "run"
-workers = 0
+workers = {shape.workers}
 
 [smtp]
 listen = ["{HOST}:{ports.smtp[index]}"]
@@ -173,4 +200,4 @@ ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
 peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.peer[index]}" }}
-"""
+{shape.settings}"""

@@ -25,6 +25,7 @@ class LoadPlan:
 
     targets       tried in turn; sessions begin at different ones
     run           begins every X-Lab-Id, so that two runs do not meet in one record
+    reverse_path  `{id}` in it becomes the message's X-Lab-Id
     recipients    used in turn, one a message
     """
 
@@ -38,6 +39,7 @@ class LoadPlan:
     attempts_max: int = 100
     pause_seconds: float = 0.1  # before a message is tried again
     rate_max: float = 0.0  # messages a second over all sessions; 0: as fast as they are answered
+    reply_seconds_max: float = REPLY_SECONDS_MAX  # patience for a reply; then the next target
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,17 @@ class Accepted:
     def is_on_two_disks(self) -> bool:
         """Whether the reply promised the second copy."""
         return "(2 copies)" in self.reply
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One try that did not end with 250."""
+
+    lab_id: str
+    target: Target
+    why: str
+    is_in_doubt: bool  # the final dot was sent, and no reply came: the message may have been taken
+    at_ms: int  # UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +114,20 @@ class _Refused(Exception):  # noqa: N818
 class _Session:
     """One connection to one target."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply_seconds_max: float) -> None:
         self._reader = reader
         self._writer = writer
+        self._reply_seconds_max = reply_seconds_max
 
     @classmethod
-    async def open(cls, target: Target) -> _Session:
+    async def open(cls, target: Target, reply_seconds_max: float) -> _Session:
         """Connect and say EHLO. Errors: _Broken."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 reader, writer = await asyncio.open_connection(*target)
         except (OSError, TimeoutError) as error:
             raise _Broken(f"no connection: {type(error).__name__}") from error
-        session = cls(reader, writer)
+        session = cls(reader, writer, reply_seconds_max)
         try:
             for octets in (b"", b"EHLO load.lab.test\r\n"):
                 writer.write(octets)
@@ -169,7 +183,7 @@ class _Session:
         """Read one reply. Errors: _Broken, also for 421."""
         lines: list[str] = []
         try:
-            async with asyncio.timeout(REPLY_SECONDS_MAX):
+            async with asyncio.timeout(self._reply_seconds_max):
                 while len(lines) < REPLY_LINES_MAX:
                     line = (await self._reader.readuntil(b"\n")).decode("utf-8", "replace").rstrip("\r\n")
                     lines.append(line[4:])
@@ -194,8 +208,12 @@ def content_of(lab_id: str, reverse_path: str, recipient: str, size_octets: int)
     return header + line * max(1, (size_octets - len(header)) // len(line))
 
 
-async def run_load(plan: LoadPlan, accepted: Callable[[Accepted], None] = lambda _: None) -> LoadResult:
-    """Send the plan's messages; `accepted` is told of each 250 as soon as it is read."""
+async def run_load(
+    plan: LoadPlan,
+    accepted: Callable[[Accepted], None] = lambda _: None,
+    failed: Callable[[Failed], None] = lambda _: None,
+) -> LoadResult:
+    """Send the plan's messages; `accepted` is told of each 250 as soon as it is read, `failed` of each other end."""
     result = LoadResult()
     numbers = iter(range(plan.messages_count))
     started = time.monotonic()
@@ -204,7 +222,7 @@ async def run_load(plan: LoadPlan, accepted: Callable[[Accepted], None] = lambda
         result.accepted.append(answer)
         accepted(answer)
 
-    sessions = [_Sender(plan, i, numbers, keep, result, started) for i in range(plan.sessions_count)]
+    sessions = [_Sender(plan, i, numbers, (keep, failed), result, started) for i in range(plan.sessions_count)]
     async with asyncio.TaskGroup() as group:
         for sender in sessions:
             group.create_task(sender.run())
@@ -220,14 +238,14 @@ class _Sender:
         plan: LoadPlan,
         first_target: int,
         numbers: Iterator[int],
-        keep: Callable[[Accepted], None],
+        tell: tuple[Callable[[Accepted], None], Callable[[Failed], None]],
         result: LoadResult,
         started: float,
     ) -> None:
         self._plan = plan
         self._turn = first_target
         self._numbers = numbers
-        self._keep = keep
+        self._keep, self._failed = tell
         self._result = result
         self._started = started
         self._session: _Session | None = None
@@ -245,25 +263,28 @@ class _Sender:
         plan = self._plan
         lab_id = f"{plan.run}-{number:06}"
         recipient = plan.recipients[number % len(plan.recipients)]
-        content = content_of(lab_id, plan.reverse_path, recipient, plan.size_octets)
+        reverse_path = plan.reverse_path.replace("{id}", lab_id)
+        content = content_of(lab_id, reverse_path, recipient, plan.size_octets)
         why = ""
         for attempt in range(1, plan.attempts_max + 1):
             target = plan.targets[self._turn % len(plan.targets)]
             begun = time.monotonic()
+            is_in_doubt = False
             try:
                 if self._session is None:
-                    self._session = await _Session.open(target)
-                reply = await self._session.send(plan.reverse_path, recipient, content)
+                    self._session = await _Session.open(target, plan.reply_seconds_max)
+                reply = await self._session.send(reverse_path, recipient, content)
             except _Refused as refusal:
                 why = str(refusal)
             except _Broken as broken:
-                why = str(broken)
-                self._result.lost_replies_count += broken.is_in_doubt
+                why, is_in_doubt = str(broken), broken.is_in_doubt
+                self._result.lost_replies_count += is_in_doubt
                 self._leave()
             else:
                 seconds = time.monotonic() - begun
                 self._keep(Accepted(lab_id, recipient, target, reply, int(time.time() * 1000), seconds, attempt))
                 return
+            self._failed(Failed(lab_id, target, why, is_in_doubt, int(time.time() * 1000)))
             await asyncio.sleep(plan.pause_seconds)
         self._result.abandoned.append(Abandoned(lab_id, why))
 

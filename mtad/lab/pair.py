@@ -17,7 +17,17 @@ import grpc.aio
 
 from mtad.lab.child import Child
 from mtad.lab.dns import DnsServer, serve_zones
-from mtad.lab.layout import DEFAULT_POLICY, HOST, NodeFiles, Ports, lay_nodes, make_keys, zones
+from mtad.lab.layout import (
+    DEFAULT_POLICY,
+    HOST,
+    USUAL_SHAPE,
+    NodeFiles,
+    NodeShape,
+    Ports,
+    lay_nodes,
+    make_keys,
+    zones,
+)
 from mtad.lab.sink import Delivery, read_record, tell
 from mtad.lab.wire import Wire
 from mtad.pb import admin_pb2, admin_pb2_grpc
@@ -92,8 +102,7 @@ class RunningNode:
 
 
 async def _start_child(files: NodeFiles) -> Child:
-    command = [sys.executable, "-m", "mtad.main", "run", "--config", str(files.config)]
-    return await Child.start(files.name, command, files.log)
+    return await Child.start(files.name, files.command, files.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,12 @@ class Laboratory:
 
 @asynccontextmanager
 async def running_laboratory(
-    folder: Path, *, smtp_ports: tuple[int, int] = (0, 0), policy: str = DEFAULT_POLICY, is_wired: bool = False
+    folder: Path,
+    *,
+    smtp_ports: tuple[int, int] = (0, 0),
+    policy: str = DEFAULT_POLICY,
+    shape: NodeShape = USUAL_SHAPE,
+    is_wired: bool = False,
 ) -> AsyncIterator[Laboratory]:
     """Run a laboratory in an existing empty folder; all of it is stopped at the end, the folder stays.
 
@@ -201,7 +215,7 @@ async def running_laboratory(
         wires = tuple([await _laid_wire(stack, link) for link in (link2, link1)]) if is_wired else ()
         peer = (wires[0].port, wires[1].port) if wires else (link2, link1)
         ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, (smtp1, smtp2), (link1, link2), peer)
-        first, second = lay_nodes(folder, ports, policy)
+        first, second = lay_nodes(folder, ports, policy, shape)
         nodes = (await _started_node(stack, first), await _started_node(stack, second))
         yield Laboratory(dns, (smtp_sink, lmtp_sink), nodes, wires)
 

@@ -106,8 +106,7 @@ class Sink:
 
     async def close(self) -> None:
         """Stop listening and end all sessions."""
-        for session in list(self._sessions):
-            session.end()
+        self.drop()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -126,6 +125,11 @@ class Sink:
     def closed(self, session: _Session) -> None:
         """Count a session out."""
         self._sessions.discard(session)
+
+    def drop(self) -> None:
+        """Break off all sessions, those that hang too."""
+        for session in list(self._sessions):
+            session.end()
 
     def take(self, taken: Taken) -> None:
         """Keep one message."""
@@ -222,6 +226,9 @@ async def serve_control(sink: Sink, address: str = "127.0.0.1", port: int = 0) -
 def _obey(sink: Sink, words: list[str]) -> str:
     if words == ["counts"]:
         return json.dumps(asdict(sink.counts))
+    if words == ["drop"]:
+        sink.drop()
+        return "ok"
     program = changed(sink.program, words)
     if isinstance(program, str):
         return program

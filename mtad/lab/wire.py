@@ -1,4 +1,4 @@
-"""A cable between the two nodes that can be pulled: a TCP forwarder that swallows octets while it is out.
+"""A cable between the two nodes with which everything can go wrong: a TCP forwarder that can be pulled, slowed, torn.
 
 A process that is killed leaves what it has sent in the kernel, and it still arrives; a machine that loses its power
 does not. Pull the cable, then kill: that is the loss of a machine.
@@ -8,31 +8,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 
 READ_OCTETS_MAX = 65536
 CONNECTIONS_MAX = 64
 
 
+@dataclass(slots=True)
+class Way:
+    """One direction of a wire, and how it is now."""
+
+    is_in: asyncio.Event = field(default_factory=asyncio.Event)
+    delay_seconds: float = 0.0  # before whatever was read is passed on
+    octets_per_second: float = 0.0  # 0: as fast as it comes
+
+    async def hold(self, octets_count: int) -> None:
+        """Wait as long as these octets take."""
+        seconds = self.delay_seconds + (octets_count / self.octets_per_second if self.octets_per_second else 0.0)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The two ends of one connection."""
+
+    here: asyncio.StreamWriter
+    there: asyncio.StreamWriter
+
+
 class Wire:
     """Forwards connections on one port to another, both of loopback."""
 
-    def __init__(
-        self, server: asyncio.Server, port: int, ends: set[asyncio.StreamWriter], is_in: asyncio.Event
-    ) -> None:
+    def __init__(self, server: asyncio.Server, port: int, connections: set[_Ends], there: Way, back: Way) -> None:
         self.port = port
         self._server = server
-        self._ends = ends
-        self._is_in = is_in
+        self._connections = connections
+        self._there = there
+        self._back = back
 
     @classmethod
     async def lay(cls, address: str, target_port: int, port: int = 0) -> Wire:
         """Start to forward; 0 takes a free port."""
-        ends: set[asyncio.StreamWriter] = set()
-        is_in = asyncio.Event()
-        is_in.set()
+        connections: set[_Ends] = set()
+        there, back = Way(), Way()
+        for way in (there, back):
+            way.is_in.set()
 
         async def on_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if not is_in.is_set() or len(ends) >= 2 * CONNECTIONS_MAX:
+            if not (there.is_in.is_set() and back.is_in.is_set()) or len(connections) >= CONNECTIONS_MAX:
                 writer.close()
                 return
             try:
@@ -40,29 +64,48 @@ class Wire:
             except OSError:
                 writer.close()
                 return
-            both = (writer, there_writer)
-            ends.update(both)
+            ends = _Ends(writer, there_writer)
+            connections.add(ends)
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_forward(reader, there_writer, is_in))
-                    group.create_task(_forward(there_reader, writer, is_in))
+                    group.create_task(_forward(reader, there_writer, there))
+                    group.create_task(_forward(there_reader, writer, back))
             finally:
-                ends.difference_update(both)
-                for end in both:
-                    end.close()
+                connections.discard(ends)
+                writer.close()
+                there_writer.close()
 
         server = await asyncio.start_server(on_stream, address, port)
-        return cls(server, int(server.sockets[0].getsockname()[1]), ends, is_in)
+        return cls(server, int(server.sockets[0].getsockname()[1]), connections, there, back)
 
-    def pull(self) -> None:
-        """Swallow everything from now on; connections stay open, as when a cable is out."""
-        self._is_in.clear()
+    def pull(self, *, is_there: bool = True, is_back: bool = True) -> None:
+        """Swallow everything from now on; connections stay open, as when a cable is out.
+
+        is_there, is_back   one way alone: from who connects to who listens, or back
+        """
+        if is_there:
+            self._there.is_in.clear()
+        if is_back:
+            self._back.is_in.clear()
+
+    def slow(self, delay_seconds: float, octets_per_second: float = 0.0) -> None:
+        """Pass everything on late, and no faster than this (0: no limit); (0.0) is as it was."""
+        for way in (self._there, self._back):
+            way.delay_seconds, way.octets_per_second = delay_seconds, octets_per_second
+
+    def tear(self) -> None:
+        """Pull, and break off the ends of those who connected: the other ends hear nothing of it."""
+        self.pull()
+        for ends in self._connections:
+            ends.here.transport.abort()
 
     def plug(self) -> None:
         """Forward again; connections that have lost octets are broken off."""
-        for end in self._ends:
-            end.transport.abort()
-        self._is_in.set()
+        for ends in self._connections:
+            ends.here.transport.abort()
+            ends.there.transport.abort()
+        for way in (self._there, self._back):
+            way.is_in.set()
 
     async def close(self) -> None:
         """Stop, and end all connections."""
@@ -71,12 +114,13 @@ class Wire:
         await self._server.wait_closed()
 
 
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_in: asyncio.Event) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
     """Copy one direction until its end; while the cable is out, its end does not arrive either."""
     with contextlib.suppress(ConnectionError):
         while octets := await reader.read(READ_OCTETS_MAX):
-            if is_in.is_set():
+            await way.hold(len(octets))
+            if way.is_in.is_set():
                 writer.write(octets)
                 await writer.drain()
-        await is_in.wait()
+        await way.is_in.wait()
         writer.close()

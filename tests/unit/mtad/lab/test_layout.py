@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from mtad.config.read import read
 from mtad.config.settings import Settings
 from mtad.lab.dns import respond
-from mtad.lab.layout import Ports, lay_nodes, make_keys, zones
+from mtad.lab.layout import NodeShape, Ports, lay_nodes, make_keys, zones
 
 PORTS = Ports(dns=5301, smtp_sink=2599, lmtp_sink=2424, smtp=(2525, 2526), replication=(7251, 7252), peer=(7252, 7251))
 
@@ -45,6 +45,17 @@ def test_both_nodes_are_configured_as_each_others_peer(laid: tuple[Path, str]) -
     assert ":port 2424" in policy
     assert ":port 2599" in policy
     assert "_PORT" not in policy
+
+
+def test_nodes_can_be_shaped(laid: tuple[Path, str], tmp_path: Path) -> None:
+    (tmp_path / "keys").symlink_to(laid[0] / "keys")
+    shape = NodeShape(workers=2, settings="[delivery]\ndeadline_seconds = 3\n", wrapper=("env", "A={folder}/a"))
+    first, _ = lay_nodes(tmp_path, PORTS, shape=shape)
+    settings = read(first.config)
+    assert isinstance(settings, Settings)
+    assert (settings.node.workers, settings.delivery.deadline_seconds) == (2, 3.0)
+    assert first.command[:2] == ("env", f"A={tmp_path}/mx1/a")
+    assert first.command[-1] == str(first.config)
 
 
 def test_the_published_key_is_the_one_that_signs(laid: tuple[Path, str]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from mtad.lab.conversation import AfterDot, Program, Taken, lab_id_of
-from mtad.lab.load import Accepted, LoadPlan, Target, content_of, run_load
+from mtad.lab.load import Accepted, Failed, LoadPlan, Target, content_of, run_load
 from mtad.lab.sink import Sink
 
 
@@ -18,11 +19,13 @@ class Host:
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.reverse_paths: list[str] = []
         self.sink = Sink(self._keep)
         self.target: Target = ("127.0.0.1", 0)
 
     def _keep(self, taken: Taken) -> None:
         self.taken.append(taken.lab_id)
+        self.reverse_paths.append(taken.reverse_path)
 
 
 @pytest.fixture
@@ -74,6 +77,31 @@ async def test_a_reply_that_never_comes_is_no_acceptance(hosts: tuple[Host, Host
     assert {answer.target for answer in result.accepted} == {hosts[1].target}
     assert sorted(hosts[1].taken) == [f"r-{i:06}" for i in range(4)]
     assert result.lost_replies_count == len(hosts[0].taken) > 0
+
+
+async def test_each_try_that_fails_is_told_and_in_doubt_after_the_dot_alone(hosts: tuple[Host, Host]) -> None:
+    hosts[0].sink.program = Program(after_dot=AfterDot.CLOSE)
+    hosts[1].sink.program = Program(rcpt={"b@y.test": 451})
+    failed: list[Failed] = []
+    await run_load(plan(*hosts, messages=2, sessions=1, attempts=3), failed=failed.append)
+    assert [(each.lab_id, each.target, each.is_in_doubt) for each in failed] == [
+        ("r-000000", hosts[0].target, True),
+        *[("r-000001", hosts[1].target, False)] * 3,
+    ]
+
+
+async def test_patience_for_a_reply_has_an_end(hosts: tuple[Host, Host]) -> None:
+    hosts[0].sink.program = Program(after_dot=AfterDot.HANG)
+    one = replace(plan(*hosts, messages=1, sessions=1), reply_seconds_max=0.05)
+    result = await run_load(one)
+    assert [answer.target for answer in result.accepted] == [hosts[1].target]
+    assert result.lost_replies_count == 1
+
+
+async def test_the_reverse_path_can_carry_the_id(hosts: tuple[Host, Host]) -> None:
+    one = replace(plan(*hosts, messages=1, sessions=1), reverse_path="you+{id}@x.test")
+    await run_load(one)
+    assert hosts[0].reverse_paths == ["you+r-000000@x.test"]
 
 
 @pytest.mark.parametrize(

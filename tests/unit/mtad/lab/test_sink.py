@@ -105,6 +105,22 @@ async def test_the_control_port_changes_the_answers(bench: Bench) -> None:
     await control.wait_closed()
 
 
+async def test_sessions_that_hang_are_broken_off_when_told(bench: Bench) -> None:
+    control = await serve_control(bench.sink)
+    port = int(control.sockets[0].getsockname()[1])
+    assert await tell("127.0.0.1", port, "after-dot hang") == "ok"
+    hanging = asyncio.create_task(bench.dialog(ENVELOPE, MESSAGE, b".\r\n"))
+    while not bench.sink.counts.sessions:
+        await asyncio.sleep(0.01)
+    done, _ = await asyncio.wait([hanging], timeout=0.1)
+    assert not done
+    assert await tell("127.0.0.1", port, "drop") == "ok"
+    assert b"354" in await asyncio.wait_for(hanging, 5)
+    assert bench.taken == []
+    control.close()
+    await control.wait_closed()
+
+
 def test_the_record_is_one_line_a_recipient(tmp_path: Path) -> None:
     record = Record(tmp_path / "record", tmp_path)
     record.keep(Taken("n\t1", "a@x.test", ("b@y.test", "c@y.test"), MESSAGE))

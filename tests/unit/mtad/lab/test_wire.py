@@ -15,6 +15,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.received = b""
+        self.ends_count = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -24,6 +25,7 @@ class Echo:
         except ConnectionError:
             return
         finally:
+            self.ends_count += 1
             writer.close()
 
 
@@ -74,6 +76,60 @@ def raise_at_end(octets: bytes) -> None:
     """A broken connection ends by a reset or by its end: both will do."""
     if not octets:
         raise ConnectionResetError
+
+
+async def test_one_way_alone_can_be_out(echo: tuple[Echo, Wire]) -> None:
+    server, wire = echo
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    wire.pull(is_there=False)
+    writer.write(b"heard")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    assert server.received == b"heard"
+    wire.plug()
+    reader, other = await asyncio.open_connection("127.0.0.1", wire.port)
+    wire.pull(is_back=False)
+    other.write(b"not heard")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    assert server.received == b"heard"
+    for each in (writer, other):
+        each.close()
+
+
+async def test_a_torn_wire_ends_for_one_side_alone(echo: tuple[Echo, Wire]) -> None:
+    server, wire = echo
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"x")
+    await asyncio.wait_for(reader.readexactly(1), 5)
+    wire.tear()
+    with pytest.raises(ConnectionError):
+        raise_at_end(await asyncio.wait_for(reader.read(1), 5))
+    await asyncio.sleep(0.05)
+    assert server.ends_count == 0
+    wire.plug()
+    async with asyncio.timeout(5):
+        while not server.ends_count:
+            await asyncio.sleep(0.01)
+    writer.close()
+
+
+@pytest.mark.parametrize(("delay_seconds", "octets_per_second"), [(0.1, 0.0), (0.0, 50.0)])
+async def test_a_slow_wire_is_late_and_loses_nothing(
+    echo: tuple[Echo, Wire], delay_seconds: float, octets_per_second: float
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", echo[1].port)
+    began = asyncio.get_running_loop().time()
+    echo[1].slow(delay_seconds, octets_per_second)
+    writer.write(b"hello")
+    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
+    assert asyncio.get_running_loop().time() - began >= 0.2
+    echo[1].slow(0.0)
+    began = asyncio.get_running_loop().time()
+    writer.write(b"hello")
+    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
+    assert asyncio.get_running_loop().time() - began < 0.2
+    writer.close()
 
 
 async def test_nothing_behind_the_wire_ends_the_connection() -> None:
