@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--mutant", default="", choices=["", *mutants.BY_NAME], help="with this bug planted")
     parser.add_argument("--trace", action="store_true", help="print what happened")
+    parser.add_argument("--sweep", action="store_true", help="a crash before each effect of each of the seeds")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--failures", type=int, default=1, help="go on until there are so many, in each process")
     asked = parser.parse_args()
@@ -39,16 +40,22 @@ def _one(seed: int, mutant: str, *, is_traced: bool) -> int:
 
 def _chunk(mutant: str, first: int, count: int, failures_max: int) -> campaign.Campaign:
     with mutants.planted(mutant):
+        if not count:
+            return campaign.sweep(first)
         return campaign.run(range(first, first + count), mutants.plan_of(mutant), failures_max)
 
 
 def _many(asked: argparse.Namespace) -> int:
     started = time.monotonic()
     total = campaign.Campaign()
-    ranges = [
-        (first, min(CHUNK, asked.first + asked.seeds - first))
-        for first in range(asked.first, asked.first + asked.seeds, CHUNK)
-    ]
+    ranges = (
+        [(seed, 0) for seed in range(asked.first, asked.first + asked.seeds)]
+        if asked.sweep
+        else [
+            (first, min(CHUNK, asked.first + asked.seeds - first))
+            for first in range(asked.first, asked.first + asked.seeds, CHUNK)
+        ]
+    )
     with ProcessPoolExecutor(asked.processes) as pool:
         jobs = [pool.submit(_chunk, asked.mutant, first, count, asked.failures) for first, count in ranges]
         for job in jobs:

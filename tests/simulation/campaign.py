@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
-from replicator.core.events import Commit
+from replicator.core.events import Commit, Effect
 from tests.simulation.clock import Violation
 from tests.simulation.world import Plan, World
 
@@ -19,6 +20,9 @@ SPLITS = Plan(
 )
 CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()
+SWEPT = Plan(faults_max=0, letters=(4, 5), trouble_seconds=3)
+
+EFFECTS = get_args(Effect)
 
 # what a campaign must have seen, or it has gone soft
 SOMETIMES = (
@@ -100,6 +104,22 @@ def run(seeds: Iterator[int] | range, plan: Plan | None = None, failures_max: in
             campaign.failures.append(failure)
             if len(campaign.failures) >= failures_max:
                 break
+    return campaign
+
+
+def sweep(seed: int, plan: Plan = SWEPT) -> Campaign:
+    """Play a history without faults, and then again with each node dying before each of its effects in turn."""
+    base, failure = play(seed, plan)
+    campaign = Campaign(1, Counter(base.clock.counts), [failure] if failure else [])
+    for machine in base.machines:
+        effects = sum(1 for entry in base.clock.log if entry[1] == machine.node and type(entry[2]) in EFFECTS)
+        for number in range(effects):
+            world, failure = play(seed, replace(plan, crash_at=(machine.node, number)))
+            campaign.histories += 1
+            campaign.counts.update(world.clock.counts)
+            if failure is not None:
+                text = f"node {machine.node} dies before its effect {number}: {failure.text}"
+                campaign.failures.append(Failure(seed, failure.name, text))
     return campaign
 
 

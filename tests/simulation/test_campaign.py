@@ -49,6 +49,15 @@ def test_planned_switchovers_make_no_duplicates() -> None:
     assert total.counts["switchover done"] > 10
 
 
+def test_a_crash_before_any_effect_loses_nothing() -> None:
+    crashes = 0
+    for seed in range(1, 6):
+        swept = campaign.sweep(seed)
+        assert swept.failures == []
+        crashes += swept.counts["crash between effects"]
+    assert crashes > 400
+
+
 def _digests(hash_seed: str) -> str:
     program = (
         "from tests.simulation import campaign\n"

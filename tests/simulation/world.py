@@ -27,6 +27,7 @@ class Plan:
     letters: tuple[int, int] = (4, 14)
     log_records_max: tuple[int, ...] = (1 << 30, 1 << 30, 12, 4)  # one of these, for both stores
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
+    crash_at: tuple[int, int] | None = None  # a node dies before its effect of that number
 
 
 @dataclass
@@ -111,6 +112,9 @@ class World:
         trouble = self.plan.trouble_seconds * SECOND
         for machine in self.machines:
             machine.start()
+        if self.plan.crash_at is not None:
+            node, effects = self.plan.crash_at
+            self.machines[node].crash_soon(effects)
         self.network.start()
         clock.after(500 * MS, self._check_honesty)
         self.clients.plan(clock.chance.randint(*self.plan.letters), trouble)
