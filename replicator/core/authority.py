@@ -55,6 +55,7 @@ TRANSITIONS: dict[tuple[Role, Cue], Move] = {
     (Role.PROMOTING, Cue.CONFIRMED): Move(Role.ACTIVE, "the epoch is durable and uncontested"),
     (Role.PROMOTING, Cue.CONTESTED): Move(Role.PASSIVE, "an active member was heard after all"),
     (Role.PROMOTING, Cue.PAUSED): Move(Role.PASSIVE, "this process stood still"),
+    (Role.PROMOTING, Cue.HANDOVER): Move(Role.PROMOTING, "the owner hands over to a member that is promoting"),
     (Role.PROMOTING, Cue.OUTRANKED): Move(Role.PASSIVE, "an active member has a higher epoch"),
     (Role.ACTIVE, Cue.OUTRANKED): Move(Role.REJOINING, "an active member has a higher epoch"),
     (Role.DRAINING, Cue.OUTRANKED): Move(Role.REJOINING, "an active member has a higher epoch"),

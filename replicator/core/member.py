@@ -356,9 +356,12 @@ class Member:
             self._refuse(fault, now, out)
 
     def _take_handover(self, message: Handover, now: int, out: list[Effect]) -> None:
-        """Promote at once: the owner is drained, and has stepped down before it said so."""
+        """Promote at once: the owner is drained, and has stepped down before it said so.
+
+        A member that is promoting names its own claim as the highest that it knows of; the owner need not have heard.
+        """
         self._peer.role = Role.PASSIVE
-        if message.authority >= self._ownership.seen:
+        if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
             self._ownership.promote(Cue.HANDOVER, out)
 
     # --- what the disk answers, what the operator wants ------------------------------------------------------

@@ -16,7 +16,7 @@ def test_the_table_has_no_way_to_act_but_through_a_durable_epoch() -> None:
     for (was, cue), move in TRANSITIONS.items():
         if move.role is Role.ACTIVE:
             assert (was, cue) in ((Role.PROMOTING, Cue.CONFIRMED), (Role.DRAINING, Cue.GIVEN_UP))
-        assert was is not move.role
+        assert was is not move.role or cue is Cue.HANDOVER  # which makes a promotion under way begin anew
         assert move.why
 
 

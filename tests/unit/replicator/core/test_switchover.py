@@ -1,5 +1,7 @@
 """The operator's commands."""
 
+import pytest
+
 from replicator.core.events import Ack, Authority, Beat, Drained, Handover, Received, Told
 from replicator.core.values import Role
 from tests.fakes.pair import Pair, Side, joined, put
@@ -112,6 +114,25 @@ def test_a_lost_handover_leaves_nobody_for_no_longer_than_t_p() -> None:
     pair.run(4000)
     assert Role.ACTIVE in roles(pair)
     assert told(pair.a, token) is not None
+
+
+@pytest.mark.parametrize("epoch", [1, 9])
+def test_a_handover_reaches_a_taker_that_is_promoting(epoch: int) -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.run(300)
+    pair.is_wire_cut = True
+    pair.run(3600)  # silence makes it promote
+    assert roles(pair) == (Role.ACTIVE, Role.PROMOTING)
+    pair.link()
+    heard = Received(pair.session, Beat({}, Authority(epoch, 0), Role.DRAINING, 1, 1000))
+    pair.b.step(Received(pair.session, pair.a.sent[0]))  # its greeting
+    pair.b.step(heard)
+    pair.b.step(Received(pair.session, Handover(Authority(epoch, 0))))
+    pair.b.is_disk_stuck = False
+    pair.run(50)
+    assert pair.b.member.role is Role.ACTIVE
+    assert pair.b.member.authority == Authority(max(epoch, 2) + 1, 1)
 
 
 def test_switchover_is_refused_where_it_cannot_be() -> None:
