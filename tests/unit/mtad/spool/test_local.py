@@ -1,0 +1,241 @@
+"""The queue in its own process: what is kept together, what is due, what the operator's verbs do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.pb import queue_pb2
+from mtad.spool import codec
+from mtad.spool.door import FAR_MS, META_FORMAT, Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.spool.local import FULL_CHECK_MS, LocalSpool, SpoolLimits
+from mtad.telemetry.events import CollectedEvents
+from replicator.core.values import Durability, Kind, Record
+from replicator.node import Node
+from replicator.status import Submitted
+from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
+
+DELIVERED = RecipientState(Rank.DELIVERED, 0, (), 1)
+DELAYED = Outcome(Result.DELAYED, Reply.of(450, "4.2.1", "later"), "mx.test")
+
+
+def deferred(due_ms: int, attempts_count: int = 1) -> RecipientState:
+    return RecipientState(Rank.DEFERRED, due_ms, (Attempt(START_MS, DELAYED, 1),), attempts_count)
+
+
+@asynccontextmanager
+async def queue(folder: Path, limits: SpoolLimits | None = None) -> AsyncIterator[tuple[LocalSpool, Node, WallClock]]:
+    wall = WallClock()
+    async with spooling(folder, wall, CollectedEvents(), limits) as (node, spool):
+        yield spool, node, wall
+
+
+async def keep(spool: LocalSpool, *messages: codec.QueuedMessage) -> None:
+    assert await spool.commit(Changes(puts=messages), is_accepting=True) == Committed(1)
+
+
+def all_ids(spool: LocalSpool) -> list[str]:
+    return [one.queue_id for page in spool.pages() for one in page]
+
+
+# --- the door -----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_committed_is_there_and_comes_back(tmp_path: Path) -> None:
+    kept = message("b@y.test", "c@y.test")
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, kept)
+        read = spool.message(kept.queue_id)
+        assert read is not None
+        assert set(read.recipients) == {"b@y.test", "c@y.test"}
+        assert await spool.content(kept.queue_id) == kept.content
+        assert all_ids(spool) == [kept.queue_id]
+        assert spool.is_deliverable(kept.queue_id)
+
+
+async def test_a_message_is_gone_with_its_last_recipient(tmp_path: Path) -> None:
+    kept = message("b@y.test", "c@y.test")
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, kept)
+        for recipient, is_left in (("b@y.test", True), ("c@y.test", False)):
+            changes = Changes(states={kept.queue_id: {recipient: DELIVERED}})
+            assert isinstance(await spool.commit(changes, is_accepting=False), Committed)
+            assert (spool.message(kept.queue_id) is not None) is is_left
+        assert not spool.is_deliverable(kept.queue_id)
+        assert await spool.content(kept.queue_id) is None
+
+
+async def test_of_what_is_gone_nothing_is_said_and_no_dsn_is_sent(tmp_path: Path) -> None:
+    gone, here = message(), message()
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, here)
+        failed = RecipientState(Rank.FAILED, 0, (), 1)
+        late = codec.QueuedMessage(**{**_fields(message(reverse_path="")), "dsn_of": gone.queue_id})
+        due = codec.QueuedMessage(**{**_fields(message(reverse_path="")), "dsn_of": here.queue_id})
+        for of, put in ((gone, late), (here, due)):
+            changes = Changes(puts=(put,), states={of.queue_id: {"b@y.test": failed}})
+            assert isinstance(await spool.commit(changes, is_accepting=False), Committed)
+        assert all_ids(spool) == [due.queue_id]
+
+
+def _fields(one: codec.QueuedMessage) -> dict[str, object]:
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
+async def test_a_dsn_alone_is_kept_though_its_message_never_was(tmp_path: Path) -> None:
+    report = codec.QueuedMessage(**{**_fields(message(reverse_path="")), "dsn_of": new_queue_id()})
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, report)
+        assert all_ids(spool) == [report.queue_id]
+
+
+async def test_octets_that_are_no_utf8_are_found_again(tmp_path: Path) -> None:
+    kept = message("\udcfc@y.test")
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        (entry,) = spool.due(wall() + 1, 10)
+        assert entry.recipient == "\udcfc@y.test"
+        await spool.commit(Changes(states={kept.queue_id: {entry.recipient: DELIVERED}}), is_accepting=False)
+        assert all_ids(spool) == []
+
+
+async def test_a_full_store_refuses_what_is_new_and_records_what_ends(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path, SpoolLimits(free_permille_min=0)) as (spool, node, wall):
+        await keep(spool, kept)
+        full = LocalSpool(node, SpoolLimits(free_permille_min=1001), CollectedEvents(), wall)
+        assert await full.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FULL)
+        ends = Changes(states={kept.queue_id: {"b@y.test": DELIVERED}})
+        assert isinstance(await full.commit(ends, is_accepting=False), Committed)
+
+
+async def test_fullness_is_reported_once_and_its_end_too(tmp_path: Path) -> None:
+    events = CollectedEvents()
+    async with queue(tmp_path) as (_, node, wall):
+        spool = LocalSpool(node, SpoolLimits(free_permille_min=1001), events, wall)
+        for _ in range(3):
+            wall.forward(FULL_CHECK_MS / 1000)
+            await spool.commit(Changes(puts=(message(),)), is_accepting=True)
+        assert len(events.named("queue.full")) == 1
+
+
+@pytest.mark.parametrize(
+    ("why", "refusal"),
+    [("full", Refusal.FULL), ("peer", Refusal.PEER), ("failed", Refusal.FAILED), ("stopping", Refusal.FAILED)],
+)
+async def test_what_the_node_refuses_is_refused(tmp_path: Path, why: str, refusal: Refusal) -> None:
+    class Refusing(Node):
+        async def submit(self, records: Sequence[Record], *, wait: bool) -> Submitted:
+            return Submitted(Durability.REFUSED, why)
+
+    async with queue(tmp_path) as (_, node, wall):
+        node.__class__ = Refusing
+        spool = LocalSpool(node, SpoolLimits(), CollectedEvents(), wall)
+        kept = message()
+        assert await spool.commit(Changes(puts=(kept,)), is_accepting=True) == Refused(refusal)
+        assert spool.message(kept.queue_id) is None
+        node.__class__ = Node
+
+
+# --- what is due --------------------------------------------------------------------------------------------
+
+
+async def test_what_is_due_comes_in_order_page_by_page(tmp_path: Path) -> None:
+    messages = [message(due_ms=START_MS - 10 * number) for number in range(5)]
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, *messages, message(due_ms=START_MS + 1))
+        first = spool.due(wall() + 1, 3)
+        rest = spool.due(wall() + 1, 3, first[-1])
+        assert [entry.queue_id for entry in first + rest] == [one.queue_id for one in reversed(messages)]
+        assert all(entry.is_answered for entry in first + rest)
+        await spool.act("delete", [first[-1].queue_id])
+        assert spool.due(wall() + 1, 3, first[-1]) == rest
+
+
+async def test_what_a_client_waits_for_is_not_attempted_yet(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path) as (spool, node, wall):
+        seen: list[bool] = []
+        node.on_change(lambda _keys: seen.extend(entry.is_answered for entry in spool.due(wall() + 1, 10)))
+        await keep(spool, kept)
+        assert seen == [False]
+        assert [entry.is_answered for entry in spool.due(wall() + 1, 10)] == [True]
+
+
+# --- the operator -------------------------------------------------------------------------------------------
+
+
+async def test_hold_takes_a_message_out_and_release_brings_it_back(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        assert await spool.act("hold", [kept.queue_id, new_queue_id()]) == [kept.queue_id]
+        assert spool.due(FAR_MS - 1, 10) == []
+        assert not spool.is_deliverable(kept.queue_id)
+        assert await spool.act("flush", [kept.queue_id]) == []
+        assert await spool.act("hold", [kept.queue_id]) == [kept.queue_id]
+        assert await spool.act("release", [kept.queue_id]) == [kept.queue_id]
+        assert [entry.queue_id for entry in spool.due(wall() + 1, 10)] == [kept.queue_id]
+        assert spool.is_deliverable(kept.queue_id)
+
+
+async def test_delete_gives_up_what_is_left(tmp_path: Path) -> None:
+    kept = [message("b@y.test", "c@y.test") for _ in range(300)]
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, *kept)
+        assert len(list(spool.pages())) == 2
+        assert await spool.act("delete", [one.queue_id for one in kept]) == [one.queue_id for one in kept]
+        assert all_ids(spool) == []
+
+
+async def test_flush_hastens_what_was_tried_and_leaves_a_first_attempt_alone(tmp_path: Path) -> None:
+    kept = message("tried@y.test", "pending@y.test", due_ms=START_MS + 660_000)
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        state = {"tried@y.test": deferred(START_MS + 300_000)}
+        await spool.commit(Changes(states={kept.queue_id: state}), is_accepting=False)
+        assert await spool.act("flush", [kept.queue_id]) == [kept.queue_id]
+        assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["tried@y.test"]
+
+
+async def test_the_last_word_wins_over_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path) as (spool, _, wall):
+        wall.forward(3600)
+        await keep(spool, kept)
+        await spool.act("hold", [kept.queue_id])
+        wall.forward(-3600)
+        later = LocalSpool(spool._node, SpoolLimits(), CollectedEvents(), wall)
+        assert await later.act("release", [kept.queue_id]) == [kept.queue_id]
+        assert later.is_deliverable(kept.queue_id)
+        assert [entry.queue_id for entry in later.due(wall() + 1, 10)] == [kept.queue_id]
+
+
+async def test_an_attempt_counts_more_than_a_flush_meanwhile(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        await spool.commit(Changes(states={kept.queue_id: {"b@y.test": deferred(wall())}}), is_accepting=False)
+        await spool.act("flush", [kept.queue_id])
+        state = deferred(wall() + 900_000, attempts_count=2)
+        await spool.commit(Changes(states={kept.queue_id: {"b@y.test": state}}), is_accepting=False)
+        assert spool.due(wall() + 1, 10) == []
+
+
+async def test_a_message_of_a_newer_program_hides_no_others(tmp_path: Path) -> None:
+    events, wall = CollectedEvents(), WallClock()
+    newer, plain = message(), message()
+    async with spooling(tmp_path, wall, events) as (node, spool):
+        meta = queue_pb2.Meta(format=META_FORMAT + 1, queue_id=newer.queue_id).SerializeToString()
+        put = codec.put_record(newer, 1)
+        await node.submit([Record(Kind.PUT, put.key, parts=put.parts, meta=meta, blob=b"x")], wait=True)
+        await keep(spool, plain)
+        assert all_ids(spool) == [plain.queue_id]
+        assert [fields["queue_id"] for fields in events.named("queue.unreadable")] == [newer.queue_id]
+        assert await spool.act("delete", [newer.queue_id]) == [newer.queue_id]
+        assert node.item(newer.queue_id.encode()) is None
