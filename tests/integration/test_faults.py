@@ -175,6 +175,7 @@ def test_a_next_hop_that_hangs_is_answered_for_at_the_deadline() -> None:
         assert "queued as" in text
         assert len(queue_ids(one) & queue_ids(two)) == 1
         check_alive(one)
+        one.kill()  # asked kindly, it would wait for the next hop
 
 
 def test_a_message_over_the_limit_is_refused_at_mail_and_after_its_data() -> None:
