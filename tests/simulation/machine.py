@@ -180,8 +180,11 @@ class Machine:
         if isinstance(message, Hello):
             self.greeted_by = message.incarnation
         elif isinstance(message, Handover):
-            self.handed_over_at = self.clock.now
+            self.do(self._named)
         self.take(received)
+
+    def _named(self) -> None:
+        self.handed_over_at = self.clock.now
 
     def take(self, event: Event) -> None:
         """Take an event now, or as soon as the process runs again."""
