@@ -125,7 +125,8 @@ class Runner:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
         try:
-            await asyncio.wait_for(self._end_flights(), self._limits.stop_seconds)
+            async with asyncio.timeout(self._limits.stop_seconds):
+                await self._end_flights()
         except TimeoutError:
             late = [flight.task for flight in self._in_flight.values()]
             for task in late:
@@ -190,7 +191,8 @@ class Runner:
             else:
                 pages = 0
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._limits.idle_seconds)
+                    async with asyncio.timeout(self._limits.idle_seconds):  # wait_for may lose a cancellation
+                        await self._wake.wait()
 
     def _look(self) -> bool:
         """Start attempts for a page of what is due; tell whether there is more to look at, and a place for it."""
@@ -198,7 +200,7 @@ class Runner:
         if places <= 0:
             return False
         busy = Counter(flight.domain for flight in self._in_flight.values())
-        page = self._spool.due(self._local.wall_ms(), self._limits.due_page, self._after)
+        page = self._spool.due(self._local.wall_ms() + 1, self._limits.due_page, self._after)
         for entry in page:
             self._after = entry
             domain = domain_of(entry.recipient)

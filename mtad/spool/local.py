@@ -52,6 +52,7 @@ class LocalSpool:
         self._wall_ms = wall_ms
         self._hlc_last = 0
         self._unanswered: set[bytes] = set()
+        self._on_change: Callable[[], None] = lambda: None
         self._full_checked_ms = 0
         self._was_full = False
 
@@ -70,6 +71,8 @@ class LocalSpool:
             submitted = await self._node.submit(records, wait=is_accepting)
         finally:
             self._unanswered -= brought
+            if brought:
+                self._on_change()
         if submitted.durability is Durability.REFUSED:
             self._events.emit("queue.refused", level="error", why=submitted.why, records=len(records))
             return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
@@ -116,7 +119,8 @@ class LocalSpool:
         return self._node.is_owner
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when something in the queue, or the right to deliver it, has changed."""
+        """Call back when something in the queue, or the right to deliver it, has changed; once answered for, again."""
+        self._on_change = callback
         self._node.on_change(lambda _keys: callback())
         self._node.on_role(lambda _role, _why: callback())
 
