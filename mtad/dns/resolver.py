@@ -17,6 +17,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.name
+import dns.nameserver
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
@@ -97,16 +98,15 @@ def _host(name: dns.name.Name) -> str:
 class Resolver:
     """Asks the configured servers and remembers their answers for as long as they say, within bounds.
 
-    servers   addresses; empty means those of the system's resolv.conf
+    servers   address and port of each; empty means those of the system's resolv.conf
     Errors: dns.resolver.NoResolverConfiguration when the system names none.
     """
 
-    def __init__(self, servers: Sequence[str] = (), port: int = 53, limits: ResolverLimits | None = None) -> None:
+    def __init__(self, servers: Sequence[tuple[str, int]] = (), limits: ResolverLimits | None = None) -> None:
         self._limits = limits or ResolverLimits()
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         if servers:
-            self._resolver.nameservers = list(servers)
-            self._resolver.port = port
+            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in servers]
         self._resolver.search = []
         self._resolver.ndots = 0
         self._resolver.cache = None
@@ -114,7 +114,8 @@ class Resolver:
         self._resolver.timeout = self._limits.lookup_seconds_max / 2
         self._resolver.use_edns(0, dns.flags.DO, EDNS_OCTETS)
         # An unauthenticated path to the resolver makes its AD bit worthless (RFC 7672 §2.1.1).
-        self._is_trusted = all(ipaddress.ip_address(str(server)).is_loopback for server in self._resolver.nameservers)
+        addresses = [host for host, _ in servers] or [str(server) for server in self._resolver.nameservers]
+        self._is_trusted = all(ipaddress.ip_address(address).is_loopback for address in addresses)
         self._cached: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._running: dict[tuple[str, str], asyncio.Task[Answer]] = {}
         self._slots = asyncio.Semaphore(self._limits.running_max)

@@ -95,11 +95,8 @@ def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     """Build policy, delivery and signer for one of `share` processes. Errors: StartError."""
     hostname = settings.node.hostname
     limits = PoolLimits(connections_per_hop_max=max(1, settings.delivery.connections_per_hop_max // share))
-    resolver = Resolver(
-        [server.host for server in settings.dns.servers],
-        settings.dns.servers[0].port if settings.dns.servers else 53,
-        ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds),
-    )
+    servers = [(server.host, server.port) for server in settings.dns.servers]
+    resolver = Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds))
     delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))
     return Shared(load_policy(settings, events), delivery, load_signer(settings))
 

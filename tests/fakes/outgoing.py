@@ -98,7 +98,7 @@ async def outgoing(
     async with NameServer(zone or {}) as names:
         events = CollectedEvents()
         pool = Pool(HOSTNAME, pool_limits, timeouts)
-        resolver = Resolver(("127.0.0.1",), names.port, ResolverLimits(lookup_seconds_max=0.5))
+        resolver = Resolver((("127.0.0.1", names.port),), ResolverLimits(lookup_seconds_max=0.5))
         delivery = Delivery(HOSTNAME, resolver, events, limits, pool)
         try:
             yield Outgoing(delivery, pool, events, names)

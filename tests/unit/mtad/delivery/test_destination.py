@@ -38,7 +38,7 @@ ZONE: Zone = {
 async def found(address: str, route: Route | None = None, *, seed: int = 0) -> tuple[object, list[Hop | Outcome]]:
     """Return the destination and the hops to try."""
     async with NameServer(ZONE) as names:
-        resolver = Resolver(("127.0.0.1",), names.port, ResolverLimits(lookup_seconds_max=1))
+        resolver = Resolver((("127.0.0.1", names.port),), ResolverLimits(lookup_seconds_max=1))
         destinations = Destinations(resolver, frozenset({"us.test"}), random.Random(seed).shuffle)
         destination = await destinations.of(address, route or Route())
         if not isinstance(destination, Destination):

@@ -62,4 +62,4 @@ def test_order() -> None:
 
 async def test_lookup() -> None:
     async with NameServer({"b.test": {"MX": ("10 A.test.",)}}) as names:
-        assert await lookup(Resolver(("127.0.0.1",), names.port), "b.test") == MxHosts((A,))
+        assert await lookup(Resolver((("127.0.0.1", names.port),)), "b.test") == MxHosts((A,))

@@ -31,7 +31,7 @@ async def resolving(
     *, ttl_seconds: int = 300, is_secure: bool = False, limits: ResolverLimits = LIMITS
 ) -> AsyncIterator[tuple[Resolver, NameServer]]:
     async with NameServer(ZONE, ttl_seconds=ttl_seconds, is_secure=is_secure) as names:
-        yield Resolver(("127.0.0.1",), names.port, limits), names
+        yield Resolver((("127.0.0.1", names.port),), limits), names
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,13 @@ async def test_a_lookup_that_fails_is_unknown(name: str) -> None:
 async def test_no_name_server_is_unknown() -> None:
     async with NameServer({}) as names:
         pass
-    assert isinstance(await Resolver(("127.0.0.1",), names.port, LIMITS).lookup("a.test", "A"), Unknown)
+    assert isinstance(await Resolver((("127.0.0.1", names.port),), LIMITS).lookup("a.test", "A"), Unknown)
+
+
+async def test_each_server_is_asked_on_its_own_port() -> None:
+    async with NameServer(ZONE) as names, NameServer({"a.test": {"A": SERVFAIL}}) as failing:
+        servers = (("127.0.0.1", failing.port), ("127.0.0.1", names.port))
+        assert isinstance(await Resolver(servers, LIMITS).lookup("a.test", "A"), Found)
 
 
 @pytest.mark.parametrize("name", ["a..test", "x" * 64 + ".test", ".".join(["abcdefg"] * 40), "\ud800.test"])
