@@ -1,4 +1,4 @@
-"""Who may deliver: roles, and the failure detector of a pair without a witness.
+"""Who may deliver: roles, and the failure detector of a pair without a witness (with one: leased.py).
 
 Two members without a third vote cannot have both automatic takeover and exclusive delivery; this pair chooses takeover.
 What bounds the cost: a passive promotes only after it has heard of no active one for T_p *while it was running*;
@@ -12,9 +12,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from replicator.core.events import Authority, Effect, RoleChanged, Settings
+from replicator.core.events import Authority, Beat, Consent, Effect, Plea, RoleChanged, Settings
+from replicator.core.grants import Reply
 from replicator.core.journal import Journal
-from replicator.core.values import Role
+from replicator.core.values import Mode, Role
 
 
 class Cue(IntEnum):
@@ -33,6 +34,9 @@ class Cue(IntEnum):
     GIVEN_UP = 11  # draining took too long, or the peer went away meanwhile
     DEMOTED = 12
     CAUGHT_UP = 13  # we have all that the peer has
+    GRANTED = 14  # the witness gave us an epoch
+    EXPIRED = 15  # nobody's word that we may deliver holds any more
+    RENEWED = 16  # it holds again, under the same epoch
 
 
 class Move(NamedTuple):
@@ -41,6 +45,16 @@ class Move(NamedTuple):
     role: Role
     why: str
 
+
+class WitnessState(NamedTuple):
+    """How things are with the witness."""
+
+    word: str  # 'none', 'granted', 'denied', 'silent'
+    lease_left: int  # nanoseconds for which this member may own; 0: it may not
+    heard_ago: int  # nanoseconds since it last answered; -1: never
+
+
+NO_WITNESS = WitnessState("none", 0, -1)
 
 _PROMOTIONS = {
     Cue.SILENCE: Move(Role.PROMOTING, "no active member is heard"),
@@ -65,6 +79,15 @@ TRANSITIONS: dict[tuple[Role, Cue], Move] = {
     (Role.DRAINING, Cue.HANDED_OVER): Move(Role.PASSIVE, "handed over"),
     (Role.DRAINING, Cue.GIVEN_UP): Move(Role.ACTIVE, "the switchover was given up"),
     (Role.REJOINING, Cue.CAUGHT_UP): Move(Role.PASSIVE, "caught up"),
+    # with a witness
+    (Role.PASSIVE, Cue.GRANTED): Move(Role.PROMOTING, "the witness grants it"),
+    (Role.REJOINING, Cue.GRANTED): Move(Role.PROMOTING, "the witness grants it"),
+    (Role.FENCED, Cue.GRANTED): Move(Role.PROMOTING, "the witness grants it anew"),
+    (Role.PROMOTING, Cue.EXPIRED): Move(Role.PASSIVE, "the lease ran out before the epoch was durable"),
+    (Role.ACTIVE, Cue.EXPIRED): Move(Role.FENCED, "the lease ran out"),
+    (Role.DRAINING, Cue.EXPIRED): Move(Role.FENCED, "the lease ran out"),
+    (Role.FENCED, Cue.RENEWED): Move(Role.ACTIVE, "the lease is renewed"),
+    (Role.FENCED, Cue.OUTRANKED): Move(Role.REJOINING, "there is a higher epoch"),
 }
 
 OWNING = (Role.ACTIVE, Role.DRAINING)
@@ -102,6 +125,10 @@ class Ownership:
         """Tell whether an active peer was heard so lately that it must be taken to be alive."""
         return self._actives_heard > 0 and now - self._heard_at < self._settings.promote_after
 
+    def is_owner_at(self, now: int, spare: int) -> bool:
+        """Tell whether this member may deliver for so long from now on. Without a lease a role has no end."""
+        return self.role is Role.ACTIVE
+
     # --- what is heard --------------------------------------------------------------------------------------
 
     def breaks_silence(self, role: Role) -> bool:
@@ -122,11 +149,11 @@ class Ownership:
             self.seen = authority
             self._journal.keep_authority(authority, out)
         if is_outranked and self.role is Role.PROMOTING and self._is_forced:
-            self._claim(out)
+            self._claim(self.seen.epoch + 1, out)
         elif is_outranked:
             self.move(Cue.OUTRANKED, out)
         elif self.role in OWNING and role in (Role.PASSIVE, Role.REJOINING) and self._must_claim_above(authority):
-            self._claim(out)
+            self._claim(self.seen.epoch + 1, out)
 
     def _must_claim_above(self, authority: Authority) -> bool:
         return authority > self.held and not self._claim_ticket
@@ -153,20 +180,27 @@ class Ownership:
     def silence_allows(self, now: int) -> bool:
         """Tell whether no active peer was heard for T_p; the higher node waits two beats more, lest both rise."""
         settings = self._settings
+        if settings.authority is Mode.MANUAL:
+            return False
         stagger = 2 * settings.beat if settings.node > settings.peer_node else 0
         return not self.is_held_back and now - self._quiet_since >= settings.promote_after + stagger
 
-    def promote(self, cue: Cue, out: list[Effect], *, force: bool = False) -> None:
-        """Begin to promote: the new epoch goes to the disk first. force: whatever the peer says."""
-        if (self.role, cue) in TRANSITIONS:
-            self._is_forced = force
-            self.is_held_back = False
-            self.move(cue, out)
-            self._heard_at_claim = self._actives_heard
-            self._claim(out)
+    def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
+        """Begin to promote: the new epoch goes to the disk first. Return what the operator is told.
 
-    def _claim(self, out: list[Effect]) -> None:
-        self.seen = self._claimed = Authority(self.seen.epoch + 1, self._settings.node)
+        force   whatever the peer says
+        """
+        if (self.role, cue) not in TRANSITIONS:
+            return f"not from {self.role.name.lower()}"
+        self._is_forced = force
+        self.is_held_back = False
+        self.move(cue, out)
+        self._heard_at_claim = self._actives_heard
+        self._claim(self.seen.epoch + 1, out)
+        return f"promoting with epoch {self.seen.epoch}"
+
+    def _claim(self, epoch: int, out: list[Effect]) -> None:
+        self.seen = self._claimed = Authority(epoch, self._settings.node)
         self._claim_ticket = self._journal.keep_authority(self._claimed, out)
 
     def is_contested(self) -> bool:
@@ -177,13 +211,13 @@ class Ownership:
         """Act on silence, and on a claim that is durable. All input that had arrived was taken in before."""
         if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
             self._claim_ticket = 0
-            self._use_claim(out)
+            self._use_claim(now, out)
         elif self._settings.peer_node < 0 and not self.is_held_back:
-            self.promote(Cue.ALONE, out)
+            self.promote(Cue.ALONE, now, out)
         elif self._settings.peer_node >= 0 and self.silence_allows(now):
-            self.promote(Cue.SILENCE, out)
+            self.promote(Cue.SILENCE, now, out)
 
-    def _use_claim(self, out: list[Effect]) -> None:
+    def _use_claim(self, now: int, out: list[Effect]) -> None:
         """Act under the claim that is durable now, unless it is contested."""
         if self.role is Role.PROMOTING and self.is_contested():
             self.move(Cue.CONTESTED, out)
@@ -204,6 +238,10 @@ class Ownership:
         out.append(RoleChanged(move.role, self.authority, move.why))
         return True
 
+    def can_hand_over(self, now: int) -> bool:
+        """Tell whether a peer that is named could take over."""
+        return True
+
     def hand_over(self, now: int, out: list[Effect]) -> None:
         """Step down in favour of the peer, which gets T_p to take over before this member would again."""
         self.move(Cue.HANDED_OVER, out)
@@ -215,3 +253,25 @@ class Ownership:
         self.move(Cue.DEMOTED, out)
         self._quiet_since = now
         self.is_held_back = True
+
+    # --- what a pair with a witness says besides (leased.py); one without says nothing -----------------------
+
+    def link_up(self) -> None:
+        """Note that a new session began."""
+
+    def expire(self, now: int, out: list[Effect]) -> None:
+        """Stop owning when the time is over."""
+
+    def words(self, ticket: int, now: int) -> tuple[Plea | None, Consent | None]:
+        """Return what goes with the beat of that ticket."""
+        return None, None
+
+    def heard_words(self, beat: Beat, now: int, out: list[Effect]) -> None:
+        """Take in what came with a beat."""
+
+    def witness_said(self, reply: Reply, now: int, out: list[Effect]) -> None:
+        """Take in an answer of the witness."""
+
+    def witness_state(self, now: int) -> WitnessState:
+        """Say how things are with the witness."""
+        return NO_WITNESS

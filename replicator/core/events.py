@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from replicator.core.grants import Reply, Request
 from replicator.core.values import (
     Branch,
     Dot,
@@ -16,6 +17,7 @@ from replicator.core.values import (
     Flags,
     Item,
     Kind,
+    Mode,
     Orphan,
     PartValue,
     Record,
@@ -60,12 +62,28 @@ class Ack(NamedTuple):
     durable: Vector
 
 
+class Plea(NamedTuple):
+    """On an owner's beat, where there is a witness: may I go on, for so long from when I sent this?"""
+
+    generation: int
+    lease: int
+
+
+class Consent(NamedTuple):
+    """The answer: the sender stands back. ticket: of the beat that asked, in this session."""
+
+    generation: int
+    ticket: int
+
+
 class Beat(NamedTuple):
     durable: Vector
     authority: Authority
     role: Role
     ticket: int
     free_permille: int
+    plea: Plea | None = None
+    consent: Consent | None = None
 
 
 class SnapshotBegin(NamedTuple):
@@ -192,8 +210,25 @@ class Drained(NamedTuple):
     attempt: int = 0  # of that effect; 0: the latest. An answer to a switchover given up earlier counts for nothing
 
 
+class WitnessSaid(NamedTuple):
+    """The witness answered an AskWitness. Answers may be lost, late or out of order."""
+
+    reply: Reply
+
+
 Event = (
-    Tick | Submit | Committed | CommitFailed | LinkUp | LinkDown | Received | LogRead | SnapshotRead | Command | Drained
+    Tick
+    | Submit
+    | Committed
+    | CommitFailed
+    | LinkUp
+    | LinkDown
+    | Received
+    | LogRead
+    | SnapshotRead
+    | Command
+    | Drained
+    | WitnessSaid
 )
 
 
@@ -276,6 +311,12 @@ class Drain(NamedTuple):
     attempt: int = 0  # rises by one with each
 
 
+class AskWitness(NamedTuple):
+    """Bring this to the witness, if it can be reached; nothing waits for it."""
+
+    request: Request
+
+
 class Note(NamedTuple):
     """For the log."""
 
@@ -289,7 +330,20 @@ class Stop(NamedTuple):
     why: str
 
 
-Effect = Commit | Send | CloseLink | ReadLog | ReadSnapshot | Answer | Told | RoleChanged | Drain | Note | Stop
+Effect = (
+    Commit
+    | Send
+    | CloseLink
+    | ReadLog
+    | ReadSnapshot
+    | Answer
+    | Told
+    | RoleChanged
+    | Drain
+    | AskWitness
+    | Note
+    | Stop
+)
 
 
 # --- settings and the durable image -------------------------------------------------------------------------
@@ -314,6 +368,9 @@ class Settings(NamedTuple):
     drain_within: int = 3_000 * MILLISECOND  # a switchover not over by then is given up: the owner resumes
     batch_octets_max: int = 1 << 20  # of records sent or read from the log at once (one larger record goes alone)
     full_below_permille: int = 0  # new items are refused as 'full' when less of the store is free
+    authority: Mode = Mode.PAIR
+    lease: int = 3_000 * MILLISECOND  # L, with a witness
+    ask_after: int = 1_000 * MILLISECOND  # T_p with a witness: silence after which it is asked
 
 
 class Image(NamedTuple):

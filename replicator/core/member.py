@@ -46,15 +46,17 @@ from replicator.core.events import (
     Stop,
     Submit,
     Tick,
+    WitnessSaid,
 )
 from replicator.core.journal import Journal
+from replicator.core.leased import Leased
 from replicator.core.peer import Peer, ahead_of_us, objection
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link, Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import Branch, Dot, Durability, Kind, Protection, Record, Role, Vector
+from replicator.core.values import Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
 from replicator.core.vectors import covers_all, minimum
 
 LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
@@ -84,7 +86,9 @@ class Member:
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
         self._peer = Peer(settings.peer_node, image.floors)
         self._accept = Accept(settings, self._journal, self._write, now)
-        self._ownership = Ownership(settings, self._journal, image.authority, now)
+        is_leased = self._has_peer and settings.authority is Mode.WITNESS
+        kind = Leased if is_leased else Ownership
+        self._ownership = kind(settings, self._journal, image.authority, now)
         self._commands = Commands(settings, self._ownership, self._journal, self._peer)
         # the link that stands now, if any
         self._session = 0
@@ -107,6 +111,7 @@ class Member:
             SnapshotRead: self._snapshot_read,
             Command: self._command,
             Drained: self._drained,
+            WitnessSaid: self._witness_said,
         }
         self._takers: dict[type, Handler] = {
             Records: self._take_records,
@@ -132,6 +137,7 @@ class Member:
         if gap > self._settings.pause_voids:
             self._ownership.paused(now, out)
             self._link_heard_at = now
+        self._ownership.expire(now, out)
         self._handlers[type(event)](event, now, out)
         return out
 
@@ -203,6 +209,7 @@ class Member:
         self._session, self._link, self._why = event.session, Link.GREETING, "the peer has not said who it is"
         self._link_heard_at = now
         self._beats = 0
+        self._ownership.link_up()
         hello = Hello(
             group=self._settings.group,
             node=self._settings.node,
@@ -310,6 +317,7 @@ class Member:
         self._peer.role, self._peer.authority = message.role, message.authority
         self._peer.free_permille = message.free_permille
         self._ownership.heard(message.authority, message.role, now, out)
+        self._ownership.heard_words(message, now, out)
         self._believe(message.durable, now, out)
 
     def _believe(self, durable: Vector, now: int, out: list[Effect]) -> None:
@@ -362,7 +370,7 @@ class Member:
         """
         self._peer.role = Role.PASSIVE
         if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
-            self._ownership.promote(Cue.HANDOVER, out)
+            self._ownership.promote(Cue.HANDOVER, now, out)
 
     # --- what the disk answers, what the operator wants ------------------------------------------------------
 
@@ -381,6 +389,9 @@ class Member:
         self._commands.drained(event.attempt)
         self._commands.advance(self._greeted, now, out)
 
+    def _witness_said(self, event: WitnessSaid, now: int, out: list[Effect]) -> None:
+        self._ownership.witness_said(event.reply, now, out)
+
     # --- time -----------------------------------------------------------------------------------------------
 
     def _tick(self, event: Tick, now: int, out: list[Effect]) -> None:
@@ -395,7 +406,7 @@ class Member:
         self._watch_link(now, out)
         if self._outgoing is not None:
             if is_beat:
-                self._send_beat(out)
+                self._send_beat(now, out)
             self._outgoing.tick(now, out)
             self._watch_peer(now, out)
         self._accept.tick(now, self._peer.own_durable, out)
@@ -418,13 +429,16 @@ class Member:
         if self._ownership.role is Role.REJOINING and covers_all(self._journal.durable, self._peer.durable):
             self._ownership.move(Cue.CAUGHT_UP, out)
 
-    def _send_beat(self, out: list[Effect]) -> None:
+    def _send_beat(self, now: int, out: list[Effect]) -> None:
+        plea, consent = self._ownership.words(self._beats, now)
         beat = Beat(
             dict(self._journal.durable),
             self._ownership.authority,
             self._ownership.role,
             self._beats,
             self._free_permille,
+            plea,
+            consent,
         )
         out.append(Send(self._session, beat))
 
@@ -446,6 +460,10 @@ class Member:
     @property
     def role(self) -> Role:
         return self._ownership.role
+
+    def is_owner_at(self, now: int, spare: int) -> bool:
+        """Tell whether this member may deliver for so long from now on."""
+        return not self._is_stopped and self._ownership.is_owner_at(now, spare)
 
     @property
     def authority(self) -> Authority:
@@ -480,4 +498,5 @@ class Member:
             lag_records=peer.lacks(journal) if self._has_peer else 0,
             lag_octets=self._tail.octets,
             lag_seconds=self._tail.lag_seconds(self._now),
+            witness=self._ownership.witness_state(self._now),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from replicator.core.authority import WitnessState
 from replicator.core.events import Authority
 from replicator.core.values import Protection, Role, Vector
 
@@ -40,3 +41,4 @@ class Status(NamedTuple):
     lag_records: int  # what we have and the peer has not confirmed
     lag_octets: int  # of these, as far as they are in memory
     lag_seconds: float  # for how long the peer has been lacking the oldest of them
+    witness: WitnessState

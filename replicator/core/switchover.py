@@ -13,9 +13,10 @@ from replicator.core.authority import Cue, Ownership
 from replicator.core.events import Command, Drain, Effect, Handover, Send, Settings, Told
 from replicator.core.journal import Journal
 from replicator.core.peer import Peer
-from replicator.core.values import Protection, Role
+from replicator.core.values import Mode, Protection, Role
 
 Session = int | None
+NO_WITNESS = "the witness does not answer: the peer could not take over"
 
 
 class Commands:
@@ -51,9 +52,10 @@ class Commands:
             out.append(Told(command.token, True, f"already {own.role.name.lower()}"))
         elif own.has_heard_active(now) and not command.force:
             return f"node {self._settings.peer_node} is active: use switchover there, or force"
+        elif self._settings.authority is Mode.MANUAL and session is None and not command.force:
+            return f"node {self._settings.peer_node} is not heard, and may be active: force, if it is not"
         else:
-            own.promote(Cue.ORDERED, out, force=command.force)
-            out.append(Told(command.token, True, f"promoting with epoch {own.seen.epoch}"))
+            out.append(Told(command.token, True, own.promote(Cue.ORDERED, now, out, force=command.force)))
         return ""
 
     def _demote(self, command: Command, session: Session, protection: Protection, now: int, out: list[Effect]) -> str:
@@ -78,6 +80,8 @@ class Commands:
             return "there is no link to the peer"
         if protection is not Protection.PROTECTED:
             return f"the peer has not caught up: {protection.name.lower()}"
+        if not self._ownership.can_hand_over(now):
+            return NO_WITNESS
         self._ownership.move(Cue.DRAIN, out)
         self._token, self._is_draining = command.token, True
         self._deadline = now + self._settings.drain_within
@@ -96,10 +100,14 @@ class Commands:
         if not self._is_draining:
             return
         own = self._ownership
-        if own.role is not Role.DRAINING:
+        if own.role is Role.FENCED:
+            self._end_switchover("the lease ran out meanwhile", out)
+        elif own.role is not Role.DRAINING:
             self._end_switchover(f"outranked: this member is {own.role.name.lower()}", out)
         elif session is None:
             self._give_up("the link to the peer broke", out)
+        elif not own.can_hand_over(now):
+            self._give_up(NO_WITNESS, out)
         elif self.may_hand_over():
             self._is_draining = False
             own.hand_over(now, out)

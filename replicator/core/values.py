@@ -6,7 +6,7 @@ of UTC (a hybrid clock that never goes back within a branch), `now` elsewhere is
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -100,6 +100,15 @@ class Role(IntEnum):
     ACTIVE = 3
     DRAINING = 4  # still the owner, starting nothing new, about to hand over
     REJOINING = 5  # a deposed or returning member that is catching up
+    FENCED = 6  # the owner, with no word that it still may deliver: it waits for one, or for a higher epoch
+
+
+class Mode(StrEnum):
+    """By whose word a member owns: its own after a silence, the witness's, or the operator's alone."""
+
+    PAIR = "pair"
+    WITNESS = "witness"
+    MANUAL = "manual"
 
 
 class Durability(IntEnum):

@@ -111,20 +111,40 @@ class Records(_message.Message):
     def __init__(self, branch: _Optional[_Union[Branch, _Mapping]] = ..., first_seq: _Optional[int] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
 
 class Beat(_message.Message):
-    __slots__ = ("durable", "epoch", "epoch_node", "role", "ticket", "free_permille")
+    __slots__ = ("durable", "epoch", "epoch_node", "role", "ticket", "free_permille", "plea", "consent")
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     EPOCH_NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TICKET_FIELD_NUMBER: _ClassVar[int]
     FREE_PERMILLE_FIELD_NUMBER: _ClassVar[int]
+    PLEA_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
     durable: Vector
     epoch: int
     epoch_node: int
     role: int
     ticket: int
     free_permille: int
-    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., ticket: _Optional[int] = ..., free_permille: _Optional[int] = ...) -> None: ...
+    plea: Plea
+    consent: Consent
+    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., ticket: _Optional[int] = ..., free_permille: _Optional[int] = ..., plea: _Optional[_Union[Plea, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ...) -> None: ...
+
+class Plea(_message.Message):
+    __slots__ = ("generation", "lease")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    lease: int
+    def __init__(self, generation: _Optional[int] = ..., lease: _Optional[int] = ...) -> None: ...
+
+class Consent(_message.Message):
+    __slots__ = ("generation", "ticket")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    ticket: int
+    def __init__(self, generation: _Optional[int] = ..., ticket: _Optional[int] = ...) -> None: ...
 
 class Ack(_message.Message):
     __slots__ = ("durable",)

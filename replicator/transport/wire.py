@@ -78,6 +78,12 @@ def _beat_to(message: pb.Message, said: core.Beat) -> None:
     beat.role = said.role
     beat.ticket = said.ticket
     beat.free_permille = said.free_permille
+    if said.plea is not None:
+        beat.plea.SetInParent()
+        beat.plea.generation, beat.plea.lease = said.plea
+    if said.consent is not None:
+        beat.consent.SetInParent()
+        beat.consent.generation, beat.consent.ticket = said.consent
 
 
 def _beat_from(message: pb.Message) -> core.Beat:
@@ -88,6 +94,8 @@ def _beat_from(message: pb.Message) -> core.Beat:
         Role(beat.role),
         beat.ticket,
         beat.free_permille,
+        core.Plea(beat.plea.generation, beat.plea.lease) if beat.HasField("plea") else None,
+        core.Consent(beat.consent.generation, beat.consent.ticket) if beat.HasField("consent") else None,
     )
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from replicator.core.events import (
     MILLISECOND,
     Answer,
+    AskWitness,
     CloseLink,
     Command,
     Commit,
@@ -32,9 +33,12 @@ from replicator.core.events import (
     Submit,
     Tick,
     Told,
+    WitnessSaid,
 )
+from replicator.core.grants import Request
 from replicator.core.member import Member
-from replicator.core.values import Dot, Durability, Kind, PartValue, Record, Role
+from replicator.core.values import Dot, Durability, Kind, Mode, PartValue, Record, Role
+from replicator.core.witness import NO_GRANT, Grant, Keep, Requested, Witness
 from tests.fakes.model_store import ModelStore
 
 TERMINAL = 2
@@ -162,6 +166,8 @@ class Side:
             case Drain(attempt):
                 if self.is_drain_answered:
                     self.pair.events.append((self, Drained(attempt)))
+            case AskWitness(request):
+                self.pair.carry_to_witness(self, request)
             case Note():
                 self.notes.append(effect)
             case Stop(why):
@@ -201,6 +207,9 @@ class Pair:
         self.loses: tuple[type, ...] = ()  # kinds of messages that the wire loses
         self.events: deque[tuple[Side, Event]] = deque()
         chosen = settings or {}
+        self.witness: Witness | None = None
+        self.cut_from_witness: set[int] = set()  # nodes
+        self.grants: list[Grant] = []  # that the witness made durable
         self.a, self.b = (
             Side(self, node, Settings("group", node, f"node {node}", 1 - node, **chosen), log_records_max)  # type: ignore[arg-type]
             for node in (0, 1)
@@ -235,6 +244,16 @@ class Pair:
         if self.is_linked and is_carried and session == self.session:
             receiver = self.b if sender is self.a else self.a
             self.events.append((receiver, Received(session, message)))
+
+    def carry_to_witness(self, sender: Side, request: Request) -> None:
+        """Have the witness answer at once, if there is one and it can be reached."""
+        if self.witness is None or sender.node in self.cut_from_witness:
+            return
+        for effect in self.witness.step(self.now, Requested(0, request)):
+            if isinstance(effect, Keep):
+                self.grants.append(effect.grant)
+            elif effect.reply is not None:
+                self.events.append((sender, WitnessSaid(effect.reply)))
 
     def settle(self) -> None:
         """Let everything happen that can without time passing."""
@@ -282,4 +301,14 @@ def joined(**chosen: object) -> Pair:
     pair.run(3500)
     assert pair.a.member.role is Role.ACTIVE
     assert pair.b.member.role is Role.PASSIVE
+    return pair
+
+
+def witnessed(**chosen: object) -> Pair:
+    """Return a pair with a witness, that is linked, with node 0 active and both protected."""
+    pair = Pair(settings={"authority": Mode.WITNESS, **chosen})
+    pair.witness = Witness(NO_GRANT, pair.a.settings.lease, pair.now - 10_000 * MILLISECOND)
+    pair.link()
+    pair.run(1500)
+    assert (pair.a.member.role, pair.b.member.role) == (Role.ACTIVE, Role.PASSIVE)
     return pair

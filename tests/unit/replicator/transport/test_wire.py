@@ -49,7 +49,16 @@ MESSAGES = st.one_of(
     ),
     st.builds(core.Records, BRANCHES, NUMBERS, st.lists(RECORDS, max_size=3).map(tuple)),
     st.builds(core.Ack, VECTORS),
-    st.builds(core.Beat, VECTORS, AUTHORITIES, st.sampled_from(Role), NUMBERS, st.integers(0, 1000)),
+    st.builds(
+        core.Beat,
+        VECTORS,
+        AUTHORITIES,
+        st.sampled_from(Role),
+        NUMBERS,
+        st.integers(0, 1000),
+        st.none() | st.builds(core.Plea, NUMBERS, NUMBERS),
+        st.none() | st.builds(core.Consent, NUMBERS, NUMBERS),
+    ),
     st.builds(core.SnapshotBegin, VECTORS),
     st.builds(
         core.SnapshotItem,
