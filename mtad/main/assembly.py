@@ -24,6 +24,8 @@ from mtad.telemetry.events import Events
 from replicator.node import Node
 from replicator.settings import NodeSettings
 
+MESSAGE_EXTRA_OCTETS = 16 << 20  # what a message with its envelope may have beyond the content that a client sent
+
 
 def wall_ms() -> int:
     """Return UTC in milliseconds since 1970."""
@@ -45,6 +47,7 @@ def node_settings(settings: Settings) -> NodeSettings:
     """Return what the replication engine needs of the settings."""
     node, queue, replication = settings.node, settings.queue, settings.replication
     store_path = node.data_dir / "queue"
+    item_octets_max = settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS
     if replication is None:
         return NodeSettings(
             group=node.name,
@@ -53,6 +56,7 @@ def node_settings(settings: Settings) -> NodeSettings:
             store_path=store_path,
             terminal_rank=TERMINAL_RANK,
             map_octets_max=queue.map_octets_max,
+            item_octets_max=item_octets_max,
         )
     return NodeSettings(
         group=replication.group,
@@ -68,6 +72,7 @@ def node_settings(settings: Settings) -> NodeSettings:
         cert_path=replication.cert,
         key_path=replication.key,
         map_octets_max=queue.map_octets_max,
+        item_octets_max=item_octets_max,
         beat_seconds=replication.beat_milliseconds / 1000,
         promote_after_seconds=replication.promote_after_seconds,
         ack_within_seconds=replication.ack_within_seconds,

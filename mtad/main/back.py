@@ -10,7 +10,7 @@ import grpc.aio
 
 from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
-from mtad.main.assembly import QueueIds, Shared, build_spool, wall_ms
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, StartError, build_spool, wall_ms
 from mtad.main.version import VERSION
 from mtad.pb import admin_pb2_grpc, queue_pb2_grpc
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
@@ -50,22 +50,25 @@ class Back:
     async def start(self) -> None:
         """Open the queue, meet the peer, answer on the Unix socket.
 
-        Errors: those of `replicator.node.Node.start`; OSError when the socket cannot be made.
+        Errors: those of `replicator.node.Node.start`; OSError and StartError when the socket cannot be made.
         """
         await self._node.start()
-        self._runner.start()
         self._server = self._bound(self._settings.node.admin_socket)
         await self._server.start()
+        self._runner.start()
 
     def _bound(self, path: Path) -> grpc.aio.Server:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        octets_max = self._settings.smtp.size_octets_max + (16 << 20)
+        octets_max = self._settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS
         server = grpc.aio.server(options=channel_options(octets_max))
         admin_pb2_grpc.add_AdminServicer_to_server(self._admin, server)
         queue_pb2_grpc.add_SpoolServicer_to_server(self._service, server)
-        server.add_insecure_port(f"unix:{path}")
+        try:
+            server.add_insecure_port(f"unix:{path}")
+        except RuntimeError as error:  # gRPC's word for it: a path too long, a folder that may not be written
+            raise StartError(f"cannot listen on {path}: {error}") from error
         path.chmod(0o660)
         return server
 

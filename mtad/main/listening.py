@@ -14,29 +14,41 @@ def open_sockets(addresses: Sequence[Address], copies: int) -> list[list[socket.
     """Return `copies` lists of listening sockets, each list for all addresses; the kernel shares out clients.
 
     An address with port 0 gets one free port for all its copies.
-    Errors: OSError, with the address in its text.
+    Errors: OSError, with the address in its text; nothing is open then.
     """
     lists: list[list[socket.socket]] = [[] for _ in range(copies)]
-    for address in addresses:
-        port = address.port
-        for sockets in lists:
-            made = _listen(address.host, port)
-            port = made.getsockname()[1]
-            sockets.append(made)
+    try:
+        for address in addresses:
+            # Sharing a port is for our own copies: another mtad of this user would take its clients away.
+            _bound(address.host, address.port, is_shared=False).close()
+            port = address.port
+            for sockets in lists:
+                sockets.append(_listening(address.host, port))
+                port = sockets[-1].getsockname()[1]
+    except OSError:
+        for made in (made for sockets in lists for made in sockets):
+            made.close()
+        raise
     return lists
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int) -> socket.socket:
+    made = _bound(host, port, is_shared=True)
+    made.listen(BACKLOG)
+    return made
+
+
+def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # IPPROTO_TCP by name: asyncio sets TCP_NODELAY only on connections of such a socket.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if is_shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((host, port))
-        made.listen(BACKLOG)
         made.setblocking(False)
     except OSError as error:
         made.close()

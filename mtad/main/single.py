@@ -11,6 +11,7 @@ from mtad.main.assembly import QueueIds, build_shared
 from mtad.main.back import Back
 from mtad.main.front import Front
 from mtad.main.processes import notify, run_until_stopped
+from mtad.main.start import explained
 from mtad.telemetry.events import Events
 
 
@@ -33,5 +34,6 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         await front.stop()
         await back.stop()
 
-    run_until_stopped(serve)
+    with explained():
+        run_until_stopped(serve)
     return 0

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, build_shared, settings_of_child
 from mtad.main.back import Back
 from mtad.main.processes import die_with_parent, run_until_stopped
+from mtad.main.start import explained, tell_ready
 from mtad.telemetry.events import LineEvents
 
 
-async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     shared = build_shared(settings, events, share=1)
     back = Back(settings, shared, QueueIds(settings.node.id), events)
     await back.start()
+    tell_ready(ready)
     await stop.wait()
     await back.stop()
     await shared.delivery.close()
@@ -29,14 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="mtad spool")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--ready", type=int, required=True)
     options = parser.parse_args()
     die_with_parent(options.parent)
     settings = settings_of_child(options.config)
-    try:
-        run_until_stopped(lambda stop: _serve(settings, stop))
-    except OSError as error:
-        print(f"mtad: {error}", file=sys.stderr)
-        sys.exit(1)
+    with explained():
+        run_until_stopped(lambda stop: _serve(settings, options.ready, stop))
 
 
 if __name__ == "__main__":

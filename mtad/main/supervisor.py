@@ -15,13 +15,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mtad.config.settings import Settings
 from mtad.main.listening import open_sockets
 from mtad.main.processes import notify
+from mtad.main.start import READY
 from mtad.telemetry.events import Events, LineEvents
 
-RESTART_SECONDS = 0.5  # before a child that ended is started again; doubles up to
+RESTART_SECONDS = 0.5  # before a child that ended is started again; doubles each time up to
 RESTART_SECONDS_MAX = 10.0
 HEALTHY_SECONDS = 30.0  # a child that lived so long starts at RESTART_SECONDS again
 READY_SECONDS_MAX = 60.0
@@ -79,15 +81,14 @@ async def _supervise(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     spool, workers = _children(config_path, socket_lists)
-    spool_keeper = _Keeper(spool, events)
-    worker_keepers = [_Keeper(worker, events) for worker in workers]
-    keepers = [spool_keeper, *worker_keepers]
+    spool_keeper = Keeper(spool, events)
+    worker_keepers = [Keeper(worker, events) for worker in workers]
     try:
-        spool_keeper.start()
-        if not await _is_up(spool_keeper, settings.node.admin_socket, stop):
-            return 0 if stop.is_set() else 1
-        for keeper in worker_keepers:
-            keeper.start()
+        for keepers in ([spool_keeper], worker_keepers):
+            for keeper in keepers:
+                keeper.start()
+            if not await _are_up(keepers, stop):
+                return 0 if stop.is_set() else 1
         notify("READY=1")
         events.emit("node.ready", node=settings.node.name, workers=settings.node.workers)
         await stop.wait()
@@ -96,24 +97,23 @@ async def _supervise(
         notify("STOPPING=1")
         events.emit("node.stopping", node=settings.node.name)
         await asyncio.gather(*(keeper.stop() for keeper in worker_keepers))
-        await keepers[0].stop()
+        await spool_keeper.stop()
 
 
-async def _is_up(keeper: _Keeper, admin_socket: Path, stop: asyncio.Event) -> bool:
-    """Wait until the spool process answers on its socket; False when it ended first, or takes too long."""
-    deadline = asyncio.get_running_loop().time() + READY_SECONDS_MAX
-    while asyncio.get_running_loop().time() < deadline and not stop.is_set():
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_unix_connection(str(admin_socket))
-            writer.close()
-            return True
-        if keeper.ended_before_ready:
-            return False
-        await asyncio.sleep(0.05)
-    return False
+async def _are_up(keepers: Sequence[Keeper], stop: asyncio.Event) -> bool:
+    """Wait until these children are up; False when one ended before, when it takes too long, or `stop` is set."""
+    stopping = asyncio.ensure_future(stop.wait())
+    rising = asyncio.gather(*(keeper.has_started for keeper in keepers))
+    first: list[asyncio.Future[Any]] = [stopping, rising]
+    try:
+        await asyncio.wait(first, timeout=READY_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        return rising.done() and all(rising.result())
+    finally:
+        stopping.cancel()
+        rising.cancel()
 
 
-class _Keeper:
+class Keeper:
     """Keeps one child alive."""
 
     def __init__(self, child: Child, events: Events) -> None:
@@ -122,31 +122,68 @@ class _Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
-        self.ended_before_ready = False
+        self.has_started: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # at the first try
 
     def start(self) -> None:
+        """Start the child, and again whenever it ends."""
         self._task = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         pause = RESTART_SECONDS
         loop = asyncio.get_running_loop()
         while not self._is_stopping:
-            started = loop.time()
+            began = loop.time()
+            try:
+                code = await self._run_once()
+            except OSError as error:  # no process or descriptor to be had: there may be one later
+                self._events.emit("process.unstartable", level="error", process=self._child.name, error=str(error))
+                code = -1
+            if self._is_stopping:
+                return
+            self._settle(False)
+            self._events.emit("process.ended", level="error", process=self._child.name, code=code)
+            if loop.time() - began > HEALTHY_SECONDS:
+                pause = RESTART_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RESTART_SECONDS_MAX)
+
+    async def _run_once(self) -> int:
+        """Run the child to its end; returns its exit code."""
+        ours, theirs = os.pipe()
+        try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 *self._child.arguments,
-                pass_fds=self._child.descriptors,
+                "--ready",
+                str(theirs),
+                pass_fds=(*self._child.descriptors, theirs),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            code = await self._process.wait()
-            if self._is_stopping:
-                return
-            self.ended_before_ready = True
-            self._events.emit("process.ended", level="error", process=self._child.name, code=code)
-            pause = RESTART_SECONDS if loop.time() - started > HEALTHY_SECONDS else min(pause * 2, RESTART_SECONDS_MAX)
-            await asyncio.sleep(pause)
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours, self._hear, ours)
+        try:
+            return await self._process.wait()
+        finally:
+            if loop.remove_reader(ours):
+                os.close(ours)
+
+    def _hear(self, descriptor: int) -> None:
+        """Take the child's word that it is up; the pipe's end without it tells nothing, for the exit code will."""
+        asyncio.get_running_loop().remove_reader(descriptor)
+        if os.read(descriptor, 1) == READY:
+            self._settle(True)
+        os.close(descriptor)
+
+    def _settle(self, is_up: bool) -> None:
+        if not self.has_started.done():
+            self.has_started.set_result(is_up)
 
     async def stop(self) -> None:
         """End the child: first kindly."""

@@ -7,22 +7,24 @@ import asyncio
 from pathlib import Path
 
 from mtad.config.settings import Settings
-from mtad.main.assembly import QueueIds, build_shared, settings_of_child
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, build_shared, settings_of_child
 from mtad.main.front import Front
 from mtad.main.listening import adopt
 from mtad.main.processes import die_with_parent, run_until_stopped
+from mtad.main.start import explained, tell_ready
 from mtad.spool.remote import RemoteLimits, RemoteSpool
 from mtad.telemetry.events import LineEvents
 
 
-async def _serve(settings: Settings, descriptors: list[int], stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     shared = build_shared(settings, events, share=max(1, settings.node.workers))
-    limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + (16 << 20))
+    limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
     front = Front(settings, shared, QueueIds(settings.node.id), door, events)
     await door.start()
     await front.start(adopt(descriptors))
+    tell_ready(ready)
     await stop.wait()
     await front.stop()
     await door.stop()
@@ -35,11 +37,13 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--index", type=int, required=True)
     parser.add_argument("--sockets", required=True)
+    parser.add_argument("--ready", type=int, required=True)
     options = parser.parse_args()
     die_with_parent(options.parent)
     settings = settings_of_child(options.config)
     descriptors = [int(number) for number in options.sockets.split(",")]
-    run_until_stopped(lambda stop: _serve(settings, descriptors, stop))
+    with explained():
+        run_until_stopped(lambda stop: _serve(settings, descriptors, options.ready, stop))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""The listening sockets: one for each worker on the same ports, and none that another program has."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from mtad.config.forms import Address
+from mtad.main.listening import adopt, open_sockets
+
+
+def close(lists: list[list[socket.socket]]) -> None:
+    for sockets in lists:
+        for one in sockets:
+            one.close()
+
+
+def test_every_copy_listens_on_every_address_and_a_free_port_is_shared() -> None:
+    lists = open_sockets([Address("127.0.0.1", 0), Address("::1", 0)], copies=3)
+    try:
+        assert [len(sockets) for sockets in lists] == [2, 2, 2]
+        for index, family in enumerate((socket.AF_INET, socket.AF_INET6)):
+            names = {sockets[index].getsockname()[:2] for sockets in lists}
+            assert len(names) == 1
+            (name,) = names
+            assert name[1] != 0
+            with socket.socket(family, socket.SOCK_STREAM) as client:
+                client.connect(name)
+    finally:
+        close(lists)
+
+
+def test_an_address_of_each_family_may_have_the_same_port() -> None:
+    first = open_sockets([Address("0.0.0.0", 0)], copies=1)
+    port = first[0][0].getsockname()[1]
+    second = open_sockets([Address("::", port)], copies=1)
+    close(first + second)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_port_that_another_program_has_is_an_error_that_names_it(is_shared: bool) -> None:
+    with socket.socket() as other:
+        if is_shared:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
+            open_sockets([Address("127.0.0.1", 0), Address("127.0.0.1", port)], copies=2)
+
+
+def test_an_address_that_is_not_ours_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"192\.0\.2\.1 port 25"):
+        open_sockets([Address("192.0.2.1", 25)], copies=1)
+
+
+def test_a_worker_adopts_what_it_was_handed() -> None:
+    lists = open_sockets([Address("127.0.0.1", 0)], copies=1)
+    name = lists[0][0].getsockname()
+    (adopted,) = adopt([lists[0][0].detach()])
+    try:
+        assert adopted.getsockname() == name
+        assert adopted.proto == socket.IPPROTO_TCP
+    finally:
+        adopted.close()
