@@ -1,0 +1,1 @@
+"""Real faults on real processes, and a checker that counts (docs/explanation/testing-faults.md)."""

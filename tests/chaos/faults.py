@@ -1,0 +1,274 @@
+"""How each fault is done and undone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping
+
+from mtad.lab.pair import RunningNode
+from tests.chaos.checker import Wipe
+from tests.chaos.plan import MAKES_TWO_OWNERS, STOPS_DELIVERY, Fault, Kind
+from tests.chaos.world import Done, World, children_of, delete_store, now_ms, process_ids
+
+POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before a kill: what the kernel would still send is gone
+RESTARTS_COUNT = 3
+FILLER_STEP_OCTETS = 1024 * 1024
+
+Undo = Callable[[], Awaitable[None]]
+Inject = Callable[[World, Fault, RunningNode], Awaitable[Undo]]
+
+
+async def apply(world: World, fault: Fault) -> None:
+    """Do a fault, leave it for as long as it lasts, and undo it."""
+    node = world.named(fault.victim)
+    began = now_ms()
+    world.marks.done.append(Done(fault, began, node.name, world.is_active(node)))
+    is_out = fault.kind in STOPS_DELIVERY
+    if is_out:
+        world.untrusted.add(node.name)
+    undo = await _INJECTIONS[fault.kind](world, fault, node)
+    try:
+        if is_out:
+            await world.look_for_copies(world.other(node))
+        await asyncio.sleep(max(0.0, fault.lasts_seconds - (now_ms() - began) / 1000))
+    finally:
+        await undo()
+        if fault.kind in MAKES_TWO_OWNERS:
+            world.marks.split.append((began, now_ms()))
+
+
+async def _nothing() -> None:
+    return
+
+
+def _revive(world: World, node: RunningNode) -> Undo:
+    async def undo() -> None:
+        await world.revive(node)
+
+    return undo
+
+
+async def _kill_node(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    await world.kill(node)
+    return _revive(world, node)
+
+
+async def _power_loss(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    for wire in world.laboratory.wires:
+        wire.pull()
+    await asyncio.sleep(POWER_FAILS_SECONDS)
+    await world.kill(node)
+    for wire in world.laboratory.wires:
+        wire.plug()
+    return _revive(world, node)
+
+
+async def _kill_spool(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    _kill_child(world, node, "spool")
+    return _nothing
+
+
+async def _kill_worker(world: World, fault: Fault, node: RunningNode) -> Undo:
+    _kill_child(world, node, f"worker{int(fault.at_seconds * 10) % 2}")
+    return _nothing
+
+
+def _kill_child(world: World, node: RunningNode, name: str) -> None:
+    pid = children_of(node.child.pid).get(name)
+    if pid is None:  # it has just been killed by another fault, or its node has
+        return
+    world.marks.deaths.append(now_ms())
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+async def _kill_both(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    await asyncio.gather(*(world.kill(node) for node in world.nodes))
+
+    async def undo() -> None:
+        for node in world.nodes:
+            await world.revive(node)
+
+    return undo
+
+
+async def _restarts(world: World, fault: Fault, node: RunningNode) -> Undo:
+    chance = random.Random(fault.at_seconds)
+    for _ in range(RESTARTS_COUNT):
+        await world.kill(node)
+        await world.revive(node)
+        await asyncio.sleep(chance.uniform(0.1, 2.0))
+    await world.kill(node)
+    return _revive(world, node)
+
+
+async def _wipe(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    await world.kill(node)
+    world.marks.wipes.append(Wipe(node.files.smtp_port, now_ms()))
+    await asyncio.to_thread(delete_store, node)
+    return _revive(world, node)
+
+
+async def _pause(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    pids = process_ids(node)
+    _signal(pids, signal.SIGSTOP)
+
+    async def undo() -> None:
+        world.untrusted.discard(node.name)
+        _signal(pids[::-1], signal.SIGCONT)
+
+    return undo
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+async def _cut(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    for wire in world.laboratory.wires:
+        wire.pull()
+    return _plug(world)
+
+
+async def _cut_one_way(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    """The peer no longer hears the victim: `wires[i]` is the one over which node i connects to the other."""
+    own = world.nodes.index(node)
+    world.laboratory.wires[own].pull(is_back=False)
+    world.laboratory.wires[1 - own].pull(is_there=False)
+    return _plug(world)
+
+
+async def _tear(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    for wire in world.laboratory.wires:
+        wire.tear()
+    return _plug(world)
+
+
+def _plug(world: World) -> Undo:
+    async def undo() -> None:
+        for wire in world.laboratory.wires:
+            wire.plug()
+
+    return undo
+
+
+async def _delay(world: World, fault: Fault, _node: RunningNode) -> Undo:
+    return _slowed(world, fault.strength, 0.0)
+
+
+async def _throttle(world: World, fault: Fault, _node: RunningNode) -> Undo:
+    return _slowed(world, 0.0, fault.strength)
+
+
+def _slowed(world: World, delay_seconds: float, octets_per_second: float) -> Undo:
+    for wire in world.laboratory.wires:
+        wire.slow(delay_seconds, octets_per_second)
+
+    async def undo() -> None:
+        for wire in world.laboratory.wires:
+            wire.slow(0.0)
+
+    return undo
+
+
+async def _disk_full(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    if not world.has_disks:
+        world.marks.notes.append("disk-full needs root: not done")
+        return _nothing
+    filler = node.files.folder / "queue" / "filler"
+    await asyncio.to_thread(_fill, str(filler))
+
+    async def undo() -> None:
+        filler.unlink()
+        await world.revive(node)
+
+    return undo
+
+
+def _fill(path: str) -> None:
+    """Write until nothing more goes on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        for step in (FILLER_STEP_OCTETS, 4096):
+            with contextlib.suppress(OSError):
+                while os.write(descriptor, bytes(step)) == step:
+                    pass
+    finally:
+        os.close(descriptor)
+
+
+async def _read_only(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    """A node that starts again on a disk that can only be read: it must take nothing."""
+    await world.kill(node)
+    if not world.has_disks:
+        world.marks.notes.append("read-only needs root: the node was killed only")
+        return _revive(world, node)
+    await _remount(node, "ro")
+    await world.revive(node)
+
+    async def undo() -> None:
+        await _remount(node, "rw")
+        if node.child.is_running:
+            await world.kill(node)
+        await world.revive(node)
+
+    return undo
+
+
+async def _remount(node: RunningNode, how: str) -> None:
+    folder = str(node.files.folder / "queue")
+    await asyncio.to_thread(subprocess.run, ["mount", "-o", f"remount,{how}", folder], check=True)
+
+
+async def _clock(world: World, fault: Fault, node: RunningNode) -> Undo:
+    clock = node.files.folder / "clock"
+    clock.write_text(f"{fault.strength:.0f}\n")
+
+    async def undo() -> None:
+        clock.write_text("0\n")
+
+    return undo
+
+
+async def _switchover(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    return await _command(world, world.named("active"), "replica", "switchover")
+
+
+async def _force(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    return await _command(world, world.named("passive"), "replica", "promote", "--force")
+
+
+async def _command(world: World, node: RunningNode, *words: str) -> Undo:
+    """Have an operator say something; the other faults of the round may keep it from being done."""
+    code, said = await world.mtactl(node, *words)
+    world.marks.notes.append(f"{node.name}: {' '.join(words)}: {code} {said[-200:]}".replace("\n", " "))
+    return _nothing
+
+
+_INJECTIONS: Mapping[Kind, Inject] = {
+    Kind.KILL_NODE: _kill_node,
+    Kind.POWER_LOSS: _power_loss,
+    Kind.KILL_SPOOL: _kill_spool,
+    Kind.KILL_WORKER: _kill_worker,
+    Kind.KILL_BOTH: _kill_both,
+    Kind.RESTARTS: _restarts,
+    Kind.WIPE: _wipe,
+    Kind.PAUSE: _pause,
+    Kind.CUT: _cut,
+    Kind.CUT_ONE_WAY: _cut_one_way,
+    Kind.TEAR: _tear,
+    Kind.DELAY: _delay,
+    Kind.THROTTLE: _throttle,
+    Kind.DISK_FULL: _disk_full,
+    Kind.READ_ONLY: _read_only,
+    Kind.CLOCK: _clock,
+    Kind.SWITCHOVER: _switchover,
+    Kind.FORCE: _force,
+}

@@ -1,0 +1,181 @@
+"""What goes wrong in a round, and when: drawn from a seed and the round's number alone, so that it can be repeated."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+ROUNDS_PER_ERA = 6  # so many rounds use one laboratory
+FIRST_FAULT_SECONDS = (2.0, 4.0)
+AFTERMATH_SECONDS = 4.0  # the load goes on for so long after the last fault has ended
+SECOND_FAULT_CHANCE = 0.4
+MOOD_CHANCE = 0.6
+
+
+class Kind(StrEnum):
+    """A fault."""
+
+    KILL_NODE = "kill-node"
+    POWER_LOSS = "power-loss"
+    KILL_SPOOL = "kill-spool"
+    KILL_WORKER = "kill-worker"
+    KILL_BOTH = "kill-both"
+    RESTARTS = "restarts"
+    WIPE = "wipe"
+    PAUSE = "pause"
+    CUT = "cut"
+    CUT_ONE_WAY = "cut-one-way"
+    TEAR = "tear"
+    DELAY = "delay"
+    THROTTLE = "throttle"
+    DISK_FULL = "disk-full"
+    READ_ONLY = "read-only"
+    CLOCK = "clock"
+    SWITCHOVER = "switchover"
+    FORCE = "force"
+
+
+LINK = frozenset({Kind.CUT, Kind.CUT_ONE_WAY, Kind.TEAR, Kind.DELAY, Kind.THROTTLE, Kind.POWER_LOSS})
+DISK = frozenset({Kind.DISK_FULL, Kind.READ_ONLY})
+NEEDS_WORKERS = frozenset({Kind.KILL_SPOOL, Kind.KILL_WORKER})
+STOPS_DELIVERY = frozenset({Kind.KILL_NODE, Kind.POWER_LOSS, Kind.PAUSE, Kind.WIPE, Kind.READ_ONLY})
+"""Done to the active node, these leave its queue to the other one."""
+MAKES_TWO_OWNERS = LINK | {Kind.PAUSE, Kind.FORCE}
+KILLS = frozenset(
+    {Kind.KILL_NODE, Kind.POWER_LOSS, Kind.KILL_SPOOL, Kind.KILL_WORKER, Kind.KILL_BOTH, Kind.RESTARTS, Kind.WIPE}
+) | {Kind.READ_ONLY}
+NEVER_TOGETHER: tuple[frozenset[Kind], ...] = (
+    LINK,
+    frozenset({Kind.WIPE, Kind.KILL_BOTH, Kind.RESTARTS, *DISK}),  # a wipe beside these may take the last copy
+)
+STRENGTHS: dict[Kind, tuple[float, ...]] = {
+    Kind.DELAY: (0.05, 0.3, 1.0),  # seconds
+    Kind.THROTTLE: (2_000.0, 20_000.0, 200_000.0),  # octets a second
+    Kind.CLOCK: (-3600.0, -45.0, 45.0, 3600.0),  # seconds
+}
+LASTS_SECONDS: dict[Kind, tuple[float, float]] = {
+    Kind.PAUSE: (0.3, 7.0),  # shorter and longer than the silence of 3 s that makes the passive take over
+    Kind.CUT: (0.5, 7.0),
+    Kind.CUT_ONE_WAY: (0.5, 7.0),
+    Kind.TEAR: (0.5, 6.0),
+    Kind.KILL_BOTH: (0.1, 3.0),
+    Kind.SWITCHOVER: (1.0, 1.0),
+    Kind.FORCE: (1.0, 1.0),
+}
+USUAL_LASTS_SECONDS = (0.2, 6.0)
+
+MOODS: dict[str, tuple[str, ...]] = {
+    "refuses": ("dot 451",),
+    "hangs": ("after-dot hang",),
+    "closes": ("after-dot close",),
+    "is slow": ("delay 1.5",),
+    "is slower than our patience": ("delay 3",),
+}
+CALM = ("dot 250", "after-dot reply", "delay 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is done to the pair."""
+
+    kind: Kind
+    at_seconds: float  # after the load has begun
+    lasts_seconds: float
+    victim: Literal["active", "passive"]
+    strength: float = 0.0
+
+    def __str__(self) -> str:
+        strength = f" {self.strength:g}" if self.strength else ""
+        return f"{self.kind}{strength} {self.victim} at {self.at_seconds:.1f} s for {self.lasts_seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """How the next hops answer for a while."""
+
+    name: str
+    at_seconds: float
+    lasts_seconds: float
+
+    def __str__(self) -> str:
+        return f"the next hop {self.name} at {self.at_seconds:.1f} s for {self.lasts_seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """How the nodes are built for some rounds."""
+
+    workers: int
+    has_false_clock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """All that happens in one round."""
+
+    seed: int
+    number: int
+    faults: tuple[Fault, ...]
+    moods: tuple[Mood, ...]
+
+    @property
+    def load_seconds(self) -> float:
+        """How long clients send."""
+        return max(fault.at_seconds + fault.lasts_seconds for fault in self.faults) + AFTERMATH_SECONDS
+
+    def __str__(self) -> str:
+        return "; ".join(str(each) for each in (*self.faults, *self.moods))
+
+
+def era_of(number: int) -> Era:
+    """Return how the nodes are built in a round: two workers and a true clock, a false one, or one process."""
+    return (Era(2, False), Era(2, True), Era(0, False))[number // ROUNDS_PER_ERA % 3]
+
+
+def draw(seed: int, number: int, kinds: Collection[Kind]) -> Round:
+    """Draw a round: its first fault is one of those that came least often in the rounds before it."""
+    counts: Counter[Kind] = Counter()
+    for earlier in range(number):
+        counts[_first_kind(seed, earlier, kinds, counts)] += 1
+    first = _first_kind(seed, number, kinds, counts)
+    chance = random.Random(f"{seed}/{number}")
+    faults = [_fault(chance, first, chance.uniform(*FIRST_FAULT_SECONDS))]
+    others = [kind for kind in _possible(number, kinds) if _may_meet(first, kind)]
+    if others and chance.random() < SECOND_FAULT_CHANCE:
+        faults.append(_fault(chance, chance.choice(others), faults[0].at_seconds + chance.uniform(0.0, 4.0)))
+    moods = []
+    if chance.random() < MOOD_CHANCE:
+        moods.append(Mood(chance.choice(sorted(MOODS)), chance.uniform(0.5, 3.0), chance.uniform(0.5, 3.0)))
+    return Round(seed, number, tuple(faults), tuple(moods))
+
+
+def _possible(number: int, kinds: Collection[Kind]) -> Sequence[Kind]:
+    era = era_of(number)
+    possible = [
+        kind
+        for kind in Kind
+        if kind in kinds
+        and (era.workers or kind not in NEEDS_WORKERS)
+        and (era.has_false_clock or kind is not Kind.CLOCK)
+    ]
+    return possible or [Kind.KILL_NODE]
+
+
+def _first_kind(seed: int, number: int, kinds: Collection[Kind], counts: Counter[Kind]) -> Kind:
+    possible = _possible(number, kinds)
+    least = min(counts[kind] for kind in possible)
+    return random.Random(f"{seed}:{number}").choice([kind for kind in possible if counts[kind] == least])
+
+
+def _may_meet(first: Kind, second: Kind) -> bool:
+    return first is not second and not any({first, second} <= group for group in NEVER_TOGETHER)
+
+
+def _fault(chance: random.Random, kind: Kind, at_seconds: float) -> Fault:
+    lasts = chance.uniform(*LASTS_SECONDS.get(kind, USUAL_LASTS_SECONDS))
+    victim: Literal["active", "passive"] = "active" if chance.random() < 0.6 else "passive"
+    return Fault(kind, at_seconds, lasts, victim, chance.choice(STRENGTHS.get(kind, (0.0,))))
