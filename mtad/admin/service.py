@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from mtad.admin.fault import answering, streaming
 from mtad.mail.outcome import Result
 from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
 from mtad.pb import admin_pb2, admin_pb2_grpc
-from mtad.spool.codec import StoredMessage
+from mtad.spool.codec import StoredMessage, utf8
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState, Refused
 from mtad.spool.local import ACTS, LocalSpool, NodeStatus
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
 
+OLDER_THAN_SECONDS_MAX = 1e10
 _STATE_NAMES = {
     Rank.QUEUED: "queued",
     Rank.DEFERRED: "deferred",
@@ -56,6 +58,14 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         self._events = events
         self._started = time.monotonic()
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Serve on this server, every call with its boundary."""
+        guarded = admin_pb2_grpc.AdminServicer()
+        for name in ("Status", "QueueShow", "QueueAct", "Replica"):
+            setattr(guarded, name, answering(self._events, getattr(self, name)))
+        guarded.QueueList = streaming(self._events, self.QueueList)  # type: ignore[method-assign]
+        admin_pb2_grpc.add_AdminServicer_to_server(guarded, server)
+
     async def Status(self, request: admin_pb2.StatusRequest, context: Any) -> admin_pb2.StatusReply:  # noqa: N802
         """Say how this node is."""
         status = self._spool.status()
@@ -87,10 +97,12 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         self, request: admin_pb2.QueueListRequest, context: Any
     ) -> AsyncIterator[admin_pb2.QueueEntry]:
         """List the selected messages; without a sort other than arrival they stream as they are read."""
-        selection = read_selection(request.selection)
         sort = request.sort or "arrival"
         if sort not in _SORTS:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"sort is one of {', '.join(_SORTS)}")
+        if wrong := _problem(request.selection):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)
+        selection = read_selection(request.selection)
         found = self._selected(selection if not selection.is_empty else Selection(is_all=True))
         if sort == "arrival":
             sent = 0
@@ -108,11 +120,18 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
     async def _selected(self, selection: Selection) -> AsyncIterator[StoredMessage]:
         wall_ms = self._vitals.wall_ms()
-        for page in self._spool.pages():
+        for page in self._named(selection) if selection.queue_ids else self._spool.pages():
             for message in page:
                 if selection.matches(message, wall_ms):
                     yield message
             await asyncio.sleep(0)
+
+    def _named(self, selection: Selection) -> Iterator[list[StoredMessage]]:
+        """Return the messages that are asked for by their ids, without a walk over the others."""
+        for queue_id in sorted(selection.queue_ids):
+            message = self._spool.message(queue_id) if is_queue_id(queue_id) else None
+            if message is not None:
+                yield [message]
 
     async def QueueShow(self, request: admin_pb2.QueueShowRequest, context: Any) -> admin_pb2.QueueShowReply:  # noqa: N802
         """Show one message: envelope, states, attempts, and its header or content where asked for."""
@@ -123,7 +142,8 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         if request.headers or request.content:
             octets = await self._spool.content(request.queue_id) or b""
             if not request.content:
-                octets = octets[: octets.find(b"\r\n\r\n") + 2]
+                head, separator, _ = octets.partition(b"\r\n\r\n")
+                octets = head + separator[:2]
         client = message.client
         return admin_pb2.QueueShowReply(
             found=True,
@@ -135,9 +155,11 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
     async def QueueAct(self, request: admin_pb2.QueueActRequest, context: Any) -> admin_pb2.QueueActReply:  # noqa: N802
         """Carry out one verb on the selected messages, or say which they are."""
-        selection = read_selection(request.selection)
         if request.verb not in ACTS:
             return admin_pb2.QueueActReply(refused=f"verb is one of {', '.join(sorted(ACTS))}")
+        if wrong := _problem(request.selection):
+            return admin_pb2.QueueActReply(refused=wrong)
+        selection = read_selection(request.selection)
         if selection.is_empty and not selection.is_all:
             return admin_pb2.QueueActReply(refused="nothing is selected")
         chosen = [message.queue_id async for message in self._selected(selection)]
@@ -182,6 +204,15 @@ def _peer(status: NodeStatus) -> admin_pb2.Peer:
     )
 
 
+def _problem(asked: admin_pb2.Selection) -> str:
+    """Return what is wrong with a selection; '' when nothing is. Misread, it could mean every message."""
+    if asked.state and asked.state not in _QUEUE_NAMES:
+        return f"state is one of {', '.join(_QUEUE_NAMES)}"
+    if not 0 <= asked.older_than_seconds <= OLDER_THAN_SECONDS_MAX:
+        return "older_than_seconds is not a length of time"
+    return ""
+
+
 def read_selection(asked: admin_pb2.Selection) -> Selection:
     """Return the selection that a request names."""
     return Selection(
@@ -220,7 +251,7 @@ def entry_of(message: StoredMessage) -> admin_pb2.QueueEntry:
         message_size=message.size_octets,
         sender=message.reverse_path or "MAILER-DAEMON",
         recipients=[
-            admin_pb2.QueueRecipient(address=address, delay_reason=_reason(state), state=_STATE_NAMES[state.rank])
+            admin_pb2.QueueRecipient(address=utf8(address), delay_reason=_reason(state), state=_STATE_NAMES[state.rank])
             for address, state in pending.items()
         ],
         next_attempt=_next_attempt_ms(message) / 1000,
@@ -231,7 +262,7 @@ def entry_of(message: StoredMessage) -> admin_pb2.QueueEntry:
 
 def _history(address: str, state: RecipientState) -> admin_pb2.RecipientHistory:
     return admin_pb2.RecipientHistory(
-        address=address,
+        address=utf8(address),
         state=_STATE_NAMES[state.rank],
         attempts=[
             admin_pb2.AttemptLine(

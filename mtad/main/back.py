@@ -12,7 +12,7 @@ from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
 from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, StartError, build_spool, wall_ms
 from mtad.main.version import VERSION
-from mtad.pb import admin_pb2_grpc, queue_pb2_grpc
+from mtad.pb import queue_pb2_grpc
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts, channel_options
@@ -63,7 +63,7 @@ class Back:
             path.unlink()
         octets_max = self._settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS
         server = grpc.aio.server(options=channel_options(octets_max))
-        admin_pb2_grpc.add_AdminServicer_to_server(self._admin, server)
+        self._admin.register(server)
         queue_pb2_grpc.add_SpoolServicer_to_server(self._service, server)
         try:
             server.add_insecure_port(f"unix:{path}")
