@@ -6,11 +6,12 @@ shapes are promises to scripts.
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from mtad.cli import queue_verbs
+from mtad.cli import queue_verbs, sieve_verbs
 from mtad.cli.connection import connect
 from mtad.cli.duration import show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
@@ -34,12 +35,30 @@ config = typer.Typer(help="Read mtad.toml without a running node.", no_args_is_h
 app.add_typer(queue_verbs.app, name="queue")
 app.add_typer(replica, name="replica")
 app.add_typer(config, name="config")
+app.add_typer(sieve_verbs.app, name="sieve")
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"mtactl {version('mtad')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _mtactl(
+    is_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
 
 
 @app.command()
 @expanded
 def status(asked: Asked) -> None:
-    """Say how the node, its peer and its queue are; exit 1 when it is not healthy."""
+    """Say how the node, its peer and its queue are.
+
+    Exit 1 when the node is not healthy: each reason is a line.
+    """
     with connect(asked) as node:
         found = node.status()
     if asked.json:
@@ -91,7 +110,10 @@ def promote(
 @replica.command()
 @expanded
 def switchover(asked: Asked) -> None:
-    """Let the active node finish, and hand over to its peer without a duplicate."""
+    """Hand over to the peer without a duplicate.
+
+    Asked of the active node, which first lets running attempts end.
+    """
     _change_role(asked, "switchover")
 
 

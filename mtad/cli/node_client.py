@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ HANDOVER_SECONDS = 60.0  # a switchover waits for running attempts
 LIST_SECONDS = 600.0  # for the whole list
 MESSAGE_OCTETS_MAX = 2**31 - 1  # the largest content that `queue show --content` can bring
 SOCKET_PATH_OCTETS_MAX = 107  # of a Unix socket's name
+PORT_MAX = 65_535
 
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
@@ -41,8 +43,8 @@ def target_of(address: str) -> str:
             raise NodeError(f"{path} is longer than the {SOCKET_PATH_OCTETS_MAX} octets of a socket's path", EXIT_USAGE)
         return f"unix:{path}"
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        raise NodeError(f"{address} has no port", EXIT_USAGE)
+    if not (port.isdigit() and 0 < int(port[:6]) <= PORT_MAX):
+        raise NodeError(f"{address} has no port from 1 to {PORT_MAX}", EXIT_USAGE)
     if host != "localhost" and not _is_loopback(host.strip("[]")):
         raise NodeError(f"{address} is not on loopback; run mtactl on that machine", EXIT_USAGE)
     return f"{host}:{port}"
@@ -61,8 +63,9 @@ class NodeClient:
     def __init__(self, address: str, timeout_seconds: float | None = None) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
+        self._target = target_of(address)
         self._channel = grpc.insecure_channel(
-            target_of(address),
+            self._target,
             options=[("grpc.max_receive_message_length", MESSAGE_OCTETS_MAX), ("grpc.enable_http_proxy", 0)],
         )
         self._stub = admin_pb2_grpc.AdminStub(self._channel)
@@ -120,5 +123,23 @@ class NodeClient:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return NodeError(f"the node at {self._address} did not answer in {seconds:g} s", EXIT_NO_ANSWER)
         if code in _NO_ANSWER:
-            return NodeError(f"no node answers at {self._address}; is `mtad run` running there?", EXIT_NO_ANSWER)
+            return NodeError(f"no node answers at {self._address}; {self._advice()}", EXIT_NO_ANSWER)
         return NodeError(f"the node at {self._address} answered {code.name}: {error.details()}", EXIT_REFUSED)
+
+    def _advice(self) -> str:
+        """Say what may help when there is no answer."""
+        if self._target.startswith("unix:") and not may_connect(Path(self._target.removeprefix("unix:"))):
+            return "you may not open this socket: run mtactl as root or as mtad's user"
+        return "is `mtad run` running there? --config or --node says which node is meant"
+
+
+def may_connect(path: Path) -> bool:
+    """Tell whether this user may open a Unix socket; one that does not exist is no matter of permission."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+    return True

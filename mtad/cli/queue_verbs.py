@@ -53,7 +53,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many; 0 is all.")] = 0,
     sort: Annotated[str, typer.Option(metavar="SORT", help=f"{', '.join(SORTS)}.")] = "arrival",
 ) -> None:
-    """List queued messages; with --json as `postqueue -j` does."""
+    """List queued messages.
+
+    With --json in the shape of `postqueue -j`.
+    """
     _one_of("--sort", sort, SORTS)
     selection = _selection([], selected, is_all=selected.is_empty)
     with connect(asked) as node:
@@ -101,7 +104,10 @@ def show(
     headers: Annotated[bool, typer.Option("--headers", help="Write the header section alone, as it is.")] = False,
     content: Annotated[bool, typer.Option("--content", help="Write the whole content alone, as it is.")] = False,
 ) -> None:
-    """Show one message: envelope, state of each recipient, every attempt with its reply."""
+    """Show one message.
+
+    Envelope, state of each recipient, and the last attempts with their replies.
+    """
     (queue_id,) = _ids([queue_id])
     with connect(asked) as node:
         shown = node.message(queue_id, headers=headers, content=content)
@@ -154,7 +160,7 @@ def flush(selected: Selected, asked: Asked, ids: Ids = None, is_all: All = False
 @app.command()
 @expanded
 def hold(selected: Selected, asked: Asked, ids: Ids = None, is_all: All = False) -> None:
-    """Keep the chosen messages without trying them, until they are released."""
+    """Keep the chosen messages untried, until released."""
     _act(HOLD, _chosen(ids, selected, is_all), asked)
 
 
@@ -174,7 +180,10 @@ def delete(
     is_all: All = False,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
 ) -> None:
-    """Drop the chosen messages for good, without a DSN. Says what it would do; does it with --yes."""
+    """Drop the chosen messages for good, without a DSN.
+
+    Says what it would do; does it with --yes.
+    """
     _act(DELETE, _chosen(ids, selected, is_all), asked, is_sure=is_sure)
 
 
@@ -209,7 +218,10 @@ def summary(
     asked: Asked,
     by: Annotated[str, typer.Option(metavar="BY", help=f"{', '.join(GROUPINGS)}.")] = "domain",
 ) -> None:
-    """Count recipients by domain, sender or reason, and by age in minutes."""
+    """Count recipients by destination and age.
+
+    Or by sender or reason; ages are in minutes, as `qshape` shows them.
+    """
     _one_of("--by", by, GROUPINGS)
     with connect(asked) as node:
         groups = summarize(node.messages(_selection([], selected, is_all=selected.is_empty)), by, time.time())

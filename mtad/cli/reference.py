@@ -23,7 +23,8 @@ _HEAD = """\
 <!-- Written by `python -m mtad.cli.reference` from mtad/cli. Change it there. -->
 
 `mtactl` asks a running node, over the Unix socket `admin.sock` in its `node.run_dir`. Which node: `--node`, or the one
-whose `mtad.toml` is given by `--config` or `MTAD_CONFIG`, or the one at `/run/mtad/admin.sock`.
+whose `mtad.toml` is given by `--config` or `MTAD_CONFIG`, or the one of `/etc/mtad/mtad.toml`. Where that cannot be
+read, the socket is `/run/mtad/admin.sock`. Options stand behind the verb.
 
 | exit code | means |
 | --- | --- |
@@ -47,6 +48,7 @@ With `--json` a verb writes one object; `queue list` and `queue summary` write o
 - `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.
 - `replica ...`: `verb`, `done`, `text`, `seconds`, `epoch`.
+- `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """
 

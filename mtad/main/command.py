@@ -52,7 +52,10 @@ def run(
         Path, typer.Option(metavar="FILE", envvar="MTAD_CONFIG", help="The configuration file.")
     ] = DEFAULT_CONFIG,
 ) -> None:
-    """Run a node in the foreground until SIGTERM or SIGINT; it does not start when a start-up check fails."""
+    """Run a node in the foreground.
+
+    It does not start when a start-up check fails, and ends on SIGTERM or SIGINT.
+    """
     from mtad.main import supervisor  # here, so that the other commands start without gRPC and LMDB
 
     settings = _settings(config)
@@ -69,22 +72,28 @@ def run(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
-    hostname: Annotated[
-        str, typer.Option(metavar="NAME", prompt="Host name of this node", help="Such as mx1.example.org.")
-    ],
+    hostname: Annotated[str, typer.Option(metavar="NAME", help="Such as mx1.example.org; asked when not given.")] = "",
     domain: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A domain to be MX for; may be given several times.", show_default=False),
+        typer.Option(metavar="NAME", help="A domain to be MX for; several times for several.", show_default=False),
     ] = None,
     peer: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="The other node of the pair, if any.")] = "",
+    address: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the peer reaches this node; default: its host name.")
+    ] = "",
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDR", help="Where SMTP clients connect; default: port 25 of every address."),
     ] = None,
 ) -> None:
-    """Write a working mtad.toml, policy, keys and certificates, and print the DNS records to publish."""
-    domains = domain or [typer.prompt("Domain that this node is MX for")]
-    new = plan(folder.absolute(), Asked(hostname, domains, peer, listen or EVERYWHERE), datetime.now(UTC).date())
+    """Write the files of a new node or pair.
+
+    They are mtad.toml, policy, DKIM key and certificates. The DNS records to publish are printed.
+    """
+    hostname = hostname or _ask("--hostname", "Host name of this node")
+    domains = domain or [_ask("--domain", "Domain that this node is MX for")]
+    asked = Asked(hostname, domains, peer, listen or EVERYWHERE, address)
+    new = plan(folder.absolute(), asked, datetime.now(UTC).date())
     if isinstance(new, NotUnderstood):
         for error in new.errors:
             typer.echo(f"mtad: {error}", err=True)
@@ -99,13 +108,26 @@ def init(
     typer.echo(f"Then: mtad run --config {folder}/mtad.toml")
 
 
+def _ask(option: str, question: str) -> str:
+    """Ask the operator for what an option would have said."""
+    try:
+        answer: str = typer.prompt(question)
+    except typer.Abort:
+        typer.echo(f"\nmtad: give {option}; nothing was written", err=True)
+        raise typer.Exit(EXIT_CONFIGURATION) from None
+    return answer
+
+
 @app.command()
 def lab(
     is_demo: Annotated[
         bool, typer.Option("--demo", help="Kill the active node under load, count what arrives, and end.")
     ] = False,
 ) -> None:
-    """Run a pair of nodes on loopback, with DNS and next hops of their own."""
+    """Run a pair on loopback to try things.
+
+    It has a DNS server and next hops of its own, and leaves nothing behind.
+    """
     from mtad.lab import laboratory
 
     raise typer.Exit(laboratory.main(is_demo))

@@ -183,8 +183,11 @@ def _policy(look: _Look) -> Iterator[Finding]:
     path = look.settings.policy.file or DEFAULT_POLICY
     loaded = Policy.load(path, PolicySettings(look.settings.node.domains), look.events)
     if isinstance(loaded, PolicyErrors):
-        for error in loaded.errors:
-            yield Finding("policy", Grade.FAIL, str(error), "mend the script, or leave policy.file out")
+        *others, last = loaded.errors
+        for error in others:
+            yield Finding("policy", Grade.FAIL, str(error))
+        mend = "mend the script (`mtactl sieve check FILE` looks at it alone), or leave policy.file out"
+        yield Finding("policy", Grade.FAIL, str(last), mend)
         return
     yield Finding("policy", Grade.OK, f"{path} compiles")
 

@@ -66,6 +66,7 @@ class Asked:
     domains: Sequence[str]
     peer: str = ""  # NAME=HOST:PORT
     listen: Sequence[str] = EVERYWHERE
+    address: str = ""  # HOST:PORT where the peer reaches this node
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,19 @@ class NotUnderstood:
     """Everything that is wrong with what the operator wrote; never empty."""
 
     errors: tuple[str, ...]
+
+
+def _read_reached(text: str) -> str | Address | Unfit:
+    """Read an endpoint whose port may be left out."""
+    read = ENDPOINT.read(text)
+    with_port = ENDPOINT.read(f"{text}:{REPLICATION_PORT}") if isinstance(read, Unfit) else read
+    return read if isinstance(with_port, Unfit) else with_port
+
+
+_REACHED = Form(
+    f'a host name or IP address, with a port if it is not {REPLICATION_PORT}, such as "192.0.2.2" or "[::1]:7300"',
+    _read_reached,
+)
 
 
 def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
@@ -88,24 +102,27 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
     hostname = take("--hostname", HOSTNAME, asked.hostname)
     domains = [take("--domain", DOMAIN, domain) for domain in asked.domains]
     listen = [take("--listen", LISTENER, address) for address in asked.listen]
-    peer_name, _, peer_address = asked.peer.partition("=")
-    if asked.peer:
+    peer_name, equals, peer_text = asked.peer.partition("=")
+    if asked.peer and not equals:
+        errors.append(f"--peer {asked.peer!r} has no address; allowed: NAME=HOST:PORT, such as mx2=192.0.2.2:7250")
+    elif asked.peer:
         take("--peer", NAME, peer_name)
-        address = take(
-            "--peer", ENDPOINT, peer_address if ":" in peer_address else f"{peer_address}:{REPLICATION_PORT}"
-        )
+        peer_address = take("--peer", _REACHED, peer_text)
+    own_address = take("--address", _REACHED, asked.address) if asked.address else None
+    if asked.address and not asked.peer:
+        errors.append("--address is where the peer reaches this node; give --peer with it")
     if not errors and peer_name == hostname.partition(".")[0]:
         errors.append(f"--peer {peer_name!r} is this node's own name")
     if errors:
         return NotUnderstood(tuple(errors))
     name, _, domain = hostname.partition(".")
-    port = address.port if asked.peer else REPLICATION_PORT
-    is_named = asked.peer and isinstance(HOSTNAME.read(address.host), str)
-    peer_hostname = address.host if is_named else f"{peer_name}.{domain}"
+    port = peer_address.port if asked.peer else REPLICATION_PORT
+    is_named = asked.peer and isinstance(HOSTNAME.read(peer_address.host), str)
+    peer_hostname = peer_address.host if is_named else f"{peer_name}.{domain}"
     return NewNode(
         folder=folder,
-        member=Member(name, 1, hostname, Address(hostname, port)),
-        peer=Member(peer_name, 2, peer_hostname, address) if asked.peer else None,
+        member=Member(name, 1, hostname, own_address or Address(hostname, port)),
+        peer=Member(peer_name, 2, peer_hostname, peer_address) if asked.peer else None,
         domains=tuple(dict.fromkeys(domains)),
         selector=f"m{today:%Y%m}",
         listen=tuple(map(str, listen)),
@@ -113,9 +130,11 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
 
 
 def write_new_node(new: NewNode) -> None:
-    """Write everything. Errors: FileExistsError before anything of that file is written; OSError."""
+    """Write everything. Errors: FileExistsError before anything is written; OSError."""
     if (new.folder / "mtad.toml").exists():
         raise FileExistsError(f"{new.folder / 'mtad.toml'} exists and is not overwritten")
+    if new.folder.is_dir() and any(new.folder.iterdir()):
+        raise FileExistsError(f"{new.folder} is not empty; nothing is written there. Give a new or an empty folder")
     make_private_folder(new.folder)
     make_dkim_key(new.folder / "keys" / "dkim.key")
     _write_member(new, new.folder, new.member, new.peer)
@@ -157,7 +176,7 @@ def _render_pair(member: Member, peer: Member) -> str:
     reached = {"name": peer.name, "id": peer.id, "address": str(peer.replication)}
     return _PAIR.format(
         group=toml_value(GROUP),
-        listen=toml_value(f"0.0.0.0:{member.replication.port}"),
+        listen=toml_value(f"[::]:{member.replication.port}"),
         cert=toml_value(f"replication/{member.name}.pem"),
         key=toml_value(f"replication/{member.name}.key"),
         peer=toml_value(reached),
@@ -168,7 +187,9 @@ def dns_records(new: NewNode) -> list[str]:
     """Return the records to publish, as lines of a zone file (RFC 1035 §5.1)."""
     text = " ".join(f'"{part}"' for part in record_strings(dkim_record(new.folder / "keys" / "dkim.key")))
     members = [new.member] if new.peer is None else [new.member, new.peer]
-    records: list[str] = []
+    records = [
+        f"; {member.hostname} needs an A or AAAA record, and its address the PTR of that name" for member in members
+    ]
     for domain in new.domains:
         records += [f"{domain}. IN MX {10 * member.id} {member.hostname}." for member in members]
         records.append(f'{domain}. IN TXT "v=spf1 mx -all"')

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from mtad.cli.mtactl import app
 from mtad.config.read import read
 from mtad.config.settings import Settings
+from mtad.main.version import VERSION
 from mtad.pb import admin_pb2 as pb
 from tests.fakes.admin_server import FakeAdmin, serving
 from tests.unit.mtad.cli.conftest import Mtactl
@@ -129,7 +130,7 @@ def test_promote_with_force(admin: FakeAdmin, mtactl: Mtactl) -> None:
 def test_no_node_answers(mtactl: Mtactl, socket: Path, arguments: tuple[str, ...]) -> None:
     result = mtactl(*arguments)
     assert result.exit_code == 3
-    assert result.stderr == f"mtactl: no node answers at {socket}; is `mtad run` running there?\n"
+    assert result.stderr.startswith(f"mtactl: no node answers at {socket}; is `mtad run` running there?")
     assert result.stdout == ""
 
 
@@ -154,7 +155,9 @@ def test_a_node_that_fails(admin: FakeAdmin, mtactl: Mtactl, socket: Path, argum
     [
         ("192.0.2.1:7251", "192.0.2.1:7251 is not on loopback; run mtactl on that machine"),
         ("mx1.example.org:7251", "mx1.example.org:7251 is not on loopback; run mtactl on that machine"),
-        ("localhost:x", "localhost:x has no port"),
+        ("localhost:x", "localhost:x has no port from 1 to 65535"),
+        ("localhost:0", "localhost:0 has no port from 1 to 65535"),
+        ("[::1]:65536", "[::1]:65536 has no port from 1 to 65535"),
         ("/" + "a" * 107, f"/{'a' * 107} is longer than the 107 octets of a socket's path"),
     ],
 )
@@ -181,8 +184,32 @@ def test_the_socket_is_the_one_of_the_configuration(socket: Path, tmp_path: Path
 
 def test_without_anything_the_socket_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MTAD_CONFIG", raising=False)
+    monkeypatch.setattr("mtad.cli.connection.DEFAULT_CONFIG", Path("/nowhere/mtad.toml"))
     monkeypatch.setattr("mtad.cli.connection.DEFAULT_SOCKET", Path("/nowhere/admin.sock"))
     assert "no node answers at /nowhere/admin.sock" in CliRunner().invoke(app, ["status"]).stderr
+
+
+def test_without_anything_the_systems_configuration_says_where(
+    socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MTAD_CONFIG", raising=False)
+    (tmp_path / "mtad.toml").write_text(MINIMAL.replace("[smtp]", f'run_dir = "{socket.parent}"\n[smtp]'))
+    monkeypatch.setattr("mtad.cli.connection.DEFAULT_CONFIG", tmp_path / "mtad.toml")
+    with serving(FakeAdmin(), socket):
+        assert CliRunner().invoke(app, ["status"]).exit_code == 0
+
+
+def test_a_socket_that_this_user_may_not_open(mtactl: Mtactl, socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtad.cli.node_client.may_connect", lambda path: path != socket)
+    result = mtactl("status")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == (
+        f"mtactl: no node answers at {socket}; you may not open this socket: run mtactl as root or as mtad's user\n"
+    )
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"mtactl {VERSION}\n"
 
 
 def test_a_configuration_that_is_not_good_is_usage(tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_init_asks_for_what_is_not_given(tmp_path: Path) -> None:
     assert 'domains = ["example.org"]' in (tmp_path / "mtad.toml").read_text()
 
 
+@pytest.mark.parametrize(("text", "option"), [("", "--hostname"), ("mx1.example.org\n", "--domain")])
+def test_init_without_an_answer(tmp_path: Path, text: str, option: str) -> None:
+    result = mtad("init", str(tmp_path), text=text)
+    assert (result.exit_code, f"mtad: give {option}; nothing was written\n" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "mtad.toml").write_text("kept")
     result = init(tmp_path)

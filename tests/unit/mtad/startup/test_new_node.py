@@ -47,6 +47,8 @@ def test_a_pair_is_planned(tmp_path: Path) -> None:
         ("mx2=mx2.example.org", "mx2.example.org", Address("mx2.example.org", 7250)),
         ("mx2=192.0.2.2:7300", "mx2.example.org", Address("192.0.2.2", 7300)),
         ("mx2=other:7300", "mx2.example.org", Address("other", 7300)),
+        ("mx2=[2001:db8::2]:7300", "mx2.example.org", Address("2001:db8::2", 7300)),
+        ("mx2=[2001:db8::2]", "mx2.example.org", Address("2001:db8::2", 7250)),
     ],
 )
 def test_a_peers_host_name(tmp_path: Path, peer: str, hostname: str, address: Address) -> None:
@@ -66,6 +68,42 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
 def test_a_peer_has_another_name(tmp_path: Path) -> None:
     found = plan(tmp_path, Asked("mx1.example.org", ["example.org"], "mx1=mx2.example.org"), TODAY)
     assert found == NotUnderstood(("--peer 'mx1' is this node's own name",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        (Asked("mx1.example.org", ["example.org"], "mx2"), "--peer 'mx2' has no address; allowed: NAME=HOST:PORT"),
+        (Asked("mx1.example.org", ["example.org"], "mx2=2001:db8::2"), "--peer '2001:db8::2' looks like an IPv6"),
+        (Asked("mx1.example.org", ["example.org"], "mx2=b", address=":x"), "--address ':x' "),
+        (Asked("mx1.example.org", ["example.org"], address="a:1"), "--address is where the peer reaches this node;"),
+    ],
+)
+def test_addresses_of_a_pair_that_are_no_use(tmp_path: Path, asked: Asked, error: str) -> None:
+    found = plan(tmp_path, asked, TODAY)
+    assert isinstance(found, NotUnderstood)
+    (only,) = found.errors
+    assert only.startswith(error)
+
+
+def test_each_member_listens_where_the_other_calls(tmp_path: Path) -> None:
+    asked = Asked("mx1.example.org", ["example.org"], "mx2=192.0.2.2:7302", address="192.0.2.1:7301")
+    write_new_node(planned(tmp_path, asked))
+    ours, theirs = read(tmp_path / "mtad.toml"), read(tmp_path / "for-mx2" / "mtad.toml")
+    assert isinstance(ours, Settings)
+    assert isinstance(theirs, Settings)
+    assert ours.replication is not None
+    assert theirs.replication is not None
+    assert (ours.replication.listen, theirs.replication.listen) == (Address("::", 7301), Address("::", 7302))
+    assert ours.replication.peer.address == Address("192.0.2.2", 7302)
+    assert theirs.replication.peer.address == Address("192.0.2.1", 7301)
+
+
+def test_nothing_is_written_beside_strange_files(tmp_path: Path) -> None:
+    (tmp_path / "policy.sieve").write_text("kept")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        write_new_node(planned(tmp_path, Asked("mx1.example.org", ["example.org"])))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_both_members_settings_fit_together(tmp_path: Path) -> None:
