@@ -90,10 +90,13 @@ class RunningNode:
         queued, alone = status.queue.messages, status.unprotected_messages
         return View(status.role, status.epoch, status.peer.durability == "remote-durable", queued, alone)
 
+    async def queue(self) -> list[admin_pb2.QueueEntry]:
+        """Return what it holds. Errors: grpc.aio.AioRpcError."""
+        return [entry async for entry in self._admin.QueueList(admin_pb2.QueueListRequest())]
+
     async def queue_ids(self) -> dict[str, str]:
         """Return the queue ids that it holds, each with its sender. Errors: grpc.aio.AioRpcError."""
-        entries = self._admin.QueueList(admin_pb2.QueueListRequest())
-        return {entry.queue_id: entry.sender async for entry in entries}
+        return {entry.queue_id: entry.sender for entry in await self.queue()}
 
     async def stop(self) -> None:
         """End it and leave its admin socket."""

@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from mtad.lab.layout import HOST
 from mtad.lab.load import Failed, LoadPlan, LoadResult, run_load
 from mtad.lab.sink import Delivery
-from tests.chaos.checker import Evidence, Findings, check, queue_id_of, two_owners
+from tests.chaos.checker import Evidence, Findings, Sighting, check, queue_id_of, two_owners
 from tests.chaos.faults import apply
 from tests.chaos.plan import CALM, MOODS, STOPS_DELIVERY, Mood, Round
 from tests.chaos.world import BOUNCED, DSN_PATH, LATER, Done, Marks, World, now_ms
@@ -24,6 +24,7 @@ LATE_LOAD_SECONDS_MAX = 60.0  # after the last fault has ended: what clients cou
 CONVERGE_SECONDS_MAX = 60.0
 DRAIN_SECONDS_MAX = 60.0
 REDELIVERY_SECONDS_MAX = 15.0
+SLOW_SECONDS = 10.0  # a convergence that takes longer says what it waits for
 SERIES_SECONDS = range(-3, 13)  # of the availability around a fault
 LISTED_MAX = 10  # messages that a failure names
 RECIPIENTS = (
@@ -143,15 +144,21 @@ async def _bounded(outcome: Outcome, what: str, act: Awaitable[None], seconds_ma
 
 async def _converge(world: World) -> None:
     """Wait until one node is active and the other passive, both copies are kept, and both queues are equal."""
+    began = time.monotonic()
     while True:
         for node in world.nodes:
             if not node.child.is_running:
                 world.marks.notes.append(f"{node.name} had ended by itself with {node.child.exit_code}")
                 await world.revive(node)
         if await world.laboratory.roles() is not None:
-            one, two = await asyncio.gather(*(world.queue_lines(node) for node in world.nodes))
+            one, two = await asyncio.gather(*(world.queue_of(node) for node in world.nodes))
             if one is not None and one == two:
                 return
+            if time.monotonic() - began > SLOW_SECONDS:
+                different = [pair for pair in zip_longest(one or (), two or ()) if pair[0] != pair[1]]
+                world.marks.notes.append(f"{len(different)} lines of the queues differ: {different[:1]}")
+        elif time.monotonic() - began > SLOW_SECONDS:
+            world.marks.notes.append(f"the pair is not whole: {[await node.view() for node in world.nodes]}")
         await asyncio.sleep(0.3)
 
 
@@ -192,7 +199,7 @@ async def _judge(world: World, outcome: Outcome, deliveries: Sequence[Delivery],
 
 def _measure(world: World, outcome: Outcome, deliveries: Iterable[Delivery]) -> None:
     """Take the times of takeovers, and the availability around each fault."""
-    outcome.promotions = sum(sighting.role == "active" for sighting in world.sightings[len(world.nodes) :])
+    outcome.promotions = len(_promotions(world.sightings))
     queued = {answer.lab_id for answer in world.accepted if queue_id_of(answer.reply)}
     arrivals = sorted(each.at_ms for each in deliveries if each.lab_id in queued)
     replies = sorted(answer.at_ms for answer in world.accepted)
@@ -210,6 +217,17 @@ def _measure(world: World, outcome: Outcome, deliveries: Iterable[Delivery]) -> 
             outcome.failures.append(f"first redelivery {taken:.1f} s after {name}")
 
 
+def _promotions(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Return when a node was first seen to be active with an epoch that is new."""
+    found: list[Sighting] = []
+    epoch = max((seen.epoch for seen in sightings[:2]), default=0)
+    for seen in sightings:
+        if seen.role == "active" and seen.epoch > epoch:
+            found.append(seen)
+            epoch = seen.epoch
+    return found
+
+
 def _redelivery_seconds(world: World, done: Done, arrivals: Sequence[int]) -> float | None:
     """Return the time from a fault that took the active away to the first delivery by the promoted node.
 
@@ -220,8 +238,8 @@ def _redelivery_seconds(world: World, done: Done, arrivals: Sequence[int]) -> fl
     until = done.at_ms + int(done.fault.lasts_seconds * 1000) + 1_000
     promoted = [
         each.at_ms
-        for each in world.sightings
-        if each.node != done.node and each.role == "active" and done.at_ms < each.at_ms <= until
+        for each in _promotions(world.sightings)
+        if each.node != done.node and done.at_ms < each.at_ms <= until
     ]
     if not promoted:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -13,9 +12,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 
+from mtad.cli.shapes import entry_object
 from mtad.lab.layout import NodeShape
 from mtad.lab.load import Accepted
 from mtad.lab.pair import Laboratory, RunningNode, View, running_laboratory
@@ -220,19 +221,25 @@ class World:
                     if (answer.lab_id, answer.recipient) not in arrived
                 ]
 
-    async def queue_lines(self, node: RunningNode) -> list[str] | None:
-        """Return the lines of `mtactl queue list --json`; None when it does not answer."""
-        code, said = await self.mtactl(node, "queue", "list", "--json")
-        return sorted(said.splitlines()) if code == 0 else None
+    async def queue_of(self, node: RunningNode) -> list[dict[str, Any]] | None:
+        """Return what `mtactl queue list --json` says, without starting it; None when the node does not answer.
+
+        Starting it takes longer than the queue stays as it is.
+        """
+        try:
+            async with asyncio.timeout(MTACTL_SECONDS_MAX):
+                entries = await node.queue()
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return None
+        return sorted((entry_object(entry) for entry in entries), key=lambda entry: str(entry["queue_id"]))
 
     async def waiting_ids(self) -> frozenset[str]:
         """Return the X-Lab-Ids of what is in the queue of a living node, by its sender."""
         before, _, after = DSN_PATH.partition("{id}")
-        found = set()
+        found: set[str] = set()
         for node in self.nodes:
-            for line in await self.queue_lines(node) or []:
-                sender = str(json.loads(line)["sender"])
-                found.add(sender.removeprefix(before).removesuffix(after))
+            entries = await self.queue_of(node) or []
+            found |= {str(entry["sender"]).removeprefix(before).removesuffix(after) for entry in entries}
         return frozenset(found)
 
     def logs_with(self, text: str) -> int:
