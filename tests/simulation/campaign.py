@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from replicator.core.events import Commit, Effect
+from replicator.core.values import Mode
 from tests.simulation.clock import Violation
 from tests.simulation.world import Plan, World
 
@@ -20,6 +21,9 @@ SPLITS = Plan(
 )
 CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()
+WITNESSED = Plan(authority=Mode.WITNESS)
+WITNESSED_CALM = replace(CALM, authority=Mode.WITNESS)
+WITNESSED_SWITCHOVERS = replace(SWITCHOVERS, authority=Mode.WITNESS)
 SWEPT = Plan(faults_max=0, letters=(4, 5), trouble_seconds=3)
 
 EFFECTS = get_args(Effect)
@@ -47,6 +51,12 @@ SOMETIMES = (
     "reply of the next hop lost",
     "250 lost on its way",
     "duplicate",
+    "owner fenced",
+    "owner unfenced",
+    "witness ended",
+    "witness denied",
+    "note replica.witness_stale",
+    "suspended",
 )
 
 
@@ -72,11 +82,22 @@ class Campaign:
         return [name for name in SOMETIMES if not self.counts[name]]
 
 
-_PLANS = {0: CALM, 1: SWITCHOVERS, 2: LOST_DISKS, 3: CRASHES, 4: SPLITS}
+_PLANS = {
+    0: CALM,
+    1: SWITCHOVERS,
+    2: LOST_DISKS,
+    3: CRASHES,
+    4: SPLITS,
+    6: WITNESSED,
+    9: WITNESSED,
+    10: WITNESSED_SWITCHOVERS,
+    12: WITNESSED,
+    15: WITNESSED,
+}
 
 
 def plan_of(seed: int) -> Plan:
-    """Return what may happen in a history: of sixteen, one is calm, and four have a menu of their own."""
+    """Return what may happen in a history: of sixteen, five have a witness, and six a menu of their own."""
     return _PLANS.get(seed % 16, TROUBLE)
 
 

@@ -38,6 +38,8 @@ class Faults:
             "promote": lambda: self._command("promote"),
             "wall clock": self._wall_clock,
         }
+        if world.witness is not None:
+            self.menu.update(world.witness.menu)
         self._is_over = False
 
     def plan(self, until: int) -> None:

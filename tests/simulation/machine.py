@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.core.events import (
     Answer,
+    AskWitness,
     Beat,
     CloseLink,
     Command,
@@ -31,15 +32,17 @@ from replicator.core.events import (
     Told,
 )
 from replicator.core.member import Member
-from replicator.core.values import Record, Role
+from replicator.core.values import Mode, Record, Role
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.disk import Disk
 from tests.simulation.runner import Runner
+from tests.simulation.witness import LocalClock
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TICK = 50 * MS
+SPARE = 200 * MS  # of a lease, for the final dot and its way
 WALL_BASE_MS = 1_700_000_000_000
 OWNER_ROLES = (Role.ACTIVE, Role.DRAINING)
 
@@ -56,6 +59,7 @@ class Machine:
         self.settings = settings
         self.disk = Disk(world, self)
         self.runner = Runner(world, self)
+        self.local = LocalClock(world.clock, is_exact=world.plan.authority is not Mode.WITNESS)
         self.incarnation = 0
         self.pid = 0  # of the living process; a number never given twice
         self.is_paused = False
@@ -79,6 +83,7 @@ class Machine:
             Told: self._told,
             RoleChanged: self._role_changed,
             Drain: lambda effect: self.runner.drain(effect.attempt),
+            AskWitness: self._ask_witness,
             Note: self._note,
             Stop: lambda effect: self.crash(f"stopped: {effect.why}"),
         }
@@ -109,7 +114,7 @@ class Machine:
         self.disk.open()
         self.incarnation = incarnation = clock.chance.getrandbits(64)
         clock.note(self.node, "process starts", f"{incarnation:016x}")
-        self.member = Member(self.settings, self.disk.image(), incarnation, clock.now)
+        self.member = Member(self.settings, self.disk.image(), incarnation, self.local.now())
         self.world.truth.process_started(self)
         self.runner.begin()
         clock.after(clock.between(0, TICK), self._tick, self.pid)
@@ -209,7 +214,7 @@ class Machine:
         now, node, log = clock.now, self.node, clock.log
         log.append((now, node, event))
         pid = self.pid
-        for effect in self.member.step(now, event):
+        for effect in self.member.step(self.local.now(), event):
             if self._crash_in >= 0:
                 if self._crash_in == 0:
                     clock.counts["crash between effects"] += 1
@@ -251,6 +256,14 @@ class Machine:
         return self._hybrid
 
     # --- effects ------------------------------------------------------------------------------------------
+
+    def may_deliver(self) -> bool:
+        """Ask as a delivery asks before its final dot: is there authority, and enough time to use it?"""
+        return self.member.is_owner_at(self.local.now(), SPARE)
+
+    def _ask_witness(self, effect: AskWitness) -> None:
+        if self.world.witness is not None:
+            self.world.witness.ask(self, effect.request)
 
     def _answer(self, answer: Answer) -> None:
         self.world.truth.answered(self, answer)

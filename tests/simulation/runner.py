@@ -68,7 +68,7 @@ class Runner:
                     self.machine.later(self.clock.between(2 * MS, 40 * MS), self._final_dot, item, part, value)
 
     def may_finish(self) -> bool:
-        return self.machine.role == Role.ACTIVE
+        return self.machine.may_deliver()
 
     def _final_dot(self, item: Item, part: bytes, value: PartValue) -> None:
         """Ask for authority at the last moment, and send the dot."""

@@ -61,7 +61,7 @@ def test_a_crash_before_any_effect_loses_nothing() -> None:
 def _digests(hash_seed: str) -> str:
     program = (
         "from tests.simulation import campaign\n"
-        "for seed in (2, 3, 5, 8, 13):\n"
+        "for seed in (2, 3, 5, 6, 10):\n"
         "    print(seed, campaign.digest(campaign.play(seed)[0]))\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Answer, Commit, RoleChanged
+from replicator.core.events import Answer, Commit, RoleChanged, Settings
 from replicator.core.merge import Change
-from replicator.core.values import Branch, Dot, Durability, Item, Kind, PartValue, Record, Role, Vector
+from replicator.core.values import Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
 from tests.simulation.clock import MS, SECOND, Clock, Violation
 from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
 
@@ -102,7 +102,13 @@ class Truth:
 
     def role_changed(self, machine: Machine, before: Role, changed: RoleChanged) -> None:
         """S16: silence long enough before a takeover. S8: the grants of a node only grow."""
-        if changed.role == Role.ACTIVE and before != Role.DRAINING:
+        if changed.role == Role.ACTIVE and machine.world.witness is not None:
+            machine.world.witness.became_active(machine, changed.authority.epoch)
+        if changed.role == Role.FENCED:
+            self.clock.counts["owner fenced"] += 1
+        elif changed.role == Role.ACTIVE and before == Role.FENCED:
+            self.clock.counts["owner unfenced"] += 1
+        elif changed.role == Role.ACTIVE and before != Role.DRAINING:
             self._took_over(machine)
         elif before == Role.ACTIVE and changed.role in (Role.PASSIVE, Role.REJOINING):
             self.clock.counts["deposed owner steps down"] += 1
@@ -116,8 +122,13 @@ class Truth:
             clock.counts["switchover done"] += 1
         elif machine.active_heard_at is not None and clock.now - machine.commanded_at > SECOND:
             silence = clock.now - machine.active_heard_at
-            if silence < 8 * machine.settings.promote_after // 10:
+            if silence < 8 * self._borne(machine.settings) // 10:
                 raise Violation("S16", f"node {machine.node} promoted {silence // MS} ms after word of an active")
+
+    @staticmethod
+    def _borne(settings: Settings) -> int:
+        """Return how long an active's silence is borne."""
+        return settings.ask_after if settings.authority is Mode.WITNESS else settings.promote_after
 
     def check_honesty(self, machine: Machine) -> None:
         """S13: what is owed and has one copy is counted, as far as the node can know of the other disk."""
@@ -143,6 +154,8 @@ class Truth:
         """S7: no final dot without own authority. S12: nor for what this process has answered with 451."""
         if machine.role != Role.ACTIVE:
             raise Violation("S7", f"node {machine.node} is {machine.role.name} and ends {key!r} {part!r} with the dot")
+        if machine.world.witness is not None:
+            machine.world.witness.final_dot(machine)
         if self.lives[key].refused_by == machine.pid:
             raise Violation("S12", f"node {machine.node} delivers {key!r}, which it answered with 451")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from replicator.core.events import Settings
-from replicator.core.values import Role
+from replicator.core.values import Mode, Role
 from tests.simulation.clients import Clients
 from tests.simulation.clock import MS, SECOND, Clock, Violation
 from tests.simulation.faults import Faults
@@ -13,8 +13,10 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
 from tests.simulation.truth import Truth
+from tests.simulation.witness import WitnessHost
 
 SETTLE_MAX = 60 * SECOND
+ASK_AFTER = 500 * MS
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Plan:
     trouble_seconds: int = 6
     letters: tuple[int, int] = (4, 14)
     log_records_max: tuple[int, ...] = (1 << 30, 1 << 30, 12, 4)  # one of these, for both stores
+    authority: Mode = Mode.PAIR
+    beat: int = 250 * MS
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
     crash_at: tuple[int, int] | None = None  # a node dies before its effect of that number
 
@@ -45,6 +49,8 @@ class World:
         self.ack_within = chance.choice((500, 1_000, 2_000)) * MS
         accept_alone = clock.happens(0.75)
         log_records_max = chance.choice(self.plan.log_records_max)
+        self.lease = chance.choice((1_000, 2_000, 3_000)) * MS if self.plan.authority is Mode.WITNESS else 0
+        self.witness = WitnessHost(self, self.lease) if self.plan.authority is Mode.WITNESS else None
         self.machines: list[Machine] = []
         self.truth = Truth(clock, self.machines)
         for node in (0, 1):
@@ -69,6 +75,10 @@ class World:
             promote_after=self.promote_after,
             ack_within=self.ack_within,
             accept_alone=accept_alone,
+            authority=self.plan.authority,
+            beat=self.plan.beat,
+            lease=self.lease,
+            ask_after=ASK_AFTER,
         )
 
     # --- chance -------------------------------------------------------------------------------------------
@@ -96,8 +106,11 @@ class World:
         """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile."""
         other = self.machines[1 - node]
         is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
+        is_hindered = is_hindered or (self.witness is not None and not self.witness.helps(other.node))
         if other.role == Role.PASSIVE and other.is_answering and self.network.is_standing and not is_hindered:
             within = self.promote_after + 1_500 * MS
+            if self.witness is not None:
+                within = self.lease + ASK_AFTER + 1_500 * MS
             self.clock.after(within, self._check_takeover, self.clock.now, self.disturbances)
 
     def _check_takeover(self, since: int, disturbances: int) -> None:
@@ -125,6 +138,8 @@ class World:
         deadline = healed_at + SETTLE_MAX
         # one owner, within the time of a start, a link, a silence, a stagger and the promotion itself
         one_owner_by = healed_at + self.restart_after_max + self.promote_after + 4 * SECOND
+        if self.witness is not None:
+            one_owner_by += 3 * self.lease  # of what a dead process held, of what is held back for an heir, of a start
         clock.after(250 * MS, self._look, one_owner_by)
         clock.run(lambda: self._is_settled or clock.now > deadline)
         self.truth.check_end()
@@ -137,6 +152,8 @@ class World:
         self.is_healed = True
         self.faults.end()
         self.network.heal()
+        if self.witness is not None:
+            self.witness.heal()
         for machine in self.machines:
             machine.disk.repair()
             machine.crash_soon(-1)
