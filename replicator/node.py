@@ -22,7 +22,8 @@ from replicator.core import events as core
 from replicator.core.member import Member
 from replicator.core.status import Link as MemberLink
 from replicator.core.values import Durability, Item, Protection, Record, Role
-from replicator.report import Report
+from replicator.report import Level, Report
+from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
 from replicator.status import NodeStatus, PeerStatus, Submitted, Told
@@ -98,6 +99,7 @@ class Node:
                 settings.map_octets,
                 settings.map_octets_max,
                 settings.log_octets_max,
+                settings.log_seconds_max,
             )
         )
         self._writer = Writer(self._store, self._deliver)
@@ -111,6 +113,8 @@ class Node:
             self._store.close()
             raise
         self._ticking = asyncio.create_task(self._tick_for_ever(), name="replica-tick")
+        if settings.scrub_octets_per_second:
+            self._spawn(scrub_for_ever(self._store, self._executor, settings, self._report))
         if self._link is not None:
             try:
                 await self._link.start()
@@ -185,18 +189,18 @@ class Node:
     # --- reads, of what is durable here ---------------------------------------------------------------------
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item without its blob; None when it is not here. Errors: DamagedError."""
+        """Return an item without its blob; None when it is not here, or away because it was found damaged."""
         return self._store.item(key)
 
     async def blob(self, key: bytes) -> bytes | None:
-        """Return an item's blob; None when the item is not here. Errors: DamagedError when its hash does not fit."""
+        """Return an item's blob; None when the item is not here, or away because it was found damaged."""
         item = self._store.item(key)
         if item is None or item.size <= INLINE_BLOB_OCTETS:
             return self._store.blob(key)
         return await self._loop.run_in_executor(self._executor, self._store.blob, key)
 
     def items(self, after: bytes = b"", limit: int = 100) -> list[Item]:
-        """Return items in the order of their keys, from the first above `after` on. Errors: DamagedError."""
+        """Return items in the order of their keys, from the first above `after` on; what is away is left out."""
         return self._store.items(after, limit)
 
     def due(self, before_ms: int, limit: int = 100, after: Due | None = None) -> list[Due]:
@@ -292,7 +296,14 @@ class Node:
             await asyncio.sleep(TICK_SECONDS)
             for _ in range(_SETTLE_TURNS):
                 await asyncio.sleep(0)
+            self._tell_damage()
             self._take(core.Tick(self._store.free_permille()))
+
+    def _tell_damage(self) -> None:
+        """Tell the core what reads have found damaged since it was last told."""
+        damage = self._store.damage
+        if damage:
+            self._take(core.Damaged(tuple(damage.popleft() for _ in range(len(damage)))))
 
     def _deliver(self, written: Written) -> None:
         """Bring what the writer's thread says to the loop."""
@@ -306,7 +317,7 @@ class Node:
                 self._failure = written.why
                 self._feed(core.CommitFailed(written.ticket, written.why))
             else:
-                self._feed(core.Committed(written.ticket, written.finished))
+                self._feed(core.Committed(written.ticket, written.finished, written.away))
         self._room.set()
         if written.keys:
             self._on_change(written.keys)
@@ -350,6 +361,10 @@ class Node:
         if self._shipping is not None:
             self._shipping.read_snapshot(effect)
 
+    def _do_read_item(self, effect: core.ReadItem) -> None:
+        if self._shipping is not None:
+            self._shipping.read_item(effect)
+
     def _do_answer(self, effect: core.Answer) -> None:
         answer = self._answers.pop(effect.token, None)
         why = self._failure or effect.why if effect.durability is Durability.REFUSED else ""
@@ -384,7 +399,7 @@ class Node:
             self._feed(core.Drained(attempt))
 
     def _do_note(self, effect: core.Note) -> None:
-        self._report.emit(effect.name, level="info", **dict(effect.fields))
+        self._report.emit(effect.name, level=_LEVELS.get(effect.name, "info"), **dict(effect.fields))
 
     def _do_stop(self, effect: core.Stop) -> None:
         self._stop_member(effect.why)
@@ -445,6 +460,7 @@ _EFFECTS: dict[type, Callable[[Node, Any], None]] = {
     core.CloseLink: Node._do_close_link,
     core.ReadLog: Node._do_read_log,
     core.ReadSnapshot: Node._do_read_snapshot,
+    core.ReadItem: Node._do_read_item,
     core.Answer: Node._do_answer,
     core.Told: Node._do_told,
     core.RoleChanged: Node._do_role_changed,
@@ -452,6 +468,9 @@ _EFFECTS: dict[type, Callable[[Node, Any], None]] = {
     core.Note: Node._do_note,
     core.Stop: Node._do_stop,
 }
+
+
+_LEVELS: dict[str, Level] = {"replica.damaged": "error", "replica.lost": "error", "replica.healed": "warning"}
 
 
 def _now() -> int:

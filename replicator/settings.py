@@ -36,7 +36,10 @@ class NodeSettings:
     map_octets: int = 256 << 20  # at first; it doubles as it fills
     map_octets_max: int = 64 << 30
     item_octets_max: int = 128 << 20  # one record, with its blob
-    log_octets_max: int = 1 << 30  # beyond it a laggard is served by snapshot
+    log_octets_max: int = 1 << 30  # beyond it, or the next, a laggard is served by snapshot
+    log_seconds_max: float = 86_400.0
+    scrub_octets_per_second: int = 2 << 20  # 0: none
+    scrub_pause_seconds: float = 3_600.0  # between two walks over everything
     waiting_octets_max: int = 64 << 20  # submitted and not yet durable here
     beat_seconds: float = 0.25
     promote_after_seconds: float = 3.0

@@ -10,7 +10,7 @@ from typing import Any
 import lmdb
 
 from replicator.codec import DamagedError
-from replicator.core.events import Event, LogRead, ReadLog, ReadSnapshot, SnapshotRead
+from replicator.core.events import Event, ItemRead, LogRead, ReadItem, ReadLog, ReadSnapshot, SnapshotRead
 from replicator.report import Report
 from replicator.store.environment import SnapshotBrokenError
 from replicator.store.store import Snapshot, Store
@@ -53,6 +53,10 @@ class Shipping:
             self._snapshot.cancel()
         self._snapshot = self._start(self._read_snapshot(ask), ask.session)
 
+    def read_item(self, ask: ReadItem) -> None:
+        """Answer a ReadItem by ItemRead."""
+        self._start(self._read_item(ask), ask.session)
+
     def _start(self, errand: Coroutine[Any, Any, None], session: int) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guard(errand, session))
         self._tasks.add(task)
@@ -77,6 +81,10 @@ class Shipping:
         )
         self._feed(LogRead(ask.session, ask.branch, ask.first_seq, records))
 
+    async def _read_item(self, ask: ReadItem) -> None:
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.whole, ask.key)
+        self._feed(ItemRead(ask.session, ask.key, *found))
+
     async def _read_snapshot(self, ask: ReadSnapshot) -> None:
         loop = asyncio.get_running_loop()
         snapshot: Snapshot = await loop.run_in_executor(self._executor, self._store.snapshot, ask.known)
@@ -88,6 +96,6 @@ class Shipping:
                         return
                     piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
                     is_last = piece.is_last
-                    self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans))
+                    self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans, piece.away))
         finally:
             snapshot.close()

@@ -29,6 +29,7 @@ class Totals(NamedTuple):
     parts: int  # that are not terminal
     octets: int  # of blobs
     oldest_key: bytes  # the smallest key: the oldest item where keys sort by time; b"" when there is none
+    damaged: int = 0  # items found damaged that have not come back from the peer
 
 
 NO_TOTALS = Totals(0, 0, 0, b"")

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from replicator.core.grants import Reply, Request
 from replicator.core.values import (
+    Away,
     Branch,
+    Damage,
     Dot,
     Durability,
     Flags,
@@ -20,6 +22,7 @@ from replicator.core.values import (
     Mode,
     Orphan,
     PartValue,
+    Presence,
     Record,
     Role,
     Vector,
@@ -95,6 +98,7 @@ class SnapshotItem(NamedTuple):
 
     kind   PUT: an item. PART: parts and flags that it knows of an item whose PUT it lacks. DONE: it knows such an
            item to be gone. A snapshot without the last two would let the receiver keep what is finished.
+           VOID: the sender's copy is damaged; the receiver concludes nothing from its absence.
     """
 
     key: bytes
@@ -120,7 +124,21 @@ class Bye(NamedTuple):
     why: str
 
 
-Message = Hello | Records | Ack | Beat | SnapshotBegin | SnapshotItem | SnapshotEnd | Handover | Bye
+class Fetch(NamedTuple):
+    """The sender's copy of this item is damaged: it wants the receiver's."""
+
+    key: bytes
+
+
+class Fetched(NamedTuple):
+    """Answers Fetch. item: set when it is held."""
+
+    key: bytes
+    presence: Presence
+    item: SnapshotItem | None = None
+
+
+Message = Hello | Records | Ack | Beat | SnapshotBegin | SnapshotItem | SnapshotEnd | Handover | Bye | Fetch | Fetched
 
 
 # --- events: what the core is told --------------------------------------------------------------------------
@@ -151,6 +169,7 @@ class Committed(NamedTuple):
 
     ticket: int
     finished: tuple[tuple[bytes, Dot], ...] = ()
+    away: tuple[Away, ...] = ()  # items that were found damaged and moved out of the way
 
 
 class CommitFailed(NamedTuple):
@@ -194,6 +213,7 @@ class SnapshotRead(NamedTuple):
     items: tuple[tuple[Item, bytes | None], ...]
     is_last: bool
     orphans: tuple[Orphan, ...] = ()  # all of them, with the first piece
+    away: tuple[bytes, ...] = ()  # keys of items that are here, but damaged
 
 
 class Command(NamedTuple):
@@ -216,6 +236,22 @@ class WitnessSaid(NamedTuple):
     reply: Reply
 
 
+class Damaged(NamedTuple):
+    """A read, or the scrub, came upon values that are not what was written."""
+
+    found: tuple[Damage, ...]
+
+
+class ItemRead(NamedTuple):
+    """Answers ReadItem."""
+
+    session: int
+    key: bytes
+    presence: Presence
+    item: Item | None = None
+    blob: bytes | None = None
+
+
 Event = (
     Tick
     | Submit
@@ -229,6 +265,8 @@ Event = (
     | Command
     | Drained
     | WitnessSaid
+    | Damaged
+    | ItemRead
 )
 
 
@@ -250,6 +288,7 @@ class Commit(NamedTuple):
     items: tuple[SnapshotItem, ...] = ()
     vector: Vector | None = None
     absent_of: tuple[Vector, frozenset[bytes]] | None = None
+    mend: tuple[Damage, ...] = ()  # look again at these: move away what is damaged, make anew what follows from others
     floors: Vector | None = None  # the log may be cut up to these: every member has them durable; kept for Image
 
 
@@ -281,6 +320,13 @@ class ReadSnapshot(NamedTuple):
 
     session: int
     known: Vector
+
+
+class ReadItem(NamedTuple):
+    """Read one item with its blob, for a peer whose copy is damaged."""
+
+    session: int
+    key: bytes
 
 
 class Answer(NamedTuple):
@@ -336,6 +382,7 @@ Effect = (
     | CloseLink
     | ReadLog
     | ReadSnapshot
+    | ReadItem
     | Answer
     | Told
     | RoleChanged
@@ -381,6 +428,7 @@ class Image(NamedTuple):
     authority: Authority  # the highest this store has seen or held
     floors: Vector = {}  # as last committed: what every member had durable  # noqa: RUF012
     finished: tuple[tuple[bytes, Dot], ...] = ()  # items whose parts are all terminal, awaiting their DONE
+    away: tuple[Away, ...] = ()  # items that were found damaged and have not come back
 
 
 VERSION_MIN = 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 
 from replicator.core.events import Authority, Commit, Effect, Image, SnapshotItem
-from replicator.core.values import Branch, Dot, Record, Vector
+from replicator.core.values import Branch, Damage, Dot, Record, Vector
 from replicator.core.vectors import raise_to
 
 NOTHING: Vector = {}
@@ -70,6 +70,12 @@ class Journal:
         out.append(Commit(self.ticket, vector=vector, absent_of=(vector, keys)))
         raise_to(self.have, vector)
         self._raises.extend((self.ticket, branch, seq) for branch, seq in vector.items())
+
+    def mend(self, damages: tuple[Damage, ...], out: list[Effect]) -> int:
+        """Have damaged values moved out of the way. Return the ticket."""
+        self.ticket += 1
+        out.append(Commit(self.ticket, mend=damages))
+        return self.ticket
 
     def cut_log(self, floors: Vector, out: list[Effect]) -> None:
         """Let the store cut its log up to these."""

@@ -25,12 +25,16 @@ from replicator.core.events import (
     Command,
     CommitFailed,
     Committed,
+    Damaged,
     Drained,
     Effect,
     Event,
+    Fetch,
+    Fetched,
     Handover,
     Hello,
     Image,
+    ItemRead,
     LinkDown,
     LinkUp,
     LogRead,
@@ -51,6 +55,7 @@ from replicator.core.events import (
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
 from replicator.core.peer import Peer, ahead_of_us, objection
+from replicator.core.quarantine import Quarantine, answer, asked
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link, Status
@@ -89,6 +94,7 @@ class Member:
         is_leased = self._has_peer and settings.authority is Mode.WITNESS
         kind = Leased if is_leased else Ownership
         self._ownership = kind(settings, self._journal, image.authority, now)
+        self._quarantine = Quarantine(settings, self._journal, self._peer, image)
         self._commands = Commands(settings, self._ownership, self._journal, self._peer)
         # the link that stands now, if any
         self._session = 0
@@ -112,6 +118,8 @@ class Member:
             Command: self._command,
             Drained: self._drained,
             WitnessSaid: self._witness_said,
+            Damaged: self._damaged,
+            ItemRead: self._item_read,
         }
         self._takers: dict[type, Handler] = {
             Records: self._take_records,
@@ -123,6 +131,8 @@ class Member:
             Handover: self._take_handover,
             Hello: self._take_second_hello,
             Bye: self._take_bye,
+            Fetch: self._take_fetch,
+            Fetched: self._take_fetched,
         }
 
     def step(self, now: int, event: Event) -> list[Effect]:
@@ -173,6 +183,7 @@ class Member:
             durable = self._incoming.ackable(risen)
             if durable:
                 out.append(Send(self._session, Ack(durable)))
+        self._quarantine.committed(event.ticket, event.away, out)
         if event.finished:
             self._remember_finished(event.finished)
             self._finish(out)
@@ -232,6 +243,7 @@ class Member:
         """Forget the link. What is known of the peer stays, until its next Hello replaces it."""
         was, self._link, self._why = self._link, Link.DOWN, why
         self._outgoing = self._incoming = None
+        self._quarantine.link_lost()
         if was is Link.UP:
             out.append(Note("replica.link_down", (("session", self._session), ("why", why))))
         self._accept.sign(Sign.LINK_LOST, now, why, out)
@@ -273,6 +285,7 @@ class Member:
         if peer.is_known and peer.store_id != hello.store_id:
             out.append(Note("replica.peer_store_changed", (("name", hello.name),)))
         peer.replace(hello, journal.own)
+        self._quarantine.greeted()
         self._link, self._why = Link.UP, ""
         self._outgoing = Outgoing(self._session, self._settings, journal, self._tail, peer, now)
         self._incoming = Incoming(self._session, journal)
@@ -372,6 +385,12 @@ class Member:
         if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
             self._ownership.promote(Cue.HANDOVER, now, out)
 
+    def _take_fetch(self, message: Fetch, now: int, out: list[Effect]) -> None:
+        asked(message, self._session, out)
+
+    def _take_fetched(self, message: Fetched, now: int, out: list[Effect]) -> None:
+        self._quarantine.fetched(message, self._session, now, out)
+
     # --- what the disk answers, what the operator wants ------------------------------------------------------
 
     def _log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
@@ -381,6 +400,13 @@ class Member:
     def _snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
         if self._outgoing is not None and event.session == self._session:
             self._outgoing.snapshot_read(event, now, out)
+
+    def _damaged(self, event: Damaged, now: int, out: list[Effect]) -> None:
+        self._quarantine.found(event.found, out)
+
+    def _item_read(self, event: ItemRead, now: int, out: list[Effect]) -> None:
+        if event.session == self._greeted:
+            answer(event, out)
 
     def _command(self, event: Command, now: int, out: list[Effect]) -> None:
         self._commands.command(event, self._greeted, self._accept.protection, now, out)
@@ -408,6 +434,7 @@ class Member:
             if is_beat:
                 self._send_beat(now, out)
             self._outgoing.tick(now, out)
+            self._quarantine.pump(self._session, now, out)
             self._watch_peer(now, out)
         self._accept.tick(now, self._peer.own_durable, out)
         self._commands.advance(self._greeted, now, out)

@@ -8,7 +8,9 @@ rules are those of an observed-remove set without tombstones, its elements being
   here. Nothing else is remembered of what is gone, and no record of it is ever needed again;
 - a record about an item whose PUT has not come is kept as an *orphan* and joined when the PUT comes; when it says that
   the item is gone, the PUT is skipped. An item that is removed while its PUT is not covered (it came in a
-  snapshot that is not at its end yet) leaves such an orphan too.
+  snapshot that is not at its end yet) leaves such an orphan too;
+- an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What is
+  said of it meanwhile is an orphan as well. It ends by coming back, or by being removed.
 
 What the store has to do around this:
 
@@ -20,6 +22,7 @@ What the store has to do around this:
   item; when the item is gone (or the table holds the key under another PUT), it is shipped as VOID;
 - after `end_snapshot` the log has a hole below each raised position: drop the log of those branches up to there, and
   answer a ReadLog that begins in the hole with None;
+- an item that cannot be read as it was written is moved away within the transaction, and `item` says None;
 - Committed.finished takes the items for which `is_finished` was told, unless they left within the transaction.
 """
 
@@ -86,6 +89,12 @@ class Tables(Protocol):
 
     def set_position(self, branch: Branch, seq: int) -> None: ...
 
+    def is_away(self, key: bytes) -> bool:
+        """Whether the item of that key was found damaged and has not come back; `put_item` brings it back."""
+
+    def forget_away(self, key: bytes) -> None:
+        """The item is finished: it need not come back."""
+
 
 class Change(IntEnum):
     """What came of a record."""
@@ -137,9 +146,9 @@ def are_terminal(parts: Parts, terminal_rank: int) -> bool:
 # --- what absence means -------------------------------------------------------------------------------------
 
 
-def absent_is_finished(tables: Tables, put: Dot) -> bool:
-    """Tell what it means that an item of this PUT is not here: True, it was finished; False, it never came."""
-    return tables.position(put.branch) >= put.seq
+def absent_is_finished(tables: Tables, key: bytes, put: Dot) -> bool:
+    """Tell what it means that an item is not here: True, it was finished; False, it never came or is away."""
+    return tables.position(put.branch) >= put.seq and not tables.is_away(key)
 
 
 def absent_there_is_finished(sender: Vector, put: Dot) -> bool:
@@ -216,11 +225,13 @@ def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applie
     was = _item_of(tables, item.key, item.put)
     if was is not None:
         return _join(tables, was, parts, item.flags, terminal_rank)
-    if absent_is_finished(tables, item.put):
+    if absent_is_finished(tables, item.key, item.put):
         return Applied(Change.NOTHING, item.key, item.put)
     orphan = tables.orphan(item.put)
     if orphan is not None and orphan.is_gone:  # the PUT is not covered yet: the orphan must outlive this snapshot
         return Applied(Change.NOTHING, item.key, item.put)
+    if item.blob is None and tables.is_away(item.key):
+        return _learn(tables, item.key, item.put, parts, item.flags, terminal_rank)
     if item.blob is None:
         raise BlobMissingError(f"{item.key!r} of {item.put}")
     added = Item(item.key, item.put, parts, item.flags, item.meta, len(item.blob))
@@ -242,7 +253,7 @@ def end_snapshot(tables: Tables, vector: Vector, keys: frozenset[bytes]) -> list
         if seq > tables.position(branch):
             tables.set_position(branch, seq)
     for orphan in tables.orphans():
-        if absent_is_finished(tables, orphan.put):  # covered now: absence says all that the orphan said
+        if absent_is_finished(tables, orphan.key, orphan.put):  # covered now: absence says all that the orphan said
             tables.delete_orphan(orphan.put)
     return dropped
 
@@ -284,7 +295,7 @@ def _learn(tables: Tables, key: bytes, put: Dot, parts: Parts, flags: Flags, ter
     was = tables.item(key)
     if was is not None and was.put == put:
         return _join(tables, was, parts, flags, terminal_rank)
-    if absent_is_finished(tables, put):
+    if absent_is_finished(tables, key, put):
         return Applied(Change.NOTHING, key, put)
     known = tables.orphan(put) or Orphan(key, put, False, {}, NO_FLAGS)
     if known.is_gone:
@@ -300,7 +311,10 @@ def _remove(tables: Tables, key: bytes, put: Dot) -> Applied:
     is_here = was is not None and was.put == put
     if is_here and was is not None:
         tables.delete_item(was)
-    if not absent_is_finished(tables, put):
+    elif tables.is_away(key):
+        tables.forget_away(key)
+        tables.delete_orphan(put)
+    if not absent_is_finished(tables, key, put):
         tables.put_orphan(Orphan(key, put, True, {}, NO_FLAGS))
         return Applied(Change.REMOVED if is_here else Change.ORPHANED, key, put)
     return Applied(Change.REMOVED if is_here else Change.NOTHING, key, put)

@@ -79,6 +79,9 @@ class Incoming:
                 return f"item {item.key!r}: expected its blob, came none"
             self._keys.add(item.key)
         self._items += 1
+        if item.kind is Kind.VOID:  # damaged there: its absence says nothing
+            self._keys.add(item.key)
+            return ""
         self._journal.merge_items((item,), out)
         return ""
 

@@ -26,11 +26,12 @@ from replicator.core.events import (
 from replicator.core.journal import Journal
 from replicator.core.peer import Peer
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import Branch, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind, Orphan, Record, Vector
 from replicator.core.vectors import covers_all, raise_to
 
 PATIENCE_BEATS = 3  # without progress, then back to the last acknowledgement
 PATIENCE_SNAPSHOT_BEATS = 20  # a snapshot takes the receiver longer
+_NOWHERE = Dot(Branch(0, 0), 0)
 BACKOFF_MAX = 8  # patience doubles each time that going back did not help
 
 
@@ -188,6 +189,7 @@ class Outgoing:
             self._snapshot_orphans = event.orphans
             out.append(Send(send, SnapshotBegin(event.vector)))
         messages = [item_message(item, blob) for item, blob in event.items]
+        messages += [away_message(key) for key in event.away]
         if event.is_last:
             messages += [orphan_message(orphan) for orphan in self._snapshot_orphans]
             self._snapshot_orphans = ()
@@ -215,6 +217,11 @@ class Outgoing:
 def item_message(item: Item, blob: bytes | None) -> SnapshotItem:
     """Return how an item travels in a snapshot. blob: None when the receiver needs none."""
     return SnapshotItem(item.key, item.put, tuple(item.parts.items()), item.flags, item.meta, blob)
+
+
+def away_message(key: bytes) -> SnapshotItem:
+    """Return how that travels which is here, but damaged."""
+    return SnapshotItem(key, _NOWHERE, (), NO_FLAGS, b"", None, Kind.VOID)
 
 
 def orphan_message(orphan: Orphan) -> SnapshotItem:

@@ -92,6 +92,33 @@ class Orphan(NamedTuple):
     flags: Flags
 
 
+class Presence(IntEnum):
+    """Whether a store has an item. Numbers are the wire's."""
+
+    HELD = 1
+    ABSENT = 2
+    AWAY = 3  # it was found damaged and has not come back
+
+
+VOIDED = "voided"
+
+
+class Damage(NamedTuple):
+    """Where a value was found that is not what was written."""
+
+    table: str  # VOIDED: the item was damaged when its PUT had to be shipped, and a VOID went in its place
+    key: bytes  # of the item, where the value belongs to one; else the table's own
+
+
+class Away(NamedTuple):
+    """An item that was found damaged and taken out of use, until it comes back from the peer."""
+
+    key: bytes
+    put: Dot | None  # None: that could not be read either
+    table: str = "item"  # where the damage was
+    is_voided: bool = False  # the peer never had it: a VOID was shipped in its place
+
+
 class Role(IntEnum):
     """What a member may do. Numbers are the wire's."""
 

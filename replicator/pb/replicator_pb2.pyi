@@ -204,8 +204,66 @@ class Bye(_message.Message):
     came: str
     def __init__(self, why: _Optional[str] = ..., expected: _Optional[str] = ..., came: _Optional[str] = ...) -> None: ...
 
+class Fetch(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    def __init__(self, key: _Optional[bytes] = ...) -> None: ...
+
+class Fetched(_message.Message):
+    __slots__ = ("key", "presence", "item")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    presence: int
+    item: SnapshotItem
+    def __init__(self, key: _Optional[bytes] = ..., presence: _Optional[int] = ..., item: _Optional[_Union[SnapshotItem, _Mapping]] = ...) -> None: ...
+
+class Range(_message.Message):
+    __slots__ = ("end", "count", "digest")
+    END_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    end: bytes
+    count: int
+    digest: bytes
+    def __init__(self, end: _Optional[bytes] = ..., count: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class Compare(_message.Message):
+    __slots__ = ("number", "begin", "ranges", "keys")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    RANGES_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    begin: bytes
+    ranges: _containers.RepeatedCompositeFieldContainer[Range]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, number: _Optional[int] = ..., begin: _Optional[bytes] = ..., ranges: _Optional[_Iterable[_Union[Range, _Mapping]]] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class KeyState(_message.Message):
+    __slots__ = ("key", "digest")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    digest: int
+    def __init__(self, key: _Optional[bytes] = ..., digest: _Optional[int] = ...) -> None: ...
+
+class Compared(_message.Message):
+    __slots__ = ("number", "differing", "states", "is_failed")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    IS_FAILED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    differing: _containers.RepeatedScalarFieldContainer[int]
+    states: _containers.RepeatedCompositeFieldContainer[KeyState]
+    is_failed: bool
+    def __init__(self, number: _Optional[int] = ..., differing: _Optional[_Iterable[int]] = ..., states: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., is_failed: _Optional[bool] = ...) -> None: ...
+
 class Message(_message.Message):
-    __slots__ = ("session", "hello", "records", "ack", "beat", "snapshot_begin", "snapshot_item", "snapshot_end", "handover", "bye")
+    __slots__ = ("session", "hello", "records", "ack", "beat", "snapshot_begin", "snapshot_item", "snapshot_end", "handover", "bye", "fetch", "fetched", "compare", "compared")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +274,10 @@ class Message(_message.Message):
     SNAPSHOT_END_FIELD_NUMBER: _ClassVar[int]
     HANDOVER_FIELD_NUMBER: _ClassVar[int]
     BYE_FIELD_NUMBER: _ClassVar[int]
+    FETCH_FIELD_NUMBER: _ClassVar[int]
+    FETCHED_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
     session: int
     hello: Hello
     records: Records
@@ -226,7 +288,11 @@ class Message(_message.Message):
     snapshot_end: SnapshotEnd
     handover: Handover
     bye: Bye
-    def __init__(self, session: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., snapshot_begin: _Optional[_Union[SnapshotBegin, _Mapping]] = ..., snapshot_item: _Optional[_Union[SnapshotItem, _Mapping]] = ..., snapshot_end: _Optional[_Union[SnapshotEnd, _Mapping]] = ..., handover: _Optional[_Union[Handover, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ...) -> None: ...
+    fetch: Fetch
+    fetched: Fetched
+    compare: Compare
+    compared: Compared
+    def __init__(self, session: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., snapshot_begin: _Optional[_Union[SnapshotBegin, _Mapping]] = ..., snapshot_item: _Optional[_Union[SnapshotItem, _Mapping]] = ..., snapshot_end: _Optional[_Union[SnapshotEnd, _Mapping]] = ..., handover: _Optional[_Union[Handover, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ..., fetch: _Optional[_Union[Fetch, _Mapping]] = ..., fetched: _Optional[_Union[Fetched, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ...) -> None: ...
 
 class Packet(_message.Message):
     __slots__ = ("messages", "fragment", "is_last")

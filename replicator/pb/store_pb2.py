@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from replicator.pb import replicator_pb2 as replicator_dot_v1_dot_replicator__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19replicator/v1/store.proto\x12\rreplicator.v1\x1a\x1ereplicator/v1/replicator.proto\"\xa5\x01\n\nStoredItem\x12$\n\x03put\x18\x01 \x01(\x0b\x32\x17.replicator.v1.Position\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.replicator.v1.Part\x12#\n\x05\x66lags\x18\x03 \x01(\x0b\x32\x14.replicator.v1.Flags\x12\x0c\n\x04meta\x18\x04 \x01(\x0c\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0c\n\x04hash\x18\x06 \x01(\x0c\"u\n\x0cStoredOrphan\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07is_gone\x18\x02 \x01(\x08\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.replicator.v1.Part\x12#\n\x05\x66lags\x18\x04 \x01(\x0b\x32\x14.replicator.v1.Flagsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19replicator/v1/store.proto\x12\rreplicator.v1\x1a\x1ereplicator/v1/replicator.proto\"\xa5\x01\n\nStoredItem\x12$\n\x03put\x18\x01 \x01(\x0b\x32\x17.replicator.v1.Position\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.replicator.v1.Part\x12#\n\x05\x66lags\x18\x03 \x01(\x0b\x32\x14.replicator.v1.Flags\x12\x0c\n\x04meta\x18\x04 \x01(\x0c\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0c\n\x04hash\x18\x06 \x01(\x0c\"u\n\x0cStoredOrphan\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07is_gone\x18\x02 \x01(\x08\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.replicator.v1.Part\x12#\n\x05\x66lags\x18\x04 \x01(\x0b\x32\x14.replicator.v1.Flags\"T\n\nStoredAway\x12$\n\x03put\x18\x01 \x01(\x0b\x32\x17.replicator.v1.Position\x12\r\n\x05table\x18\x02 \x01(\t\x12\x11\n\tis_voided\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREDITEM']._serialized_end=242
   _globals['_STOREDORPHAN']._serialized_start=244
   _globals['_STOREDORPHAN']._serialized_end=361
+  _globals['_STOREDAWAY']._serialized_start=363
+  _globals['_STOREDAWAY']._serialized_end=447
 # @@protoc_insertion_point(module_scope)

@@ -34,3 +34,13 @@ class StoredOrphan(_message.Message):
     parts: _containers.RepeatedCompositeFieldContainer[_replicator_pb2.Part]
     flags: _replicator_pb2.Flags
     def __init__(self, key: _Optional[bytes] = ..., is_gone: _Optional[bool] = ..., parts: _Optional[_Iterable[_Union[_replicator_pb2.Part, _Mapping]]] = ..., flags: _Optional[_Union[_replicator_pb2.Flags, _Mapping]] = ...) -> None: ...
+
+class StoredAway(_message.Message):
+    __slots__ = ("put", "table", "is_voided")
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    IS_VOIDED_FIELD_NUMBER: _ClassVar[int]
+    put: _replicator_pb2.Position
+    table: str
+    is_voided: bool
+    def __init__(self, put: _Optional[_Union[_replicator_pb2.Position, _Mapping]] = ..., table: _Optional[str] = ..., is_voided: _Optional[bool] = ...) -> None: ...

@@ -11,6 +11,8 @@ the item. Numbers are big-endian, so that keys sort as the numbers do.
     orphan    node incarnation seq                StoredOrphan, by the dot of the PUT that has not come
     finished  key                                 the PUT's dot; items whose parts are all terminal
     meta      name                                format, node, store_id, authority, floors, octets
+    away      key                                 StoredAway: the item was found damaged and has not come back
+    damaged   table key                           octets as they were found, for whoever wants to look at them
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from zlib import crc32
 from replicator import codec
 from replicator.codec import DamagedError
 from replicator.core.events import Authority
-from replicator.core.values import Branch, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Away, Branch, Dot, Item, Orphan, Record, Vector
 from replicator.pb import replicator_pb2 as wire
 from replicator.pb import store_pb2 as pb
 
 FORMAT = 1
-TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta")
+TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta", "away", "damaged")
 KEY_OCTETS_MAX = 255
 BLOB_PIECE_OCTETS = 128 * 4096 - 16  # with LMDB's header a whole number of pages
 _HASH_OCTETS = 16
@@ -37,6 +39,7 @@ _DOT = struct.Struct(">IQQ")
 _BRANCH = struct.Struct(">IQ")
 _NUMBER = struct.Struct(">Q")
 _PIECE = struct.Struct(">I")
+PIECE_NUMBER_OCTETS = _PIECE.size
 
 
 def seal(key: bytes, value: bytes) -> bytes:
@@ -46,10 +49,14 @@ def seal(key: bytes, value: bytes) -> bytes:
 
 def unseal(key: bytes, sealed: bytes) -> bytes:
     """Return the value without its check. Errors: DamagedError when it does not fit."""
-    value = sealed[: -_CRC.size]
-    if len(sealed) < _CRC.size or sealed[-_CRC.size :] != _CRC.pack(crc32(value, crc32(key))):
+    if not is_sealed(key, sealed):
         raise DamagedError(f"value at {key!r}: its check does not fit")
-    return value
+    return sealed[: -_CRC.size]
+
+
+def is_sealed(key: bytes, sealed: bytes) -> bool:
+    """Tell whether a value's check fits."""
+    return len(sealed) >= _CRC.size and sealed[-_CRC.size :] == _CRC.pack(crc32(sealed[: -_CRC.size], crc32(key)))
 
 
 def blob_hash(blob: bytes) -> bytes:
@@ -57,9 +64,14 @@ def blob_hash(blob: bytes) -> bytes:
     return blake2b(blob, digest_size=_HASH_OCTETS).digest()
 
 
+def piece_prefix(key: bytes) -> bytes:
+    """Return what the places of all pieces of a blob begin with; a number follows."""
+    return bytes((len(key),)) + key
+
+
 def piece_key(key: bytes, number: int) -> bytes:
     """Return where a piece of a blob is."""
-    return bytes((len(key),)) + key + _PIECE.pack(number)
+    return piece_prefix(key) + _PIECE.pack(number)
 
 
 def pieces_count(size: int) -> int:
@@ -150,6 +162,21 @@ def orphan_of(put: Dot, value: bytes) -> Orphan:
     return Orphan(
         message.key, put, message.is_gone, dict(codec.parts_from(message.parts)), codec.flags_from(message.flags)
     )
+
+
+def away_value(away: Away) -> bytes:
+    """Return what is known of an item that was found damaged."""
+    message = pb.StoredAway(table=away.table, is_voided=away.is_voided)
+    if away.put is not None:
+        codec.dot_to(message.put, away.put)
+    return message.SerializeToString()
+
+
+def away_of(key: bytes, value: bytes) -> Away:
+    """Return what is known of an item that was found damaged."""
+    message = pb.StoredAway.FromString(value)
+    put = codec.dot_from(message.put) if message.HasField("put") else None
+    return Away(key, put, message.table, message.is_voided)
 
 
 def record_value(record: Record) -> bytes:

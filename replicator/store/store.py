@@ -1,12 +1,15 @@
 """The durable state of one member: what may be read of it, and the changes that the writer makes.
 
-Reads may come from any thread and see what is durable. Changes come from the writer's thread alone.
+Reads may come from any thread and see what is durable. Changes come from the writer's thread alone. A read that
+comes upon a damaged value leaves it out and notes it in `damage`, for the core to decide about; a value without
+which nothing can be said (a position, the authority) raises DamagedError.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +17,7 @@ from replicator.codec import DamagedError
 from replicator.core import merge
 from replicator.core.events import Authority, Commit, Image
 from replicator.core.merge import Applied, Change
-from replicator.core.values import Branch, Dot, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import VOIDED, Away, Branch, Damage, Dot, Item, Kind, Orphan, Presence, Record, Vector
 from replicator.core.vectors import covers
 from replicator.status import Totals
 from replicator.store import layout
@@ -23,6 +26,7 @@ from replicator.store.retention import Retention
 from replicator.store.tables import WriteTables, walk_items, walk_orphans, walk_vector
 
 READ_ITEMS_MAX = 10_000
+DAMAGE_MAX = 1_000  # what is found beyond is found again
 _STORE_ID_OCTETS = 16
 _RECORD_OCTETS = 256  # about what a record takes beside its blob
 
@@ -40,6 +44,7 @@ class Done(NamedTuple):
 
     finished: tuple[tuple[bytes, Dot], ...]
     keys: frozenset[bytes]  # of the items that were added, changed or removed
+    away: tuple[Away, ...] = ()  # of items that were found damaged and moved out of the way
 
 
 class SnapshotPiece(NamedTuple):
@@ -49,6 +54,7 @@ class SnapshotPiece(NamedTuple):
     items: tuple[tuple[Item, bytes | None], ...]
     orphans: tuple[Orphan, ...]
     is_last: bool
+    away: tuple[bytes, ...] = ()  # keys of items that are here, but damaged
 
 
 class Store:
@@ -60,6 +66,7 @@ class Store:
         self._monotonic = monotonic
         self._retention = Retention(settings.log_seconds_max)
         self._environment = Environment(settings)
+        self.damage: deque[Damage] = deque(maxlen=DAMAGE_MAX)  # found by reads of any thread, not yet decided about
         self._tables = self._environment.tables
         try:
             self._found_if_new()
@@ -100,23 +107,50 @@ class Store:
         return None if found is None else layout.unseal(key, found)
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item without its blob. Errors: DamagedError."""
+        """Return an item without its blob; None when it is not here, or damaged."""
         if not 0 < len(key) <= layout.KEY_OCTETS_MAX:
             return None
         with self._environment.read() as transaction:
-            value = self._get(transaction, "item", key)
-        return None if value is None else layout.item_of(key, value)[0]
+            found = self._item(transaction, key)
+        return None if found is None else found[0]
 
     def blob(self, key: bytes) -> bytes | None:
-        """Return an item's blob. Errors: DamagedError when it is not what was written."""
+        """Return an item's blob; None when the item is not here, or damaged."""
         if not 0 < len(key) <= layout.KEY_OCTETS_MAX:
             return None
         with self._environment.read() as transaction:
+            found = self._item(transaction, key)
+            return None if found is None else self._sound_blob(transaction, *found)
+
+    def whole(self, key: bytes) -> tuple[Presence, Item | None, bytes | None]:
+        """Return an item with its blob, or whether it is not here or damaged."""
+        if not 0 < len(key) <= layout.KEY_OCTETS_MAX:
+            return Presence.ABSENT, None, None
+        with self._environment.read() as transaction:
+            found = self._item(transaction, key)
+            if found is not None:
+                blob = self._sound_blob(transaction, *found)
+                if blob is not None:
+                    return Presence.HELD, found[0], blob
+            is_here = any(transaction.get(key, db=self._tables[table]) is not None for table in ("item", "away"))
+        return Presence.AWAY if is_here else Presence.ABSENT, None, None
+
+    def _item(self, transaction: Transaction, key: bytes) -> tuple[Item, bytes] | None:
+        """Return an item and its blob's hash; None when it is not here, or damaged."""
+        try:
             value = self._get(transaction, "item", key)
-            if value is None:
-                return None
-            item, content_hash = layout.item_of(key, value)
+        except DamagedError:
+            self.damage.append(Damage("item", key))
+            return None
+        return None if value is None else layout.item_of(key, value)
+
+    def _sound_blob(self, transaction: Transaction, item: Item, content_hash: bytes) -> bytes | None:
+        """Return a blob, or None when it is damaged."""
+        try:
             return self._blob(transaction, item, content_hash)
+        except DamagedError:
+            self.damage.append(Damage("blob", item.key))
+            return None
 
     def _blob(self, transaction: Transaction, item: Item, content_hash: bytes) -> bytes:
         table = self._tables["blob"]
@@ -129,10 +163,22 @@ class Store:
             raise DamagedError(f"blob of {item.key!r}: its hash does not fit")
         return blob
 
+    def check_blob(self, transaction: Transaction, key: bytes, sealed: bytes) -> int:
+        """Look whether an item's blob is what was written; return how many octets it should have."""
+        item, content_hash = layout.item_of(key, layout.unseal(key, sealed))
+        self._sound_blob(transaction, item, content_hash)
+        return item.size
+
     def items(self, after: bytes, limit: int) -> list[Item]:
-        """Return items in the order of their keys, from the first above `after` on."""
+        """Return items in the order of their keys, from the first above `after` on; damaged ones are left out."""
+        limit = min(limit, READ_ITEMS_MAX)
         with self._environment.read() as transaction:
-            return walk_items(transaction, self._tables["item"], after, min(limit, READ_ITEMS_MAX))
+            found: list[Item] = []
+            on: bytes | None = after
+            while on is not None and not found:
+                found, damaged, on = walk_items(transaction, self._tables["item"], on, limit)
+                self.damage.extend(Damage("item", key) for key in damaged)
+            return found
 
     def due(self, before_ms: int, limit: int, after: Due | None = None) -> list[Due]:
         """Return the parts that are due before that moment, the most overdue first, or the first after `after`."""
@@ -147,13 +193,16 @@ class Store:
                     break
                 if key == start:
                     continue
-                found.append(Due(*layout.due_from(key), layout.unseal(key, value)))
+                if layout.is_sealed(key, value):
+                    found.append(Due(*layout.due_from(key), layout.unseal(key, value)))
+                else:
+                    self.damage.append(Damage("due", layout.due_from(key)[1]))
         return found
 
     def totals(self) -> Totals:
         """Say what is held. Cheap: no item is read."""
         with self._environment.read() as transaction:
-            octets = self._get(transaction, "meta", b"octets")
+            octets = self._or_none(transaction, "meta", b"octets")
             with transaction.cursor(db=self._tables["item"]) as cursor:
                 oldest_key = bytes(cursor.key()) if cursor.first() else b""
             return Totals(
@@ -161,7 +210,16 @@ class Store:
                 transaction.stat(self._tables["due"])["entries"],
                 0 if octets is None else layout.number_of(octets),
                 oldest_key,
+                transaction.stat(self._tables["away"])["entries"],
             )
+
+    def _or_none(self, transaction: Transaction, table: str, key: bytes) -> bytes | None:
+        """Return what can be done without: None when it is damaged."""
+        try:
+            return self._get(transaction, table, key)
+        except DamagedError:
+            self.damage.append(Damage(table, key))
+            return None
 
     def vector(self) -> Vector:
         """Return what is applied and durable."""
@@ -176,22 +234,30 @@ class Store:
         """Return what a member that starts now is given. Errors: DamagedError."""
         with self._environment.read() as transaction:
             authority = self._get(transaction, "meta", b"authority")
-            floors = self._get(transaction, "meta", b"floors")
+            floors = self._or_none(transaction, "meta", b"floors")
             with transaction.cursor(db=self._tables["finished"]) as cursor:
-                finished = tuple((bytes(key), layout.dot_of(layout.unseal(key, value))) for key, value in cursor)
+                finished = [
+                    (key, layout.dot_of(value))
+                    for key in map(bytes, cursor.iternext(values=False))
+                    if (value := self._or_none(transaction, "finished", key)) is not None
+                ]
+            with transaction.cursor(db=self._tables["away"]) as cursor:
+                away = [layout.away_of(bytes(key), layout.unseal(key, value)) for key, value in cursor]
             return Image(
                 self._get(transaction, "meta", b"store_id") or b"",
                 walk_vector(transaction, self._tables["vector"]),
                 Authority(0, 0) if authority is None else layout.authority_of(authority),
                 {} if floors is None else layout.vector_of(floors),
-                finished,
+                tuple(finished),
+                tuple(away),
             )
 
     # --- what is shipped ------------------------------------------------------------------------------------
 
     def read_log(self, branch: Branch, first_seq: int, octets_max: int) -> tuple[Record, ...] | None:
         """Return consecutive records of a branch; None when the log does not reach back so far. A PUT whose item
-        is finished comes as VOID. Errors: DamagedError."""
+        is finished comes as VOID, and one whose item is damaged, for nobody else has it either: the peer, which
+        lacks the record, does not. A damaged record is a hole: the log reaches back no further than behind it."""
         records: list[Record] = []
         octets = 0
         with self._environment.read() as transaction, transaction.cursor(db=self._tables["log"]) as cursor:
@@ -199,7 +265,11 @@ class Store:
             is_there = cursor.set_range(layout.dot_key(Dot(branch, seq)))
             while is_there and cursor.key() == layout.dot_key(Dot(branch, seq)):
                 key = cursor.key()
-                record = layout.record_of(layout.unseal(key, cursor.value()))
+                try:
+                    record = layout.record_of(layout.unseal(key, cursor.value()))
+                except DamagedError:
+                    self.damage.append(Damage("log", bytes(key)))
+                    break
                 if record.kind is Kind.PUT:
                     record = self._with_blob(transaction, Dot(branch, seq), record)
                 octets += len(record.blob) + len(record.meta) + _RECORD_OCTETS
@@ -214,12 +284,24 @@ class Store:
         return tuple(records)
 
     def _with_blob(self, transaction: Transaction, dot: Dot, record: Record) -> Record:
-        value = self._get(transaction, "item", record.key)
-        if value is not None:
-            item, content_hash = layout.item_of(record.key, value)
-            if item.put == dot:
-                return record._replace(blob=self._blob(transaction, item, content_hash))
+        found = self._item(transaction, record.key)
+        if found is not None and found[0].put == dot:
+            blob = self._sound_blob(transaction, *found)
+            if blob is not None:
+                return record._replace(blob=blob)
+        if self._is_damaged(transaction, record.key, dot):
+            self.damage.append(Damage(VOIDED, record.key))
         return Record(Kind.VOID, record.key)
+
+    def _is_damaged(self, transaction: Transaction, key: bytes, put: Dot) -> bool:
+        """Tell whether the item that cannot be shipped is damaged, rather than finished, and that is not known yet."""
+        value = transaction.get(key, db=self._tables["away"])
+        if value is not None:
+            return not layout.away_of(key, layout.unseal(key, value)).is_voided
+        found = transaction.get(key, db=self._tables["item"])
+        if found is None or not layout.is_sealed(key, found):
+            return found is not None
+        return layout.item_of(key, layout.unseal(key, found))[0].put == put
 
     def snapshot(self, known: Vector) -> Snapshot:
         """Begin to read everything, as it is now."""
@@ -245,11 +327,18 @@ class Store:
                         finished.pop(applied.put, None)
                     if applied.change in (Change.ADDED, Change.CHANGED, Change.REMOVED):
                         keys.add(applied.key)
+                for damage in commit.mend:
+                    tables.mend(damage)
             tables.shorten_log(self._settings.log_octets_max)
             tables.finish()
             self._drop_old_log(tables)
             self._environment.count_live(transaction)
-        return Done(tuple((key, put) for put, key in finished.items()), frozenset(keys))
+        moved = tables.damage.moved
+        for away in moved:
+            keys.add(away.key)
+            if away.put is not None:
+                finished.pop(away.put, None)
+        return Done(tuple((key, put) for put, key in finished.items()), frozenset(keys), tuple(moved))
 
     def _drop_old_log(self, tables: WriteTables) -> None:
         """Drop what is older than the log is kept, a mark's worth at a time."""
@@ -301,12 +390,12 @@ class Snapshot:
     def read(self, octets_max: int, items_max: int = 1_000) -> SnapshotPiece:
         """Return the next piece, of at most items_max items looked at: it may be empty before the last.
 
-        Errors: SnapshotBrokenError, DamagedError.
+        Errors: SnapshotBrokenError; DamagedError for a damaged position.
         """
         tables = self._environment.tables
         with self._environment.resume(self._long_read) as transaction:
             vector = None if self._is_begun else walk_vector(transaction, tables["vector"])
-            orphans = () if self._is_begun else tuple(walk_orphans(transaction, tables["orphan"]))
+            orphans, away = ((), []) if self._is_begun else self._read_first(transaction)
             self._is_begun = True
             found: list[tuple[Item, bytes | None]] = []
             octets = looked_at = 0
@@ -316,17 +405,47 @@ class Snapshot:
                     is_there = cursor.next()
                 while is_there and octets < octets_max and looked_at < items_max:
                     self._after = key = bytes(cursor.key())
-                    item, content_hash = layout.item_of(key, layout.unseal(key, cursor.value()))
-                    if covers(self._known, item.put) is self._is_of_known:
-                        blob = None if self._is_of_known else self._store._blob(transaction, item, content_hash)
-                        found.append((item, blob))
-                        octets += len(blob or b"") + len(item.meta) + _RECORD_OCTETS
+                    entry = self._entry(transaction, key, away)
+                    if entry is not None:
+                        found.append(entry)
+                        octets += len(entry[1] or b"") + len(entry[0].meta) + _RECORD_OCTETS
                     looked_at += 1
                     is_there = cursor.next()
             is_last = not is_there and self._is_of_known
             if not is_there:
                 self._after, self._is_of_known = b"", True
-            return SnapshotPiece(vector, tuple(found), orphans, is_last)
+            return SnapshotPiece(vector, tuple(found), orphans, is_last, tuple(away))
+
+    def _read_first(self, transaction: Transaction) -> tuple[tuple[Orphan, ...], list[bytes]]:
+        """Return what goes with the first piece: all orphans, and the keys of what is away."""
+        tables = self._environment.tables
+        orphans, damaged = walk_orphans(transaction, tables["orphan"])
+        self._store.damage.extend(Damage("orphan", key) for key in damaged)
+        away: list[bytes] = []
+        with transaction.cursor(db=tables["away"]) as cursor:
+            for key, value in cursor:
+                entry = layout.away_of(bytes(key), layout.unseal(key, value))
+                away.append(entry.key)
+                if not entry.is_voided and (entry.put is None or not covers(self._known, entry.put)):
+                    self._store.damage.append(Damage(VOIDED, entry.key))
+        return tuple(orphans), away
+
+    def _entry(self, transaction: Transaction, key: bytes, away: list[bytes]) -> tuple[Item, bytes | None] | None:
+        """Return an item as it is shipped in this walk; None when it belongs to the other, or is damaged."""
+        read = self._store._item(transaction, key)
+        if read is not None:
+            item = read[0]
+            if covers(self._known, item.put) is not self._is_of_known:
+                return None
+            if self._is_of_known:
+                return item, None
+            blob = self._store._sound_blob(transaction, *read)
+            if blob is not None:
+                return item, blob
+        if not self._is_of_known:  # the receiver takes the snapshot's end for the end of what it was not sent
+            self._store.damage.append(Damage(VOIDED, key))
+            away.append(key)
+        return None
 
     def close(self) -> None:
         """Let go of the pages."""

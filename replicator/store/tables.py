@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from replicator.codec import DamagedError
 from replicator.core.events import Authority
 from replicator.core.merge import are_terminal
-from replicator.core.values import Branch, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Branch, Damage, Dot, Item, Orphan, Record, Vector
 from replicator.store import layout
+from replicator.store.damage import DamagedTables
 from replicator.store.environment import Environment, Transaction
 
 _WALK_ITEMS = 256
@@ -30,6 +31,8 @@ class WriteTables:
         self._positions: Vector = {}
         self._raised: set[Branch] = set()
         self._octets_added = 0
+        self._must_count = False
+        self.damage = DamagedTables(environment, transaction, terminal_rank)
 
     def _get(self, table: str, key: bytes) -> bytes | None:
         found = self._transaction.get(key, db=self._tables[table])
@@ -44,14 +47,35 @@ class WriteTables:
     # --- items ----------------------------------------------------------------------------------------------
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item without its blob."""
-        value = self._get("item", key)
+        """Return an item without its blob. One that is not what was written is moved away, and None."""
+        try:
+            value = self._get("item", key)
+        except DamagedError:
+            self.damage.move_item(key, "item")
+            return None
         return None if value is None else layout.item_of(key, value)[0]
+
+    def mend(self, damage: Damage) -> None:
+        """Look again at a value that a read found damaged, and do what can be done."""
+        if damage.table == "meta":
+            self._must_count = damage.key == b"octets"
+        else:
+            self.damage.mend(damage)
+
+    def is_away(self, key: bytes) -> bool:
+        """Tell whether the item was found damaged and has not come back."""
+        return self.damage.is_away(key)
+
+    def forget_away(self, key: bytes) -> None:
+        """Let go of what was damaged of an item."""
+        self.damage.forget(key)
 
     def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
         """Write an item in place of `was`, and its blob unless that is there already. Errors: LimitError."""
         if not 0 < len(item.key) <= layout.KEY_OCTETS_MAX:
             raise LimitError(f"a key of {len(item.key)} octets")
+        if was is None:
+            self.damage.forget(item.key)
         if blob is not None:
             self._put_blob(item.key, blob)
             content_hash = layout.blob_hash(blob)
@@ -106,16 +130,22 @@ class WriteTables:
 
     def items(self) -> Iterator[Item]:
         """Give all items; the one just given may be deleted."""
-        after = b""
-        while page := walk_items(self._transaction, self._tables["item"], after, _WALK_ITEMS):
+        after: bytes | None = b""
+        while after is not None:
+            page, damaged, after = walk_items(self._transaction, self._tables["item"], after, _WALK_ITEMS)
             yield from page
-            after = page[-1].key
+            for key in damaged:
+                self.damage.move_item(key, "item")
 
     # --- orphans --------------------------------------------------------------------------------------------
 
     def orphan(self, put: Dot) -> Orphan | None:
         """Return what is known of an item whose PUT has not come."""
-        value = self._get("orphan", layout.dot_key(put))
+        try:
+            value = self._get("orphan", layout.dot_key(put))
+        except DamagedError:
+            self.damage.mend(Damage("orphan", layout.dot_key(put)))
+            return None
         return None if value is None else layout.orphan_of(put, value)
 
     def put_orphan(self, orphan: Orphan) -> None:
@@ -128,7 +158,10 @@ class WriteTables:
 
     def orphans(self) -> Iterator[Orphan]:
         """Give all orphans; the one just given may be deleted."""
-        return iter(list(walk_orphans(self._transaction, self._tables["orphan"])))
+        orphans, damaged = walk_orphans(self._transaction, self._tables["orphan"])
+        for key in damaged:
+            self.damage.mend(Damage("orphan", key))
+        return iter(orphans)
 
     # --- positions and the log ------------------------------------------------------------------------------
 
@@ -185,33 +218,56 @@ class WriteTables:
 
     def finish(self) -> None:
         """Write what was collected: positions and the count of octets."""
+        self._octets_added -= self.damage.octets_moved
         for branch in self._raised:
             self._put("vector", layout.branch_key(branch), layout.number(self._positions[branch]))
-        if self._octets_added:
+        if self._octets_added or self._must_count:
+            self._put("meta", b"octets", layout.number(max(0, self._octets_before() + self._octets_added)))
+
+    def _octets_before(self) -> int:
+        """Return the count of blobs' octets; a damaged one begins anew."""
+        try:
             value = self._get("meta", b"octets")
-            octets = self._octets_added + (0 if value is None else layout.number_of(value))
-            self._put("meta", b"octets", layout.number(octets))
+        except DamagedError:
+            return sum(item.size for item in self.items()) - self._octets_added
+        return 0 if value is None else layout.number_of(value)
 
 
-def walk_items(transaction: Transaction, table: object, after: bytes, limit: int) -> list[Item]:
-    """Return up to `limit` items above `after`, in the order of their keys."""
+def walk_items(
+    transaction: Transaction, table: object, after: bytes, limit: int
+) -> tuple[list[Item], list[bytes], bytes | None]:
+    """Look at up to `limit` items above `after`, in the order of their keys.
+
+    Returns them, the keys of those that are damaged, and where to go on; None at the end.
+    """
     found: list[Item] = []
+    damaged: list[bytes] = []
     with transaction.cursor(db=table) as cursor:
         is_there = cursor.set_range(after) if after else cursor.first()
         if is_there and after and cursor.key() == after:
             is_there = cursor.next()
-        while is_there and len(found) < limit:
-            key = cursor.key()
-            found.append(layout.item_of(key, layout.unseal(key, cursor.value()))[0])
+        key = after
+        while is_there and len(found) + len(damaged) < limit:
+            key = bytes(cursor.key())
+            try:
+                found.append(layout.item_of(key, layout.unseal(key, cursor.value()))[0])
+            except DamagedError:
+                damaged.append(key)
             is_there = cursor.next()
-    return found
+    return found, damaged, key if is_there else None
 
 
-def walk_orphans(transaction: Transaction, table: object) -> Iterator[Orphan]:
-    """Give all orphans."""
+def walk_orphans(transaction: Transaction, table: object) -> tuple[list[Orphan], list[bytes]]:
+    """Return all orphans, and the places of those that are damaged."""
+    found: list[Orphan] = []
+    damaged: list[bytes] = []
     with transaction.cursor(db=table) as cursor:
         for key, value in cursor:
-            yield layout.orphan_of(layout.dot_of(key), layout.unseal(key, value))
+            try:
+                found.append(layout.orphan_of(layout.dot_of(key), layout.unseal(key, value)))
+            except DamagedError:
+                damaged.append(bytes(key))
+    return found, damaged
 
 
 def walk_vector(transaction: Transaction, table: object) -> Vector:

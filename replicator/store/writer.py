@@ -16,7 +16,7 @@ import lmdb
 from replicator.codec import DamagedError
 from replicator.core import merge
 from replicator.core.events import Commit
-from replicator.core.values import Dot, Kind, Record
+from replicator.core.values import Away, Dot, Kind, Record
 from replicator.store.store import Store
 from replicator.store.tables import LimitError
 
@@ -39,6 +39,7 @@ class Written(NamedTuple):
     ticket: int
     finished: tuple[tuple[bytes, Dot], ...] = ()
     keys: frozenset[bytes] = frozenset()
+    away: tuple[Away, ...] = ()
     why: str = ""  # 'full' or 'failed'
     detail: str = ""  # for the log
 
@@ -191,7 +192,7 @@ class Writer:
                 if not self._store.environment.grow():
                     raise
             else:
-                return Written(generation, commits[-1].ticket, done.finished, done.keys)
+                return Written(generation, commits[-1].ticket, done.finished, done.keys, done.away)
 
     @staticmethod
     def _failed(generation: int, group: list[_Ticket], why: str, error: Exception) -> Written:

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from replicator import codec
 from replicator.codec import DamagedError
 from replicator.core import events as core
-from replicator.core.values import Branch, Kind, Record, Role
+from replicator.core.values import Branch, Kind, Presence, Record, Role
 from replicator.pb import replicator_pb2 as pb
 
 
@@ -113,7 +113,10 @@ def _item_crc(item: core.SnapshotItem) -> int:
 
 
 def _snapshot_item_to(message: pb.Message, said: core.SnapshotItem) -> None:
-    item = message.snapshot_item
+    _item_to(message.snapshot_item, said)
+
+
+def _item_to(item: pb.SnapshotItem, said: core.SnapshotItem) -> None:
     item.kind = said.kind
     item.key = said.key
     codec.dot_to(item.put, said.put)
@@ -127,7 +130,10 @@ def _snapshot_item_to(message: pb.Message, said: core.SnapshotItem) -> None:
 
 
 def _snapshot_item_from(message: pb.Message) -> core.SnapshotItem:
-    item = message.snapshot_item
+    return _item_from(message.snapshot_item)
+
+
+def _item_from(item: pb.SnapshotItem) -> core.SnapshotItem:
     read = core.SnapshotItem(
         item.key,
         codec.dot_from(item.put),
@@ -169,6 +175,29 @@ def _bye_from(message: pb.Message) -> core.Bye:
     return core.Bye(message.bye.why)
 
 
+def _fetch_to(message: pb.Message, said: core.Fetch) -> None:
+    message.fetch.key = said.key
+
+
+def _fetch_from(message: pb.Message) -> core.Fetch:
+    return core.Fetch(message.fetch.key)
+
+
+def _fetched_to(message: pb.Message, said: core.Fetched) -> None:
+    message.fetched.key = said.key
+    message.fetched.presence = said.presence
+    if said.item is not None:
+        _item_to(message.fetched.item, said.item)
+
+
+def _fetched_from(message: pb.Message) -> core.Fetched:
+    fetched = message.fetched
+    item = _item_from(fetched.item) if fetched.HasField("item") else None
+    if item is not None and (item.key != fetched.key or item.blob is None):
+        raise DamagedError(f"item {fetched.key!r}: came another, or without its blob")
+    return core.Fetched(fetched.key, Presence(fetched.presence), item)
+
+
 _ENCODERS: dict[type, Callable[[pb.Message, Any], None]] = {
     core.Hello: _hello_to,
     core.Records: _records_to,
@@ -179,6 +208,8 @@ _ENCODERS: dict[type, Callable[[pb.Message, Any], None]] = {
     core.SnapshotEnd: _snapshot_end_to,
     core.Handover: _handover_to,
     core.Bye: _bye_to,
+    core.Fetch: _fetch_to,
+    core.Fetched: _fetched_to,
 }
 _DECODERS: dict[str, Callable[[pb.Message], core.Message]] = {
     "hello": _hello_from,
@@ -190,6 +221,8 @@ _DECODERS: dict[str, Callable[[pb.Message], core.Message]] = {
     "snapshot_end": _snapshot_end_from,
     "handover": _handover_from,
     "bye": _bye_from,
+    "fetch": _fetch_from,
+    "fetched": _fetched_from,
 }
 
 

@@ -20,14 +20,16 @@ from replicator.core.events import (
     CommitFailed,
     Committed,
     Image,
+    ItemRead,
     LogRead,
+    ReadItem,
     ReadLog,
     ReadSnapshot,
     SnapshotRead,
 )
 from replicator.core.merge import Applied, Change
 from replicator.core.tail import octets_of
-from replicator.core.values import Branch, Dot, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import VOIDED, Away, Branch, Damage, Dot, Item, Kind, Orphan, Presence, Record, Vector
 from replicator.core.vectors import covers
 
 MISSING = object()
@@ -40,6 +42,7 @@ class ModelTables:
         self.held: dict[bytes, Item] = {}
         self.blobs: dict[bytes, bytes] = {}
         self.orphaned: dict[Dot, Orphan] = {}
+        self.away: dict[bytes, Away] = {}
         self.vector: Vector = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
@@ -70,8 +73,16 @@ class ModelTables:
     def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
         assert self.held.get(item.key) == was
         self.write(self.held, item.key, item)
+        self.forget_away(item.key)
         if blob is not None:
             self.write(self.blobs, item.key, blob)
+
+    def is_away(self, key: bytes) -> bool:
+        return key in self.away
+
+    def forget_away(self, key: bytes) -> None:
+        if key in self.away:
+            self.write(self.away, key, MISSING)
 
     def delete_item(self, was: Item) -> None:
         assert self.held.get(was.key) == was
@@ -117,6 +128,8 @@ class ModelStore:
         self.floors: Vector = {}
         self.authority = Authority(0, 0)
         self.in_flight: tuple[Commit, ...] = ()
+        self.found: list[Damage] = []  # by reads, for the member to decide about
+        self.rotten: set[bytes] = set()  # keys of items that a test damaged: noticed by a `mend` alone
         self.applied: list[tuple[Dot, Record, Applied]] = []  # by the last transaction, for whoever watches
 
     # --- the transaction ------------------------------------------------------------------------------------
@@ -142,7 +155,8 @@ class ModelStore:
             self.tables.undo()
             return CommitFailed(commits[0].ticket, f"{type(error).__name__}: {error}")
         self.tables.keep()
-        return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()))
+        moved = tuple(self.tables.away[damage.key] for commit in commits for damage in commit.mend)
+        return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()), moved)
 
     def _apply(self, commit: Commit, finished: dict[Dot, bytes]) -> None:
         write = self.tables.write
@@ -163,6 +177,14 @@ class ModelStore:
                 self._note(applied, finished)
             for branch in raised:
                 self._cut(branch, vector[branch])
+        for damage in commit.mend:
+            if damage.table == VOIDED:
+                write(self.tables.away, damage.key, self.tables.away[damage.key]._replace(is_voided=True))
+                continue
+            self.rotten.remove(damage.key)
+            item = self.tables.held[damage.key]
+            self.tables.delete_item(item)
+            write(self.tables.away, damage.key, Away(damage.key, item.put, damage.table))
         if commit.authority is not None:
             assert commit.authority >= self.authority, "authority never goes back"
             write(self.__dict__, "authority", commit.authority)
@@ -217,7 +239,10 @@ class ModelStore:
         if record.kind is not Kind.PUT:
             return record
         item = self.items.get(record.key)
-        if item is None or item.put != dot:
+        if item is None or item.put != dot or record.key in self.rotten:
+            away = self.tables.away.get(record.key)
+            if away is not None and not away.is_voided:
+                self.found.append(Damage(VOIDED, record.key))
             return Record(Kind.VOID, record.key)
         return record._replace(blob=self.tables.blobs[record.key])
 
@@ -236,13 +261,29 @@ class ModelStore:
                 items=piece,
                 is_last=number == last,
                 orphans=orphans if number == 0 else (),
+                away=tuple(self.tables.away) if number == 0 else (),
             )
             for number, piece in enumerate(pieces)
         ]
+
+    def read_item(self, ask: ReadItem) -> ItemRead:
+        """Answer a ReadItem effect."""
+        item = self.items.get(ask.key)
+        if item is None or ask.key in self.rotten:
+            is_away = self.tables.is_away(ask.key) or ask.key in self.rotten
+            return ItemRead(ask.session, ask.key, Presence.AWAY if is_away else Presence.ABSENT)
+        return ItemRead(ask.session, ask.key, Presence.HELD, item, self.tables.blobs[ask.key])
 
     def image(self) -> Image:
         """Return what a member that starts on this store is given."""
         finished = tuple(
             (item.key, item.put) for item in self.items.values() if merge.are_terminal(item.parts, self.terminal_rank)
         )
-        return Image(self.store_id, dict(self.vector), self.authority, dict(self.floors), finished)
+        return Image(
+            self.store_id,
+            dict(self.vector),
+            self.authority,
+            dict(self.floors),
+            finished,
+            tuple(self.tables.away.values()),
+        )

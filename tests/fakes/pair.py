@@ -6,6 +6,7 @@ Everything that can happen at once happens at once; time passes in `run` alone. 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from replicator.core.events import (
     MILLISECOND,
@@ -15,6 +16,7 @@ from replicator.core.events import (
     Command,
     Commit,
     CommitFailed,
+    Damaged,
     Drain,
     Drained,
     Effect,
@@ -23,6 +25,7 @@ from replicator.core.events import (
     LinkUp,
     Message,
     Note,
+    ReadItem,
     ReadLog,
     ReadSnapshot,
     Received,
@@ -152,10 +155,8 @@ class Side:
                 self.closed.append(why)
                 if session == self.pair.session:
                     self.pair.cut()
-            case ReadLog():
-                self.pair.events.append((self, self.store.read_log(effect)))
-            case ReadSnapshot():
-                self.pair.events.extend((self, piece) for piece in self.store.read_snapshot(effect))
+            case ReadLog() | ReadItem() | ReadSnapshot():
+                self.pair.events.extend((self, told) for told in self.read(effect))
             case Answer(token):
                 assert token not in self.answers, "one answer each"
                 self.answers[token] = effect
@@ -172,6 +173,18 @@ class Side:
                 self.notes.append(effect)
             case Stop(why):
                 self.stopped = why
+
+    def read(self, effect: ReadLog | ReadItem | ReadSnapshot) -> Sequence[Event]:
+        """Answer a read; what it found damaged is told behind."""
+        match effect:
+            case ReadLog():
+                told: list[Event] = [self.store.read_log(effect)]
+            case ReadItem():
+                told = [self.store.read_item(effect)]
+            case ReadSnapshot():
+                told = [*self.store.read_snapshot(effect)]
+        found, self.store.found = tuple(self.store.found), []
+        return [*told, Damaged(found)] if found else told
 
     def begin(self) -> None:
         if self.waiting and not self.store.in_flight:

@@ -1,6 +1,10 @@
-"""Commits for tests, all of one branch."""
+"""Commits for tests, all of one branch; and a disk that flips a bit."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import lmdb
 
 from replicator.core.events import Commit
 from replicator.core.values import Branch, Dot, Kind, PartValue, Record
@@ -32,3 +36,14 @@ def done(number: int, of: int) -> Commit:
     """Return a commit that removes an item."""
     record = Record(Kind.DONE, key(of), Dot(BRANCH, of))
     return Commit(number, records=((Dot(BRANCH, number), record),))
+
+
+def flip(path: Path, table: str, at: bytes) -> None:
+    """Flip one bit in the middle of a value of a closed store."""
+    env = lmdb.open(str(path), max_dbs=16, map_size=64 << 20)
+    handle = env.open_db(table.encode())
+    with env.begin(write=True) as transaction:
+        value = bytearray(transaction.get(at, db=handle))
+        value[len(value) // 2] ^= 0x10
+        transaction.put(at, bytes(value), db=handle)
+    env.close()

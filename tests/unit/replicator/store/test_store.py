@@ -15,6 +15,7 @@ import pytest
 from replicator.codec import DamagedError
 from replicator.core.events import Commit
 from replicator.core.values import Branch, Dot, Kind, Record
+from replicator.status import NO_TOTALS
 from replicator.store import layout
 from replicator.store.environment import (
     RESERVE_OCTETS_MIN,
@@ -28,7 +29,7 @@ from replicator.store.environment import (
 from replicator.store.retention import MARKS_MAX, Retention
 from replicator.store.store import Store
 from replicator.store.tables import LimitError
-from tests.unit.replicator.store.commits import BRANCH, TERMINAL_RANK, done, key, part, put
+from tests.unit.replicator.store.commits import BRANCH, TERMINAL_RANK, done, flip, key, part, put
 
 MEBI = 1 << 20
 
@@ -144,7 +145,7 @@ def test_an_item_rises_and_leaves(store: Store) -> None:
     assert (removed.keys, removed.finished) == ({key(1)}, ())
     assert store.image().finished == ()
     assert (store.item(key(1)), store.blob(key(1))) == (None, None)
-    assert store.totals() == (0, 0, 0, b"")
+    assert store.totals() == NO_TOTALS
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(store: Store) -> None:
         store.change([put(1), Commit(2, records=((Dot(BRANCH, 2), Record(Kind.PUT, b"k" * 256)),))])
     assert store.item(key(1)) is None
     assert store.image().vector == {}
-    assert store.totals() == (0, 0, 0, b"")
+    assert store.totals() == NO_TOTALS
 
 
 @pytest.mark.parametrize("asked", [b"", b"k" * 256, b"k" * 600])
@@ -183,37 +184,6 @@ def test_a_key_that_cannot_be_is_not_here(store: Store, asked: bytes) -> None:
 
 
 # --- damage -------------------------------------------------------------------------------------------------
-
-
-def flip(path: Path, table: str, at: bytes) -> None:
-    env = lmdb.open(str(path), max_dbs=16, map_size=64 * MEBI)
-    handle = env.open_db(table.encode())
-    with env.begin(write=True) as transaction:
-        value = bytearray(transaction.get(at, db=handle))
-        value[len(value) // 2] ^= 0x10
-        transaction.put(at, bytes(value), db=handle)
-    env.close()
-
-
-@pytest.mark.parametrize(
-    ("table", "at"),
-    [("item", key(1)), ("blob", layout.piece_key(key(1), 0)), ("log", layout.dot_key(Dot(BRANCH, 1)))],
-)
-def test_a_flipped_bit_is_never_passed_on(tmp_path: Path, table: str, at: bytes) -> None:
-    path = tmp_path / "store"
-    first = Store(settings(path))
-    first.change([put(1, b"b" * 10_000)])
-    first.close()
-    flip(path, table, at)
-    again = Store(settings(path))
-    with pytest.raises(DamagedError):
-        again.read_log(BRANCH, 1, 1_000)
-    if table != "log":
-        with pytest.raises(DamagedError):
-            again.blob(key(1))
-        with pytest.raises(DamagedError):
-            again.snapshot({}).read(1_000)
-    again.close()
 
 
 def test_a_damaged_position_keeps_a_member_from_starting(tmp_path: Path) -> None:

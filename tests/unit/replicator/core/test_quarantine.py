@@ -1,0 +1,107 @@
+"""What is done about items that were found damaged: asked of the peer, healed, let go of, or named as lost."""
+
+from __future__ import annotations
+
+from replicator.core.events import Damaged, Fetch, Fetched
+from replicator.core.values import Damage, Presence
+from tests.fakes.pair import Side, joined, part
+
+
+def rot(side: Side, key: str) -> None:
+    """Damage an item on a side's disk, and have a read find that."""
+    side.store.rotten.add(key.encode())
+    side.step(Damaged((Damage("blob", key.encode()),)))
+    side.pair.settle()
+
+
+def notes(side: Side, name: str) -> list[str]:
+    return [str(dict(note.fields)["key"]) for note in side.notes if note.name == name]
+
+
+def test_a_damaged_item_comes_back_from_the_peer() -> None:
+    pair = joined()
+    pair.a.accept("one", b"whole")
+    pair.a.accept("two")
+    rot(pair.a, "one")
+    assert pair.a.keys == ["two"]
+    pair.run(50)
+    assert pair.a.keys == ["one", "two"]
+    assert pair.a.store.tables.blobs[b"one"] == b"whole"
+    assert (notes(pair.a, "replica.damaged"), notes(pair.a, "replica.healed")) == (["one"], ["one"])
+
+
+def test_many_come_back_one_by_one() -> None:
+    pair = joined()
+    keys = [f"item-{number:02}" for number in range(30)]
+    for key in keys:
+        pair.a.accept(key)
+    for key in keys:
+        rot(pair.a, key)
+    pair.run(50)
+    assert pair.a.keys == keys
+    assert sum(isinstance(message, Fetch) for message in pair.a.sent) == len(keys)
+
+
+def test_what_the_peer_has_finished_is_let_go_of() -> None:
+    pair = joined()
+    put = pair.a.accept("one")
+    pair.cut()
+    pair.run(4_000)  # both own the queue now
+    pair.b.submit(part("one", put, 3), wait=False)
+    pair.run(100)
+    assert pair.b.keys == []
+    rot(pair.a, "one")
+    pair.link()
+    pair.run(2_000)
+    assert (pair.a.keys, pair.a.store.tables.away) == ([], {})
+    assert not notes(pair.a, "replica.lost")
+
+
+def test_what_no_peer_ever_had_is_lost_and_kept_aside() -> None:
+    pair = joined()
+    pair.cut()
+    pair.a.accept("alone")
+    rot(pair.a, "alone")
+    pair.a.crash()  # its newest records are not in memory any more
+    pair.a.start()
+    pair.link()
+    pair.run(1_000)
+    assert notes(pair.a, "replica.lost") == ["alone"]
+    assert list(pair.a.store.tables.away) == [b"alone"]
+    pair.link()
+    pair.run(1_000)
+    assert list(pair.a.store.tables.away) == [b"alone"], "the VOID in its place is not its end"
+
+
+def test_what_is_damaged_on_both_sides_is_lost() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    pair.b.store.rotten.add(b"one")
+    rot(pair.a, "one")
+    pair.run(50)
+    assert notes(pair.a, "replica.lost") == ["one"]
+    assert Fetched(b"one", Presence.AWAY) in pair.b.sent
+
+
+def test_without_a_link_it_waits_for_one() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    pair.cut()
+    rot(pair.a, "one")
+    pair.run(1_000)
+    assert pair.a.keys == []
+    pair.link()
+    pair.run(1_000)
+    assert pair.a.keys == ["one"]
+
+
+def test_a_new_start_asks_again() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    pair.cut()
+    rot(pair.a, "one")
+    pair.a.crash()
+    pair.a.start()
+    pair.link()
+    pair.run(1_000)
+    assert pair.a.keys == ["one"]
