@@ -185,6 +185,17 @@ async def test_what_is_not_due_is_left_until_it_is(tmp_path: Path) -> None:
         await until(lambda: scene.queue() == [])
 
 
+async def test_what_a_client_still_waits_for_is_not_attempted(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        kept = message()
+        scene.spool._unanswered.add(kept.queue_id.encode())
+        await scene.spool.commit(Changes(puts=(kept,)), is_accepting=False)
+        await asyncio.sleep(0.06)
+        assert scene.hops.asked == []
+        scene.spool._unanswered.clear()
+        await until(lambda: scene.queue() == [])
+
+
 async def test_a_refusal_for_now_is_tried_again_when_the_plan_says(tmp_path: Path) -> None:
     async with running(tmp_path) as scene:
         scene.hops.outcomes["b@y.test"] = DELAYED
