@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 
 SEEDS ?= 5000
 FIRST ?= 1
+MINUTES ?= 15
 
-.PHONY: help run demo peers test check sim bench docs proto lock clean
+.PHONY: help run demo peers test check sim chaos bench docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -45,6 +46,9 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 
 sim: $(VENV)/.dev ## Simulate histories of a pair: SEEDS=n from FIRST=n, or one SEED=n with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --first $(FIRST))
+
+chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/bench.json
 	@$(BIN)/python -m tests.bench.bench_mail
