@@ -18,7 +18,9 @@ from typing import Any
 import lmdb
 
 from replicator.codec import DamagedError
+from replicator.connecting import link_settings, voting_settings
 from replicator.core import events as core
+from replicator.core.grants import Reply
 from replicator.core.member import Member
 from replicator.core.status import Link as MemberLink
 from replicator.core.values import Durability, Item, Protection, Record, Role
@@ -26,16 +28,17 @@ from replicator.report import Level, Report
 from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
-from replicator.status import NodeStatus, PeerStatus, Submitted, Told
+from replicator.status import NodeStatus, PeerStatus, Submitted, Told, witness_status
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
-from replicator.transport.certificates import Credentials
-from replicator.transport.link import Link, LinkSettings
+from replicator.transport.link import Link
+from replicator.transport.voting import Voting
 
 TICK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
 COMMAND_SECONDS_MAX = 15.0
+SPARE_NS = 200_000_000  # of a lease: what a final dot and its way to the next hop may take
 INLINE_BLOB_OCTETS = 256 << 10  # larger blobs are read and hashed off the loop
 _SETTLE_TURNS = 3  # of the loop, in which what has arrived on the sockets becomes events
 
@@ -60,6 +63,7 @@ class Node:
         self._member: Member | None = None
         self._role: Role | None = None
         self._link: Link | None = None
+        self._voting: Voting | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shipping: Shipping | None = None
         self._session = 0
@@ -90,7 +94,8 @@ class Node:
         settings = self._settings
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="replica-reader")
-        link_settings = None if settings.peer_node == NO_PEER else _link_settings(settings)
+        to_peer = None if settings.peer_node == NO_PEER else link_settings(settings)
+        to_witness = None if to_peer is None else voting_settings(settings)
         self._store = Store(
             StoreSettings(
                 settings.store_path,
@@ -104,8 +109,10 @@ class Node:
         )
         self._writer = Writer(self._store, self._deliver)
         self._writer.start()
-        if link_settings is not None:
-            self._link = Link(link_settings, self, self._report)
+        if to_peer is not None:
+            self._link = Link(to_peer, self, self._report)
+        if to_witness is not None:
+            self._voting = Voting(to_witness, self._witness_said, self._report)
         try:
             self._begin_member()
         except (DamagedError, lmdb.Error):
@@ -117,6 +124,8 @@ class Node:
             self._spawn(scrub_for_ever(self._store, self._executor, settings, self._report))
         if self._link is not None:
             try:
+                if self._voting is not None:
+                    await self._voting.start()
                 await self._link.start()
             except OSError:
                 await self.stop()
@@ -129,6 +138,8 @@ class Node:
         if self._link is not None:
             await self._link.stop()
         self._end_member("stopping")
+        if self._voting is not None:
+            await self._voting.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(self._ticking, *self._tasks, return_exceptions=True)
@@ -140,8 +151,8 @@ class Node:
 
     @property
     def is_owner(self) -> bool:
-        """Tell whether this node may deliver from the queue at this moment."""
-        return self._member is not None and self._role is Role.ACTIVE
+        """Tell whether this node may deliver from the queue at this moment, and long enough to end a message."""
+        return self._member is not None and self._member.is_owner_at(_now(), SPARE_NS)
 
     @property
     def listen_port(self) -> int:
@@ -340,7 +351,15 @@ class Node:
         """Tell the core."""
         self._feed(core.Received(session, message))
 
+    def _witness_said(self, reply: Reply) -> None:
+        """Tell the core what the witness answered. A member that began meanwhile finds that it is not meant."""
+        self._feed(core.WitnessSaid(reply))
+
     # what the core asks for
+
+    def _do_ask_witness(self, effect: core.AskWitness) -> None:
+        if self._voting is not None:
+            self._voting.send(effect.request)
 
     def _do_commit(self, effect: core.Commit) -> None:
         self._writer.put(effect)
@@ -448,6 +467,9 @@ class Node:
             ),
             durability=2 if last.protection in (Protection.PROTECTED, Protection.SUSPECT) else 1,
             protection=last.protection.name.lower(),
+            witness=None
+            if self._voting is None
+            else witness_status(self._settings.witness_name, last.witness, self._voting.problem),
             unprotected=last.unprotected,
             free_permille=self._store.free_permille(),
             totals=self._store.totals(),
@@ -465,6 +487,7 @@ _EFFECTS: dict[type, Callable[[Node, Any], None]] = {
     core.Told: Node._do_told,
     core.RoleChanged: Node._do_role_changed,
     core.Drain: Node._do_drain,
+    core.AskWitness: Node._do_ask_witness,
     core.Note: Node._do_note,
     core.Stop: Node._do_stop,
 }
@@ -476,23 +499,3 @@ _LEVELS: dict[str, Level] = {"replica.damaged": "error", "replica.lost": "error"
 def _now() -> int:
     """Return nanoseconds that run on while the machine is suspended."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def _link_settings(settings: NodeSettings) -> LinkSettings:
-    """Return who dials whom: the lower number does. Errors: ValueError when something that a peer needs is missing."""
-    ca_path, cert_path, key_path = settings.ca_path, settings.cert_path, settings.key_path
-    if ca_path is None or cert_path is None or key_path is None:
-        raise ValueError("a peer needs ca_path, cert_path and key_path")
-    is_dialler = settings.node < settings.peer_node
-    address = settings.peer_address if is_dialler else settings.listen_address
-    if not address:
-        raise ValueError(f"a peer needs {'peer_address' if is_dialler else 'listen_address'}")
-    return LinkSettings(
-        name=settings.name,
-        peer_name=settings.peer_name,
-        credentials=Credentials(ca_path, cert_path, key_path),
-        dial_address=address if is_dialler else "",
-        listen_address="" if is_dialler else address,
-        item_octets_max=settings.item_octets_max,
-        waiting_octets_max=settings.item_octets_max + (64 << 20),
-    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.core import events as core
+from replicator.core.values import Mode
 
 _SECOND = 1_000_000_000
 NO_PEER = -1
@@ -46,6 +47,11 @@ class NodeSettings:
     ack_within_seconds: float = 2.0
     drain_seconds_max: float = 3.0
     accept_alone: bool = True
+    authority: Mode = Mode.PAIR
+    lease_seconds: float = 3.0  # with a witness; the same on both nodes, and not above the witness's own
+    ask_after_seconds: float = 1.0  # silence after which the witness is asked
+    witness_name: str = ""  # in its certificate
+    witness_address: str = ""
 
     def for_core(self) -> core.Settings:
         """Return what the pure member needs of this."""
@@ -60,4 +66,7 @@ class NodeSettings:
             accept_alone=self.accept_alone,
             drain_within=round(self.drain_seconds_max * _SECOND),
             full_below_permille=FULL_BELOW_PERMILLE,
+            authority=self.authority,
+            lease=round(self.lease_seconds * _SECOND),
+            ask_after=round(self.ask_after_seconds * _SECOND),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from replicator.core.authority import WitnessState
 from replicator.core.values import Durability, Vector
 
 
@@ -50,12 +51,23 @@ class PeerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessStatus:
+    """The witness as this node sees it."""
+
+    name: str
+    state: str  # granted or denied, as it last answered; silent
+    heard_seconds: float  # since that answer; -1: never
+    lease_seconds: float  # for which this node may own, by the witness's word or the peer's; 0: it does not
+    problem: str  # why it does not answer, for the operator; "" when it does
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The node at one moment."""
 
     node: int
     name: str
-    role: str  # passive, promoting, active, draining, rejoining; stopped while the store cannot commit
+    role: str  # passive, promoting, active, draining, rejoining, fenced; stopped while the store cannot commit
     epoch: int
     epoch_node: int
     position: Vector
@@ -65,3 +77,10 @@ class NodeStatus:
     unprotected: int  # answered for with one copy and not confirmed by the peer since
     free_permille: int
     totals: Totals
+    witness: WitnessStatus | None = None  # None: there is none
+
+
+def witness_status(name: str, state: WitnessState, problem: str) -> WitnessStatus:
+    """Return what is told of the witness. problem: of its last call that failed."""
+    heard_seconds = state.heard_ago / 1e9 if state.heard_ago >= 0 else -1.0
+    return WitnessStatus(name, state.word, heard_seconds, state.lease_left / 1e9, problem * (state.word == "silent"))

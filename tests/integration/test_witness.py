@@ -1,0 +1,232 @@
+"""Two members and a witness over loopback TLS: who owns when one of the three, or a wire between them, fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from replicator.core.values import Mode
+from replicator.node import Node
+from replicator.settings import NodeSettings
+from replicator.transport.certificates import Credentials
+from replicator.witness import State, WitnessServer, WitnessSettings, WitnessStateError
+from tests.fakes.certificate_authority import CertificateAuthority
+from tests.fakes.collected_report import CollectedReport
+
+LEASE_SECONDS = 1.0
+NAMES = ("a.test", "b.test")
+WAIT_SECONDS = 15.0
+
+
+async def until(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+class Trio:
+    """Makes and ends the witness and the two members."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authority = CertificateAuthority(folder)
+        self.report = CollectedReport()
+        self.running: list[Node] = []
+        self.witness: WitnessServer | None = None
+        self._port = 0
+        self._witness_port = 0
+
+    async def start_witness(self, name: str = "w.test", members: tuple[str, ...] = NAMES) -> WitnessServer:
+        settings = WitnessSettings(
+            group="test",
+            members=members,
+            listen_address=f"127.0.0.1:{self._witness_port}",
+            folder=self.folder / "witness",
+            credentials=self.authority.issue(name),
+            lease_seconds=LEASE_SECONDS,
+        )
+        self.witness = WitnessServer(settings, self.report)
+        await self.witness.start()
+        self._witness_port = self.witness.listen_port
+        return self.witness
+
+    async def stop_witness(self) -> None:
+        if self.witness is not None:
+            await self.witness.stop()
+            self.witness = None
+
+    def settings(self, number: int, credentials: Credentials | None = None) -> NodeSettings:
+        credentials = credentials or self.authority.issue(NAMES[number])
+        return NodeSettings(
+            group="test",
+            node=number + 1,
+            name=NAMES[number],
+            store_path=self.folder / NAMES[number],
+            terminal_rank=2,
+            peer_node=2 - number,
+            peer_name=NAMES[1 - number],
+            peer_address=f"127.0.0.1:{self._port}" if number == 0 else "",
+            listen_address=f"127.0.0.1:{self._port}" if number == 1 else "",
+            ca_path=credentials.ca_path,
+            cert_path=credentials.cert_path,
+            key_path=credentials.key_path,
+            map_octets=16 << 20,
+            beat_seconds=0.05,
+            promote_after_seconds=1.0,
+            ack_within_seconds=0.5,
+            authority=Mode.WITNESS,
+            lease_seconds=LEASE_SECONDS,
+            ask_after_seconds=0.3,
+            witness_name="w.test",
+            witness_address=f"127.0.0.1:{self._witness_port}",
+        )
+
+    async def start(self, settings: NodeSettings) -> Node:
+        node = Node(settings, self.report)
+        await node.start()
+        self.running.append(node)
+        self._port = node.listen_port or self._port
+        return node
+
+    async def pair(self) -> tuple[Node, Node]:
+        b = await self.start(self.settings(1))
+        a = await self.start(self.settings(0))
+        await until(lambda: a.status().peer.state == b.status().peer.state == "up")
+        await until(lambda: a.is_owner or b.is_owner)
+        owner, other = (a, b) if a.is_owner else (b, a)
+        await until(lambda: other.status().peer.role == "active")
+        return owner, other
+
+    async def stop(self, node: Node) -> None:
+        self.running.remove(node)
+        await node.stop()
+
+
+@pytest_asyncio.fixture
+async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
+    made = Trio(tmp_path)
+    await made.start_witness()
+    yield made
+    for node in list(made.running):
+        await made.stop(node)
+    await made.stop_witness()
+
+
+async def owners_for(seconds: float, *nodes: Node) -> list[int]:
+    """Look at who owns, again and again; return how many owners were seen at a time."""
+    seen: list[int] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        seen.append(sum(node.is_owner for node in nodes))
+        await asyncio.sleep(0.005)
+    return seen
+
+
+async def test_the_other_owns_when_the_owner_is_gone(trio: Trio) -> None:
+    owner, other = await trio.pair()
+    epoch = owner.status().epoch
+    await trio.stop(owner)
+    await until(lambda: other.is_owner, LEASE_SECONDS + 2)
+    assert other.status().epoch == epoch + 1
+    witness = other.status().witness
+    assert witness is not None
+    assert (witness.name, witness.state, witness.problem) == ("w.test", "granted", "")
+    assert 0.2 < witness.lease_seconds <= LEASE_SECONDS
+
+
+async def test_without_the_witness_nothing_changes_and_it_comes_back(trio: Trio) -> None:
+    owner, other = await trio.pair()
+    await trio.stop_witness()
+    assert set(await owners_for(3 * LEASE_SECONDS, owner)) == {1}
+    status = owner.status().witness
+    assert status is not None
+    assert status.state == "silent"
+    assert status.problem
+    await trio.start_witness()
+    await until(lambda: (witness := owner.status().witness) is not None and witness.state == "granted")
+    assert set(await owners_for(LEASE_SECONDS, owner, other)) == {1}
+    assert owner.status().epoch == 1
+
+
+async def test_with_neither_witness_nor_peer_the_owner_is_fenced_until_one_is_back(trio: Trio) -> None:
+    owner, other = await trio.pair()
+    await trio.stop_witness()
+    await trio.stop(other)
+    await until(lambda: owner.status().role == "fenced", 3 * LEASE_SECONDS)
+    assert not owner.is_owner
+    await trio.start_witness()
+    await until(lambda: owner.is_owner, 5 * LEASE_SECONDS)
+    assert owner.status().epoch == 1
+
+
+async def test_a_switchover_asks_the_witness(trio: Trio) -> None:
+    owner, other = await trio.pair()
+    await until(lambda: owner.status().protection == "protected")
+    told = await owner.command("switchover")
+    assert told.is_done, told.text
+    await until(lambda: other.is_owner, LEASE_SECONDS)
+    assert not owner.is_owner
+
+
+async def test_a_witness_of_another_name_is_refused_and_both_names_are_told(trio: Trio) -> None:
+    await trio.stop_witness()
+    await trio.start_witness("stranger.test")
+    b = await trio.start(trio.settings(1))
+    await until(lambda: "certificate: expected w.test, came stranger.test" in _problem(b), 20)
+    assert not b.is_owner
+
+
+async def test_a_member_of_another_name_is_refused_and_both_names_are_told(trio: Trio) -> None:
+    await trio.stop_witness()
+    await trio.start_witness(members=("x.test", "y.test"))
+    b = await trio.start(trio.settings(1))
+    await until(lambda: _problem(b) == "certificate: expected x.test or y.test, came b.test", 20)
+    assert trio.report.named("witness.refused")[0]["came"] == "b.test"
+
+
+async def test_another_group_is_refused(trio: Trio) -> None:
+    b = await trio.start(replace(trio.settings(1), group="other"))
+    await until(lambda: _problem(b) == "group: expected 'test', came 'other'", 20)
+
+
+def _problem(node: Node) -> str:
+    witness = node.status().witness
+    assert witness is not None
+    return witness.problem
+
+
+async def test_a_witness_that_cannot_keep_its_state_answers_no_more(trio: Trio) -> None:
+    assert trio.witness is not None
+    (trio.folder / "witness" / "grant.new").mkdir()
+    b = await trio.start(trio.settings(1))
+    await until(trio.witness.failed.is_set, 20)
+    await asyncio.sleep(0.5)
+    assert not b.is_owner
+
+
+def test_the_state_is_locked_checked_and_kept(tmp_path: Path) -> None:
+    state = State(tmp_path / "w", "group")
+    grant = state.open()._replace(epoch=3, node=1, incarnation=7, generation=2, lease=9)
+    with pytest.raises(WitnessStateError, match="another witness's"):
+        State(tmp_path / "w", "group").open()
+    state.keep(grant)
+    state.close()
+    with pytest.raises(WitnessStateError, match="is of group 'group'"):
+        State(tmp_path / "w", "other").open()
+    again = State(tmp_path / "w", "group")
+    assert again.open() == grant
+    again.close()
+    (tmp_path / "w" / "grant.json").write_text("{")
+    with pytest.raises(WitnessStateError, match="is not a witness's state"):
+        State(tmp_path / "w", "group").open()
+
+
+async def test_a_node_needs_to_know_where_its_witness_is(trio: Trio) -> None:
+    with pytest.raises(ValueError, match="witness_address"):
+        await Node(replace(trio.settings(1), witness_address=""), trio.report).start()
