@@ -104,9 +104,18 @@ def test_a_changed_message_does_not_verify() -> None:
 def test_what_is_signed() -> None:
     signer = Signer([SigningKey("example.com", "s1", ED25519)], wall=lambda: 1234567890.5)
     field = signer.sign(CONTENT, "example.com").replace(b"\r\n ", b" ")
-    assert b"h=from : to : subject : date : message-id : from;" in field
+    assert b"h=message-id: date: subject: to: from: from;" in field
     assert b"t=1234567890;" in field
     assert b"c=relaxed/relaxed; d=example.com; s=s1;" in field
+
+
+def test_fields_of_one_name_are_signed_from_the_last_on() -> None:
+    key = SigningKey("example.com", "s1", RSA)
+    content = b"From: a@example.com\r\nTo: b\r\nto:\r\n\tc\r\n" + CONTENT
+    signed = Signer([key]).sign(content, "example.com") + content
+    assert verifies(signed, key)
+    assert not verifies(signed.replace(b"To: b\r", b"To: x\r"), key)
+    assert not verifies(signed.replace(b"\tc\r\n", b"\tx\r\n"), key)
 
 
 @pytest.mark.parametrize(
