@@ -10,11 +10,12 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, Protocol, TextIO
 
 VALUE_LENGTH_MAX = 500
 _PLAIN = re.compile(r"[A-Za-z0-9_@.:/+\-<>,\[\]]+\Z")
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 Value = str | int | float | bool | None
 Level = Literal["debug", "info", "warning", "error"]
@@ -31,8 +32,8 @@ class Events(Protocol):
 def _logfmt(value: Value) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value) if value is not None else ""
-    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)
+    text = "" if value is None else str(value)
+    return text if _PLAIN.match(text) else _json(text)
 
 
 class LineEvents:
@@ -49,32 +50,33 @@ class LineEvents:
         self._style = style
         self._wall = wall
         self._is_debug = level == "debug"
+        self._second = -1
+        self._second_text = ""
 
     def emit(self, name: str, /, level: Level = "info", **fields: Value) -> None:
         """Write one line; a log that cannot be written is no reason to stop mail."""
         if level == "debug" and not self._is_debug:
             return
-        shown: Mapping[str, Value] = {
-            key: value[:VALUE_LENGTH_MAX] if isinstance(value, str) else value for key, value in fields.items()
-        }
-        wall = self._wall()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(wall)) + f".{int(wall * 1000) % 1000:03d}Z"
+        shown = {k: v[:VALUE_LENGTH_MAX] if isinstance(v, str) else v for k, v in fields.items()}
         if self._style == "json":
-            line = json.dumps({"at": stamp, "level": level, "event": name, **shown}, ensure_ascii=False)
+            line = _json({"at": self._stamp(), "level": level, "event": name, **shown})
         else:
-            line = " ".join(
-                [
-                    f"at={stamp}",
-                    f"level={level}",
-                    f"event={name}",
-                    *(f"{k}={_logfmt(v)}" for k, v in shown.items()),
-                ]
-            )
+            pairs = [f"{key}={_logfmt(value)}" for key, value in shown.items()]
+            line = " ".join((f"at={self._stamp()} level={level} event={name}", *pairs))
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             return
+
+    def _stamp(self) -> str:
+        """Return the time, UTC; a second is put into words once."""
+        wall = self._wall()
+        second = int(wall)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{int(wall * 1000) % 1000:03d}Z"
 
 
 class CollectedEvents:
