@@ -284,7 +284,7 @@ class Runner:
             # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
             outcomes = {a: o for a, o in outcomes.items() if o.result in (Result.DELIVERED, Result.UNKNOWN)}
         if outcomes:
-            await self._record(message.queue_id, content, outcomes, plans)
+            await self._record(message, content, outcomes, plans)
 
     async def _routes(
         self, message: StoredMessage, recipients: Iterable[str]
@@ -307,10 +307,11 @@ class Runner:
     # --- what became of it ----------------------------------------------------------------------------------
 
     async def _record(
-        self, queue_id: QueueId, content: bytes, outcomes: Mapping[str, Outcome], plans: Mapping[str, RetryPlan]
+        self, attempted: StoredMessage, content: bytes, outcomes: Mapping[str, Outcome], plans: Mapping[str, RetryPlan]
     ) -> None:
         """Record what became of the recipients, until it is recorded: a delivery that is forgotten comes twice."""
-        message = self._spool.message(queue_id)
+        queue_id = attempted.queue_id
+        message = self._spool.message(queue_id, attempted)
         if message is None:
             return  # deleted by an operator, or finished by the peer
         consequence = after_attempt(message, outcomes, plans, self._local.wall_ms(), self._local.node)

@@ -22,12 +22,15 @@ class QueueFormatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as the queue holds it, without its content."""
+    """A message as the queue holds it, without its content.
 
+    item   what it was read from: equal items are equal messages
+    """
+
+    item: Item
     queue_id: QueueId
     reverse_path: str
     arrival_ms: int
-    size_octets: int
     client: Client
     recipients: Mapping[str, RecipientState]
     is_held: bool
@@ -37,7 +40,15 @@ class StoredMessage:
     is_sender_verified: bool
     is_submission: bool
     dsn_of: QueueId
-    position: str  # node.incarnation.seq of the record that brought it
+
+    @property
+    def size_octets(self) -> int:
+        return self.item.size
+
+    @property
+    def position(self) -> str:
+        """The record that brought it: node.incarnation.seq."""
+        return position_text(self.item.put)
 
 
 def key_of(queue_id: QueueId) -> bytes:
@@ -207,10 +218,10 @@ def read_message(item: Item) -> StoredMessage:
         raise QueueFormatError(f"message {item.key!r} has format {meta.format}; this program knows up to {META_FORMAT}")
     flags = queue_pb2.Flags.FromString(item.flags.data)
     return StoredMessage(
+        item=item,
         queue_id=meta.queue_id,
         reverse_path=meta.reverse_path,
         arrival_ms=meta.arrival_ms,
-        size_octets=item.size,
         client=read_client(meta.client),
         recipients={address_of(part): _read_part(value) for part, value in item.parts.items()},
         is_held=flags.is_held,
@@ -220,7 +231,6 @@ def read_message(item: Item) -> StoredMessage:
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,
-        position=position_text(item.put),
     )
 
 

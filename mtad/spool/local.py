@@ -143,10 +143,15 @@ class LocalSpool:
         item = self._node.item(codec.key_of(queue_id))
         return item is not None and not codec.is_held(item)
 
-    def message(self, queue_id: QueueId) -> StoredMessage | None:
-        """Return a message without its content, or None when it is not in the queue."""
+    def message(self, queue_id: QueueId, known: StoredMessage | None = None) -> StoredMessage | None:
+        """Return a message without its content, or None when it is not in the queue.
+
+        known   what it was before; returned where nothing has changed since, which is cheaper than to read it anew
+        """
         item = self._node.item(codec.key_of(queue_id))
-        return None if item is None else codec.read_message(item)
+        if item is None:
+            return None
+        return known if known is not None and known.item == item else codec.read_message(item)
 
     async def content(self, queue_id: QueueId) -> bytes | None:
         """Return a message's content, checked against its digest; None when the message is gone."""

@@ -9,6 +9,7 @@ from mtad.mail.verdict import RetryPlan
 from mtad.runner.retry import after_attempt, next_due_ms
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import ATTEMPTS_KEPT, Rank, RecipientState
+from replicator.core.values import NO_FLAGS, Branch, Dot, Item
 
 PLAN = RetryPlan((10, 20, 40), 100)
 DELIVERED = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx")
@@ -22,7 +23,7 @@ def stored(**recipients):
         queue_id="01JD4Z8Q6K100000",
         reverse_path="a@example.org",
         arrival_ms=1_000_000,
-        size_octets=10,
+        item=Item(b"01JD4Z8Q6K100000", Dot(Branch(1, 0), 1), {}, NO_FLAGS, b"", 10),
         client=Client("192.0.2.1", 25),
         recipients=recipients,
         is_held=False,
@@ -32,7 +33,6 @@ def stored(**recipients):
         is_sender_verified=False,
         is_submission=False,
         dsn_of="",
-        position="1.0.1",
     )
 
 

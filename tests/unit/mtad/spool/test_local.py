@@ -58,6 +58,24 @@ async def test_what_is_committed_is_there_and_comes_back(tmp_path: Path) -> None
         assert spool.is_deliverable(kept.queue_id)
 
 
+async def test_a_message_that_is_known_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
+    kept = message("b@y.test", "c@y.test")
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, kept)
+        known = spool.message(kept.queue_id)
+        assert spool.message(kept.queue_id, known) is known
+        await spool.commit(Changes(states={kept.queue_id: {"b@y.test": DELIVERED}}), is_accepting=False)
+        changed = spool.message(kept.queue_id, known)
+        assert changed is not None
+        assert changed.recipients["b@y.test"].rank is Rank.DELIVERED
+        await spool.act("hold", [kept.queue_id])
+        held = spool.message(kept.queue_id, changed)
+        assert held is not None
+        assert held.is_held
+        await spool.act("delete", [kept.queue_id])
+        assert spool.message(kept.queue_id, held) is None
+
+
 async def test_a_message_is_gone_with_its_last_recipient(tmp_path: Path) -> None:
     kept = message("b@y.test", "c@y.test")
     async with queue(tmp_path) as (spool, _, _):
