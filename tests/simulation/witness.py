@@ -56,6 +56,7 @@ class WitnessHost:
             "witness crash at an effect": self._crash_soon,
             "witness slow": self._slow,
             "cut from the witness": self._cut,
+            "isolate the owner": self._isolate,
             "suspend": self._suspend,
         }
         self.start()
@@ -70,8 +71,9 @@ class WitnessHost:
             self.core = Witness(self.kept, self.lease, self.local.now())
 
     def crash(self) -> None:
-        if self.is_up:
+        if self.is_up and not self.world.is_healed:
             self.is_up = False
+            self.world.disturb()
             self.clock.note("w", "the witness ends")
             self.clock.counts["witness ended"] += 1
             self.clock.after(self.clock.between(20 * MS, 1_500 * MS), self.start)
@@ -79,6 +81,7 @@ class WitnessHost:
     def heal(self) -> None:
         self.is_cut = [False, False]
         self.extra_delay_max = 0
+        self._crash_in = -1
         self.start()
 
     def helps(self, node: int) -> bool:
@@ -159,6 +162,22 @@ class WitnessHost:
         for node in self.clock.chance.choice(((0,), (1,), (0, 1))):
             self.is_cut[node] = True
         self.clock.after(self.clock.between(300 * MS, 6 * SECOND), self._mend)
+
+    def _isolate(self) -> None:
+        """Cut the owner off from its peer, then from the witness too, until its lease has run out."""
+        self.world.network.cut((0, 1))
+        alone_at = self.lease + self.clock.between(0, SECOND)
+        self.clock.after(alone_at, self._cut_owner)
+        self.clock.after(alone_at + self.lease + self.clock.between(200 * MS, SECOND), self._mend_all)
+
+    def _cut_owner(self) -> None:
+        for machine in self.world.machines:
+            if machine.role == Role.ACTIVE:
+                self.is_cut[machine.node] = True
+
+    def _mend_all(self) -> None:
+        self._mend()
+        self.world.network.heal()
 
     def _mend(self) -> None:
         self.world.disturb()

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.simulation.campaign import Plan
-from tests.simulation.mutants import answering, authority, delivery, merging, shipping
+from tests.simulation.mutants import answering, authority, delivery, leasing, merging, shipping
 from tests.simulation.mutants.planting import Mutant, Planting
 
 ALL: tuple[Mutant, ...] = tuple(
     sorted(
-        answering.MUTANTS + shipping.MUTANTS + merging.MUTANTS + delivery.MUTANTS + authority.MUTANTS,
+        answering.MUTANTS + shipping.MUTANTS + merging.MUTANTS + delivery.MUTANTS + authority.MUTANTS + leasing.MUTANTS,
         key=lambda mutant: (mutant.number, mutant.name),
     )
 )
