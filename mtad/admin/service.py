@@ -91,6 +91,12 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         )
         if status.peer.name:
             reply.peer.CopyFrom(_peer(status))
+        if (witness := status.witness) is not None:
+            told = admin_pb2.Witness(
+                name=witness.name, state=witness.state, seconds=witness.heard_seconds, problem=witness.problem
+            )
+            reply.witness.CopyFrom(told)
+            reply.lease_seconds = witness.lease_seconds
         return reply
 
     async def QueueList(  # noqa: N802

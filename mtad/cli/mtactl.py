@@ -85,6 +85,9 @@ def _say_status(found: pb.StatusReply) -> None:
         )
     else:
         rows.append(("copies", "1: this node has no peer"))
+    if found.HasField("witness"):
+        lease = f", lease {found.lease_seconds:.1f} s" if found.lease_seconds else ""
+        rows.append(("witness", f"{found.witness.name}: {found.witness.state}{lease}"))
     oldest = f", oldest {show_duration(queue.oldest_seconds)}" if queue.messages else ""
     rows += [
         ("queue", f"{queue.messages} messages, {queue.recipients} recipients, {show_octets(queue.octets)}{oldest}"),

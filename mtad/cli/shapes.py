@@ -21,6 +21,8 @@ def problems(status: pb.StatusReply) -> list[str]:
             found.append(f"the peer {status.peer.node} is {status.peer.state}: new mail has one copy")
         if status.peer.problem:
             found.append(f"no link to {status.peer.node}: {status.peer.problem}")
+    if status.witness.problem:
+        found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
     if status.unprotected_messages:
         found.append(f"{status.unprotected_messages} messages have one copy only")
     return found
@@ -28,7 +30,7 @@ def problems(status: pb.StatusReply) -> list[str]:
 
 def status_object(status: pb.StatusReply) -> dict[str, Any]:
     """Return `mtactl status --json`; what this version does not have is null or empty."""
-    peer = status.peer
+    peer, witness = status.peer, status.witness
     return {
         "node": status.node,
         "role": status.role,
@@ -47,10 +49,17 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         }
         if status.HasField("peer")
         else None,
-        "witness": None,
+        "witness": {
+            "name": witness.name,
+            "state": witness.state,
+            "seconds": witness.seconds,
+            "problem": witness.problem,
+        }
+        if status.HasField("witness")
+        else None,
         "sites": [],
         "bucket": None,
-        "lease_seconds": None,
+        "lease_seconds": status.lease_seconds if status.HasField("witness") else None,
         "queue": {
             "messages": status.queue.messages,
             "recipients": status.queue.recipients,

@@ -170,6 +170,14 @@ class _Reader:
         for name in ("name", "id"):
             if getattr(pair.peer, name) == getattr(settings.node, name):
                 self._report(("replication", "peer", name), "is this node's own", "the two nodes differ in it")
+        if (pair.authority == "witness") != (pair.witness is not None):
+            came = "pair and manual have no witness" if pair.witness is not None else "witness is not given"
+            self._report(
+                ("replication", "authority"), came, "authority = witness and [replication.witness] go together"
+            )
+        if pair.witness is not None and pair.lease_seconds * 1000 < 4 * pair.beat_milliseconds:
+            came = f"{pair.lease_seconds:g} is too small"
+            self._report(("replication", "lease_seconds"), came, "at least four beats")
         if pair.promote_after_seconds * 1000 < 4 * pair.beat_milliseconds:
             came = f"{pair.promote_after_seconds:g} is too small"
             self._report(("replication", "promote_after_seconds"), came, "at least four beats")

@@ -157,6 +157,17 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """The witness, a third vote on which node delivers (`mtad witness`); for authority = "witness"."""
+
+    name: Annotated[str, About("Its name; its certificate must carry it.", form=NAME)]
+    address: Annotated[Address, About("Where its --listen is reached.", form=ENDPOINT)]
+    ask_after_seconds: Annotated[
+        float, About("Silence of the active after which the passive asks the witness.", 0.2, 3_600)
+    ] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
     """The pair. Without this table the node keeps one copy and stands alone."""
 
@@ -168,6 +179,18 @@ class Replication:
     cert: Annotated[Path, About("Certificate of this node (PEM), for its node.name, signed by ca.")]
     key: Annotated[Path, About("Private key of cert (PEM); other users must not read it.")]
     peer: Annotated[Peer, About("The other node.")]
+    authority: Annotated[
+        Literal["pair", "witness", "manual"],
+        About(
+            "Who says which node delivers: pair, silence of the other, so that a cut link may deliver a message twice; "
+            "witness, leases, so that two never deliver at once; manual, the operator."
+        ),
+    ] = "pair"
+    witness: Annotated[Witness | None, About("The witness; needed for authority = witness.")] = None
+    lease_seconds: Annotated[
+        float,
+        About("With a witness, how long its word lets a node deliver; the same on both nodes and the witness.", 1, 60),
+    ] = 3.0
     on_timeout: Annotated[
         Literal["accept", "reject"],
         About(

@@ -8,11 +8,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth import dkim
 from mtad.config.read import ConfigurationErrors, read
-from mtad.config.settings import Settings
+from mtad.config.settings import Replication, Settings
 from mtad.delivery.connection import Timeouts
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery
@@ -21,6 +22,7 @@ from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.spool.door import TERMINAL_RANK
 from mtad.spool.local import LocalSpool, SpoolLimits
 from mtad.telemetry.events import Events
+from replicator.core.values import Mode
 from replicator.node import Node
 from replicator.settings import NodeSettings
 
@@ -77,7 +79,22 @@ def node_settings(settings: Settings) -> NodeSettings:
         promote_after_seconds=replication.promote_after_seconds,
         ack_within_seconds=replication.ack_within_seconds,
         accept_alone=replication.on_timeout == "accept",
+        authority=Mode(replication.authority),
+        lease_seconds=replication.lease_seconds,
+        **_witness_settings(replication),
     )
+
+
+def _witness_settings(replication: Replication) -> dict[str, Any]:
+    """Return what the engine is told of the witness, when there is one."""
+    witness = replication.witness
+    if witness is None:
+        return {}
+    return {
+        "witness_name": witness.name,
+        "witness_address": str(witness.address),
+        "ask_after_seconds": witness.ask_after_seconds,
+    }
 
 
 def build_spool(settings: Settings, events: Events) -> tuple[Node, LocalSpool]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/admin/v1/admin.proto\x12\rmtad.admin.v1\"\x0f\n\rStatusRequest\"\x86\x02\n\x0bStatusReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08position\x18\x04 \x01(\x04\x12!\n\x04peer\x18\x05 \x01(\x0b\x32\x13.mtad.admin.v1.Peer\x12#\n\x05queue\x18\x06 \x01(\x0b\x32\x14.mtad.admin.v1.Queue\x12\x10\n\x08sessions\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1c\n\x14unprotected_messages\x18\t \x01(\x04\x12\x16\n\x0euptime_seconds\x18\n \x01(\x01\x12\x19\n\x11\x64\x65livered_through\x18\x0b \x01(\x04\"\xa6\x01\n\x04Peer\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x13\n\x0blag_records\x18\x04 \x01(\x04\x12\x12\n\nlag_octets\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x12\n\ndurability\x18\x07 \x01(\t\x12\x0c\n\x04role\x18\x08 \x01(\t\x12\x0f\n\x07problem\x18\t \x01(\t\"U\n\x05Queue\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\x12\n\nrecipients\x18\x02 \x01(\x04\x12\x0e\n\x06octets\x18\x03 \x01(\x04\x12\x16\n\x0eoldest_seconds\x18\x04 \x01(\x01\"\x89\x01\n\tSelection\x12\x11\n\tqueue_ids\x18\x01 \x03(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x11\n\trecipient\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x1a\n\x12older_than_seconds\x18\x06 \x01(\x01\x12\x0b\n\x03\x61ll\x18\x07 \x01(\x08\"\\\n\x10QueueListRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.mtad.admin.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0c\n\x04sort\x18\x03 \x01(\t\"\xf2\x01\n\nQueueEntry\x12\x12\n\nqueue_name\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61rrival_time\x18\x03 \x01(\x03\x12\x14\n\x0cmessage_size\x18\x04 \x01(\x04\x12\x15\n\rforced_expire\x18\x05 \x01(\x08\x12\x0e\n\x06sender\x18\x06 \x01(\t\x12\x31\n\nrecipients\x18\x07 \x03(\x0b\x32\x1d.mtad.admin.v1.QueueRecipient\x12\x14\n\x0cnext_attempt\x18\x08 \x01(\x01\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12\x10\n\x08position\x18\n \x01(\t\"F\n\x0eQueueRecipient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65lay_reason\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\"F\n\x10QueueShowRequest\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\x0f\n\x07headers\x18\x02 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x08\"\x9b\x01\n\x0eQueueShowReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12(\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x19.mtad.admin.v1.QueueEntry\x12\x30\n\x07history\x18\x03 \x03(\x0b\x32\x1f.mtad.admin.v1.RecipientHistory\x12\x0e\n\x06octets\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\"`\n\x10RecipientHistory\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12,\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x1a.mtad.admin.v1.AttemptLine\"X\n\x0b\x41ttemptLine\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\r\n\x05reply\x18\x03 \x01(\t\x12\x10\n\x08next_hop\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\r\"]\n\x0fQueueActRequest\x12\x0c\n\x04verb\x18\x01 \x01(\t\x12+\n\tselection\x18\x02 \x01(\x0b\x32\x18.mtad.admin.v1.Selection\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"3\n\rQueueActReply\x12\x11\n\tqueue_ids\x18\x01 \x03(\t\x12\x0f\n\x07refused\x18\x02 \x01(\t\"-\n\x0eReplicaRequest\x12\x0c\n\x04verb\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"J\n\x0cReplicaReply\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x32\xf4\x02\n\x05\x41\x64min\x12\x42\n\x06Status\x12\x1c.mtad.admin.v1.StatusRequest\x1a\x1a.mtad.admin.v1.StatusReply\x12I\n\tQueueList\x12\x1f.mtad.admin.v1.QueueListRequest\x1a\x19.mtad.admin.v1.QueueEntry0\x01\x12K\n\tQueueShow\x12\x1f.mtad.admin.v1.QueueShowRequest\x1a\x1d.mtad.admin.v1.QueueShowReply\x12H\n\x08QueueAct\x12\x1e.mtad.admin.v1.QueueActRequest\x1a\x1c.mtad.admin.v1.QueueActReply\x12\x45\n\x07Replica\x12\x1d.mtad.admin.v1.ReplicaRequest\x1a\x1b.mtad.admin.v1.ReplicaReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/admin/v1/admin.proto\x12\rmtad.admin.v1\"\x0f\n\rStatusRequest\"\xc6\x02\n\x0bStatusReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08position\x18\x04 \x01(\x04\x12!\n\x04peer\x18\x05 \x01(\x0b\x32\x13.mtad.admin.v1.Peer\x12#\n\x05queue\x18\x06 \x01(\x0b\x32\x14.mtad.admin.v1.Queue\x12\x10\n\x08sessions\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1c\n\x14unprotected_messages\x18\t \x01(\x04\x12\x16\n\x0euptime_seconds\x18\n \x01(\x01\x12\x19\n\x11\x64\x65livered_through\x18\x0b \x01(\x04\x12\'\n\x07witness\x18\x0c \x01(\x0b\x32\x16.mtad.admin.v1.Witness\x12\x15\n\rlease_seconds\x18\r \x01(\x01\"H\n\x07Witness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\xa6\x01\n\x04Peer\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x13\n\x0blag_records\x18\x04 \x01(\x04\x12\x12\n\nlag_octets\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x12\n\ndurability\x18\x07 \x01(\t\x12\x0c\n\x04role\x18\x08 \x01(\t\x12\x0f\n\x07problem\x18\t \x01(\t\"U\n\x05Queue\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\x12\n\nrecipients\x18\x02 \x01(\x04\x12\x0e\n\x06octets\x18\x03 \x01(\x04\x12\x16\n\x0eoldest_seconds\x18\x04 \x01(\x01\"\x89\x01\n\tSelection\x12\x11\n\tqueue_ids\x18\x01 \x03(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x11\n\trecipient\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x1a\n\x12older_than_seconds\x18\x06 \x01(\x01\x12\x0b\n\x03\x61ll\x18\x07 \x01(\x08\"\\\n\x10QueueListRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.mtad.admin.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0c\n\x04sort\x18\x03 \x01(\t\"\xf2\x01\n\nQueueEntry\x12\x12\n\nqueue_name\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61rrival_time\x18\x03 \x01(\x03\x12\x14\n\x0cmessage_size\x18\x04 \x01(\x04\x12\x15\n\rforced_expire\x18\x05 \x01(\x08\x12\x0e\n\x06sender\x18\x06 \x01(\t\x12\x31\n\nrecipients\x18\x07 \x03(\x0b\x32\x1d.mtad.admin.v1.QueueRecipient\x12\x14\n\x0cnext_attempt\x18\x08 \x01(\x01\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12\x10\n\x08position\x18\n \x01(\t\"F\n\x0eQueueRecipient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65lay_reason\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\"F\n\x10QueueShowRequest\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\x0f\n\x07headers\x18\x02 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x08\"\x9b\x01\n\x0eQueueShowReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12(\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x19.mtad.admin.v1.QueueEntry\x12\x30\n\x07history\x18\x03 \x03(\x0b\x32\x1f.mtad.admin.v1.RecipientHistory\x12\x0e\n\x06octets\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\"`\n\x10RecipientHistory\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12,\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x1a.mtad.admin.v1.AttemptLine\"X\n\x0b\x41ttemptLine\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\r\n\x05reply\x18\x03 \x01(\t\x12\x10\n\x08next_hop\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\r\"]\n\x0fQueueActRequest\x12\x0c\n\x04verb\x18\x01 \x01(\t\x12+\n\tselection\x18\x02 \x01(\x0b\x32\x18.mtad.admin.v1.Selection\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"3\n\rQueueActReply\x12\x11\n\tqueue_ids\x18\x01 \x03(\t\x12\x0f\n\x07refused\x18\x02 \x01(\t\"-\n\x0eReplicaRequest\x12\x0c\n\x04verb\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"J\n\x0cReplicaReply\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x32\xf4\x02\n\x05\x41\x64min\x12\x42\n\x06Status\x12\x1c.mtad.admin.v1.StatusRequest\x1a\x1a.mtad.admin.v1.StatusReply\x12I\n\tQueueList\x12\x1f.mtad.admin.v1.QueueListRequest\x1a\x19.mtad.admin.v1.QueueEntry0\x01\x12K\n\tQueueShow\x12\x1f.mtad.admin.v1.QueueShowRequest\x1a\x1d.mtad.admin.v1.QueueShowReply\x12H\n\x08QueueAct\x12\x1e.mtad.admin.v1.QueueActRequest\x1a\x1c.mtad.admin.v1.QueueActReply\x12\x45\n\x07Replica\x12\x1d.mtad.admin.v1.ReplicaRequest\x1a\x1b.mtad.admin.v1.ReplicaReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,35 +34,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSREQUEST']._serialized_start=44
   _globals['_STATUSREQUEST']._serialized_end=59
   _globals['_STATUSREPLY']._serialized_start=62
-  _globals['_STATUSREPLY']._serialized_end=324
-  _globals['_PEER']._serialized_start=327
-  _globals['_PEER']._serialized_end=493
-  _globals['_QUEUE']._serialized_start=495
-  _globals['_QUEUE']._serialized_end=580
-  _globals['_SELECTION']._serialized_start=583
-  _globals['_SELECTION']._serialized_end=720
-  _globals['_QUEUELISTREQUEST']._serialized_start=722
-  _globals['_QUEUELISTREQUEST']._serialized_end=814
-  _globals['_QUEUEENTRY']._serialized_start=817
-  _globals['_QUEUEENTRY']._serialized_end=1059
-  _globals['_QUEUERECIPIENT']._serialized_start=1061
-  _globals['_QUEUERECIPIENT']._serialized_end=1131
-  _globals['_QUEUESHOWREQUEST']._serialized_start=1133
-  _globals['_QUEUESHOWREQUEST']._serialized_end=1203
-  _globals['_QUEUESHOWREPLY']._serialized_start=1206
-  _globals['_QUEUESHOWREPLY']._serialized_end=1361
-  _globals['_RECIPIENTHISTORY']._serialized_start=1363
-  _globals['_RECIPIENTHISTORY']._serialized_end=1459
-  _globals['_ATTEMPTLINE']._serialized_start=1461
-  _globals['_ATTEMPTLINE']._serialized_end=1549
-  _globals['_QUEUEACTREQUEST']._serialized_start=1551
-  _globals['_QUEUEACTREQUEST']._serialized_end=1644
-  _globals['_QUEUEACTREPLY']._serialized_start=1646
-  _globals['_QUEUEACTREPLY']._serialized_end=1697
-  _globals['_REPLICAREQUEST']._serialized_start=1699
-  _globals['_REPLICAREQUEST']._serialized_end=1744
-  _globals['_REPLICAREPLY']._serialized_start=1746
-  _globals['_REPLICAREPLY']._serialized_end=1820
-  _globals['_ADMIN']._serialized_start=1823
-  _globals['_ADMIN']._serialized_end=2195
+  _globals['_STATUSREPLY']._serialized_end=388
+  _globals['_WITNESS']._serialized_start=390
+  _globals['_WITNESS']._serialized_end=462
+  _globals['_PEER']._serialized_start=465
+  _globals['_PEER']._serialized_end=631
+  _globals['_QUEUE']._serialized_start=633
+  _globals['_QUEUE']._serialized_end=718
+  _globals['_SELECTION']._serialized_start=721
+  _globals['_SELECTION']._serialized_end=858
+  _globals['_QUEUELISTREQUEST']._serialized_start=860
+  _globals['_QUEUELISTREQUEST']._serialized_end=952
+  _globals['_QUEUEENTRY']._serialized_start=955
+  _globals['_QUEUEENTRY']._serialized_end=1197
+  _globals['_QUEUERECIPIENT']._serialized_start=1199
+  _globals['_QUEUERECIPIENT']._serialized_end=1269
+  _globals['_QUEUESHOWREQUEST']._serialized_start=1271
+  _globals['_QUEUESHOWREQUEST']._serialized_end=1341
+  _globals['_QUEUESHOWREPLY']._serialized_start=1344
+  _globals['_QUEUESHOWREPLY']._serialized_end=1499
+  _globals['_RECIPIENTHISTORY']._serialized_start=1501
+  _globals['_RECIPIENTHISTORY']._serialized_end=1597
+  _globals['_ATTEMPTLINE']._serialized_start=1599
+  _globals['_ATTEMPTLINE']._serialized_end=1687
+  _globals['_QUEUEACTREQUEST']._serialized_start=1689
+  _globals['_QUEUEACTREQUEST']._serialized_end=1782
+  _globals['_QUEUEACTREPLY']._serialized_start=1784
+  _globals['_QUEUEACTREPLY']._serialized_end=1835
+  _globals['_REPLICAREQUEST']._serialized_start=1837
+  _globals['_REPLICAREQUEST']._serialized_end=1882
+  _globals['_REPLICAREPLY']._serialized_start=1884
+  _globals['_REPLICAREPLY']._serialized_end=1958
+  _globals['_ADMIN']._serialized_start=1961
+  _globals['_ADMIN']._serialized_end=2333
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,8 @@ class StatusReply(_message.Message):
     UNPROTECTED_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     node: str
     role: str
     epoch: int
@@ -34,7 +36,21 @@ class StatusReply(_message.Message):
     unprotected_messages: int
     uptime_seconds: float
     delivered_through: int
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ...) -> None: ...
+    witness: Witness
+    lease_seconds: float
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ...) -> None: ...
+
+class Witness(_message.Message):
+    __slots__ = ("name", "state", "seconds", "problem")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: str
+    seconds: float
+    problem: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
     __slots__ = ("node", "state", "position", "lag_records", "lag_octets", "lag_seconds", "durability", "role", "problem")
