@@ -61,8 +61,8 @@ async def _run_laboratory(
                 _tell(outcomes[-1], campaign.kinds, say)
                 if outcomes[-1].failures:
                     await asyncio.to_thread(_keep_queues, world)
-    except LaboratoryFault as fault:
-        outcomes.append(Outcome(plan, failures=[str(fault)]))
+    except* LaboratoryFault as faults:
+        outcomes.append(Outcome(plan, failures=[str(fault) for fault in faults.exceptions]))
         _tell(outcomes[-1], campaign.kinds, say)
     return outcomes
 

@@ -17,6 +17,7 @@ from tests.chaos.world import Done, World, children_of, delete_store, now_ms, pr
 
 POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before a kill: what the kernel would still send is gone
 RESTARTS_COUNT = 3
+REMOUNT_TRIES_MAX = 40
 CLOCK_IS_READ_SECONDS = 3.0  # until no attempt is under way that began by the false clock
 FILLER_STEP_OCTETS = 1024 * 1024
 
@@ -25,18 +26,20 @@ Inject = Callable[[World, Fault, RunningNode], Awaitable[Undo]]
 
 
 async def apply(world: World, fault: Fault) -> None:
-    """Do a fault, leave it for as long as it lasts, and undo it."""
+    """Do a fault, leave it for as long as it lasts, and undo it.
+
+    What was promised two copies is looked for at its beginning and at its end, on nodes that it leaves alone.
+    """
     node = world.named(fault.victim)
     began = now_ms()
     world.marks.done.append(Done(fault, began, node.name, world.is_active(node)))
-    is_out = fault.kind in STOPS_DELIVERY
-    if is_out:
+    if fault.kind in STOPS_DELIVERY:
         world.untrusted.add(node.name)
     undo = await _INJECTIONS[fault.kind](world, fault, node)
     try:
-        if is_out:
-            await world.look_for_copies(world.other(node))
+        await world.look_for_copies(*world.nodes)
         await asyncio.sleep(max(0.0, fault.lasts_seconds - (now_ms() - began) / 1000))
+        await world.look_for_copies(*world.nodes)
     finally:
         await undo()
         if fault.kind in MAKES_TWO_OWNERS:
@@ -109,9 +112,9 @@ async def _restarts(world: World, fault: Fault, node: RunningNode) -> Undo:
 
 
 async def _wipe(world: World, _fault: Fault, node: RunningNode) -> Undo:
-    await world.kill(node)
-    world.marks.wipes.append(Wipe(node.files.smtp_port, now_ms()))
-    await asyncio.to_thread(delete_store, node)
+    async with world.down(node):
+        world.marks.wipes.append(Wipe(node.files.smtp_port, now_ms()))
+        await asyncio.to_thread(delete_store, node)
     return _revive(world, node)
 
 
@@ -207,25 +210,31 @@ def _fill(path: str) -> None:
 
 async def _read_only(world: World, _fault: Fault, node: RunningNode) -> Undo:
     """A node that starts again on a disk that can only be read: it must take nothing."""
-    await world.kill(node)
     if not world.has_disks:
+        await world.kill(node)
         world.marks.notes.append("read-only needs root: the node was killed only")
         return _revive(world, node)
-    await _remount(node, "ro")
+    async with world.down(node):
+        await _remount(node, "ro")
     await world.revive(node)
 
     async def undo() -> None:
-        await _remount(node, "rw")
-        if node.child.is_running:
-            await world.kill(node)
+        async with world.down(node):
+            await _remount(node, "rw")
         await world.revive(node)
 
     return undo
 
 
 async def _remount(node: RunningNode, how: str) -> None:
-    folder = str(node.files.folder / "queue")
-    await asyncio.to_thread(subprocess.run, ["mount", "-o", f"remount,{how}", folder], check=True)
+    """Errors: OSError, when the disk stays in use."""
+    command = ["mount", "-o", f"remount,{how}", str(node.files.folder / "queue")]
+    for _ in range(REMOUNT_TRIES_MAX):
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True)
+        if done.returncode == 0:
+            return
+        await asyncio.sleep(0.1)  # threads of a process that is dead already may hold a file a little longer
+    raise OSError(f"{' '.join(command)}: {done.stderr.decode()}")
 
 
 async def _clock(world: World, fault: Fault, node: RunningNode) -> Undo:

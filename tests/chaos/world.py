@@ -151,12 +151,21 @@ class World:
 
     async def kill(self, node: RunningNode) -> None:
         """SIGKILL the node: the kernel ends all its processes with the first."""
+        if not node.child.is_running:
+            return
         self.marks.deaths.append(now_ms())
         pids = process_ids(node)
         node.child.kill()
         await node.child.ended()
         while any(is_alive(pid) for pid in pids):
             await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def down(self, node: RunningNode) -> AsyncIterator[None]:
+        """Keep a node down, whatever other faults do."""
+        async with self._locks[node.name]:
+            await self.kill(node)
+            yield
 
     async def revive(self, node: RunningNode) -> None:
         """Start the node if it does not run, as an init system does; it may end again at once while it is broken."""
