@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import Json, expanded
 from mtad.cli.screen import say, say_json
@@ -30,6 +29,8 @@ def check(
 
     Exit 1 when there is one. A running node takes a changed policy when it is started again.
     """
+    from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
+
     loaded = [(file, Policy.load(file, PolicySettings(()), LineEvents())) for file in files]
     errors = [error for _, policy in loaded if isinstance(policy, PolicyErrors) for error in policy.errors]
     if json:
