@@ -15,7 +15,16 @@ from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
 from mtad.main.version import VERSION
 from mtad.startup.checks import Grade, failed, run_checks
-from mtad.startup.new_node import EVERYWHERE, Asked, NotUnderstood, dns_records, files_to_mention, plan, write_new_node
+from mtad.startup.new_node import (
+    EVERYWHERE,
+    GROUP,
+    Asked,
+    NotUnderstood,
+    dns_records,
+    files_to_mention,
+    plan,
+    write_new_node,
+)
 from mtad.telemetry.events import LineEvents
 
 EXIT_CHECK_FAILED = 1
@@ -70,6 +79,30 @@ def run(
 
 
 @app.command()
+def witness(
+    folder: Annotated[
+        Path,
+        typer.Option("--dir", metavar="DIR", help="Its folder: ca.pem, NAME.pem, NAME.key; it keeps its state there."),
+    ],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The name in its certificate.")],
+    listen: Annotated[str, typer.Option(metavar="ADDR", help="Where the nodes reach it, such as [::]:7252.")],
+    member: Annotated[list[str], typer.Option(metavar="NAME", help="A node that it serves: node.name; given twice.")],
+    group: Annotated[str, typer.Option(metavar="NAME", help="replication.group of the nodes.")] = GROUP,
+    lease_seconds: Annotated[
+        float, typer.Option(metavar="N", min=1, max=60, help="replication.lease_seconds of the nodes.")
+    ] = 3.0,
+) -> None:
+    """Run the witness of a pair in the foreground, on a third machine."""
+    from mtad.main import witness as witness_process  # here, so that the other commands start without gRPC
+
+    settings = witness_process.witness_settings(folder.absolute(), name, listen, group, tuple(member), lease_seconds)
+    problems = witness_process.problems(settings, name)
+    for problem in problems:
+        typer.echo(f"mtad: {problem}; `mtad init --witness` makes a witness's certificate", err=True)
+    raise typer.Exit(EXIT_CHECK_FAILED if problems else witness_process.run(settings))
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
     hostname: Annotated[str, typer.Option(metavar="NAME", help="Such as mx1.example.org; asked when not given.")] = "",
@@ -81,6 +114,7 @@ def init(
     address: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where the peer reaches this node; default: its host name.")
     ] = "",
+    witness: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="A witness on a third machine, if any.")] = "",
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDR", help="Where SMTP clients connect; default: port 25 of every address."),
@@ -92,7 +126,7 @@ def init(
     """
     hostname = hostname or _ask("--hostname", "Host name of this node")
     domains = domain or [_ask("--domain", "Domain that this node is MX for")]
-    asked = Asked(hostname, domains, peer, listen or EVERYWHERE, address)
+    asked = Asked(hostname, domains, peer, listen or EVERYWHERE, address, witness)
     new = plan(folder.absolute(), asked, datetime.now(UTC).date())
     if isinstance(new, NotUnderstood):
         for error in new.errors:

@@ -42,6 +42,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Voter:
+    """The witness of the pair."""
+
+    name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class NewNode:
     """What `mtad init` was told. `listen` holds texts as they stand in mtad.toml."""
 
@@ -51,6 +59,12 @@ class NewNode:
     domains: tuple[str, ...]
     selector: str
     listen: tuple[str, ...]
+    witness: Voter | None = None
+
+    @property
+    def witness_folder(self) -> Path | None:
+        """Where the witness's files are written."""
+        return self.folder / f"for-{self.witness.name}" if self.witness is not None else None
 
     @property
     def peer_folder(self) -> Path | None:
@@ -67,6 +81,7 @@ class Asked:
     peer: str = ""  # NAME=HOST:PORT
     listen: Sequence[str] = EVERYWHERE
     address: str = ""  # HOST:PORT where the peer reaches this node
+    witness: str = ""  # NAME=HOST:PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +123,19 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
     elif asked.peer:
         take("--peer", NAME, peer_name)
         peer_address = take("--peer", _REACHED, peer_text)
+    witness_name, equals, witness_text = asked.witness.partition("=")
+    if asked.witness and not (equals and asked.peer):
+        errors.append(f"--witness {asked.witness!r}: give NAME=HOST:PORT, such as w=192.0.2.3:7252, and --peer with it")
+    elif asked.witness:
+        take("--witness", NAME, witness_name)
+        witness_address = take("--witness", ENDPOINT, witness_text)
     own_address = take("--address", _REACHED, asked.address) if asked.address else None
     if asked.address and not asked.peer:
         errors.append("--address is where the peer reaches this node; give --peer with it")
     if not errors and peer_name == hostname.partition(".")[0]:
         errors.append(f"--peer {peer_name!r} is this node's own name")
+    if not errors and witness_name and witness_name in (peer_name, hostname.partition(".")[0]):
+        errors.append(f"--witness {witness_name!r} is a node's own name")
     if errors:
         return NotUnderstood(tuple(errors))
     name, _, domain = hostname.partition(".")
@@ -126,6 +149,7 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
         domains=tuple(dict.fromkeys(domains)),
         selector=f"m{today:%Y%m}",
         listen=tuple(map(str, listen)),
+        witness=Voter(witness_name, witness_address) if asked.witness else None,
     )
 
 
@@ -147,6 +171,9 @@ def write_new_node(new: NewNode) -> None:
     for member, folder in ((new.member, new.folder), (new.peer, peer_folder)):
         make_member_certificate(ca, member.name, folder / "replication")
     write_private(peer_folder / "replication" / "ca.pem", ca.certificate.read_bytes())
+    if new.witness is not None and new.witness_folder is not None:
+        make_member_certificate(ca, new.witness.name, new.witness_folder)
+        write_private(new.witness_folder / "ca.pem", ca.certificate.read_bytes())
 
 
 def _write_member(new: NewNode, folder: Path, member: Member, peer: Member | None) -> None:
@@ -169,10 +196,11 @@ def render(new: NewNode, member: Member, peer: Member | None) -> str:
         tls_key=toml_value(f"tls/{member.hostname}.key"),
         domain=toml_value(new.domains[0]),
         selector=toml_value(new.selector),
-    ) + (_render_pair(member, peer) if peer is not None else _ALONE)
+    ) + (_render_pair(new, member, peer) if peer is not None else _ALONE)
 
 
-def _render_pair(member: Member, peer: Member) -> str:
+def _render_pair(new: NewNode, member: Member, peer: Member) -> str:
+    voter = {"name": new.witness.name, "address": str(new.witness.address)} if new.witness is not None else None
     reached = {"name": peer.name, "id": peer.id, "address": str(peer.replication)}
     return _PAIR.format(
         group=toml_value(GROUP),
@@ -180,7 +208,7 @@ def _render_pair(member: Member, peer: Member) -> str:
         cert=toml_value(f"replication/{member.name}.pem"),
         key=toml_value(f"replication/{member.name}.key"),
         peer=toml_value(reached),
-    )
+    ) + (_WITNESS.format(witness=toml_value(voter)) if voter is not None else "")
 
 
 def dns_records(new: NewNode) -> list[str]:
@@ -202,6 +230,12 @@ def files_to_mention(new: NewNode) -> Sequence[str]:
     if new.peer is not None:
         told.append(f"Move {new.peer_folder} to {new.peer.hostname}: it is {new.peer.name}'s, with private keys.")
         told.append(f"Keep {new.folder}/replication/ca.key offline: it makes further members' certificates.")
+    if new.witness is not None and new.peer is not None:
+        members = f"--member {new.member.name} --member {new.peer.name}"
+        told.append(f"Move {new.witness_folder} to the machine of {new.witness.name}, and run there:")
+        told.append(
+            f"  mtad witness --dir DIR --name {new.witness.name} --listen [::]:{new.witness.address.port} {members}"
+        )
     told.append("The certificates in tls/ are self-signed; put a public CA's in their place when you have them.")
     return told
 
@@ -240,6 +274,10 @@ ca = "replication/ca.pem"
 cert = {cert}
 key = {key}
 peer = {peer}
+"""
+_WITNESS = """\
+authority = "witness"
+witness = {witness}
 """
 _ALONE = """
 # Without a [replication] table the queue has one copy. `mtad init DIR --peer NAME=HOST:PORT` writes a pair's files.
