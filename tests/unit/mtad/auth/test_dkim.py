@@ -104,7 +104,7 @@ def test_a_changed_message_does_not_verify() -> None:
 def test_what_is_signed() -> None:
     signer = Signer([SigningKey("example.com", "s1", ED25519)], wall=lambda: 1234567890.5)
     field = signer.sign(CONTENT, "example.com").replace(b"\r\n ", b" ")
-    assert b"h=message-id: date: subject: to: from: from;" in field
+    assert b"h=from : to : subject : date : message-id : from;" in field
     assert b"t=1234567890;" in field
     assert b"c=relaxed/relaxed; d=example.com; s=s1;" in field
 
