@@ -33,7 +33,7 @@ peers: ## Install the real mail servers that the tests talk to (Debian)
 	@tests/peers/install.sh
 
 test: $(VENV)/.dev peers ## Run all tests; installs the real mail servers they need
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 -rs
 
 check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 	@$(BIN)/ruff check .
