@@ -262,7 +262,7 @@ async def _force(world: World, _fault: Fault, _node: RunningNode) -> Undo:
 async def _command(world: World, node: RunningNode, *words: str) -> Undo:
     """Have an operator say something; the other faults of the round may keep it from being done."""
     code, said = await world.mtactl(node, *words)
-    world.marks.notes.append(f"{node.name}: {' '.join(words)}: {code} {said[-200:]}".replace("\n", " "))
+    world.marks.notes.append(f"{node.name}: {' '.join(words)}: {code} {said[:200]}".replace("\n", " "))
     return _nothing
 
 

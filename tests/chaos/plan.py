@@ -45,9 +45,6 @@ NEEDS_WORKERS = frozenset({Kind.KILL_SPOOL, Kind.KILL_WORKER})
 STOPS_DELIVERY = frozenset({Kind.KILL_NODE, Kind.POWER_LOSS, Kind.PAUSE, Kind.WIPE, Kind.READ_ONLY})
 """Done to the active node, these leave its queue to the other one."""
 MAKES_TWO_OWNERS = LINK | {Kind.PAUSE, Kind.FORCE}
-KILLS = frozenset(
-    {Kind.KILL_NODE, Kind.POWER_LOSS, Kind.KILL_SPOOL, Kind.KILL_WORKER, Kind.KILL_BOTH, Kind.RESTARTS, Kind.WIPE}
-) | {Kind.READ_ONLY}
 NEVER_TOGETHER: tuple[frozenset[Kind], ...] = (
     LINK,
     frozenset({Kind.WIPE, Kind.KILL_BOTH, Kind.RESTARTS, *DISK}),  # a wipe beside these may take the last copy
