@@ -77,9 +77,8 @@ def _say_status(found: pb.StatusReply) -> None:
     ]
     if found.HasField("peer"):
         lag = f"{peer.lag_records} records ({show_octets(peer.lag_octets)}, {show_duration(peer.lag_seconds)}) behind"
-        rows.append(
-            ("peer", f"{peer.node}: {peer.role or 'not heard'}, {peer.state}, {lag if peer.lag_records else 'level'}")
-        )
+        role = f"was {peer.role}" if peer.role and peer.problem else peer.role or "not heard"
+        rows.append(("peer", f"{peer.node}: {role}, {peer.state}, {lag if peer.lag_records else 'level'}"))
         rows.append(
             ("copies", "2 before 250" if peer.durability == "remote-durable" else "1: the peer does not confirm")
         )

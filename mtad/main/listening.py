@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Sequence
 
 from mtad.config.forms import Address
 
 BACKLOG = 4096
+_ADVICE = {
+    errno.EACCES: "; ports below 1024 need root or CAP_NET_BIND_SERVICE (docs/how-to/run-with-systemd.md)",
+    errno.EADDRINUSE: "; another program listens there, `ss -ltnp` shows which",
+    errno.EADDRNOTAVAIL: "; smtp.listen names an address that this machine does not have",
+    errno.EAFNOSUPPORT: "; this machine has no IPv6: take that address out of smtp.listen",
+}
 
 
 def open_sockets(addresses: Sequence[Address], copies: int) -> list[list[socket.socket]]:
@@ -52,7 +59,8 @@ def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
         made.setblocking(False)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+        advice = _ADVICE.get(error.errno or 0, "")
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}{advice}") from error
     return made
 
 

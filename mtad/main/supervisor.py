@@ -111,6 +111,7 @@ async def _are_up(keepers: Sequence[Keeper], stop: asyncio.Event) -> bool:
     finally:
         stopping.cancel()
         rising.cancel()
+        await asyncio.gather(*first, return_exceptions=True)
 
 
 class Keeper:

@@ -91,6 +91,13 @@ def test_status_of_a_node_that_is_not_healthy(
     assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, [problem])
 
 
+def test_what_a_dead_peer_was_is_told_as_past(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = changed(state="degraded", problem="connection refused")
+    assert "\npeer      beta: was passive, degraded, level\n" in mtactl("status").stdout
+    admin.status.peer.role = ""
+    assert "\npeer      beta: not heard, degraded, level\n" in mtactl("status").stdout
+
+
 @pytest.mark.parametrize("state", ["protected", "suspect"])
 @pytest.mark.parametrize("role", ["active", "passive"])
 def test_a_node_that_does_its_job_is_healthy(admin: FakeAdmin, mtactl: Mtactl, state: str, role: str) -> None:
