@@ -13,13 +13,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import lmdb
 
 from replicator.codec import DamagedError
+from replicator.comparing import Comparing
 from replicator.connecting import link_settings, voting_settings
 from replicator.core import events as core
+from replicator.core.compare import Comparison
 from replicator.core.grants import Reply
 from replicator.core.member import Member
 from replicator.core.status import Link as MemberLink
@@ -29,6 +32,7 @@ from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
 from replicator.status import NodeStatus, PeerStatus, Submitted, Told, witness_status
+from replicator.store.backup import back_up
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
@@ -66,6 +70,7 @@ class Node:
         self._voting: Voting | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shipping: Shipping | None = None
+        self._comparing: Comparing | None = None
         self._session = 0
         self._room = asyncio.Event()
         self._failure = ""
@@ -111,6 +116,7 @@ class Node:
         self._writer.start()
         if to_peer is not None:
             self._link = Link(to_peer, self, self._report)
+            self._comparing = Comparing(self._store, self._executor, self._link.send)
         if to_witness is not None:
             self._voting = Voting(to_witness, self._witness_said, self._report)
         try:
@@ -196,6 +202,16 @@ class Node:
             return Told(False, f"{verb}: no end within {COMMAND_SECONDS_MAX:g} s")
         finally:
             self._tellings.pop(token, None)
+
+    async def verify(self) -> Comparison:
+        """Compare with the peer, item by item, by digests; mail may flow meanwhile."""
+        if self._comparing is None or self.status().peer.state != "up":
+            return Comparison(why="no link to the peer stands")
+        return await self._comparing.verify(self._session)
+
+    async def back_up(self, folder: Path) -> int:
+        """Copy the store as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
+        return await self._loop.run_in_executor(self._executor, back_up, self._store, folder)
 
     # --- reads, of what is durable here ---------------------------------------------------------------------
 
@@ -345,10 +361,16 @@ class Node:
 
     def link_down(self, session: int, why: str) -> None:
         """Tell the core."""
+        if self._comparing is not None:
+            self._comparing.cancel()
         self._feed(core.LinkDown(session, why))
 
     def received(self, session: int, message: core.Message) -> None:
         """Tell the core."""
+        if isinstance(message, core.Compare | core.Compared):
+            if self._comparing is not None:
+                self._comparing.received(session, message)
+            return
         self._feed(core.Received(session, message))
 
     def _witness_said(self, reply: Reply) -> None:

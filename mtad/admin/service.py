@@ -7,6 +7,7 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -61,7 +62,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     def register(self, server: grpc.aio.Server) -> None:
         """Serve on this server, every call with its boundary."""
         guarded = admin_pb2_grpc.AdminServicer()
-        for name in ("Status", "QueueShow", "QueueAct", "Replica"):
+        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Backup"):
             setattr(guarded, name, answering(self._events, getattr(self, name)))
         guarded.QueueList = streaming(self._events, self.QueueList)  # type: ignore[method-assign]
         admin_pb2_grpc.add_AdminServicer_to_server(guarded, server)
@@ -186,6 +187,39 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return admin_pb2.ReplicaReply(
             done=done, text=text, seconds=time.monotonic() - started, epoch=self._spool.status().epoch
         )
+
+    async def Verify(self, request: admin_pb2.VerifyRequest, context: Any) -> admin_pb2.VerifyReply:  # noqa: N802
+        """Compare this node's queue with its peer's."""
+        started = time.monotonic()
+        compared = await self._spool.verify()
+        count = len(compared.differences)
+        self._events.emit("replica.verified", messages=compared.items, differences=count, refused=compared.why)
+        return admin_pb2.VerifyReply(
+            refused=compared.why,
+            messages=compared.items,
+            differences=[
+                admin_pb2.Difference(queue_id=key.decode("ascii", "backslashreplace"), what=what)
+                for key, what in compared.differences
+            ],
+            is_cut_short=compared.is_cut_short,
+            octets=compared.octets,
+            seconds=time.monotonic() - started,
+        )
+
+    async def Backup(self, request: admin_pb2.BackupRequest, context: Any) -> admin_pb2.BackupReply:  # noqa: N802
+        """Copy the queue into a folder of this machine; mail flows meanwhile."""
+        folder = Path(request.directory)
+        if not folder.is_absolute():
+            return admin_pb2.BackupReply(refused=f"{request.directory!r} is not an absolute path")
+        started = time.monotonic()
+        try:
+            octets = await self._spool.back_up(folder)
+        except OSError as error:
+            self._events.emit("queue.backup_failed", level="error", directory=request.directory, error=str(error))
+            return admin_pb2.BackupReply(refused=str(error))
+        seconds = time.monotonic() - started
+        self._events.emit("queue.backup", directory=request.directory, octets=octets, seconds=round(seconds, 3))
+        return admin_pb2.BackupReply(octets=octets, seconds=seconds)
 
 
 def _role(status: NodeStatus) -> str:

@@ -17,7 +17,7 @@ from mtad.cli.duration import show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
 from mtad.cli.screen import say, say_json, say_table
-from mtad.cli.shapes import problems, status_object
+from mtad.cli.shapes import problems, status_object, verify_object
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.show import as_document, as_toml
 from mtad.pb import admin_pb2 as pb
@@ -124,6 +124,30 @@ def switchover(asked: Asked) -> None:
 def demote(asked: Asked) -> None:
     """Make this node the passive one."""
     _change_role(asked, "demote")
+
+
+@replica.command()
+@expanded
+def verify(asked: Asked) -> None:
+    """Compare this node's queue with its peer's.
+
+    By digests, while mail flows. Exit 1 when they differ, or cannot be compared.
+    """
+    with connect(asked) as node:
+        reply = node.verify()
+    is_equal = not reply.refused and not reply.differences
+    if asked.json:
+        say_json(verify_object(reply))
+    elif reply.refused:
+        say(f"Refused: {reply.refused}")
+    elif is_equal:
+        say(f"Both nodes hold the same {reply.messages} messages ({show_octets(reply.octets)} compared).")
+    else:
+        say_table(("ID", "DIFFERENCE"), [(each.queue_id, each.what) for each in reply.differences])
+        if reply.is_cut_short:
+            say(f"... only the first {len(reply.differences)} are shown.")
+    if not is_equal:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def _change_role(asked: Asked, verb: str, *, force: bool = False) -> None:

@@ -111,6 +111,16 @@ class NodeClient:
         )
         return answer
 
+    def verify(self) -> pb.VerifyReply:
+        """Have the node compare its queue with its peer's."""
+        answer: pb.VerifyReply = self._ask(self._stub.Verify, pb.VerifyRequest(), LIST_SECONDS)
+        return answer
+
+    def back_up(self, directory: str) -> pb.BackupReply:
+        """Have the node copy its queue."""
+        answer: pb.BackupReply = self._ask(self._stub.Backup, pb.BackupRequest(directory=directory), LIST_SECONDS)
+        return answer
+
     def _ask(self, call: Callable[..., Any], request: Any, seconds: float) -> Any:
         seconds = self._timeout_seconds or seconds
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -284,3 +285,27 @@ def _ids(ids: list[str]) -> list[str]:
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise NodeError(f"{option} {value!r} is not known; it is one of {', '.join(known)}", EXIT_USAGE)
+
+
+@app.command()
+@expanded
+def backup(
+    asked: Asked,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Empty or not there, on the node's machine.")],
+) -> None:
+    """Copy the queue while it is in use.
+
+    The copy is compact and durable, and a queue of its own: docs/how-to/back-up-and-restore.md says how to use it.
+    """
+    with connect(asked) as node:
+        reply = node.back_up(str(directory.absolute()))
+    if asked.json:
+        say_json(
+            {"done": not reply.refused, "octets": reply.octets, "seconds": reply.seconds, "refused": reply.refused}
+        )
+    elif reply.refused:
+        say(f"Refused: {reply.refused}")
+    else:
+        say(f"Copied {show_octets(reply.octets)} to {directory} in {show_duration(reply.seconds)}.")
+    if reply.refused:
+        raise typer.Exit(EXIT_REFUSED)

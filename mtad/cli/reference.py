@@ -47,7 +47,10 @@ With `--json` a verb writes one object; `queue list` and `queue summary` write o
 - `queue flush`, `hold`, `release`, `delete`: `verb`, `done`, `queue_ids`, `missing`, `refused`.
 - `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.
-- `replica ...`: `verb`, `done`, `text`, `seconds`, `epoch`.
+- `queue backup`: `done`, `octets`, `seconds`, `refused`.
+- `replica promote`, `switchover`, `demote`: `verb`, `done`, `text`, `seconds`, `epoch`.
+- `replica verify`: `equal`, `messages`, `differences` [{`queue_id`, `what` (`only here` `only there` `state`
+  `damaged here` `damaged there`)}], `is_cut_short`, `octets`, `seconds`, `refused`.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """

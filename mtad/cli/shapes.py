@@ -122,3 +122,16 @@ def message_object(shown: pb.QueueShowReply, *, has_octets: bool) -> dict[str, A
     if has_octets:
         taken["octets_base64"] = base64.b64encode(shown.octets).decode("ascii")
     return taken
+
+
+def verify_object(reply: pb.VerifyReply) -> dict[str, Any]:
+    """Return `mtactl replica verify --json`."""
+    return {
+        "equal": not reply.refused and not reply.differences,
+        "messages": reply.messages,
+        "differences": [{"queue_id": each.queue_id, "what": each.what} for each in reply.differences],
+        "is_cut_short": reply.is_cut_short,
+        "octets": reply.octets,
+        "seconds": reply.seconds,
+        "refused": reply.refused,
+    }

@@ -233,3 +233,47 @@ class ReplicaReply(_message.Message):
     seconds: float
     epoch: int
     def __init__(self, done: _Optional[bool] = ..., text: _Optional[str] = ..., seconds: _Optional[float] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifyReply(_message.Message):
+    __slots__ = ("refused", "messages", "differences", "is_cut_short", "octets", "seconds")
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    IS_CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
+    OCTETS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    refused: str
+    messages: int
+    differences: _containers.RepeatedCompositeFieldContainer[Difference]
+    is_cut_short: bool
+    octets: int
+    seconds: float
+    def __init__(self, refused: _Optional[str] = ..., messages: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., is_cut_short: _Optional[bool] = ..., octets: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class Difference(_message.Message):
+    __slots__ = ("queue_id", "what")
+    QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    queue_id: str
+    what: str
+    def __init__(self, queue_id: _Optional[str] = ..., what: _Optional[str] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ("directory",)
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    directory: str
+    def __init__(self, directory: _Optional[str] = ...) -> None: ...
+
+class BackupReply(_message.Message):
+    __slots__ = ("refused", "octets", "seconds")
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    OCTETS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    refused: str
+    octets: int
+    seconds: float
+    def __init__(self, refused: _Optional[str] = ..., octets: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...

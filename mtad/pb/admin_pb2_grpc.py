@@ -59,6 +59,16 @@ class AdminStub:
                 request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaRequest.SerializeToString,
                 response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaReply.FromString,
                 _registered_method=True)
+        self.Verify = channel.unary_unary(
+                '/mtad.admin.v1.Admin/Verify',
+                request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+                response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.FromString,
+                _registered_method=True)
+        self.Backup = channel.unary_unary(
+                '/mtad.admin.v1.Admin/Backup',
+                request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
+                response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -94,6 +104,18 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Verify(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Backup(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +143,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Replica,
                     request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaRequest.FromString,
                     response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaReply.SerializeToString,
+            ),
+            'Verify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.FromString,
+                    response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.SerializeToString,
+            ),
+            'Backup': grpc.unary_unary_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.FromString,
+                    response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -258,6 +290,60 @@ class Admin:
             '/mtad.admin.v1.Admin/Replica',
             mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaRequest.SerializeToString,
             mtad_dot_admin_dot_v1_dot_admin__pb2.ReplicaReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mtad.admin.v1.Admin/Verify',
+            mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+            mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mtad.admin.v1.Admin/Backup',
+            mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
+            mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.FromString,
             options,
             channel_credentials,
             insecure,

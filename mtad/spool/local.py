@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
@@ -12,6 +13,7 @@ from mtad.spool import codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
 from mtad.spool.door import FAR_MS, Changes, Committed, Rank, Refusal, Refused
 from mtad.telemetry.events import Events
+from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
@@ -167,6 +169,14 @@ class LocalSpool:
         """Carry out `promote`, `switchover` or `demote`; returns whether it was done, and what there is to say."""
         told = await self._node.command(verb, force=force)
         return told.is_done, told.text
+
+    async def verify(self) -> Comparison:
+        """Compare this node's queue with its peer's by digests."""
+        return await self._node.verify()
+
+    async def back_up(self, folder: Path) -> int:
+        """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
+        return await self._node.back_up(folder)
 
     def pages(self) -> Iterator[Sequence[StoredMessage]]:
         """Return all messages, oldest first, in pages; other work may run between two.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from replicator.core.compare import Range
 from replicator.core.grants import Reply, Request
 from replicator.core.values import (
     Away,
@@ -130,6 +131,27 @@ class Fetch(NamedTuple):
     key: bytes
 
 
+class Compare(NamedTuple):
+    """How do the receiver's states compare? ranges, from key `begin` on; or, without any, what of these keys is here.
+
+    Not for the core: the driver asks and answers.
+    """
+
+    number: int
+    begin: bytes
+    ranges: tuple[Range, ...]
+    keys: tuple[bytes, ...]
+
+
+class Compared(NamedTuple):
+    """Answers Compare. differing: which of the ranges; states: of all keys in those, or of the keys asked for."""
+
+    number: int
+    differing: tuple[int, ...]
+    states: tuple[tuple[bytes, int], ...]
+    is_failed: bool
+
+
 class Fetched(NamedTuple):
     """Answers Fetch. item: set when it is held."""
 
@@ -138,7 +160,21 @@ class Fetched(NamedTuple):
     item: SnapshotItem | None = None
 
 
-Message = Hello | Records | Ack | Beat | SnapshotBegin | SnapshotItem | SnapshotEnd | Handover | Bye | Fetch | Fetched
+Message = (
+    Hello
+    | Records
+    | Ack
+    | Beat
+    | SnapshotBegin
+    | SnapshotItem
+    | SnapshotEnd
+    | Handover
+    | Bye
+    | Fetch
+    | Fetched
+    | Compare
+    | Compared
+)
 
 
 # --- events: what the core is told --------------------------------------------------------------------------

@@ -226,6 +226,11 @@ class Environment:
         """Begin the write transaction: the writer's thread alone."""
         return self._env.begin(write=True)
 
+    def copy_to(self, folder: Path) -> None:
+        """Write what is durable now into an empty folder, without the free pages. The map cannot grow meanwhile."""
+        with self._gate.shared():
+            self._env.copy(str(folder), compact=True)
+
     def begin_long_read(self) -> LongRead:
         """Begin a read that lives between calls."""
         with self._gate.shared():

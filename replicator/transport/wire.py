@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from replicator import codec
 from replicator.codec import DamagedError
 from replicator.core import events as core
+from replicator.core.compare import Range
 from replicator.core.values import Branch, Kind, Presence, Record, Role
 from replicator.pb import replicator_pb2 as pb
 
@@ -198,6 +199,36 @@ def _fetched_from(message: pb.Message) -> core.Fetched:
     return core.Fetched(fetched.key, Presence(fetched.presence), item)
 
 
+def _compare_to(message: pb.Message, said: core.Compare) -> None:
+    compare = message.compare
+    compare.number = said.number
+    compare.begin = said.begin
+    for end, keys_count, digest in said.ranges:
+        compare.ranges.add(end=end, count=keys_count, digest=digest)
+    compare.keys.extend(said.keys)
+
+
+def _compare_from(message: pb.Message) -> core.Compare:
+    compare = message.compare
+    ranges = tuple(Range(m.end, m.count, m.digest) for m in compare.ranges)
+    return core.Compare(compare.number, compare.begin, ranges, tuple(compare.keys))
+
+
+def _compared_to(message: pb.Message, said: core.Compared) -> None:
+    compared = message.compared
+    compared.number = said.number
+    compared.differing.extend(said.differing)
+    for key, digest in said.states:
+        compared.states.add(key=key, digest=digest)
+    compared.is_failed = said.is_failed
+
+
+def _compared_from(message: pb.Message) -> core.Compared:
+    compared = message.compared
+    states = tuple((m.key, m.digest) for m in compared.states)
+    return core.Compared(compared.number, tuple(compared.differing), states, compared.is_failed)
+
+
 _ENCODERS: dict[type, Callable[[pb.Message, Any], None]] = {
     core.Hello: _hello_to,
     core.Records: _records_to,
@@ -210,6 +241,8 @@ _ENCODERS: dict[type, Callable[[pb.Message, Any], None]] = {
     core.Bye: _bye_to,
     core.Fetch: _fetch_to,
     core.Fetched: _fetched_to,
+    core.Compare: _compare_to,
+    core.Compared: _compared_to,
 }
 _DECODERS: dict[str, Callable[[pb.Message], core.Message]] = {
     "hello": _hello_from,
@@ -223,6 +256,8 @@ _DECODERS: dict[str, Callable[[pb.Message], core.Message]] = {
     "bye": _bye_from,
     "fetch": _fetch_from,
     "fetched": _fetched_from,
+    "compare": _compare_from,
+    "compared": _compared_from,
 }
 
 

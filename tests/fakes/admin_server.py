@@ -26,6 +26,8 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
         self.shown = pb.QueueShowReply()
         self.refused = ""
         self.replica = pb.ReplicaReply(done=True)
+        self.verified = pb.VerifyReply()
+        self.backup = pb.BackupReply()
         self.fault = ""  # what the service fails with
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
@@ -63,6 +65,14 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
     def Replica(self, request: pb.ReplicaRequest, context: grpc.ServicerContext) -> pb.ReplicaReply:
         self._taken(request, context)
         return self.replica
+
+    def Verify(self, request: pb.VerifyRequest, context: grpc.ServicerContext) -> pb.VerifyReply:
+        self._taken(request, context)
+        return self.verified
+
+    def Backup(self, request: pb.BackupRequest, context: grpc.ServicerContext) -> pb.BackupReply:
+        self._taken(request, context)
+        return self.backup
 
 
 @contextlib.contextmanager

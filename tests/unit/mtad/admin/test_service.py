@@ -225,3 +225,21 @@ async def test_a_fault_is_logged_and_its_text_is_not_sent(tmp_path: Path) -> Non
         faults = scene.events.named("admin.fault")
         assert [fields["error"] for fields in faults] == ["RuntimeError: secret"] * 2
         assert str(faults[1]["trace"]) in (failed.value.details() or "")
+
+
+async def test_the_queue_is_copied_where_the_operator_says(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        await scene.keep(message())
+        folder = tmp_path / "copy"
+        reply = await scene.admin.Backup(pb.BackupRequest(directory=str(folder)))
+        assert (reply.refused, reply.octets) == ("", (folder / "data.mdb").stat().st_size)
+        again = await scene.admin.Backup(pb.BackupRequest(directory=str(folder)))
+        assert again.refused == f"{folder} is not empty"
+        relative = await scene.admin.Backup(pb.BackupRequest(directory="copy"))
+        assert relative.refused == "'copy' is not an absolute path"
+
+
+async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        reply = await scene.admin.Verify(pb.VerifyRequest())
+        assert reply.refused == "no link to the peer stands"

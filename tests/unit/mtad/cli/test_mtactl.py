@@ -267,3 +267,44 @@ def test_config_show_writes_what_reads_back(tmp_path: Path) -> None:
 def test_config_show_of_a_bad_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["config", "show", "--config", str(tmp_path / "none.toml")])
     assert (result.exit_code, result.stdout, "cannot be read" in result.stderr) == (1, "", True)
+
+
+def test_verify_says_that_both_are_equal(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.verified = pb.VerifyReply(messages=7, octets=878, seconds=0.5)
+    result = mtactl("replica", "verify")
+    assert (result.exit_code, "the same 7 messages" in result.stdout) == (0, True)
+    assert json.loads(mtactl("replica", "verify", "--json").stdout)["equal"] is True
+
+
+def test_verify_names_differences_and_fails(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    different = pb.Difference(queue_id="01JD4Z8Q6K", what="only here")
+    admin.verified = pb.VerifyReply(messages=7, differences=[different], is_cut_short=True)
+    result = mtactl("replica", "verify")
+    assert result.exit_code == 1
+    assert "01JD4Z8Q6K" in result.stdout
+    assert "only the first 1" in result.stdout
+    found = json.loads(mtactl("replica", "verify", "--json").stdout)
+    assert (found["equal"], found["is_cut_short"]) == (False, True)
+    assert found["differences"] == [{"queue_id": "01JD4Z8Q6K", "what": "only here"}]
+
+
+def test_verify_without_a_peer_is_refused(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.verified = pb.VerifyReply(refused="no link to the peer stands")
+    result = mtactl("replica", "verify")
+    assert (result.exit_code, result.stdout) == (1, "Refused: no link to the peer stands\n")
+
+
+def test_backup_is_asked_for_by_its_absolute_path(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.backup = pb.BackupReply(octets=4096, seconds=0.1)
+    result = mtactl("queue", "backup", "copies/today")
+    assert result.exit_code == 0
+    assert admin.requests == [pb.BackupRequest(directory=str(Path.cwd() / "copies/today"))]
+    admin.backup = pb.BackupReply(refused="No space left on device")
+    result = mtactl("queue", "backup", "copies/today", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "done": False,
+        "octets": 0,
+        "seconds": 0.0,
+        "refused": "No space left on device",
+    }
