@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from mtad.delivery.client_events import Mail, NotOpened, Settled
@@ -122,27 +123,33 @@ class Attempt:
 
     async def _try_hops(self, content: Content) -> None:
         """Try one hop after another until every recipient is settled."""
+        async with aclosing(self._means.destinations.hops(self._destination)) as hops:
+            async for hop in hops:
+                if isinstance(hop, Outcome):
+                    self._fail(hop)
+                elif await self._try_hop(hop, content):
+                    return
+
+    async def _try_hop(self, hop: Hop, content: Content) -> bool:
+        """Try one hop; tell whether every recipient is settled."""
         mail = replace(self._mail, size_octets=content.size_octets)
-        async for hop in self._means.destinations.hops(self._destination):
-            if isinstance(hop, Outcome):
-                self._fail(hop)
-                continue
-            for is_new in (False, True):
-                opened = await self._means.pool.acquire(hop, is_new=is_new)
-                if isinstance(opened, NotOpened):
-                    self._fail(_delayed(opened.reply, hop))
-                    break
-                is_first = opened.transactions_count == 0
-                self._connection = opened
-                if self._objects(opened, mail):
-                    self._drop_connection()
-                    return
-                self._ask(opened, mail, content)
-                await self._until_ended()
-                if not self._undecided:
-                    return
-                if is_first:  # a connection that was used before may only have been stale: once more
-                    break
+        for is_new in (False, True):
+            opened = await self._means.pool.acquire(hop, is_new=is_new)
+            if isinstance(opened, NotOpened):
+                self._fail(_delayed(opened.reply, hop))
+                return False
+            is_first = opened.transactions_count == 0
+            self._connection = opened
+            if self._objects(opened, mail):
+                self._drop_connection()
+                return True
+            self._ask(opened, mail, content)
+            await self._until_ended()
+            if not self._undecided:
+                return True
+            if is_first:  # a connection that was used before may only have been stale: once more
+                return False
+        return False
 
     async def _until_ended(self) -> None:
         if self._ended is not None:
@@ -154,6 +161,8 @@ class Attempt:
     async def _opens(self, seconds: float) -> bool:
         """Open a connection if that needs no waiting for others; False when it is left for later."""
         if self._opening is None:
+            if await self._takes_rested():
+                return True
             self._opening = asyncio.get_running_loop().create_task(self._open())
         await asyncio.wait((self._opening,), timeout=seconds)
         if not self._opening.done():
@@ -164,21 +173,31 @@ class Attempt:
             self._settle(list(self._undecided), self._failure or _NO_HOST)
         return is_tried
 
+    async def _takes_rested(self) -> bool:
+        """Take a kept connection to the first host, if there is one: the usual case needs no task and no timer."""
+        async with aclosing(self._means.destinations.hops(self._destination)) as hops:
+            async for hop in hops:
+                if isinstance(hop, Hop):
+                    self._connection = self._means.pool.rested(hop)
+                break
+        return self._connection is not None
+
     async def _open(self) -> bool:
         """Take the first host that serves us; False when none was tried because all would mean waiting."""
         is_tried = False
         pool = self._means.pool
-        async for hop in self._means.destinations.hops(self._destination):
-            if isinstance(hop, Outcome):
-                self._fail(hop)
-                is_tried = True
-            elif not pool.is_dead(hop) and pool.has_free_slot(hop):
-                is_tried = True
-                opened = await pool.acquire(hop)
-                if isinstance(opened, Connection):
-                    self._connection = opened
-                    return True
-                self._fail(_delayed(opened.reply, hop))
+        async with aclosing(self._means.destinations.hops(self._destination)) as hops:
+            async for hop in hops:
+                if isinstance(hop, Outcome):
+                    self._fail(hop)
+                    is_tried = True
+                elif not pool.is_dead(hop) and pool.has_free_slot(hop):
+                    is_tried = True
+                    opened = await pool.acquire(hop)
+                    if isinstance(opened, Connection):
+                        self._connection = opened
+                        return True
+                    self._fail(_delayed(opened.reply, hop))
         return is_tried
 
     def _ask(self, connection: Connection, mail: Mail, content: Content | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -78,8 +78,11 @@ class Destinations:
             return hosts_or_outcome
         return Destination(hosts_or_outcome, route.port or SMTP_PORT, route.transport, route.tls)
 
-    async def hops(self, destination: Destination) -> AsyncIterator[Hop | Outcome]:
-        """Yield the hops to try; an Outcome in their place says why a host has none."""
+    async def hops(self, destination: Destination) -> AsyncGenerator[Hop | Outcome, None]:
+        """Yield the hops to try; an Outcome in their place says why a host has none.
+
+        Close it when it is left early: the loop would do so in a task of its own.
+        """
         hops_count = 0
         for name in mx.in_order(destination.hosts, self._shuffle):
             addresses = await self._addresses(name)

@@ -37,6 +37,14 @@ class _Slots:
     def is_empty(self) -> bool:
         return not (self.used_count or self.idle or self.waiting)
 
+    def take_idle(self) -> Connection | None:
+        """Take the connection that has rested for the shortest time, if any still stands."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
 
 class _Returning:
     """Listens to the end of a transaction that was given up, and gives its connection back."""
@@ -87,6 +95,15 @@ class Pool:
         slots = self._hops.get(hop)
         return slots is None or slots.used_count < self._limits.connections_per_hop_max
 
+    def rested(self, hop: Hop) -> Connection | None:
+        """Return a connection that needs no waiting at all, if there is one; `release` or `recycle` it."""
+        slots = self._hops.get(hop)
+        if slots is None or slots.used_count >= self._limits.connections_per_hop_max:
+            return None
+        connection = slots.take_idle()
+        slots.used_count += connection is not None
+        return connection
+
     async def acquire(self, hop: Hop, *, is_new: bool = False) -> Connection | NotOpened:
         """Return a connection on which a transaction may begin; `release` or `recycle` it.
 
@@ -103,10 +120,9 @@ class Pool:
             slots.used_count += 1
         elif not await self._slot(slots):
             return NotOpened(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"), is_reached=False)
-        while slots.idle and not is_new:
-            connection = slots.idle.pop()
-            if connection.is_usable:
-                return connection
+        rested = None if is_new else slots.take_idle()
+        if rested is not None:
+            return rested
         opened: Connection | NotOpened | None = None
         try:
             opened = await connect(hop, self._helo, self._timeouts, self._tls_context)
