@@ -157,10 +157,12 @@ class Signer:
             message = dkim.DKIM(header + b"\r\n\r\n", logger=_SILENT, signature_algorithm=b"ed25519-sha256")
         except (dkim.MessageFormatError, IndexError):  # IndexError: the first line continues nothing
             return b""
+        # dkimpy brings all that it holds to the canonical form, signed or not: most of a long trace is not
+        message.headers = [field for field in message.headers if field[0].lower() in SIGNED_FIELDS]
         names = [name.lower() for name, _ in message.headers]
         if b"from" not in names:
             return b""
-        included = [name for name in names if name in SIGNED_FIELDS] + list(OVERSIGNED_FIELDS)
+        included = [*names, *OVERSIGNED_FIELDS]
         body_digest = hashlib.sha256(canonical_body(body, self._body_form)).digest()
         fields = [
             (b"v", b"1"),
