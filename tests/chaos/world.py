@@ -97,6 +97,7 @@ class World:
         self.accepted: list[Accepted] = []
         self.marks = Marks()
         self.untrusted: set[str] = set()  # nodes that are being broken now
+        self.watched = asyncio.Event()  # both nodes have been seen
         self._views: dict[str, View | None] = {}
         self._locks = {node.name: asyncio.Lock() for node in laboratory.nodes}
 
@@ -141,6 +142,8 @@ class World:
             seen = self._sighting(node)
             if (seen.role, seen.epoch) != (before.role, before.epoch):
                 self.sightings.append(seen)
+            if len(self._views) == len(self.nodes):
+                self.watched.set()
             await asyncio.sleep(WATCH_SECONDS)
 
     def _sighting(self, node: RunningNode) -> Sighting:
@@ -323,6 +326,7 @@ async def running_world(folder: Path, era: Era) -> AsyncIterator[World]:
         await laboratory.wait_protected()
         watching = asyncio.create_task(world.watch())
         stack.push_async_callback(_cancelled, watching)
+        await world.watched.wait()
         yield world
 
 
