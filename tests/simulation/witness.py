@@ -57,6 +57,7 @@ class WitnessHost:
             "witness slow": self._slow,
             "cut from the witness": self._cut,
             "isolate the owner": self._isolate,
+            "live by consent": self._live_by_consent,
             "suspend": self._suspend,
         }
         self.start()
@@ -170,9 +171,24 @@ class WitnessHost:
         self.clock.after(alone_at, self._cut_owner)
         self.clock.after(alone_at + self.lease + self.clock.between(200 * MS, SECOND), self._mend_all)
 
+    def _live_by_consent(self) -> None:
+        """Let the owner live by its peer's word alone, then cut it off from the peer, which may die and come again."""
+        self._cut_owner()
+        alone_at = self.lease + self.clock.between(100 * MS, SECOND)
+        self.clock.after(alone_at, self._leave_alone, self.clock.happens(0.5))
+        self.clock.after(alone_at + self.lease + self.clock.between(200 * MS, SECOND), self._mend_all)
+
+    def _leave_alone(self, is_peer_killed: bool) -> None:
+        if self.world.is_healed:
+            return
+        self.world.network.cut((0, 1))
+        for machine in self.world.machines:
+            if is_peer_killed and machine.role == Role.PASSIVE:
+                machine.crash("killed")
+
     def _cut_owner(self) -> None:
         for machine in self.world.machines:
-            if machine.role == Role.ACTIVE:
+            if machine.role == Role.ACTIVE and not self.world.is_healed:
                 self.is_cut[machine.node] = True
 
     def _mend_all(self) -> None:

@@ -27,13 +27,14 @@ EDGES = Plan(
     beat=40 * MS,
 )
 ASLEEP = Plan(authority=Mode.WITNESS, menu=("suspend", "cut", "cut from the witness"))
-FORGETFUL = Plan(authority=Mode.WITNESS, menu=("witness restart", "cut", "cut", "cut from the witness"))
+FORGETFUL = Plan(authority=Mode.WITNESS, menu=("witness restart", "cut", "cut", "cut from the witness"), letters=(2, 4))
 HANDED_BACK = Plan(
     authority=Mode.WITNESS,
     menu=("switchover", "switchover", "witness slow", "cut", "cut from the witness"),
     faults_max=8,
+    letters=(2, 4),
 )
-DEAF = Plan(authority=Mode.WITNESS, menu=("cut from the witness", "cut", "kill"), faults_max=8)
+DEAF = Plan(authority=Mode.WITNESS, menu=("live by consent",), faults_max=2, letters=(2, 4), trouble_seconds=10)
 
 
 def _authority_unasked(planting: Planting) -> None:
@@ -143,9 +144,9 @@ MUTANTS = (
         111,
         "a restarted member forgets that it stood back",
         ("S6",),
-        1_000,
+        300,
         _forgotten_promise,
         DEAF,
     ),
-    Mutant("unbound", 112, "who stands back asks the witness all the same", ("S6",), 500, _unbound, DEAF),
+    Mutant("unbound", 112, "who stands back asks the witness all the same", ("S6",), 300, _unbound, DEAF),
 )

@@ -94,7 +94,7 @@ MUTANTS = (
         "snapshot-vector-newer",
         10,
         "a snapshot's vector is newer than its content",
-        ("S9",),
+        ("S9", "S5"),
         600,
         _vector_newer_than_content,
     ),
