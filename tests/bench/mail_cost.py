@@ -3,7 +3,7 @@
     python -m tests.bench.mail_cost [--messages 4000] [--rounds 3] [--only through]
 
 Robust to what else the machine does, as rates are not. Two workers; 4 KB messages, signed with RSA-2048, from 20
-sessions; see `bench_mail` for what the scenarios are. "on" runs a command while it loads: a profiler, say.
+sessions; see `bench_mail` for what the scenarios are. `--beside` runs a command while it loads: a profiler, say.
 """
 
 from __future__ import annotations
