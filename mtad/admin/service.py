@@ -87,6 +87,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             sessions=self._vitals.sessions(),
             version=self._vitals.version,
             unprotected_messages=status.unprotected,
+            damaged_messages=totals.damaged,
             uptime_seconds=time.monotonic() - self._started,
             delivered_through=self._vitals.delivered_through(),
         )

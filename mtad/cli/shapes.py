@@ -25,6 +25,8 @@ def problems(status: pb.StatusReply) -> list[str]:
         found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
     if status.unprotected_messages:
         found.append(f"{status.unprotected_messages} messages have one copy only")
+    if status.damaged_messages:
+        found.append(f"{status.damaged_messages} messages are damaged here and have not come back from the peer")
     return found
 
 
@@ -69,6 +71,7 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         "sessions": status.sessions,
         "delivered_through": status.delivered_through,
         "unprotected_messages": status.unprotected_messages,
+        "damaged_messages": status.damaged_messages,
         "uptime_seconds": status.uptime_seconds,
         "version": status.version,
         "problems": problems(status),

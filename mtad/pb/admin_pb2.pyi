@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class StatusReply(_message.Message):
     DELIVERED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     WITNESS_FIELD_NUMBER: _ClassVar[int]
     LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     node: str
     role: str
     epoch: int
@@ -38,7 +39,8 @@ class StatusReply(_message.Message):
     delivered_through: int
     witness: Witness
     lease_seconds: float
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ...) -> None: ...
+    damaged_messages: int
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ...) -> None: ...
 
 class Witness(_message.Message):
     __slots__ = ("name", "state", "seconds", "problem")

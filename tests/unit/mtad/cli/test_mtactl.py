@@ -308,3 +308,14 @@ def test_backup_is_asked_for_by_its_absolute_path(admin: FakeAdmin, mtactl: Mtac
         "seconds": 0.0,
         "refused": "No space left on device",
     }
+
+
+def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = pb.StatusReply()
+    admin.status.CopyFrom(PAIRED)
+    admin.status.damaged_messages = 2
+    result = mtactl("status", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["damaged_messages"] == 2
+    assert found["problems"] == ["2 messages are damaged here and have not come back from the peer"]
