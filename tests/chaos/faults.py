@@ -18,7 +18,6 @@ from tests.chaos.world import Done, World, children_of, delete_store, now_ms, pr
 POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before a kill: what the kernel would still send is gone
 RESTARTS_COUNT = 3
 REMOUNT_TRIES_MAX = 40
-CLOCK_IS_READ_SECONDS = 3.0  # until no attempt is under way that began by the false clock
 FILLER_STEP_OCTETS = 1024 * 1024
 
 Undo = Callable[[], Awaitable[None]]
@@ -237,16 +236,12 @@ async def _remount(node: RunningNode, how: str) -> None:
     raise OSError(f"{' '.join(command)}: {done.stderr.decode()}")
 
 
-async def _clock(world: World, fault: Fault, node: RunningNode) -> Undo:
+async def _clock(_world: World, fault: Fault, node: RunningNode) -> Undo:
     clock = node.files.folder / "clock"
     clock.write_text(f"{fault.strength:.0f}\n")
 
     async def undo() -> None:
-        """What was planned by a clock that was ahead waits until then: an operator has it tried now."""
         clock.write_text("0\n")
-        await asyncio.sleep(CLOCK_IS_READ_SECONDS)
-        if fault.strength > 0:
-            await _command(world, world.named("active"), "queue", "flush", "--all")
 
     return undo
 

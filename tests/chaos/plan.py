@@ -52,7 +52,7 @@ NEVER_TOGETHER: tuple[frozenset[Kind], ...] = (
 STRENGTHS: dict[Kind, tuple[float, ...]] = {
     Kind.DELAY: (0.05, 0.3, 1.0),  # seconds
     Kind.THROTTLE: (2_000.0, 20_000.0, 200_000.0),  # octets a second
-    Kind.CLOCK: (-3600.0, -45.0, 45.0, 3600.0),  # seconds
+    Kind.CLOCK: (-3600.0, -45.0, 20.0),  # seconds; how far ahead is how long retries may wait afterwards
 }
 LASTS_SECONDS: dict[Kind, tuple[float, float]] = {
     Kind.PAUSE: (0.3, 7.0),  # shorter and longer than the silence of 3 s that makes the passive take over
