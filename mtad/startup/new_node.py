@@ -27,6 +27,7 @@ from mtad.startup.provision import (
 )
 
 REPLICATION_PORT = 7250
+WITNESS_PORT = 7252
 GROUP = "mail"
 EVERYWHERE = ("0.0.0.0:25", "[::]:25")
 
@@ -91,17 +92,20 @@ class NotUnderstood:
     errors: tuple[str, ...]
 
 
-def _read_reached(text: str) -> str | Address | Unfit:
-    """Read an endpoint whose port may be left out."""
-    read = ENDPOINT.read(text)
-    with_port = ENDPOINT.read(f"{text}:{REPLICATION_PORT}") if isinstance(read, Unfit) else read
-    return read if isinstance(with_port, Unfit) else with_port
+def _reached(default_port: int) -> Form:
+    """Return the form of an endpoint whose port may be left out."""
+
+    def read(text: str) -> str | Address | Unfit:
+        taken = ENDPOINT.read(text)
+        with_port = ENDPOINT.read(f"{text}:{default_port}") if isinstance(taken, Unfit) else taken
+        return taken if isinstance(with_port, Unfit) else with_port
+
+    allowed = f'a host name or IP address, with a port if it is not {default_port}, such as "192.0.2.2" or "[::1]:7300"'
+    return Form(allowed, read)
 
 
-_REACHED = Form(
-    f'a host name or IP address, with a port if it is not {REPLICATION_PORT}, such as "192.0.2.2" or "[::1]:7300"',
-    _read_reached,
-)
+_MEMBER = _reached(REPLICATION_PORT)
+_WITNESS_REACHED = _reached(WITNESS_PORT)
 
 
 def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
@@ -122,14 +126,14 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
         errors.append(f"--peer {asked.peer!r} has no address; allowed: NAME=HOST:PORT, such as mx2=192.0.2.2:7250")
     elif asked.peer:
         take("--peer", NAME, peer_name)
-        peer_address = take("--peer", _REACHED, peer_text)
+        peer_address = take("--peer", _MEMBER, peer_text)
     witness_name, equals, witness_text = asked.witness.partition("=")
     if asked.witness and not (equals and asked.peer):
         errors.append(f"--witness {asked.witness!r}: give NAME=HOST:PORT, such as w=192.0.2.3:7252, and --peer with it")
     elif asked.witness:
         take("--witness", NAME, witness_name)
-        witness_address = take("--witness", ENDPOINT, witness_text)
-    own_address = take("--address", _REACHED, asked.address) if asked.address else None
+        witness_address = take("--witness", _WITNESS_REACHED, witness_text)
+    own_address = take("--address", _MEMBER, asked.address) if asked.address else None
     if asked.address and not asked.peer:
         errors.append("--address is where the peer reaches this node; give --peer with it")
     if not errors and peer_name == hostname.partition(".")[0]:

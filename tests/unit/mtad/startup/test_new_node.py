@@ -17,6 +17,7 @@ from mtad.startup.new_node import (
     Member,
     NewNode,
     NotUnderstood,
+    Voter,
     dns_records,
     files_to_mention,
     plan,
@@ -84,6 +85,12 @@ def test_addresses_of_a_pair_that_are_no_use(tmp_path: Path, asked: Asked, error
     assert isinstance(found, NotUnderstood)
     (only,) = found.errors
     assert only.startswith(error)
+
+
+@pytest.mark.parametrize(("given", "port"), [("[2001:db8::3]", 7252), ("[2001:db8::3]:7400", 7400)])
+def test_the_witnesss_port_may_be_left_out(tmp_path: Path, given: str, port: int) -> None:
+    new = planned(tmp_path, Asked("mx1.example.org", ["example.org"], "mx2=192.0.2.2", witness=f"w={given}"))
+    assert new.witness == Voter("w", Address("2001:db8::3", port))
 
 
 def test_each_member_listens_where_the_other_calls(tmp_path: Path) -> None:
