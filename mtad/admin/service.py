@@ -270,8 +270,8 @@ def read_selection(asked: admin_pb2.Selection) -> Selection:
 def _next_attempt_ms(message: StoredMessage) -> int:
     """Return when the next attempt is due; 0 when none is planned."""
     due = [state.due_ms for state in message.recipients.values() if state.rank < TERMINAL_RANK]
-    soonest = min(due, default=0)
-    return 0 if message.is_held or soonest >= FAR_MS else soonest
+    soonest = min(due, default=FAR_MS)
+    return 0 if message.is_held or soonest >= FAR_MS else max(soonest, message.arrival_ms)
 
 
 def _reason(state: RecipientState) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.server.transaction import Accepted
-from mtad.spool.door import Attempt, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, Attempt, Rank, RecipientState
 
 PENDING_SECONDS = 660  # longer than an attempt may wait for the reply to its final dot (RFC 5321 §4.5.3.2.6)
 
@@ -36,5 +36,6 @@ def state_at_commit(
         return state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
     if is_pending:
         return RecipientState(due_ms=now_ms + PENDING_SECONDS * 1000)
-    wait_seconds = accepted.retry.intervals_seconds[0] if accepted.is_fault else 0
-    return RecipientState(due_ms=now_ms + wait_seconds * 1000)
+    if accepted.is_fault:
+        return RecipientState(due_ms=now_ms + accepted.retry.intervals_seconds[0] * 1000)
+    return RecipientState(due_ms=DUE_AT_ONCE)

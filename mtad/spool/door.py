@@ -13,6 +13,7 @@ from mtad.mail.queue_id import QueueId
 
 META_FORMAT = 1
 ATTEMPTS_KEPT = 8
+DUE_AT_ONCE = 0  # whatever the clock of the node says that will attempt it: this one's may be ahead
 FAR_MS = (1 << 53) - 1  # the due time of what is held: never by itself
 
 

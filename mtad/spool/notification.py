@@ -8,7 +8,7 @@ from mtad.mail import dsn
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
-from mtad.spool.door import QueuedMessage, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, QueuedMessage, RecipientState
 
 Sign = Callable[[bytes, str], bytes]
 
@@ -48,7 +48,7 @@ class Notifier:
             arrival_ms=report.wall_ms,
             client=Client("127.0.0.1", 0, self._hostname),
             content=self._sign(composed, self._hostname) + composed,
-            recipients={report.reverse_path: RecipientState(due_ms=report.wall_ms)},
+            recipients={report.reverse_path: RecipientState(due_ms=DUE_AT_ONCE)},
             is_8bit=not composed.isascii(),
             is_utf8=not report.reverse_path.isascii(),
             dsn_of=report.queue_id,

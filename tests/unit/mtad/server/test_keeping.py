@@ -10,7 +10,7 @@ from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit
 from mtad.server.transaction import Accepted
-from mtad.spool.door import Attempt, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, Attempt, Rank, RecipientState
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN
 
 NOW_MS = 1_000_000
@@ -37,12 +37,16 @@ def test_after_an_attempt(outcome: Outcome, rank: Rank, due_ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_pending", "is_fault", "wait_seconds"),
-    [(False, False, 0), (True, False, PENDING_SECONDS), (False, True, 60)],
+    ("is_pending", "is_fault", "due_ms"),
+    [
+        (False, False, DUE_AT_ONCE),
+        (True, False, NOW_MS + PENDING_SECONDS * 1000),
+        (False, True, NOW_MS + 60_000),
+    ],
 )
-def test_without_an_outcome(is_pending: bool, is_fault: bool, wait_seconds: int) -> None:
+def test_without_an_outcome(is_pending: bool, is_fault: bool, due_ms: int) -> None:
     state = state_at_commit(accepted(is_fault=is_fault), None, is_pending=is_pending, now_ms=NOW_MS, node=3)
-    assert state == RecipientState(Rank.QUEUED, NOW_MS + wait_seconds * 1000)
+    assert state == RecipientState(Rank.QUEUED, due_ms)
 
 
 def test_nothing_is_due_while_an_attempt_may_still_wait_for_its_reply() -> None:
