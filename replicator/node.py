@@ -423,7 +423,10 @@ class Node:
     def _change_role(self, role: Role, epoch: int, why: str) -> None:
         self._role = role
         self._report.emit("replica.role", role=role.name.lower(), epoch=epoch, why=why)
-        self._on_role(role, why)
+        try:
+            self._on_role(role, why)
+        except Exception as error:  # noqa: BLE001 - the callback is another room's; its fault must not end the member
+            self._report.emit("replica.fault", level="error", event="role callback", what=repr(error))
 
     def _do_drain(self, effect: core.Drain) -> None:
         self._spawn(self._drain(self._generation, effect.attempt))

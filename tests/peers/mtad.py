@@ -59,7 +59,8 @@ class MtadNode:
         return self.folder / "data"
 
     def start(self) -> None:
-        """Start the process and wait until it greets. Errors: PeerUnavailable, with the end of its log."""
+        """Start it and wait until all its processes are up. Errors: PeerUnavailable, with the end of its log."""
+        before = self._ready_count()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mtad.main", "run", "--config", str(self.config)],
@@ -70,8 +71,15 @@ class MtadNode:
                 env={**os.environ, **self.environment},
             )
         process = self.process
-        wait_until(lambda: process.poll() is not None or greets(self.smtp_port), f"{self.name} greets", self.log)
+        wait_until(
+            lambda: process.poll() is not None or (self._ready_count() > before and greets(self.smtp_port)),
+            f"{self.name} greets",
+            self.log,
+        )
         assert process.poll() is None, f"{self.name} ended with {process.returncode}\n{tail(self.log)}"
+
+    def _ready_count(self) -> int:
+        return self.log.read_text(errors="replace").count("event=node.ready") if self.log.exists() else 0
 
     def kill(self) -> None:
         """Kill it as a power failure does: at once, with all its children."""
