@@ -109,15 +109,6 @@ def greets(port: int) -> bool:
         return False
 
 
-def listens(port: int) -> bool:
-    """Tell whether anything on loopback takes a connection there."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2):
-            return True
-    except OSError:
-        return False
-
-
 def tail(log: Path, lines_max: int = 30) -> str:
     """Return the end of a log, for a message."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines_max:]) if log.exists() else ""
