@@ -101,8 +101,9 @@ async def _run(folder: Path, console: Console) -> int:
     console.print("Starting the laboratory: keys, certificates, DNS, next hops, two nodes", style="dim")
     async with running_laboratory(folder, smtp_ports=SMTP_PORTS_WISHED) as laboratory:
         active, passive = await laboratory.wait_protected()
+        seen = [await _seen(node) for node in laboratory.nodes]  # before anybody is told whom to kill
         _introduce(console, laboratory, (active, passive), folder)
-        await _watch(console, laboratory)
+        await _watch(console, laboratory, seen)
     return 0
 
 
@@ -147,11 +148,10 @@ def _from_here(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-async def _watch(console: Console, laboratory: Laboratory) -> None:
+async def _watch(console: Console, laboratory: Laboratory, before: list[Seen]) -> None:
     """Say what changes, and start a node again that the user has killed, when Enter is pressed."""
     is_asked = asyncio.Event()
     is_interactive = _listen_for_enter(is_asked)
-    before = [await _seen(node) for node in laboratory.nodes]
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         after = [await _seen(node) for node in laboratory.nodes]
