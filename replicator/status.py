@@ -33,6 +33,9 @@ class Totals(NamedTuple):
     damaged: int = 0  # items found damaged that have not come back from the peer
 
 
+NO_TOTALS = Totals(0, 0, 0, b"")
+
+
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
     """The peer as this node sees it."""
