@@ -6,8 +6,11 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 from tests.simulation import campaign, mutants, trace
+from tests.simulation.minimise import minimise
+from tests.simulation.script import Strike, draw, show
 
 CHUNK = 100
 HISTORIES_TO_SEE_ALL = 500
@@ -20,23 +23,40 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--mutant", default="", choices=["", *mutants.BY_NAME], help="with this bug planted")
-    parser.add_argument("--trace", action="store_true", help="print what happened")
+    parser.add_argument("--trace", action="store_true", help="print what happened, also when nothing fails")
+    parser.add_argument("--whole", action="store_true", help="do not look for a smaller history that fails")
+    parser.add_argument("--strike", action="append", type=_strike, default=[], help="one fault of a sweep, as printed")
     parser.add_argument("--sweep", action="store_true", help="a crash before each effect of each of the seeds")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--failures", type=int, default=1, help="go on until there are so many, in each process")
     asked = parser.parse_args()
     if asked.seed is not None:
-        return _one(asked.seed, asked.mutant, is_traced=asked.trace)
+        return _one(asked)
     return _many(asked)
 
 
-def _one(seed: int, mutant: str, *, is_traced: bool) -> int:
-    with mutants.planted(mutant):
-        world, failure = campaign.play(seed, mutants.plan_of(mutant))
-    if is_traced:
+def _one(asked: argparse.Namespace) -> int:
+    """Play one history; one that fails is made as small as it can be before it is told."""
+    with mutants.planted(asked.mutant):
+        script = draw(asked.seed, mutants.plan_of(asked.mutant) or campaign.plan_of(asked.seed))
+        script = replace(script, strikes=tuple(asked.strike))
+        world, failure = campaign.play_script(script)
+        if failure is not None and not asked.whole:
+            print(f"seed {asked.seed}: {failure.text}\nlooking for less that breaks {failure.name} too...")
+            smallest = minimise(script, campaign.failure_of)
+            world, failure = campaign.play_script(smallest.script)
+            print(f"{script.size} acts came down to {smallest.script.size}, in {smallest.plays} histories")
+    if asked.trace or failure is not None:
         print(trace.show(world.clock.log))
-    print(f"seed {seed}: {failure.text if failure else 'nothing found'}   digest {campaign.digest(world)}")
+    print(show(world.script))
+    print(f"seed {asked.seed}: {failure.text if failure else 'nothing found'}   digest {campaign.digest(world)}")
     return int(failure is not None)
+
+
+def _strike(text: str) -> Strike:
+    """Read a strike as a sweep prints it. Errors: ValueError."""
+    kind, node, number = text.split(":")
+    return kind, int(node), int(number)
 
 
 def _chunk(mutant: str, first: int, count: int, failures_max: int) -> campaign.Campaign:

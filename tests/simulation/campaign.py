@@ -11,7 +11,8 @@ from typing import get_args
 from replicator.core.events import Commit, Effect
 from replicator.core.values import Mode
 from tests.simulation.clock import Violation
-from tests.simulation.world import Plan, World
+from tests.simulation.script import Plan, Script, draw
+from tests.simulation.world import World
 
 CALM = Plan(faults_max=0, is_calm=True)
 SWITCHOVERS = Plan(faults_max=3, menu=("switchover",), is_calm=True)
@@ -102,8 +103,13 @@ def plan_of(seed: int) -> Plan:
 
 
 def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:
+    """Play one history that a seed draws."""
+    return play_script(draw(seed, plan or plan_of(seed)))
+
+
+def play_script(script: Script) -> tuple[World, Failure | None]:
     """Play one history. An exception of the core is a failure like any other."""
-    world = World(seed, plan or plan_of(seed))
+    world, seed = World(script), script.seed
     try:
         world.run()
     except Violation as violation:
@@ -111,6 +117,12 @@ def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:
     except Exception as error:  # whatever the members raise, the history names it and the campaign goes on
         return world, Failure(seed, "crash", f"{type(error).__name__}: {error}")
     return world, None
+
+
+def failure_of(script: Script) -> str:
+    """Return which invariant does not hold in a history; "": all hold."""
+    _, failure = play_script(script)
+    return failure.name if failure is not None else ""
 
 
 def run(seeds: Iterator[int] | range, plan: Plan | None = None, failures_max: int = 1) -> Campaign:
@@ -135,7 +147,7 @@ def sweep(seed: int, plan: Plan = SWEPT) -> Campaign:
     for machine in base.machines:
         effects = sum(1 for entry in base.clock.log if entry[1] == machine.node and type(entry[2]) in EFFECTS)
         for number in range(effects):
-            world, failure = play(seed, replace(plan, crash_at=(machine.node, number)))
+            world, failure = play(seed, replace(plan, strikes=(("crash", machine.node, number),)))
             campaign.histories += 1
             campaign.counts.update(world.clock.counts)
             if failure is not None:
@@ -161,4 +173,4 @@ def _in_order(word: object) -> object:
 
 
 def replay_command(seed: int, mutant: str = "") -> str:
-    return f"python -m tests.simulation --seed {seed} --trace" + (f" --mutant {mutant}" if mutant else "")
+    return f"python -m tests.simulation --seed {seed}" + (f" --mutant {mutant}" if mutant else "")

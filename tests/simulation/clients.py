@@ -10,6 +10,7 @@ from tests.simulation.clock import MS, SECOND
 from tests.simulation.ranks import QUEUED
 
 if TYPE_CHECKING:
+    from tests.simulation.script import Posting
     from tests.simulation.world import World
 
 PATIENCE = 8 * SECOND
@@ -35,12 +36,11 @@ class Clients:
         self.world = world
         self.letters: list[Letter] = []
 
-    def plan(self, count: int, until: int) -> None:
-        clock = self.world.clock
-        for number in range(count):
-            letter = Letter(f"m{number}", 1 + clock.happens(0.4))
+    def plan(self, postings: tuple[Posting, ...]) -> None:
+        for posting in postings:
+            letter = Letter(posting.name, posting.parts)
             self.letters.append(letter)
-            clock.at(clock.between(0, until), self.hand_in, letter, clock.chance.randrange(2))
+            self.world.clock.at(posting.when, self.hand_in, letter, posting.node)
 
     @property
     def are_content(self) -> bool:
@@ -59,7 +59,6 @@ class Clients:
             Kind.PUT, key, parts=tuple((part, value) for part in letter.parts), meta=b"meta", blob=b"blob of " + key
         )
         world.clock.note(node, "DATA", key)
-        reply: list[bool] = {"given": False}
         reply = [False]
         token = world.clock.number()
         world.truth.handed_in(token, key)

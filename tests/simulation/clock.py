@@ -21,12 +21,25 @@ class Violation(AssertionError):  # noqa: N818 - it is the word of the design
         self.name = name
 
 
+class Chance(random.Random):
+    """One seeded source of chance."""
+
+    def between(self, low: int, high: int) -> int:
+        """Return a time between two, evenly."""
+        return low + int((high - low) * self.random())
+
+    def happens(self, probability: float) -> bool:
+        return self.random() < probability
+
+
 class Clock:
     """What happens when; equal times keep the order of their scheduling."""
 
     def __init__(self, seed: int) -> None:
         self.now = 0
-        self.chance = random.Random(seed)
+        self.chance = Chance(seed)
+        self.between = self.chance.between
+        self.happens = self.chance.happens
         self.counts: Counter[str] = Counter()
         self.log: list[tuple[Any, ...]] = []
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -44,13 +57,6 @@ class Clock:
         """Return a number never given before in this history."""
         self._numbers += 1
         return self._numbers
-
-    def between(self, low: int, high: int) -> int:
-        """Return a time between two, evenly."""
-        return low + int((high - low) * self.chance.random())
-
-    def happens(self, probability: float) -> bool:
-        return self.chance.random() < probability
 
     def note(self, *words: Any) -> None:
         """Put into the history's log what a reader of a failure wants to see."""

@@ -45,7 +45,7 @@ class Disk:
         self._flight: list[Commit] = []
         self._is_failed = False
         self._backup: ModelStore | None = None
-        self.log_records_max = 1 << 30
+        self.log_records_max = world.bounds.log_records_max
         self.make()
 
     def make(self) -> None:

@@ -59,7 +59,7 @@ class Machine:
         self.settings = settings
         self.disk = Disk(world, self)
         self.runner = Runner(world, self)
-        self.local = LocalClock(world.clock, is_exact=world.plan.authority is not Mode.WITNESS)
+        self.local = LocalClock(world.clock, is_exact=world.script.plan.authority is not Mode.WITNESS)
         self.incarnation = 0
         self.pid = 0  # of the living process; a number never given twice
         self.is_paused = False
@@ -73,6 +73,7 @@ class Machine:
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._asked: dict[int, Tell] = {}
         self._crash_in = -1  # effects still to be carried out before the process dies
+        self._is_to_be_wiped = False  # its disk dies with it
         self._carry: dict[type, Callable[[Any], None]] = {
             Commit: self.disk.append,
             Send: lambda effect: world.network.send(node, effect.session, effect.message),
@@ -140,9 +141,10 @@ class Machine:
             clock.after(MS, tell, None)
         clock.after(clock.between(50 * MS, self.world.restart_after_max), self.start)
 
-    def crash_soon(self, effects: int) -> None:
+    def crash_soon(self, effects: int, *, is_wiped: bool = False) -> None:
         """Die before carrying out the effect that comes after so many."""
         self._crash_in = effects
+        self._is_to_be_wiped = is_wiped
 
     def pause(self, duration: int) -> None:
         if not self.is_answering:
@@ -219,6 +221,8 @@ class Machine:
                 if self._crash_in == 0:
                     clock.counts["crash between effects"] += 1
                     self.crash("killed before " + type(effect).__name__, is_power_lost=clock.happens(0.5))
+                    if self._is_to_be_wiped:
+                        self.disk.wipe()
                     return
                 self._crash_in -= 1
             log.append((now, node, effect))
@@ -241,7 +245,6 @@ class Machine:
             raise Violation("L5", f"node {self.node} leaves token {token} without an answer")
 
     def command(self, verb: str, *, is_forced: bool = False) -> None:
-        self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.do(self._command, Command(self.clock.number(), verb, is_forced))
 
     def _command(self, command: Command) -> None:

@@ -25,6 +25,8 @@ def as_on_the_wire(message: Message) -> Message:
 
 
 LATE = 30 * MS
+STRUCK_DELAY = 2_500 * MS
+_COPIES = {"drop": 0, "duplicate": 2}
 NEW, UP, GONE = range(3)
 
 
@@ -52,6 +54,8 @@ class Network:
         self.extra_delay_max = 0
         self.loss = 0.0  # of records, acknowledgements and beats: a stream loses none, and the members bear it
         self.link: Link | None = None
+        self.strikes: dict[int, str] = {}  # by the number of a message: 'drop', 'duplicate' or 'delay'
+        self.messages_sent = 0
         self._is_dialling = False
 
     def start(self) -> None:
@@ -104,8 +108,14 @@ class Network:
         delay = clock.between(MS // 10, MS)
         if self.extra_delay_max and clock.happens(0.5):
             delay += clock.between(0, self.extra_delay_max)
+        strike = self.strikes.get(self.messages_sent) if self.strikes else None
+        self.messages_sent += 1
+        if strike is not None:
+            clock.counts[f"strike {strike}"] += 1
+            delay += STRUCK_DELAY * (strike == "delay")
         link.last[sender] = when = max(clock.now + delay, link.last[sender])
-        clock.at(when, self._arrive, link, sender, message)
+        for _ in range(_COPIES.get(strike, 1)):
+            clock.at(when, self._arrive, link, sender, message)
 
     def _arrive(self, link: Link, sender: int, message: Message) -> None:
         held = link.held[sender]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from replicator.core.events import Beat, Received, Send, Tick
 from tests.simulation.clock import MS
 
 LINES_MAX = 2_000
@@ -22,12 +24,23 @@ _SHORTER = (
 
 def show(log: list[tuple[Any, ...]]) -> str:
     """Write the end of a history: milliseconds, node, what it took in or carried out."""
-    lines = [
-        f"{entry[0] / MS:10.2f}  {entry[1]}  {' '.join(map(_word, entry[2:]))}"
-        for entry in log
-        if type(entry[2]).__name__ != "Tick"
-    ]
+    lines = [f"{entry[0] / MS:10.2f}  {entry[1]}  {' '.join(map(_word, entry[2:]))}" for entry in _told(log)]
     return "\n".join(lines[-LINES_MAX:])
+
+
+def _told(log: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Leave out ticks, and beats that say the same as the one before them."""
+    last: dict[Any, Beat] = {}
+    for entry in log:
+        word = entry[2]
+        if isinstance(word, Tick):
+            continue
+        if isinstance(word, Send | Received) and isinstance(word.message, Beat):
+            where, said = (entry[1], type(word)), word.message._replace(ticket=0)
+            if last.get(where) == said:
+                continue
+            last[where] = said
+        yield entry
 
 
 def _word(word: object) -> str:

@@ -5,7 +5,6 @@ Where there is a witness, time is told by clocks that differ in rate and in offs
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from replicator.core.events import WitnessSaid
@@ -51,15 +50,6 @@ class WitnessHost:
         self.unsettled_until = 0  # for so long it may deny what it would otherwise grant
         self._crash_in = -1
         self._owners: dict[int, int] = {}  # by epoch
-        self.menu: dict[str, Callable[[], None]] = {
-            "witness restart": self._restart,
-            "witness crash at an effect": self._crash_soon,
-            "witness slow": self._slow,
-            "cut from the witness": self._cut,
-            "isolate the owner": self._isolate,
-            "live by consent": self._live_by_consent,
-            "suspend": self._suspend,
-        }
         self.start()
 
     # --- its life -----------------------------------------------------------------------------------------
@@ -71,17 +61,24 @@ class WitnessHost:
             self.unsettled_until = self.clock.now + 2 * promised_for(self.lease)
             self.core = Witness(self.kept, self.lease, self.local.now())
 
-    def crash(self) -> None:
+    def crash(self, down_for: int) -> None:
         if self.is_up and not self.world.is_healed:
             self.is_up = False
             self.world.disturb()
             self.clock.note("w", "the witness ends")
             self.clock.counts["witness ended"] += 1
-            self.clock.after(self.clock.between(20 * MS, 1_500 * MS), self.start)
+            self.clock.after(down_for, self.start)
 
-    def heal(self) -> None:
+    def crash_soon(self, effects: int) -> None:
+        """Die before carrying out the effect that comes after so many."""
+        self._crash_in = effects
+
+    def mend(self) -> None:
         self.is_cut = [False, False]
         self.extra_delay_max = 0
+
+    def heal(self) -> None:
+        self.mend()
         self._crash_in = -1
         self.start()
 
@@ -103,7 +100,7 @@ class WitnessHost:
             return
         for effect in self.core.step(self.local.now(), Requested(0, request)):
             if self._crash_in == 0:
-                self.crash()
+                self.crash(self.clock.between(20 * MS, 1_500 * MS))
                 return
             self._crash_in -= 1
             self.clock.log.append((self.clock.now, "w", effect))
@@ -145,68 +142,6 @@ class WitnessHost:
         if not may_own(machine):
             raise Violation("S7", f"node {machine.node} ends a message with the dot after its lease")
         self.check(machine.node, "ends a message with the dot")
-
-    # --- faults -------------------------------------------------------------------------------------------
-
-    def _restart(self) -> None:
-        for _ in range(self.clock.chance.choice((1, 1, 3))):
-            self.clock.after(self.clock.between(0, 2 * SECOND), self.crash)
-
-    def _crash_soon(self) -> None:
-        self._crash_in = self.clock.chance.randrange(3)
-
-    def _slow(self) -> None:
-        self.extra_delay_max = self.clock.between(300 * MS, 3_500 * MS)
-        self.clock.after(self.clock.between(SECOND, 4 * SECOND), self._mend)
-
-    def _cut(self) -> None:
-        for node in self.clock.chance.choice(((0,), (1,), (0, 1))):
-            self.is_cut[node] = True
-        self.clock.after(self.clock.between(300 * MS, 6 * SECOND), self._mend)
-
-    def _isolate(self) -> None:
-        """Cut the owner off from its peer, then from the witness too, until its lease has run out."""
-        self.world.network.cut((0, 1))
-        alone_at = self.lease + self.clock.between(0, SECOND)
-        self.clock.after(alone_at, self._cut_owner)
-        self.clock.after(alone_at + self.lease + self.clock.between(200 * MS, SECOND), self._mend_all)
-
-    def _live_by_consent(self) -> None:
-        """Let the owner live by its peer's word alone, then cut it off from the peer, which may die and come again."""
-        self._cut_owner()
-        alone_at = self.lease + self.clock.between(100 * MS, SECOND)
-        self.clock.after(alone_at, self._leave_alone, self.clock.happens(0.5))
-        self.clock.after(alone_at + self.lease + self.clock.between(200 * MS, SECOND), self._mend_all)
-
-    def _leave_alone(self, is_peer_killed: bool) -> None:
-        if self.world.is_healed:
-            return
-        self.world.network.cut((0, 1))
-        for machine in self.world.machines:
-            if is_peer_killed and machine.role == Role.PASSIVE:
-                machine.crash("killed")
-
-    def _cut_owner(self) -> None:
-        for machine in self.world.machines:
-            if machine.role == Role.ACTIVE and not self.world.is_healed:
-                self.is_cut[machine.node] = True
-
-    def _mend_all(self) -> None:
-        self._mend()
-        self.world.network.heal()
-
-    def _mend(self) -> None:
-        self.world.disturb()
-        self.is_cut = [False, False]
-        self.extra_delay_max = 0
-
-    def _suspend(self) -> None:
-        machine = self.world.machines[self.clock.chance.randrange(2)]
-        duration = self.clock.between(500 * MS, 5 * SECOND)
-        if machine.is_answering:
-            self.clock.counts["suspended"] += 1
-            machine.pause(duration)
-            machine.local.asleep += duration
 
 
 def may_own(machine: Machine) -> bool:

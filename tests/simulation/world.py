@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from replicator.core.events import Settings
-from replicator.core.values import Mode, Role
+from replicator.core.values import Role
+from tests.simulation import faults
 from tests.simulation.clients import Clients
-from tests.simulation.clock import MS, SECOND, Clock, Violation
-from tests.simulation.faults import Faults
+from tests.simulation.clock import MS, SECOND, Chance, Clock, Violation
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
+from tests.simulation.script import Script
 from tests.simulation.truth import Truth
 from tests.simulation.witness import WitnessHost
 
@@ -19,80 +18,66 @@ SETTLE_MAX = 60 * SECOND
 ASK_AFTER = 500 * MS
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a history may contain; the rest is drawn from its seed."""
-
-    faults_max: int = 6
-    menu: tuple[str, ...] = ()  # of Faults; empty: all of them
-    trouble_seconds: int = 6
-    letters: tuple[int, int] = (4, 14)
-    log_records_max: tuple[int, ...] = (1 << 30, 1 << 30, 12, 4)  # one of these, for both stores
-    authority: Mode = Mode.PAIR
-    beat: int = 250 * MS
-    is_calm: bool = False  # no loss anywhere: a duplicate is a fault
-    crash_at: tuple[int, int] | None = None  # a node dies before its effect of that number
-
-
-@dataclass
 class World:
     """Everything of one history."""
 
-    seed: int
-    plan: Plan = field(default_factory=Plan)
-
-    def __post_init__(self) -> None:
-        self.clock = clock = Clock(self.seed)
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.clock = clock = Clock(script.noise)
         self.network = Network(clock)
-        chance = clock.chance
-        self.promote_after = chance.choice((800, 1_200, 2_000)) * MS
-        self.ack_within = chance.choice((500, 1_000, 2_000)) * MS
-        accept_alone = clock.happens(0.75)
-        log_records_max = chance.choice(self.plan.log_records_max)
-        self.lease = chance.choice((1_000, 2_000, 3_000)) * MS if self.plan.authority is Mode.WITNESS else 0
-        self.witness = WitnessHost(self, self.lease) if self.plan.authority is Mode.WITNESS else None
+        self.bounds = bounds = script.bounds
+        self.witness = WitnessHost(self, bounds.lease) if bounds.lease else None
         self.machines: list[Machine] = []
         self.truth = Truth(clock, self.machines)
         for node in (0, 1):
-            machine = Machine(self, node, self._settings(node, accept_alone=accept_alone))
-            machine.disk.log_records_max = machine.disk.store.log_records_max = log_records_max
-            self.machines.append(machine)
+            self.machines.append(Machine(self, node, self._settings(node)))
         self.network.machines = self.machines
         self.clients = Clients(self)
-        self.faults = Faults(self)
         self.disturbances = 0
         self.is_healed = False
         self.restart_after_max = 1_500 * MS
         self._single_since = -1
         self._owner: tuple[int, ...] = ()
 
-    def _settings(self, node: int, *, accept_alone: bool) -> Settings:
+    def _settings(self, node: int) -> Settings:
+        bounds, plan = self.bounds, self.script.plan
         return Settings(
             group="simulated",
             node=node,
             name=f"node{node}",
             peer_node=1 - node,
-            promote_after=self.promote_after,
-            ack_within=self.ack_within,
-            accept_alone=accept_alone,
-            authority=self.plan.authority,
-            beat=self.plan.beat,
-            lease=self.lease,
+            promote_after=bounds.promote_after,
+            ack_within=bounds.ack_within,
+            accept_alone=bounds.accept_alone,
+            authority=plan.authority,
+            beat=plan.beat,
+            lease=bounds.lease,
             ask_after=ASK_AFTER,
         )
+
+    # --- whom a fault strikes --------------------------------------------------------------------------------
+
+    def any_of(self, chance: Chance) -> Machine:
+        return self.machines[chance.randrange(2)]
+
+    def owner_or_any(self, chance: Chance) -> Machine:
+        for machine in self.machines:
+            if machine.role == Role.ACTIVE and machine.is_alive:
+                return machine
+        return self.any_of(chance)
 
     # --- chance -------------------------------------------------------------------------------------------
 
     @property
     def are_replies_lost(self) -> bool:
-        return not self.plan.is_calm and not self.is_healed
+        return self.script.are_hops_fickle and not self.script.plan.is_calm and not self.is_healed
 
     def happens(self, probability: float) -> bool:
         """Tell whether some trouble comes that only a history with trouble knows, before it is healed."""
         return self.are_replies_lost and self.clock.happens(probability)
 
     def next_hop_says(self, *, is_notification: bool) -> int:
-        if self.is_healed:
+        if self.is_healed or not self.script.are_hops_fickle:
             return DELIVERED
         draw = self.clock.chance.random()
         if draw < 0.2:
@@ -108,9 +93,9 @@ class World:
         is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
         is_hindered = is_hindered or (self.witness is not None and not self.witness.helps(other.node))
         if other.role == Role.PASSIVE and other.is_answering and self.network.is_standing and not is_hindered:
-            within = self.promote_after + 1_500 * MS
+            within = self.bounds.promote_after + 1_500 * MS
             if self.witness is not None:
-                within = self.lease + ASK_AFTER + 1_500 * MS
+                within = self.bounds.lease + ASK_AFTER + 1_500 * MS
             self.clock.after(within, self._check_takeover, self.clock.now, self.disturbances)
 
     def _check_takeover(self, since: int, disturbances: int) -> None:
@@ -121,25 +106,28 @@ class World:
 
     def run(self) -> None:
         """Play the history to its end. Errors: Violation."""
-        clock = self.clock
-        trouble = self.plan.trouble_seconds * SECOND
+        clock, script = self.clock, self.script
         for machine in self.machines:
             machine.start()
-        if self.plan.crash_at is not None:
-            node, effects = self.plan.crash_at
-            self.machines[node].crash_soon(effects)
+        for strike in script.strikes:
+            self._prepare(*strike)
         self.network.start()
         clock.after(500 * MS, self._check_honesty)
-        self.clients.plan(clock.chance.randint(*self.plan.letters), trouble)
-        self.faults.plan(trouble)
-        clock.run(lambda: clock.now >= trouble)
+        self.clients.plan(script.postings)
+        for deed in script.deeds:
+            clock.at(deed.when, faults.inject, self, deed.name, deed.seed)
+        for backup in script.backups:
+            clock.at(backup.when, self.machines[backup.node].disk.back_up)
+        clock.run(lambda: clock.now >= script.trouble)
         self._heal()
         healed_at = clock.now
         deadline = healed_at + SETTLE_MAX
         # one owner, within the time of a start, a link, a silence, a stagger and the promotion itself
-        one_owner_by = healed_at + self.restart_after_max + self.promote_after + 4 * SECOND
+        one_owner_by = healed_at + self.restart_after_max + self.bounds.promote_after + 4 * SECOND
         if self.witness is not None:
-            one_owner_by += 3 * self.lease  # of what a dead process held, of what is held back for an heir, of a start
+            one_owner_by += (
+                3 * self.bounds.lease
+            )  # of what a dead process held, of what is held back for an heir, of a start
         clock.after(250 * MS, self._look, one_owner_by)
         clock.run(lambda: self._is_settled or clock.now > deadline)
         self.truth.check_end()
@@ -147,10 +135,16 @@ class World:
 
     _is_settled = False
 
+    def _prepare(self, kind: str, node: int, number: int) -> None:
+        """Get ready for one exact fault of a sweep."""
+        if node < 0:
+            self.network.strikes[number] = kind
+        else:
+            self.machines[node].crash_soon(number, is_wiped=kind == "wipe")
+
     def _heal(self) -> None:
         self.clock.note("-", "all faults end")
         self.is_healed = True
-        self.faults.end()
         self.network.heal()
         if self.witness is not None:
             self.witness.heal()
@@ -185,5 +179,5 @@ class World:
         """S11: nothing is delivered twice where nothing failed. Clients come to their end everywhere."""
         if not self.clients.are_content:
             raise Violation("L5", "a client was never told 250, long after the heal")
-        if self.plan.is_calm and self.clock.counts["duplicate"]:
+        if self.script.plan.is_calm and self.clock.counts["duplicate"]:
             raise Violation("S11", "a duplicate in a calm history")

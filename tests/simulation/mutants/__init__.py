@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.simulation.campaign import Plan
 from tests.simulation.mutants import answering, authority, delivery, leasing, merging, shipping
 from tests.simulation.mutants.planting import Mutant, Planting
+from tests.simulation.script import Plan
 
 ALL: tuple[Mutant, ...] = tuple(
     sorted(

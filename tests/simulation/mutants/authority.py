@@ -8,10 +8,11 @@ from replicator.core.authority import Ownership
 from replicator.core.events import Effect, Hello, Records, Tick
 from replicator.core.member import Member
 from replicator.core.switchover import Commands
-from tests.simulation.campaign import SWITCHOVERS, Plan
+from tests.simulation.campaign import SWITCHOVERS
 from tests.simulation.clock import SECOND
 from tests.simulation.machine import Machine
 from tests.simulation.mutants.planting import Mutant, Planting
+from tests.simulation.script import Plan
 
 SPURIOUS = Plan(menu=("pause", "slow disk", "cut", "cut one way", "slow link"))
 

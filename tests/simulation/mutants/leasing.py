@@ -14,8 +14,8 @@ from tests.simulation.campaign import WITNESSED
 from tests.simulation.clock import MS
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.runner import Runner
+from tests.simulation.script import Plan
 from tests.simulation.witness import LocalClock
-from tests.simulation.world import Plan
 
 LATE = Plan(authority=Mode.WITNESS, menu=("witness slow", "cut", "cut from the witness", "pause"))
 EDGES = Plan(

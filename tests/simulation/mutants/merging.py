@@ -74,6 +74,6 @@ MUTANTS = (
         LOST_DISKS,
     ),
     Mutant(
-        "last-writer-wins", 13, "the later value of a part replaces the higher", ("S4", "S9"), 300, _last_writer_wins
+        "last-writer-wins", 13, "the later value of a part replaces the higher", ("S4", "S9"), 600, _last_writer_wins
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.simulation.campaign import Plan
+from tests.simulation.script import Plan
 
 MISSING = object()
 
