@@ -16,6 +16,7 @@ from replicator.pb import replicator_pb2 as pb
 _NUMBERS = struct.Struct(">IIIQQQ")
 _PART = struct.Struct(">IIIQQI")
 _NO_DOT = Dot(Branch(0, 0), 0)
+_KINDS: dict[int, int] = {int(kind): kind for kind in Kind}
 
 Parts = Iterable[tuple[bytes, PartValue]]
 
@@ -100,13 +101,9 @@ def record_to(message: pb.Record, record: Record) -> None:
 
 
 def record_from(message: pb.Record) -> Record:
-    """Read a record. Errors: DamagedError when its check does not fit or its kind is not known."""
-    try:
-        kind = Kind(message.kind)
-    except ValueError:
-        raise DamagedError(f"record of unknown kind {message.kind}") from None
+    """Read a record, of whatever kind. Errors: DamagedError when its check does not fit."""
     record = Record(
-        kind,
+        _KINDS.get(message.kind, message.kind),
         message.key,
         dot_from(message.put) if message.HasField("put") else None,
         parts_from(message.parts),

@@ -465,7 +465,3 @@ class Image(NamedTuple):
     floors: Vector = {}  # as last committed: what every member had durable  # noqa: RUF012
     finished: tuple[tuple[bytes, Dot], ...] = ()  # items whose parts are all terminal, awaiting their DONE
     away: tuple[Away, ...] = ()  # items that were found damaged and have not come back
-
-
-VERSION_MIN = 1
-VERSION_MAX = 1

@@ -14,8 +14,6 @@ from typing import Any
 from replicator.core.accept import Accept, Sign
 from replicator.core.authority import Cue, Ownership
 from replicator.core.events import (
-    VERSION_MAX,
-    VERSION_MIN,
     Ack,
     Answer,
     Authority,
@@ -63,6 +61,7 @@ from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
 from replicator.core.vectors import covers_all, minimum
+from replicator.core.versions import VERSION_MAX, VERSION_MIN
 
 LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
 LAG_SECONDS_MAX = 1.0  # of a peer that has caught up
@@ -290,7 +289,7 @@ class Member:
         self._outgoing = Outgoing(self._session, self._settings, journal, self._tail, peer, now)
         self._incoming = Incoming(self._session, journal)
         lag = peer.lacks(journal)
-        fields = (("session", self._session), ("name", hello.name), ("lag_records", lag))
+        fields = (("session", self._session), ("name", hello.name), ("version", peer.version), ("lag_records", lag))
         out.append(Note("replica.link_up", fields))
         self._ownership.heard(hello.authority, hello.role, now, out)
         if self._accept.protection is Protection.DEGRADED:

@@ -28,7 +28,7 @@ What the store has to do around this:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -171,7 +171,7 @@ def apply(tables: Tables, dot: Dot, record: Record, terminal_rank: int) -> Appli
         return Applied(Change.HELD, record.key, put)
     if dot.seq != position + 1:
         raise SequenceGapError(f"{dot.branch.node}/{dot.branch.incarnation:x}: at {position}, came {dot.seq}")
-    applied = _RULES[record.kind](tables, put, record, terminal_rank)
+    applied = _RULES.get(record.kind, _keep)(tables, put, record, terminal_rank)
     tables.set_position(dot.branch, dot.seq)
     return applied
 
@@ -198,7 +198,12 @@ def _void(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Appli
     return applied if applied.change is Change.REMOVED else Applied(Change.NOTHING, record.key, put)
 
 
-_RULES = {
+def _keep(tables: Tables, put: Dot, record: Record, terminal_rank: int) -> Applied:
+    """Leave a record of a later version to those who understand it: the log passes it on."""
+    return Applied(Change.NOTHING, record.key, put)
+
+
+_RULES: dict[int, Callable[[Tables, Dot, Record, int], Applied]] = {
     Kind.PUT: _put,
     Kind.PART: _change,
     Kind.FLAGS: _change,

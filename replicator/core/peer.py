@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from replicator.core.events import VERSION_MAX, VERSION_MIN, Authority, Hello, Settings
+from replicator.core.events import Authority, Hello, Settings
 from replicator.core.journal import Journal
 from replicator.core.values import Branch, Role, Vector
+from replicator.core.versions import VERSION_MAX, VERSION_MIN, chosen
 
 FULL_BELOW_PERMILLE = 50  # with less of its disk free the peer keeps room for endings and takes no new items
 
@@ -22,6 +23,7 @@ class Peer:
         "own_durable",
         "role",
         "store_id",
+        "version",
     )
 
     def __init__(self, node: int, floors: Vector) -> None:
@@ -34,6 +36,7 @@ class Peer:
         self.role = Role.PASSIVE
         self.authority = Authority(0, 0)
         self.free_permille = 1000
+        self.version = VERSION_MIN  # that it and we speak with each other
 
     def replace(self, hello: Hello, own: Branch) -> None:
         """Believe a Hello, and nothing that was known before: the peer's disk may be another one now."""
@@ -46,6 +49,7 @@ class Peer:
         self.role = hello.role
         self.authority = hello.authority
         self.free_permille = 1000
+        self.version = chosen(hello.version_min, hello.version_max)
 
     def raise_to(self, durable: Vector, own: Branch) -> bool:
         """Take in what the peer says it has durable, within one session. Tell whether that is more than before."""
@@ -84,7 +88,7 @@ def objection(settings: Settings, own: Branch, own_seq: int, hello: Hello) -> st
         return f"group: expected {settings.group!r}, came {hello.group!r}"
     if hello.node != settings.peer_node:
         return f"node: expected {settings.peer_node}, came {hello.node} ({hello.name!r})"
-    if hello.version_min > VERSION_MAX or hello.version_max < VERSION_MIN:
+    if not chosen(hello.version_min, hello.version_max):
         came = f"{hello.version_min} to {hello.version_max}"
         return f"version: expected {VERSION_MIN} to {VERSION_MAX}, came {came}"
     return ahead_of_us(own, own_seq, hello.vector)

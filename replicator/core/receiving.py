@@ -20,6 +20,7 @@ from replicator.core.journal import Journal
 from replicator.core.peer import ahead_of_us
 from replicator.core.values import Branch, Kind, Vector
 from replicator.core.vectors import covers
+from replicator.core.versions import first_critical
 
 
 class Incoming:
@@ -31,6 +32,7 @@ class Incoming:
         self._vector: Vector | None = None  # of the snapshot that is coming
         self._keys: set[bytes] = set()
         self._items = 0
+        self.not_understood = 0  # the kind of a record at which a branch stopped, because it must be understood
 
     def accepts(self, branch: Branch, first_seq: int) -> bool:
         """Tell whether records from first_seq on leave no gap after what we have."""
@@ -51,7 +53,12 @@ class Incoming:
             return ahead_of_us(branch, have, {branch: first_seq + len(records) - 1})
         if known > 0:
             records, first_seq = records[known:], have + 1
-        self._journal.take(branch, first_seq, records, out)
+        critical = first_critical(records)
+        if critical >= 0:
+            self.not_understood = records[critical].kind
+            records = records[:critical]
+        if records:
+            self._journal.take(branch, first_seq, records, out)
         return ""
 
     def _say_durable(self, branch: Branch, out: list[Effect]) -> None:

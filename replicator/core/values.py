@@ -49,7 +49,7 @@ NO_FLAGS = Flags(0, b"")
 
 
 class Kind(IntEnum):
-    """What a record does. Numbers are the wire's and the disk's; never reuse one."""
+    """What a record does. Numbers are the wire's and the disk's; never reuse one. Of later ones: versions.py."""
 
     PUT = 1  # a new item: meta, parts, flags, blob
     PART = 2  # parts rise
@@ -62,7 +62,7 @@ class Kind(IntEnum):
 class Record(NamedTuple):
     """One change. `put` is the dot of the item's PUT; None in the PUT itself and in a VOID, whose own dot it is."""
 
-    kind: Kind
+    kind: int  # a Kind, or the number of one that a later version brought
     key: bytes
     put: Dot | None = None
     parts: tuple[tuple[bytes, PartValue], ...] = ()

@@ -6,7 +6,7 @@ the item. Numbers are big-endian, so that keys sort as the numbers do.
     item      key                                 StoredItem
     blob      length(key) key number              a piece of the blob, BLOB_PIECE_OCTETS each but the last
     due       milliseconds length(key) key hash   the part's id; parts that are not terminal, and no others
-    log       node incarnation seq                Record without its blob
+    log       node incarnation seq                Record; a PUT without its blob
     vector    node incarnation                    seq
     orphan    node incarnation seq                StoredOrphan, by the dot of the PUT that has not come
     finished  key                                 the PUT's dot; items whose parts are all terminal
@@ -24,7 +24,7 @@ from zlib import crc32
 from replicator import codec
 from replicator.codec import DamagedError
 from replicator.core.events import Authority
-from replicator.core.values import Away, Branch, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Away, Branch, Dot, Item, Kind, Orphan, Record, Vector
 from replicator.pb import replicator_pb2 as wire
 from replicator.pb import store_pb2 as pb
 
@@ -180,9 +180,9 @@ def away_of(key: bytes, value: bytes) -> Away:
 
 
 def record_value(record: Record) -> bytes:
-    """Return a record as the log keeps it: without its blob and without the check of it."""
+    """Return a record as the log keeps it: a PUT without its blob, which is kept with the item."""
     message = wire.Record()
-    codec.record_to(message, record._replace(blob=b""))
+    codec.record_to(message, record._replace(blob=b"") if record.kind is Kind.PUT else record)
     return message.SerializeToString()
 
 

@@ -276,7 +276,7 @@ def decode(octets: bytes) -> core.Message:
         raise DamagedError(f"not a message: {error}") from error
     what = message.WhichOneof("what")
     if what is None:
-        raise DamagedError("a message of a kind that this version does not know")
+        raise DamagedError("a message of a kind that this version does not know")  # nor asked for: see core/versions.py
     try:
         return _DECODERS[what](message)
     except ValueError as error:

@@ -67,6 +67,21 @@ def test_what_was_applied_before_touches_nothing() -> None:
     assert tables.vector == {A: 2}
 
 
+def test_a_record_of_a_later_version_touches_no_item() -> None:
+    tables = ModelTables()
+    came = apply(tables, A, put("x"), Record(64, b"x", PUT, ((b"part", WAITING._replace(rank=2)),)))
+    assert came[-1] == merge.Applied(Change.NOTHING, b"x", PUT)
+    assert tables.held[b"x"].parts == {b"part": WAITING}
+    assert tables.vector == {A: 2}
+
+
+def test_an_unknown_rank_sorts_by_its_number_and_ends_a_part_from_the_terminal_rank_on() -> None:
+    tables = ModelTables()
+    came = apply(tables, A, put("x"), part("x", PUT, TERMINAL - 1), part("x", PUT, 900), part("x", PUT, TERMINAL))
+    assert [one.is_finished for one in came] == [False, False, True, False]
+    assert tables.held[b"x"].parts[b"part"].rank == 900
+
+
 def test_a_gap_is_refused() -> None:
     tables = ModelTables()
     with pytest.raises(merge.SequenceGapError):

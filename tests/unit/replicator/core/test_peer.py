@@ -24,8 +24,8 @@ def test_the_configured_peer_is_talked_to() -> None:
         (HELLO._replace(group="other"), "group: expected 'group', came 'other'"),
         (HELLO._replace(node=0), "node: expected 1, came 0 ('node 1')"),
         (HELLO._replace(node=2), "node: expected 1, came 2 ('node 1')"),
-        (HELLO._replace(version_min=2, version_max=3), "version: expected 1 to 1, came 2 to 3"),
-        (HELLO._replace(version_min=0, version_max=0), "version: expected 1 to 1, came 0 to 0"),
+        (HELLO._replace(version_min=3, version_max=4), "version: expected 1 to 2, came 3 to 4"),
+        (HELLO._replace(version_min=0, version_max=0), "version: expected 1 to 2, came 0 to 0"),
         (HELLO._replace(vector={OWN: 4}), "position of our own branch: expected at most 3, came 4"),
     ],
 )
@@ -35,6 +35,14 @@ def test_anyone_else_is_told_what_was_expected(hello: Hello, why: str) -> None:
 
 def test_a_later_version_that_still_speaks_ours_is_talked_to() -> None:
     assert objection(SETTINGS, OWN, 3, HELLO._replace(version_max=9)) == ""
+
+
+@pytest.mark.parametrize(("version_min", "version_max", "spoken"), [(1, 1, 1), (1, 2, 2), (2, 9, 2)])
+def test_a_link_speaks_the_smaller_of_the_highest_versions(version_min: int, version_max: int, spoken: int) -> None:
+    peer = Peer(1, {})
+    assert peer.version == 1  # until it has said what it knows
+    peer.replace(HELLO._replace(version_min=version_min, version_max=version_max), OWN)
+    assert peer.version == spoken
 
 
 def test_a_hello_replaces_what_was_known() -> None:

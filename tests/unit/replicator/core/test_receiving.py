@@ -19,7 +19,7 @@ from replicator.core.events import (
 )
 from replicator.core.journal import Journal
 from replicator.core.receiving import Incoming
-from replicator.core.values import NO_FLAGS, Branch, Dot, Role
+from replicator.core.values import NO_FLAGS, Branch, Dot, Record, Role
 from tests.fakes.pair import Pair, joined, put
 
 OWN, THEIRS = Branch(0, 7), Branch(1, 9)
@@ -55,6 +55,26 @@ def test_only_what_continues_a_branch_is_taken(have: int, first_seq: int, count:
 def test_records_under_names_that_are_ours_to_give_are_a_fault() -> None:
     incoming, _ = taking()
     assert "our own branch" in incoming.records(records(1, 1, OWN), [])
+
+
+def test_a_branch_stops_before_a_record_that_must_be_understood() -> None:
+    incoming, journal = taking()
+    message = records(1, 4)
+    out: list[Effect] = []
+    assert incoming.records(message._replace(records=(*message.records[:2], Record(9, b"new"), put("4"))), out) == ""
+    (commit,) = out
+    assert isinstance(commit, Commit)
+    assert [dot.seq for dot, _ in commit.records] == [1, 2]
+    assert journal.have[THEIRS] == 2
+    assert incoming.not_understood == 9
+    assert incoming.records(Records(THEIRS, 3, (Record(9, b"new"), put("4"))), out) == ""
+    assert journal.have[THEIRS] == 2
+
+
+def test_a_record_that_need_not_be_understood_is_taken() -> None:
+    incoming, journal = taking()
+    assert incoming.records(Records(THEIRS, 1, (Record(64, b"new"), put("2"))), []) == ""
+    assert (journal.have[THEIRS], incoming.not_understood) == (2, 0)
 
 
 def test_what_is_not_durable_is_not_confirmed() -> None:

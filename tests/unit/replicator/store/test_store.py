@@ -14,7 +14,7 @@ import pytest
 
 from replicator.codec import DamagedError
 from replicator.core.events import Commit
-from replicator.core.values import Branch, Dot, Kind, Record
+from replicator.core.values import Branch, Dot, Kind, PartValue, Record
 from replicator.status import NO_TOTALS
 from replicator.store import layout
 from replicator.store.environment import (
@@ -59,6 +59,12 @@ def digest(path: Path) -> str:
 
 
 # --- who may open it ----------------------------------------------------------------------------------------
+
+
+def test_a_record_of_a_later_version_is_passed_on_as_it_came(store: Store) -> None:
+    later = Record(64, b"K", Dot(BRANCH, 1), ((b"part", PartValue(7, 1, 2, 3, b"d")),), meta=b"meta", blob=b"octets")
+    store.change([put(1), Commit(2, records=((Dot(BRANCH, 2), later),))])
+    assert store.read_log(BRANCH, 2, 1 << 20) == (later,)
 
 
 def test_it_is_found_again_as_it_was(tmp_path: Path) -> None:
