@@ -415,7 +415,7 @@ class Node:
     def _do_told(self, effect: core.Told) -> None:
         telling = self._tellings.pop(effect.token, None)
         if telling is not None and not telling.done():
-            telling.set_result(Told(effect.is_done, effect.text))
+            telling.set_result(Told(effect.is_done, effect.text, effect.risk))
 
     def _do_role_changed(self, effect: core.RoleChanged) -> None:
         self._change_role(effect.role, effect.authority.epoch, effect.why)

@@ -21,6 +21,7 @@ class Told(NamedTuple):
 
     is_done: bool
     text: str
+    risk: str = ""  # what it may cost; of what was refused, what it would by force
 
 
 class Totals(NamedTuple):

@@ -183,10 +183,15 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         if request.verb not in ("promote", "switchover", "demote"):
             return admin_pb2.ReplicaReply(text="verb is one of promote, switchover, demote")
         started = time.monotonic()
-        done, text = await self._spool.command(request.verb, force=request.force)
-        self._events.emit("replica.command", verb=request.verb, done=done, text=text)
+        told = await self._spool.command(request.verb, force=request.force)
+        self._events.emit("replica.command", verb=request.verb, done=told.is_done, text=told.text, risk=told.risk)
+        status = self._spool.status()
         return admin_pb2.ReplicaReply(
-            done=done, text=text, seconds=time.monotonic() - started, epoch=self._spool.status().epoch
+            done=told.is_done,
+            text=told.text,
+            seconds=time.monotonic() - started,
+            epoch=status.epoch,
+            risk=f"{told.risk}. {status.totals.items} messages are in the queue here" if told.risk else "",
         )
 
     async def Verify(self, request: admin_pb2.VerifyRequest, context: Any) -> admin_pb2.VerifyReply:  # noqa: N802

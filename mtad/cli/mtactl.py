@@ -121,9 +121,15 @@ def switchover(asked: Asked) -> None:
 
 @replica.command()
 @expanded
-def demote(asked: Asked) -> None:
-    """Make this node the passive one."""
-    _change_role(asked, "demote")
+def demote(
+    asked: Asked,
+    force: Annotated[bool, typer.Option("--force", help="Even if no peer is there that would take over.")] = False,
+) -> None:
+    """Make this node the passive one.
+
+    It stays so until another was active, or it is promoted. `switchover` is the way without a duplicate.
+    """
+    _change_role(asked, "demote", force=force)
 
 
 @replica.command()
@@ -154,13 +160,23 @@ def _change_role(asked: Asked, verb: str, *, force: bool = False) -> None:
     with connect(asked) as node:
         reply = node.replica(verb, force=force)
     if asked.json:
-        told = {"verb": verb, "done": reply.done, "text": reply.text, "seconds": reply.seconds, "epoch": reply.epoch}
-        say_json(told)
+        say_json(
+            {
+                "verb": verb,
+                "done": reply.done,
+                "text": reply.text,
+                "seconds": reply.seconds,
+                "epoch": reply.epoch,
+                "risk": reply.risk,
+            }
+        )
     elif reply.done:
         text = f" ({reply.text})" if reply.text else ""
         say(f"{verb.capitalize()} done in {show_duration(reply.seconds)}, epoch {reply.epoch}{text}.")
     else:
         say(f"Refused: {reply.text}")
+    if reply.risk and not asked.json:
+        say(f"{'What it may cost' if reply.done else 'What --force would risk'}: {reply.risk}.")
     if not reply.done:
         raise typer.Exit(EXIT_REFUSED)
 

@@ -49,7 +49,8 @@ With `--json` a verb writes one object; `queue list` and `queue summary` write o
 - `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.
 - `queue backup`: `done`, `octets`, `seconds`, `refused`.
-- `replica promote`, `switchover`, `demote`: `verb`, `done`, `text`, `seconds`, `epoch`.
+- `replica promote`, `switchover`, `demote`: `verb`, `done`, `text`, `seconds`, `epoch`, `risk` (what it may cost;
+  of what was refused, what it would by force).
 - `replica verify`: `equal`, `messages`, `differences` [{`queue_id`, `what` (`only here` `only there` `state`
   `damaged here` `damaged there`)}], `is_cut_short`, `octets`, `seconds`, `refused`.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].

@@ -225,16 +225,18 @@ class ReplicaRequest(_message.Message):
     def __init__(self, verb: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
 
 class ReplicaReply(_message.Message):
-    __slots__ = ("done", "text", "seconds", "epoch")
+    __slots__ = ("done", "text", "seconds", "epoch", "risk")
     DONE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    RISK_FIELD_NUMBER: _ClassVar[int]
     done: bool
     text: str
     seconds: float
     epoch: int
-    def __init__(self, done: _Optional[bool] = ..., text: _Optional[str] = ..., seconds: _Optional[float] = ..., epoch: _Optional[int] = ...) -> None: ...
+    risk: str
+    def __init__(self, done: _Optional[bool] = ..., text: _Optional[str] = ..., seconds: _Optional[float] = ..., epoch: _Optional[int] = ..., risk: _Optional[str] = ...) -> None: ...
 
 class VerifyRequest(_message.Message):
     __slots__ = ()

@@ -17,6 +17,7 @@ from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
+from replicator.status import Told
 from replicator.store.store import Due
 
 PAGE_ITEMS = 256
@@ -165,10 +166,9 @@ class LocalSpool:
         """Return the state of the node and of its pair."""
         return self._node.status()
 
-    async def command(self, verb: str, *, force: bool) -> tuple[bool, str]:
-        """Carry out `promote`, `switchover` or `demote`; returns whether it was done, and what there is to say."""
-        told = await self._node.command(verb, force=force)
-        return told.is_done, told.text
+    async def command(self, verb: str, *, force: bool) -> Told:
+        """Carry out `promote`, `switchover` or `demote`; says whether it was done, and what it costs."""
+        return await self._node.command(verb, force=force)
 
     async def verify(self) -> Comparison:
         """Compare this node's queue with its peer's by digests."""

@@ -102,7 +102,7 @@ class Ownership:
         self.role = Role.PASSIVE  # also of a restarted owner: its peer may have taken over
         self.seen = authority  # the highest that is known, whoever's
         self.held = authority  # the one we act under, as long as we own
-        self.is_held_back = False  # demoted: does not promote itself until another has been active
+        self.is_held_back = False  # demoted: does not promote itself until another has been active under a later grant
         self._quiet_since = now  # the last moment that speaks against silence
         self._heard_at = now  # when an active peer was last heard
         self._actives_heard = 0  # how often
@@ -120,6 +120,11 @@ class Ownership:
     def is_owner(self) -> bool:
         """Tell whether this member owns the queue, be it to hand it over."""
         return self.role in OWNING
+
+    @property
+    def is_granted_by_another(self) -> bool:
+        """Tell whether somebody else's word is needed to own, which no order replaces."""
+        return False
 
     def has_heard_active(self, now: int) -> bool:
         """Tell whether an active peer was heard so lately that it must be taken to be alive."""
@@ -143,7 +148,7 @@ class Ownership:
         peer is promoting nothing is done: it will be active, or give its claim up.
         """
         if self.breaks_silence(role):
-            self.alive(now)
+            self.heard_active(authority, now)
         is_outranked = role in OWNING and self.is_outranked(authority)
         if authority > self.seen:
             self.seen = authority
@@ -162,7 +167,15 @@ class Ownership:
         """Note that an active peer was heard."""
         self._quiet_since = self._heard_at = now
         self._actives_heard += 1
-        self.is_held_back = False
+
+    def heard_active(self, authority: Authority, now: int) -> None:
+        """Note that an active peer was heard; one under a later grant than our last ends a demotion.
+
+        What the owner before us says still, or what it said before it heard of us, is nothing of what came after.
+        """
+        self.alive(now)
+        if authority > self.held:
+            self.is_held_back = False
 
     def is_outranked(self, authority: Authority) -> bool:
         """Tell whether an active peer of that authority ends our ownership, or our claim to it."""

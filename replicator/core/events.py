@@ -379,6 +379,7 @@ class Told(NamedTuple):
     token: int
     is_done: bool
     text: str
+    risk: str = ""  # what it may cost, now that it is done; of what was refused, what it would by force
 
 
 class RoleChanged(NamedTuple):

@@ -34,6 +34,11 @@ class Leased(Ownership):
         """Tell whether this member may deliver for so long from now on."""
         return self.role is Role.ACTIVE and self.holds_until() - now >= spare
 
+    @property
+    def is_granted_by_another(self) -> bool:
+        """Tell whether somebody else's word is needed to own: the witness's."""
+        return True
+
     def holds_until(self) -> int:
         """Return up to when it may own."""
         return self._votes.until
@@ -43,7 +48,7 @@ class Leased(Ownership):
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what the peer said of itself. An epoch above ours was granted after ours had ended."""
         if self.breaks_silence(role):
-            self.alive(now)
+            self.heard_active(authority, now)
             self._wanted_until = now
         elif role in STANDING_BY:
             self._votes.unbind(now)

@@ -68,6 +68,13 @@ class Peer:
         """Tell whether its disk takes no new items."""
         return self.free_permille < FULL_BELOW_PERMILLE
 
+    def ahead_of(self, journal: Journal) -> int:
+        """Count the records that it had on its disk when it last said so, and we have not."""
+        durable = journal.durable
+        return sum(
+            max(0, seq - durable.get(branch, 0)) for branch, seq in self.durable.items() if branch != journal.own
+        )
+
     def lacks(self, journal: Journal) -> int:
         """Count the records that we have, and the peer has not on its disk."""
         return max(0, journal.seq - self.own_durable) + self.lacks_of_others(journal)

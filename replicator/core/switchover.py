@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from replicator.core import risks
 from replicator.core.authority import Cue, Ownership
 from replicator.core.events import Command, Drain, Effect, Handover, Send, Settings, Told
 from replicator.core.journal import Journal
@@ -44,7 +45,15 @@ class Commands:
         verb = self._verbs.get(command.verb)
         refusal = verb(command, session, protection, now, out) if verb else f"unknown command {command.verb!r}"
         if refusal:
-            out.append(Told(command.token, False, refusal))
+            out.append(Told(command.token, False, refusal, self._risk(command.verb, session, now)))
+
+    def _risk(self, verb: str, session: Session, now: int) -> str:
+        """Return what a command may cost when nothing holds it back."""
+        if verb == "promote":
+            return risks.of_promotion(self._settings, self._ownership, self._peer, self._journal, now)
+        if verb == "demote" and self._ownership.is_owner:
+            return risks.of_demotion(self._settings, self._peer, self._journal, is_heard=session is not None)
+        return ""
 
     def _promote(self, command: Command, session: Session, protection: Protection, now: int, out: list[Effect]) -> str:
         own = self._ownership
@@ -55,7 +64,8 @@ class Commands:
         elif self._settings.authority is Mode.MANUAL and session is None and not command.force:
             return f"node {self._settings.peer_node} is not heard, and may be active: force, if it is not"
         else:
-            out.append(Told(command.token, True, own.promote(Cue.ORDERED, now, out, force=command.force)))
+            risk = self._risk(command.verb, session, now) if command.force else ""
+            out.append(Told(command.token, True, own.promote(Cue.ORDERED, now, out, force=command.force), risk))
         return ""
 
     def _demote(self, command: Command, session: Session, protection: Protection, now: int, out: list[Effect]) -> str:
@@ -64,9 +74,11 @@ class Commands:
             return f"this member is {own.role.name.lower()}, not the owner"
         if session is None and not command.force:
             return "no peer would take over: force, if nobody is to deliver"
+        risk = self._risk(command.verb, session, now)
         self._end_switchover("demoted meanwhile", out)
         own.demote(now, out)
-        out.append(Told(command.token, True, "demoted; it promotes again when told to, or after another was active"))
+        text = "demoted; it promotes again when told to, or after another was active"
+        out.append(Told(command.token, True, text, risk))
         return ""
 
     # --- switchover -----------------------------------------------------------------------------------------

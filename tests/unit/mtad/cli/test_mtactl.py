@@ -113,13 +113,14 @@ def test_replica(admin: FakeAdmin, mtactl: Mtactl, verb: str) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{verb.capitalize()} done in 0.4 s, epoch 4.\n")
     assert admin.requests == [pb.ReplicaRequest(verb=verb)]
     told = json.loads(mtactl("replica", verb, "--json").stdout)
-    assert told == {"verb": verb, "done": True, "text": "", "seconds": 0.42, "epoch": 4}
+    assert told == {"verb": verb, "done": True, "text": "", "seconds": 0.42, "epoch": 4, "risk": ""}
 
 
 def test_replica_refused(admin: FakeAdmin, mtactl: Mtactl) -> None:
-    admin.replica = pb.ReplicaReply(done=False, text="the peer is active")
+    admin.replica = pb.ReplicaReply(done=False, text="the peer is active", risk="two owners")
     result = mtactl("replica", "promote")
-    assert (result.exit_code, result.stdout) == (1, "Refused: the peer is active\n")
+    told = "Refused: the peer is active\nWhat --force would risk: two owners.\n"
+    assert (result.exit_code, result.stdout) == (1, told)
     result = mtactl("replica", "promote", "--json")
     assert (result.exit_code, json.loads(result.stdout)["done"]) == (1, False)
 
@@ -128,6 +129,12 @@ def test_promote_with_force(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.replica = pb.ReplicaReply(done=True, text="the peer was not heard")
     assert "(the peer was not heard)" in mtactl("replica", "promote", "--force").stdout
     assert admin.requests == [pb.ReplicaRequest(verb="promote", force=True)]
+
+
+def test_demote_with_force_says_what_it_may_cost(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.replica = pb.ReplicaReply(done=True, risk="nobody delivers")
+    assert mtactl("replica", "demote", "--force").stdout.endswith("\nWhat it may cost: nobody delivers.\n")
+    assert admin.requests == [pb.ReplicaRequest(verb="demote", force=True)]
 
 
 @pytest.mark.parametrize(

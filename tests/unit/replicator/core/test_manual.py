@@ -21,7 +21,7 @@ def test_nobody_rises_by_itself_and_an_order_is_obeyed() -> None:
 def test_a_peer_that_is_not_heard_may_be_active() -> None:
     pair = Pair(settings={"authority": Mode.MANUAL})
     token = pair.b.command("promote")
-    assert pair.b.told[token][1:] == (False, "node 0 is not heard, and may be active: force, if it is not")
+    assert pair.b.told[token][1:3] == (False, "node 0 is not heard, and may be active: force, if it is not")
     pair.b.command("promote", force=True)
     pair.run(30)
     assert pair.b.member.role is Role.ACTIVE

@@ -2,9 +2,9 @@
 
 import pytest
 
-from replicator.core.events import Ack, Authority, Beat, Drained, Handover, Received, Told
-from replicator.core.values import Role
-from tests.fakes.pair import Pair, Side, joined, put
+from replicator.core.events import Ack, Authority, Beat, Drained, Handover, Hello, LinkUp, Received, Told
+from replicator.core.values import Mode, Role
+from tests.fakes.pair import Pair, Side, joined, put, witnessed
 
 
 def roles(pair: Pair) -> tuple[Role, Role]:
@@ -14,6 +14,10 @@ def roles(pair: Pair) -> tuple[Role, Role]:
 def told(side: Side, token: int) -> tuple[bool, str] | None:
     said = side.told.get(token)
     return (said.is_done, said.text) if said else None
+
+
+def hello_of(side: Side) -> Hello:
+    return next(message for message in reversed(side.sent) if isinstance(message, Hello))
 
 
 def test_a_switchover_moves_the_ownership_without_waiting_for_silence() -> None:
@@ -153,6 +157,45 @@ def test_promote_is_refused_while_the_peer_is_active() -> None:
     token = pair.b.command("promote")
     assert told(pair.b, token) == (False, "node 0 is active: use switchover there, or force")
     assert pair.b.roles == []
+    assert pair.b.told[token].risk == (
+        "node 0 delivers until it hears of this: what it has in flight then may go out twice; "
+        "this node has every record that node 0 had when it was last heard"
+    )
+
+
+def test_what_a_promotion_would_miss_is_counted() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    for key in ("x", "y", "z"):
+        pair.a.submit(put(key))
+    pair.run(300)
+    told_b = pair.b.told[pair.b.command("promote")]
+    assert "this node lacks 3 records of node 0" in told_b.risk
+
+
+def test_what_a_member_that_heard_nobody_may_miss_is_not_known() -> None:
+    pair = Pair(settings={"authority": Mode.MANUAL})
+    refused = pair.b.told[pair.b.command("promote")]
+    assert not refused.is_done
+    assert "if node 0 is active unheard, what both hold may go out twice" in refused.risk
+    assert "what node 0 has beyond this node is not known" in refused.risk
+    done = pair.b.told[pair.b.command("promote", force=True)]
+    assert (done.is_done, done.risk) == (True, refused.risk)
+
+
+def test_force_says_that_it_does_not_overrule_the_witness() -> None:
+    pair = witnessed()
+    refused = pair.b.told[pair.b.command("promote")]
+    assert (refused.is_done, refused.risk.split(":")[0]) == (False, "force does not overrule the witness")
+
+
+def test_a_demotion_says_what_the_peer_lacks() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    demoted = pair.a.told[pair.a.command("demote")]
+    assert demoted.is_done
+    assert demoted.risk.startswith("node 1 lacks 1 records")
 
 
 def test_promote_by_force_makes_the_other_step_down() -> None:
@@ -207,11 +250,50 @@ def test_a_demoted_member_stays_down_until_another_was_active() -> None:
     assert pair.a.member.role is Role.ACTIVE
 
 
+def test_a_demotion_is_not_undone_by_what_the_owner_before_says_still() -> None:
+    pair = joined()
+    pair.a.command("switchover")
+    pair.run(300)
+    pair.a.command("promote", force=True)
+    pair.run(30)
+    assert roles(pair) == (Role.ACTIVE, Role.ACTIVE)
+    old = Beat({}, pair.b.member.authority, Role.ACTIVE, 99, 1000)
+    while pair.b.member.role is Role.ACTIVE:
+        pair.run(10)
+    pair.a.command("demote")
+    pair.a.step(Received(pair.session, old))  # said before it heard of us
+    pair.b.submit(put("x"))
+    pair.run(10_000)
+    assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
+    assert pair.a.roles[-1] is Role.PASSIVE
+    assert pair.a.roles.count(Role.ACTIVE) == 2, "at first, and by force"
+
+
+def test_a_demotion_outlasts_an_owner_whose_grant_is_older() -> None:
+    pair = joined()
+    pair.cut()
+    pair.run(4000)
+    assert roles(pair) == (Role.ACTIVE, Role.ACTIVE)
+    pair.b.command("demote", force=True)
+    pair.a.crash()
+    pair.b.step(LinkUp(9))
+    pair.b.step(Received(9, hello_of(pair.a)))
+    pair.b.step(Received(9, Beat({}, Authority(1, 0), Role.ACTIVE, 1, 1000)))
+    pair.run(10_000)
+    assert pair.b.member.role is Role.PASSIVE
+    pair.b.command("promote")
+    pair.run(30)
+    assert pair.b.member.role is Role.ACTIVE
+
+
 def test_demote_is_refused_when_nobody_would_take_over() -> None:
     pair = joined()
     pair.cut()
     assert told(pair.a, pair.a.command("demote")) == (False, "no peer would take over: force, if nobody is to deliver")
+    risk = "nobody delivers until a node is promoted; mail is accepted on, and waits"
+    assert pair.a.told[pair.a.tokens].risk == risk
     pair.a.command("demote", force=True)
+    assert pair.a.told[pair.a.tokens].risk == risk
     pair.run(10_000)
     assert pair.a.member.role is Role.PASSIVE
     pair.a.command("promote")
