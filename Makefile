@@ -43,6 +43,7 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python -m mtad.config.reference --check
 	@$(BIN)/python -m mtad.cli.reference --check
+	@$(BIN)/python -m replicator.reference --check
 
 sim: $(VENV)/.dev ## Simulate histories of a pair: SEEDS=n from FIRST=n, or one SEED=n with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --first $(FIRST))
@@ -56,6 +57,7 @@ bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/b
 docs: $(VENV)/.dev ## Write the generated reference pages
 	@$(BIN)/python -m mtad.config.reference
 	@$(BIN)/python -m mtad.cli.reference
+	@$(BIN)/python -m replicator.reference
 
 proto: $(VENV)/.dev ## Generate the protobuf code
 	@$(BIN)/python proto/generate.py
