@@ -18,7 +18,7 @@ from mtad.mail.outcome import Result
 from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
 from mtad.pb import admin_pb2, admin_pb2_grpc
 from mtad.spool.codec import StoredMessage, utf8
-from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState, Refused
+from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState
 from mtad.spool.local import ACTS, LocalSpool, NodeStatus
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
@@ -173,10 +173,9 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         chosen = [message.queue_id async for message in self._selected(selection)]
         if request.dry_run:
             return admin_pb2.QueueActReply(queue_ids=chosen)
-        done = await self._spool.act(request.verb, chosen)
-        if isinstance(done, Refused):
-            return admin_pb2.QueueActReply(refused=f"the queue cannot keep the change: {done.why.value}")
-        return admin_pb2.QueueActReply(queue_ids=done)
+        acted = await self._spool.act(request.verb, chosen)
+        refused = f"the queue cannot keep the change: {acted.refused}" if acted.refused is not None else ""
+        return admin_pb2.QueueActReply(queue_ids=acted.done, refused=refused)
 
     async def Replica(self, request: admin_pb2.ReplicaRequest, context: Any) -> admin_pb2.ReplicaReply:  # noqa: N802
         """Carry out a change of role; returns when it is done or refused."""

@@ -199,7 +199,7 @@ def _act(verb: Verb, selection: pb.Selection, asked: Asked, *, is_sure: bool = F
         done = {"verb": verb.name, "done": not refused, "queue_ids": found, "missing": missing, "refused": refused}
         say_json(done)
     elif reply.refused:
-        say(f"Refused: {reply.refused}")
+        say(f"Refused: {reply.refused}" + (f"; {verb.done} before that: {len(found)}." if found else ""))
     else:
         count = f"{len(found)} message{'' if len(found) == 1 else 's'}"
         more = f" and {len(found) - IDS_SHOWN_MAX} more" if len(found) > IDS_SHOWN_MAX else ""

@@ -21,6 +21,7 @@ class FailedRecipient:
     address: str
     outcome: Outcome
     is_expired: bool = False  # given up after too long, rather than refused
+    is_in_doubt: bool = False  # an attempt ended between its final dot and the reply: it may have arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ def _human_part(report: Report) -> str:
         lines.append(f"  <{_ascii(failed.address)}>")
         if failed.is_expired:
             lines.append("      given up: it was tried for as long as this system tries. The last answer was")
+        if failed.is_in_doubt:
+            lines.append("      (it may have arrived all the same: an attempt broke off before it was answered)")
         where = f"{_ascii(failed.outcome.next_hop)} answered: " if failed.outcome.next_hop else ""
         lines.append(f"      {where}{_diagnostic(failed.outcome.reply)}")
         lines.append("")

@@ -20,6 +20,18 @@ class Consequence:
     failed: tuple[FailedRecipient, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempter:
+    """Who made an attempt, and when it ended.
+
+    is_owner   only the queue's owner gives a recipient up
+    """
+
+    node: int
+    wall_ms: int
+    is_owner: bool = True
+
+
 def next_due_ms(attempts_count: int, plan: RetryPlan, wall_ms: int) -> int:
     """Return when to try again after so many attempts; the plan's last interval repeats.
 
@@ -34,14 +46,13 @@ def after_attempt(
     message: StoredMessage,
     outcomes: Mapping[str, Outcome],
     plans: Mapping[str, RetryPlan],
-    wall_ms: int,
-    node: int,
+    by: Attempter,
 ) -> Consequence:
     """Return what becomes of the recipients of one attempt, but for those that were finished meanwhile.
 
     message   as it is after the attempt; one that is held waits until it is released
-    A recipient past its plan's expire_seconds is given up after this attempt, unless its outcome is UNKNOWN:
-    that one is never bounced for it, and waits for an attempt that ends in an answer.
+    A recipient past its plan's expire_seconds is given up after this attempt. Where an attempt ended in doubt the DSN
+    says so: whoever sent the mail would rather ask than never hear of it (RFC 5321 §4.5.4.1, §6.1).
     """
     states: dict[str, RecipientState] = {}
     failed: list[FailedRecipient] = []
@@ -50,15 +61,16 @@ def after_attempt(
         if before.rank >= TERMINAL_RANK:
             continue
         count = before.attempts_count + 1
-        attempts = (*before.attempts, Attempt(wall_ms, outcome, node))[-ATTEMPTS_KEPT:]
+        attempts = (*before.attempts, Attempt(by.wall_ms, outcome, by.node))[-ATTEMPTS_KEPT:]
         plan = plans[address]
-        is_expired = wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
+        is_expired = by.is_owner and by.wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
         if outcome.result is Result.DELIVERED:
             states[address] = RecipientState(Rank.DELIVERED, 0, attempts, count)
-        elif outcome.result is Result.FAILED or (is_expired and outcome.result is Result.DELAYED):
+        elif outcome.result is Result.FAILED or is_expired:
             states[address] = RecipientState(Rank.FAILED, 0, attempts, count)
-            failed.append(FailedRecipient(address, outcome, is_expired=outcome.result is not Result.FAILED))
+            is_in_doubt = any(attempt.outcome.result is Result.UNKNOWN for attempt in attempts)
+            failed.append(FailedRecipient(address, outcome, outcome.result is not Result.FAILED, is_in_doubt))
         else:
-            due_ms = FAR_MS if message.is_held else next_due_ms(count, plan, wall_ms)
+            due_ms = FAR_MS if message.is_held else next_due_ms(count, plan, by.wall_ms)
             states[address] = RecipientState(Rank.DEFERRED, due_ms, attempts, count)
     return Consequence(states, tuple(failed))

@@ -16,7 +16,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, RetryPlan
-from mtad.runner.retry import after_attempt
+from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, QueuedMessage, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
@@ -314,7 +314,8 @@ class Runner:
         message = self._spool.message(queue_id, attempted)
         if message is None:
             return  # deleted by an operator, or finished by the peer
-        consequence = after_attempt(message, outcomes, plans, self._local.wall_ms(), self._local.node)
+        by = Attempter(self._local.node, self._local.wall_ms(), self._has_authority)
+        consequence = after_attempt(message, outcomes, plans, by)
         states = dict(consequence.states)
         try:
             puts = self._dsn(message, content, consequence.failed) if consequence.failed else ()

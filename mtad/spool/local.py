@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from mtad.mail.queue_id import QueueId
 from mtad.spool import codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
-from mtad.spool.door import FAR_MS, Changes, Committed, Rank, Refusal, Refused
+from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Committed, Rank, Refusal, Refused
 from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, Record
@@ -43,6 +43,14 @@ class DueRecipient:
     queue_id: QueueId
     recipient: str
     is_answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What came of an operator's verb: the messages of which it is true now, and why it ended before the others."""
+
+    done: list[QueueId]
+    refused: Refusal | None = None
 
 
 class LocalSpool:
@@ -195,42 +203,42 @@ class LocalSpool:
             self._events.emit("queue.unreadable", level="error", queue_id=item.key.decode("ascii"), error=str(error))
             return None
 
-    async def act(self, verb: str, queue_ids: Sequence[QueueId]) -> list[QueueId] | Refused:
-        """Carry out `flush`, `hold`, `release` or `delete`; returns the ids of which it is true now.
-
-        Errors: Refused when the queue cannot keep the change.
-        """
+    async def act(self, verb: str, queue_ids: Sequence[QueueId]) -> Acted:
+        """Carry out `flush`, `hold`, `release` or `delete`, page by page, until the queue cannot keep a change."""
         done: list[QueueId] = []
+        refused = None
         act = _ACTS[verb]
         for start in range(0, len(queue_ids), PAGE_ITEMS):
             records: list[Record] = []
+            changed: list[QueueId] = []
             for queue_id in queue_ids[start : start + PAGE_ITEMS]:
                 item = self._node.item(codec.key_of(queue_id))
-                changed = None if item is None else act(item, self._wall_ms(), self._hlc())
-                if changed is not None:
-                    records += changed
-                    done.append(queue_id)
-            if not records:
-                continue
-            submitted = await self._node.submit(tuple(records), wait=False)
-            if submitted.durability is Durability.REFUSED:
-                return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
-        self._events.emit("queue.operator", verb=verb, messages=len(done))
-        return done
+                written = None if item is None else act(item, self._hlc())
+                if written is not None:
+                    records += written
+                    changed.append(queue_id)
+            if records:
+                submitted = await self._node.submit(tuple(records), wait=False)
+                if submitted.durability is Durability.REFUSED:
+                    refused = _REFUSALS.get(submitted.why, Refusal.FAILED)
+                    break
+            done += changed
+        self._events.emit("queue.operator", verb=verb, messages=len(done), refused=refused or "")
+        return Acted(done, refused)
 
 
 # What each verb writes; nothing where the message is so already, None where the verb is not for it.
 
 
-def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record] | None:
+def _flush(item: Item, hlc: int) -> list[Record] | None:
     """Have retried what was tried. The first attempt of what was not may be under way in a worker."""
     if codec.is_held(item):
         return None
-    record = codec.due_record(item, wall_ms, hlc, rank_min=Rank.DEFERRED)
+    record = codec.due_record(item, DUE_AT_ONCE, hlc, rank_min=Rank.DEFERRED)
     return [record] if record.parts else []
 
 
-def _hold(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+def _hold(item: Item, hlc: int) -> list[Record]:
     if codec.is_held(item):
         return []
     return [
@@ -239,20 +247,20 @@ def _hold(item: Item, wall_ms: int, hlc: int) -> list[Record]:
     ]
 
 
-def _release(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+def _release(item: Item, hlc: int) -> list[Record]:
     if not codec.is_held(item):
         return []
     return [
         codec.flags_record(item, is_held=False, reason="", hlc=hlc),
-        codec.due_record(item, wall_ms, hlc),
+        codec.due_record(item, DUE_AT_ONCE, hlc),
     ]
 
 
-def _delete(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+def _delete(item: Item, hlc: int) -> list[Record]:
     return [codec.cancel_record(item, hlc), codec.done_record(item)]
 
 
-_ACTS: Mapping[str, Callable[[Item, int, int], list[Record] | None]] = {
+_ACTS: Mapping[str, Callable[[Item, int], list[Record] | None]] = {
     "flush": _flush,
     "hold": _hold,
     "release": _release,

@@ -25,6 +25,7 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
         self.entries: list[pb.QueueEntry] = []
         self.shown = pb.QueueShowReply()
         self.refused = ""
+        self.refused_after = 0  # messages of which it was true before
         self.replica = pb.ReplicaReply(done=True)
         self.verified = pb.VerifyReply()
         self.backup = pb.BackupReply()
@@ -53,11 +54,11 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
 
     def QueueAct(self, request: pb.QueueActRequest, context: grpc.ServicerContext) -> pb.QueueActReply:
         self._taken(request, context)
-        if self.refused:
-            return pb.QueueActReply(refused=self.refused)
         asked = request.selection.queue_ids
         held = [entry.queue_id for entry in self.entries]
         chosen = [queue_id for queue_id in held if not asked or queue_id in asked]
+        if self.refused:
+            return pb.QueueActReply(refused=self.refused, queue_ids=chosen[: self.refused_after])
         if not request.dry_run and request.verb == "delete":
             self.entries = [entry for entry in self.entries if entry.queue_id not in chosen]
         return pb.QueueActReply(queue_ids=chosen)

@@ -189,6 +189,14 @@ def test_refused(queued: FakeAdmin, mtactl: Mtactl) -> None:
     assert told["missing"] == []
 
 
+def test_what_was_done_before_a_refusal_is_told(queued: FakeAdmin, mtactl: Mtactl) -> None:
+    queued.refused, queued.refused_after = "the queue cannot keep the change: full", 1
+    told = "Refused: the queue cannot keep the change: full; held before that: 1.\n"
+    result = mtactl("queue", "hold", "--all")
+    assert (result.exit_code, result.stdout) == (1, told)
+    assert json.loads(mtactl("queue", "hold", "--all", "--json").stdout)["queue_ids"] == [ONE]
+
+
 def shown() -> pb.QueueShowReply:
     attempt = pb.AttemptLine(at=1_700_000_000, result="delayed", reply="451 busy", next_hop="mx.example.net", node=1)
     return pb.QueueShowReply(

@@ -54,6 +54,14 @@ def test_each_recipient_has_its_fields():
     assert eve["Remote-MTA"] is None
 
 
+def test_what_is_not_known_is_said():
+    lost = Outcome(Result.UNKNOWN, Reply.of(450, "4.4.2", "Connection lost"), "mx.example.net")
+    in_doubt = FailedRecipient("ann@example.net", lost, is_expired=True, is_in_doubt=True)
+    told, status, _ = parsed(compose(report(EXPIRED, in_doubt))).iter_parts()
+    assert told.get_content().count("it may have arrived all the same") == 1
+    assert [each["Status"] for each in status.get_payload()[1:]] == ["5.4.7", "5.4.7"]
+
+
 def test_the_header_comes_back_and_the_body_does_not():
     made = compose(report(REFUSED))
     assert b"Subject: hello\r\n" in made

@@ -6,9 +6,9 @@ from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import RetryPlan
-from mtad.runner.retry import after_attempt, next_due_ms
+from mtad.runner.retry import Attempter, after_attempt, next_due_ms
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import ATTEMPTS_KEPT, Rank, RecipientState
+from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Rank, RecipientState
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item
 
 PLAN = RetryPlan((10, 20, 40), 100)
@@ -50,12 +50,12 @@ def test_the_last_interval_repeats(count, due):
         (DELAYED, 100, Rank.FAILED, True),
         (FAILED, 1, Rank.FAILED, True),
         (UNKNOWN, 1, Rank.DEFERRED, False),
-        (UNKNOWN, 1000, Rank.DEFERRED, False),
+        (UNKNOWN, 100, Rank.FAILED, True),
     ],
 )
 def test_each_outcome_has_its_consequence(outcome, age, rank, is_reported):
     message = stored(bob=RecipientState())
-    made = after_attempt(message, {"bob": outcome}, {"bob": PLAN}, 1_000_000 + age * 1000, node=1)
+    made = after_attempt(message, {"bob": outcome}, {"bob": PLAN}, Attempter(1, 1_000_000 + age * 1000))
     assert made.states["bob"].rank is rank
     assert bool(made.failed) is is_reported
     assert made.states["bob"].attempts_count == 1
@@ -63,16 +63,33 @@ def test_each_outcome_has_its_consequence(outcome, age, rank, is_reported):
         assert made.states["bob"].due_ms == 1_000_000 + age * 1000 + 10_000
 
 
+@pytest.mark.parametrize("outcome", [UNKNOWN, DELAYED])
+def test_who_does_not_own_the_queue_gives_nobody_up(outcome):
+    late = Attempter(1, 1_000_000_000, is_owner=False)
+    made = after_attempt(stored(bob=RecipientState()), {"bob": outcome}, {"bob": PLAN}, late)
+    assert made.states["bob"].rank is Rank.DEFERRED
+    assert made.failed == ()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "last", "is_in_doubt"), [(UNKNOWN, DELAYED, True), (UNKNOWN, FAILED, True), (DELAYED, DELAYED, False)]
+)
+def test_a_doubt_of_an_earlier_attempt_is_remembered(earlier, last, is_in_doubt):
+    state = RecipientState(Rank.DEFERRED, 0, (Attempt(1_000_000, earlier, 1),), 1)
+    made = after_attempt(stored(bob=state), {"bob": last}, {"bob": PLAN}, Attempter(1, 2_000_000))
+    assert made.failed[0].is_in_doubt is is_in_doubt
+
+
 def test_only_the_recipients_of_the_attempt_change():
     message = stored(bob=RecipientState(), eve=RecipientState(Rank.DELIVERED))
-    assert set(after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, 1_000_000, node=1).states) == {"bob"}
+    assert set(after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_000_000)).states) == {"bob"}
 
 
 def test_attempts_are_remembered_to_a_limit_and_counted_beyond_it():
     state = RecipientState()
     for _ in range(ATTEMPTS_KEPT + 5):
         message = stored(bob=state)
-        state = after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, 1_000_000, node=2).states["bob"]
+        state = after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, Attempter(2, 1_000_000)).states["bob"]
     assert len(state.attempts) == ATTEMPTS_KEPT
     assert state.attempts_count == ATTEMPTS_KEPT + 5
     assert state.attempts[-1].node == 2

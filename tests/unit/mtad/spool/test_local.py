@@ -13,7 +13,7 @@ from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
 from mtad.spool import codec
 from mtad.spool.door import FAR_MS, META_FORMAT, Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
-from mtad.spool.local import FULL_CHECK_MS, LocalSpool, SpoolLimits
+from mtad.spool.local import FULL_CHECK_MS, Acted, LocalSpool, SpoolLimits
 from mtad.telemetry.events import CollectedEvents
 from replicator.core.values import Durability, Kind, Record
 from replicator.node import Node
@@ -188,16 +188,36 @@ async def test_what_a_client_waits_for_is_not_attempted_yet(tmp_path: Path) -> N
 # --- the operator -------------------------------------------------------------------------------------------
 
 
+async def test_what_was_done_before_the_queue_could_keep_no_more_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtad.spool.local.PAGE_ITEMS", 2)
+    kept = [message() for _ in range(5)]
+    async with queue(tmp_path) as (spool, node, _):
+        await keep(spool, *kept)
+
+        class Filling(Node):
+            async def submit(self, records: Sequence[Record], *, wait: bool) -> Submitted:
+                if any(record.key == kept[3].queue_id.encode() for record in records):
+                    return Submitted(Durability.REFUSED, "full")
+                return await super().submit(records, wait=wait)
+
+        node.__class__ = Filling
+        acted = await spool.act("hold", [one.queue_id for one in kept])
+        assert acted == Acted([one.queue_id for one in kept[:2]], Refusal.FULL)
+        node.__class__ = Node
+
+
 async def test_hold_takes_a_message_out_and_release_brings_it_back(tmp_path: Path) -> None:
     kept = message()
     async with queue(tmp_path) as (spool, _, wall):
         await keep(spool, kept)
-        assert await spool.act("hold", [kept.queue_id, new_queue_id()]) == [kept.queue_id]
+        assert (await spool.act("hold", [kept.queue_id, new_queue_id()])).done == [kept.queue_id]
         assert spool.due(FAR_MS - 1, 10) == []
         assert not spool.is_deliverable(kept.queue_id)
-        assert await spool.act("flush", [kept.queue_id]) == []
-        assert await spool.act("hold", [kept.queue_id]) == [kept.queue_id]
-        assert await spool.act("release", [kept.queue_id]) == [kept.queue_id]
+        assert (await spool.act("flush", [kept.queue_id])).done == []
+        assert (await spool.act("hold", [kept.queue_id])).done == [kept.queue_id]
+        assert (await spool.act("release", [kept.queue_id])).done == [kept.queue_id]
         assert [entry.queue_id for entry in spool.due(wall() + 1, 10)] == [kept.queue_id]
         assert spool.is_deliverable(kept.queue_id)
 
@@ -207,7 +227,7 @@ async def test_delete_gives_up_what_is_left(tmp_path: Path) -> None:
     async with queue(tmp_path) as (spool, _, _):
         await keep(spool, *kept)
         assert len(list(spool.pages())) == 2
-        assert await spool.act("delete", [one.queue_id for one in kept]) == [one.queue_id for one in kept]
+        assert (await spool.act("delete", [one.queue_id for one in kept])).done == [one.queue_id for one in kept]
         assert all_ids(spool) == []
 
 
@@ -217,7 +237,7 @@ async def test_flush_hastens_what_was_tried_and_leaves_a_first_attempt_alone(tmp
         await keep(spool, kept)
         state = {"tried@y.test": deferred(START_MS + 300_000)}
         await spool.commit(Changes(states={kept.queue_id: state}), is_accepting=False)
-        assert await spool.act("flush", [kept.queue_id]) == [kept.queue_id]
+        assert (await spool.act("flush", [kept.queue_id])).done == [kept.queue_id]
         assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["tried@y.test"]
 
 
@@ -229,7 +249,7 @@ async def test_the_last_word_wins_over_a_clock_that_was_ahead(tmp_path: Path) ->
         await spool.act("hold", [kept.queue_id])
         wall.forward(-3600)
         later = LocalSpool(spool._node, SpoolLimits(), CollectedEvents(), wall)
-        assert await later.act("release", [kept.queue_id]) == [kept.queue_id]
+        assert (await later.act("release", [kept.queue_id])).done == [kept.queue_id]
         assert later.is_deliverable(kept.queue_id)
         assert [entry.queue_id for entry in later.due(wall() + 1, 10)] == [kept.queue_id]
 
@@ -255,5 +275,5 @@ async def test_a_message_of_a_newer_program_hides_no_others(tmp_path: Path) -> N
         await keep(spool, plain)
         assert all_ids(spool) == [plain.queue_id]
         assert [fields["queue_id"] for fields in events.named("queue.unreadable")] == [newer.queue_id]
-        assert await spool.act("delete", [newer.queue_id]) == [newer.queue_id]
+        assert (await spool.act("delete", [newer.queue_id])).done == [newer.queue_id]
         assert node.item(newer.queue_id.encode()) is None
