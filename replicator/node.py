@@ -53,7 +53,7 @@ class Node:
     def __init__(self, settings: NodeSettings, report: Report) -> None:
         self._settings = settings
         self._report = report
-        self._on_role: Callable[[Role, str], None] = lambda _role, _why: None
+        self._on_role: list[Callable[[Role, int, str], None]] = []
         self._on_change: Callable[[frozenset[bytes]], None] = lambda _keys: None
         self._on_drain: Callable[[], Awaitable[None]] | None = None
         self._input: deque[core.Event] = deque()
@@ -77,9 +77,9 @@ class Node:
 
     # --- before start ---------------------------------------------------------------------------------------
 
-    def on_role(self, callback: Callable[[Role, str], None]) -> None:
-        """Have `callback(role, why)` called after each change of role."""
-        self._on_role = callback
+    def on_role(self, callback: Callable[[Role, int, str], None]) -> None:
+        """Have `callback(role, epoch, why)` called after each change of role, behind those that are there."""
+        self._on_role.append(callback)
 
     def on_change(self, callback: Callable[[frozenset[bytes]], None]) -> None:
         """Have `callback(keys)` called once a transaction with the items that it added, changed or removed."""
@@ -423,10 +423,11 @@ class Node:
     def _change_role(self, role: Role, epoch: int, why: str) -> None:
         self._role = role
         self._report.emit("replica.role", role=role.name.lower(), epoch=epoch, why=why)
-        try:
-            self._on_role(role, why)
-        except Exception as error:  # noqa: BLE001 - the callback is another room's; its fault must not end the member
-            self._report.emit("replica.fault", level="error", event="role callback", what=repr(error))
+        for callback in self._on_role:
+            try:
+                callback(role, epoch, why)
+            except Exception as error:  # noqa: BLE001 - another room's; its fault must not end the member
+                self._report.emit("replica.fault", level="error", event="role callback", what=repr(error))
 
     def _do_drain(self, effect: core.Drain) -> None:
         self._spawn(self._drain(self._generation, effect.attempt))

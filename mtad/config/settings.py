@@ -168,6 +168,16 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class OnRole:
+    """What is run when the node's role changes, as `COMMAND OLD NEW EPOCH NODE`: to move an address, to tell DNS."""
+
+    command: Annotated[Path, About("The executable; it is not run by a shell.")]
+    timeout_seconds: Annotated[float, About("Longest run; then it is killed, with all that it started.", 0.1, 30)] = (
+        10.0
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
     """The pair. Without this table the node keeps one copy and stands alone."""
 
@@ -202,6 +212,7 @@ class Replication:
     ] = 3.0
     ack_within_seconds: Annotated[float, About("Wait for the peer's confirmation of an accept.", 0.05, 60)] = 2.0
     beat_milliseconds: Annotated[int, About("Interval of heartbeats.", 20, 10_000)] = 250
+    on_role: Annotated[OnRole | None, About("What is run at each change of role.")] = None
 
 
 @dataclass(frozen=True, slots=True)

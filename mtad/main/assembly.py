@@ -19,6 +19,7 @@ from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.queue_id import QueueId, QueueIdSource
+from mtad.main.role_hook import Hook, RoleHook
 from mtad.spool.door import TERMINAL_RANK
 from mtad.spool.local import LocalSpool, SpoolLimits
 from mtad.telemetry.events import Events
@@ -102,6 +103,14 @@ def build_spool(settings: Settings, events: Events) -> tuple[Node, LocalSpool]:
     node = Node(node_settings(settings), events)
     limits = SpoolLimits(free_permille_min=1000 - 10 * settings.queue.full_percent)
     return node, LocalSpool(node, limits, events, wall_ms)
+
+
+def role_hook(settings: Settings, events: Events) -> RoleHook | None:
+    """Build what runs the operator's executable at changes of role; None when none is configured."""
+    if settings.replication is None or settings.replication.on_role is None:
+        return None
+    on_role = settings.replication.on_role
+    return RoleHook(Hook(on_role.command, on_role.timeout_seconds, settings.node.name), events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import grpc.aio
 
 from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
-from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, StartError, build_spool, wall_ms
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, StartError, build_spool, role_hook, wall_ms
+from mtad.main.role_hook import RoleHook
 from mtad.main.version import VERSION
 from mtad.pb import queue_pb2_grpc
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
@@ -40,6 +41,7 @@ class Back:
         )
         vitals = Vitals(VERSION, lambda: self._counts().sessions, lambda: self._counts().delivered_through, wall_ms)
         self._admin = AdminService(self.spool, vitals, events)
+        self._hook = role_hook(settings, events)
         self._server: grpc.aio.Server | None = None
 
     def _counts(self) -> WorkerCounts:
@@ -56,6 +58,14 @@ class Back:
         self._server = self._bound(self._settings.node.admin_socket)
         await self._server.start()
         self._runner.start()
+        if self._hook is not None:
+            self._begin_telling(self._hook)
+
+    def _begin_telling(self, hook: RoleHook) -> None:
+        """Tell the hook of the role that the node has by now, and of each that follows."""
+        status = self._node.status()
+        hook.changed(status.role, status.epoch, "the node has started")
+        self._node.on_role(lambda role, epoch, why: hook.changed(role.name.lower(), epoch, why))
 
     def _bound(self, path: Path) -> grpc.aio.Server:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,4 +87,7 @@ class Back:
         await self._runner.stop()
         if self._server is not None:
             await self._server.stop(1.0)
+        epoch = self._node.status().epoch
         await self._node.stop()
+        if self._hook is not None:
+            await self._hook.stop(epoch)

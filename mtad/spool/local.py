@@ -133,7 +133,7 @@ class LocalSpool:
         """Call back when something in the queue, or the right to deliver it, has changed; once answered for, again."""
         self._on_change = callback
         self._node.on_change(lambda _keys: callback())
-        self._node.on_role(lambda _role, _why: callback())
+        self._node.on_role(lambda _role, _epoch, _why: callback())
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Call back when the right to deliver is about to be handed over; it must end what is in flight."""

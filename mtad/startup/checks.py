@@ -142,6 +142,23 @@ def _replication(look: _Look) -> Iterator[Finding]:
         )
 
 
+def _role_hook(look: _Look) -> Iterator[Finding]:
+    replication = look.settings.replication
+    if replication is None or replication.on_role is None:
+        return
+    path = replication.on_role.command
+    mend = "give an executable file as replication.on_role.command"
+    if not path.is_file():
+        yield Finding("on_role", Grade.FAIL, f"{path} is no file that is there", mend)
+    elif not os.access(path, os.X_OK):
+        yield Finding("on_role", Grade.FAIL, f"{path} may not be executed by this user", f"chmod 755 {path}")
+    elif path.stat().st_mode & _WRITERS:
+        found = f"others can change {path} (mode {stat.S_IMODE(path.stat().st_mode):04o})"
+        yield Finding("on_role", Grade.FAIL, found, f"chmod go-w {path}")
+    else:
+        yield Finding("on_role", Grade.OK, f"{path} is run when the role changes")
+
+
 def _data_dir(look: _Look) -> Iterator[Finding]:
     path = look.settings.node.data_dir
     problem = _write_problem(path)
@@ -192,7 +209,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 
-CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _data_dir, _run_dir, _policy)
+CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _role_hook, _data_dir, _run_dir, _policy)
 
 
 def _private(check: str, path: Path) -> Finding | None:

@@ -57,7 +57,7 @@ def run_second(chosen: NodeSettings, pipe: Connection) -> None:
         promoted = asyncio.Event()
         moments: dict[str, float] = {}
 
-        def on_role(role: Role, _why: str) -> None:
+        def on_role(role: Role, _epoch: int, _why: str) -> None:
             promoted.clear()
             if role is Role.ACTIVE:
                 moments["promoted"] = time.monotonic()

@@ -242,7 +242,7 @@ async def test_the_passive_takes_over(bench: Bench) -> None:
     await until(lambda: a.is_owner or b.is_owner)
     owner, other = (a, b) if a.is_owner else (b, a)
     roles: list[Role] = []
-    other.on_role(lambda role, _why: roles.append(role))
+    other.on_role(lambda role, _epoch, _why: roles.append(role))
     await owner.submit([put(b"pending")], wait=True)
     epoch = owner.status().epoch
     await bench.end(owner)

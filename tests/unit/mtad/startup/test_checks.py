@@ -117,6 +117,30 @@ def test_a_private_file_that_others_can_read(node: Path, name: str, mode: int, g
         assert findings[0].mend == f"chmod 600 {node / name}"
 
 
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        (None, "is no file that is there"),
+        (0o644, "may not be executed by this user"),
+        (0o775, "(mode 0775)"),
+        (0o755, None),
+    ],
+)
+def test_what_is_run_at_a_change_of_role(node: Path, mode: int | None, message: str | None) -> None:
+    script = node / "on-role"
+    if mode is not None:
+        script.write_text("#!/bin/sh\n")
+        script.chmod(mode)
+    settings = settings_of(node, lambda text: f'{text}\n[replication.on_role]\ncommand = "on-role"\n')
+    if message is None:
+        assert found(settings) == []
+        return
+    finding = only(settings)
+    assert (finding.check, finding.grade) == ("on_role", Grade.FAIL)
+    assert str(script) in finding.found
+    assert message in finding.found
+
+
 def test_without_tls_is_a_warning(node: Path) -> None:
     settings = settings_of(node, lambda text: "\n".join(x for x in text.splitlines() if not x.startswith("tls_")))
     finding = only(settings)
