@@ -357,7 +357,7 @@ class Node:
             self._link.close(session, "the store cannot commit")
             return
         self._session = session
-        self._feed(core.LinkUp(session))
+        self._feed(core.LinkUp(session, self._settings.peer_node))
 
     def link_down(self, session: int, why: str) -> None:
         """Tell the core."""

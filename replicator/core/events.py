@@ -217,9 +217,10 @@ class CommitFailed(NamedTuple):
 
 
 class LinkUp(NamedTuple):
-    """A link to the peer stands; `session` is larger than any before it."""
+    """A link to that node stands; `session` is larger than any before it, whichever node that led to."""
 
     session: int
+    node: int
 
 
 class LinkDown(NamedTuple):

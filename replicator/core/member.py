@@ -1,8 +1,8 @@
 """One member of a pair: `step(now, event)` takes in what happened and returns what is to be done.
 
 Nothing here reads a clock, a disk or a socket, and nothing is random: equal input gives equal output. The parts are:
-`Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Outgoing`
-and `Incoming` (one link's two directions), `Ownership` (who may deliver), `Commands` (the operator's wishes).
+`Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Neighbour`
+(one link, with its two directions), `Ownership` (who may deliver), `Commands` (the operator's wishes).
 This module joins them: it takes each event to the parts that it concerns, in an order that matters where noted.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from replicator.core.accept import Accept, Sign
 from replicator.core.authority import Cue, Ownership
 from replicator.core.events import (
+    MILLISECOND,
     Ack,
     Answer,
     Authority,
@@ -52,7 +53,8 @@ from replicator.core.events import (
 )
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
-from replicator.core.peer import Peer, ahead_of_us, objection
+from replicator.core.neighbour import Neighbour
+from replicator.core.peer import ahead_of_us, objection
 from replicator.core.quarantine import Quarantine, answer, asked
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
@@ -69,6 +71,7 @@ FLOORS_EVERY_BEATS = 4
 FINISHED_MAX = 100_000  # items awaiting an owner's DONE that are remembered; the next start finds the others
 
 Handler = Callable[[Any, int, list[Effect]], None]
+Taker = Callable[[Neighbour, Any, int, list[Effect]], None]
 
 
 class Member:
@@ -88,20 +91,17 @@ class Member:
         self._has_peer = settings.peer_node >= 0
         self._journal = Journal(own, image)
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
-        self._peer = Peer(settings.peer_node, image.floors)
+        self._pair = Neighbour(settings.peer_node, image.floors, now)
+        self._neighbours = {settings.peer_node: self._pair} if self._has_peer else {}
+        self._standing: dict[int, Neighbour] = {}  # by the session of their link, from LinkUp on
         self._accept = Accept(settings, self._journal, self._write, now)
         is_leased = self._has_peer and settings.authority is Mode.WITNESS
         kind = Leased if is_leased else Ownership
         self._ownership = kind(settings, self._journal, image.authority, now)
-        self._quarantine = Quarantine(settings, self._journal, self._peer, image)
-        self._commands = Commands(settings, self._ownership, self._journal, self._peer)
-        # the link that stands now, if any
-        self._session = 0
-        self._link = Link.DOWN if self._has_peer else Link.NONE
-        self._why = "not connected since the start" if self._has_peer else "no peer is configured"
-        self._outgoing: Outgoing | None = None
-        self._incoming: Incoming | None = None
-        self._link_heard_at = now
+        self._quarantine = Quarantine(settings, self._journal, self._pair.peer, image)
+        self._commands = Commands(settings, self._ownership, self._journal, self._pair.peer)
+        if not self._has_peer:
+            self._pair.end(Link.NONE, "no peer is configured")
         self._beats = 0
         self._beat_at = now - settings.beat
         self._handlers: dict[type, Handler] = {
@@ -120,7 +120,7 @@ class Member:
             Damaged: self._damaged,
             ItemRead: self._item_read,
         }
-        self._takers: dict[type, Handler] = {
+        self._takers: dict[type, Taker] = {
             Records: self._take_records,
             Ack: self._take_ack,
             Beat: self._take_beat,
@@ -145,7 +145,8 @@ class Member:
         gap, self._now = now - self._now, now
         if gap > self._settings.pause_voids:
             self._ownership.paused(now, out)
-            self._link_heard_at = now
+            for neighbour in self._neighbours.values():
+                neighbour.heard_at = now
         self._ownership.expire(now, out)
         self._handlers[type(event)](event, now, out)
         return out
@@ -171,22 +172,29 @@ class Member:
         if self._has_peer:
             octets = octets_of(records)
             self._tail.add(first_seq, records, octets)
-            if self._outgoing is not None:
-                self._outgoing.offer(first_seq, records, octets, self._now, out)
+            outgoing = self._pair.outgoing
+            if outgoing is not None:
+                outgoing.offer(first_seq, records, octets, self._now, out)
         return first_seq
 
     def _committed(self, event: Committed, now: int, out: list[Effect]) -> None:
         risen = self._journal.confirm(event.ticket)
-        self._accept.settle(self._peer.own_durable, out)
-        if risen and self._incoming is not None:
-            durable = self._incoming.ackable(risen)
-            if durable:
-                out.append(Send(self._session, Ack(durable)))
+        self._accept.settle(self._pair.peer.own_durable, out)
+        if risen:
+            self._confirm(risen, out)
         self._quarantine.committed(event.ticket, event.away, out)
         if event.finished:
             self._remember_finished(event.finished)
             self._finish(out)
-        self._commands.advance(self._greeted, now, out)
+        self._commands.advance(self._pair.greeted, now, out)
+
+    def _confirm(self, risen: Vector, out: list[Effect]) -> None:
+        """Tell the neighbours what is on our disk now."""
+        for neighbour in self._standing.values():
+            if neighbour.incoming is not None:
+                durable = neighbour.incoming.ackable(risen)
+                if durable:
+                    out.append(Send(neighbour.session, Ack(durable)))
 
     def _commit_failed(self, event: CommitFailed, now: int, out: list[Effect]) -> None:
         self._is_stopped = True
@@ -205,21 +213,18 @@ class Member:
             finished, self._finished = self._finished, {}
             self._write(tuple([Record(Kind.DONE, key, put) for put, key in finished.items()]), out)
 
-    # --- the link -------------------------------------------------------------------------------------------
-
-    @property
-    def _greeted(self) -> int | None:
-        """The session, when the peer greeted us on it."""
-        return self._session if self._outgoing is not None else None
+    # --- links ----------------------------------------------------------------------------------------------
 
     def _link_up(self, event: LinkUp, now: int, out: list[Effect]) -> None:
-        if event.session <= self._session or not self._has_peer:
+        neighbour = self._neighbours.get(event.node)
+        if neighbour is None or event.session <= neighbour.session:
             return
-        self._lose_link("replaced by a newer one", now, out)
-        self._session, self._link, self._why = event.session, Link.GREETING, "the peer has not said who it is"
-        self._link_heard_at = now
-        self._beats = 0
-        self._ownership.link_up()
+        self._lose_link(neighbour, Link.DOWN, "replaced by a newer one", now, out)
+        neighbour.begin(event.session, now)
+        self._standing[event.session] = neighbour
+        if neighbour is self._pair:
+            self._beats = 0
+            self._ownership.link_up()
         hello = Hello(
             group=self._settings.group,
             node=self._settings.node,
@@ -235,86 +240,94 @@ class Member:
         out.append(Send(event.session, hello))
 
     def _link_down(self, event: LinkDown, now: int, out: list[Effect]) -> None:
-        if event.session == self._session and self._link in (Link.GREETING, Link.UP):
-            self._lose_link(event.why, now, out)
+        neighbour = self._standing.get(event.session)
+        if neighbour is not None:
+            self._lose_link(neighbour, Link.DOWN, event.why, now, out)
 
-    def _lose_link(self, why: str, now: int, out: list[Effect]) -> None:
-        """Forget the link. What is known of the peer stays, until its next Hello replaces it."""
-        was, self._link, self._why = self._link, Link.DOWN, why
-        self._outgoing = self._incoming = None
-        self._quarantine.link_lost()
-        if was is Link.UP:
-            out.append(Note("replica.link_down", (("session", self._session), ("why", why))))
-        self._accept.sign(Sign.LINK_LOST, now, why, out)
-        self._commands.advance(None, now, out)
+    def _lose_link(self, neighbour: Neighbour, link: Link, why: str, now: int, out: list[Effect]) -> None:
+        """Forget a link. What is known of the neighbour stays, until its next Hello replaces it."""
+        was_up = neighbour.link is Link.UP
+        self._standing.pop(neighbour.session, None)
+        neighbour.end(link, why)
+        if was_up:
+            out.append(Note("replica.link_down", (("session", neighbour.session), ("why", why))))
+        if neighbour is self._pair:
+            self._quarantine.link_lost()
+            self._accept.sign(Sign.LINK_LOST, now, why, out)
+            self._commands.advance(None, now, out)
 
-    def _close_link(self, link: Link, why: str, now: int, out: list[Effect]) -> None:
-        """End the link ourselves."""
-        out.append(CloseLink(self._session, why))
-        self._lose_link(why, now, out)
-        self._link = link
+    def _close_link(self, neighbour: Neighbour, link: Link, why: str, now: int, out: list[Effect]) -> None:
+        """End a link ourselves."""
+        out.append(CloseLink(neighbour.session, why))
+        self._lose_link(neighbour, link, why, now, out)
 
-    def _refuse(self, why: str, now: int, out: list[Effect]) -> None:
-        """Tell the peer what is wrong with it, and talk to it no more."""
-        out.append(Send(self._session, Bye(why)))
-        out.append(Note("replica.refused", (("session", self._session), ("why", why))))
-        self._close_link(Link.REFUSED, why, now, out)
+    def _refuse(self, neighbour: Neighbour, why: str, now: int, out: list[Effect]) -> None:
+        """Tell a neighbour what is wrong with it, and talk to it no more."""
+        out.append(Send(neighbour.session, Bye(why)))
+        out.append(Note("replica.refused", (("session", neighbour.session), ("why", why))))
+        self._close_link(neighbour, Link.REFUSED, why, now, out)
 
     def _received(self, event: Received, now: int, out: list[Effect]) -> None:
         session, message = event
-        if session != self._session or self._link not in (Link.GREETING, Link.UP):
+        neighbour = self._standing.get(session)
+        if neighbour is None:
             return
-        self._link_heard_at = now
-        if self._link is Link.GREETING:
+        neighbour.heard_at = now
+        if neighbour.link is Link.GREETING:
             if type(message) is Hello:
-                self._take_hello(message, now, out)
+                self._take_hello(neighbour, message, now, out)
             elif type(message) is Bye:
-                self._take_bye(message, now, out)
+                self._take_bye(neighbour, message, now, out)
             return
-        if self._ownership.breaks_silence(self._peer.role):  # its beats may wait behind what it has to send
+        if self._ownership.breaks_silence(neighbour.peer.role):  # its beats may wait behind what it has to send
             self._ownership.alive(now)
-        self._takers[type(message)](message, now, out)
+        self._takers[type(message)](neighbour, message, now, out)
 
-    def _take_hello(self, hello: Hello, now: int, out: list[Effect]) -> None:
-        why = objection(self._settings, self._journal.own, self._journal.seq, hello)
+    def _take_hello(self, neighbour: Neighbour, hello: Hello, now: int, out: list[Effect]) -> None:
+        why = objection(self._settings, neighbour.node, self._journal, hello)
         if why:
-            self._refuse(why, now, out)
+            self._refuse(neighbour, why, now, out)
             return
-        peer, journal = self._peer, self._journal
+        peer, journal = neighbour.peer, self._journal
         if peer.is_known and peer.store_id != hello.store_id:
             out.append(Note("replica.peer_store_changed", (("name", hello.name),)))
         peer.replace(hello, journal.own)
-        self._quarantine.greeted()
-        self._link, self._why = Link.UP, ""
-        self._outgoing = Outgoing(self._session, self._settings, journal, self._tail, peer, now)
-        self._incoming = Incoming(self._session, journal)
+        outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
+        neighbour.greet(Incoming(neighbour.session, journal), outgoing)
         lag = peer.lacks(journal)
-        fields = (("session", self._session), ("name", hello.name), ("version", peer.version), ("lag_records", lag))
+        named = (("name", hello.name), ("version", peer.version), ("lag_records", lag))
+        fields = (("session", neighbour.session), *named)
         out.append(Note("replica.link_up", fields))
         self._ownership.heard(hello.authority, hello.role, now, out)
-        if self._accept.protection is Protection.DEGRADED:
-            self._accept.target = journal.seq
-        is_near = lag == 0 or (lag < LAG_RECORDS_MAX and self._accept.protection is Protection.SUSPECT)
-        self._accept.sign(Sign.CAUGHT_UP if is_near else Sign.GREETED, now, f"the peer lacks {lag} records", out)
-        self._accept.settle(peer.own_durable, out)
+        self._quarantine.greeted()
+        self._protect(lag, now, out)
         self._tail.release(peer.own_durable)
-        self._outgoing.pump(now, out)
+        outgoing.pump(now, out)
 
-    def _take_second_hello(self, message: Hello, now: int, out: list[Effect]) -> None:
-        self._refuse("hello: expected one on a link, came two", now, out)
+    def _protect(self, lag: int, now: int, out: list[Effect]) -> None:
+        """Take in how much the peer lacks that has just greeted us: may changes wait for it?"""
+        accept = self._accept
+        if accept.protection is Protection.DEGRADED:
+            accept.target = self._journal.seq
+        is_near = lag == 0 or (lag < LAG_RECORDS_MAX and accept.protection is Protection.SUSPECT)
+        accept.sign(Sign.CAUGHT_UP if is_near else Sign.GREETED, now, f"the peer lacks {lag} records", out)
+        accept.settle(self._pair.peer.own_durable, out)
 
-    def _take_bye(self, message: Bye, now: int, out: list[Effect]) -> None:
-        out.append(Note("replica.refused_by_peer", (("session", self._session), ("why", message.why))))
-        self._close_link(Link.REFUSED, f"the peer says: {message.why}", now, out)
+    def _take_second_hello(self, neighbour: Neighbour, message: Hello, now: int, out: list[Effect]) -> None:
+        self._refuse(neighbour, "hello: expected one on a link, came two", now, out)
 
-    # --- what the peer sends --------------------------------------------------------------------------------
+    def _take_bye(self, neighbour: Neighbour, message: Bye, now: int, out: list[Effect]) -> None:
+        out.append(Note("replica.refused_by_peer", (("session", neighbour.session), ("why", message.why))))
+        self._close_link(neighbour, Link.REFUSED, f"the peer says: {message.why}", now, out)
 
-    def _take_records(self, message: Records, now: int, out: list[Effect]) -> None:
-        if self._incoming is None:
+    # --- what a neighbour sends -----------------------------------------------------------------------------
+
+    def _take_records(self, neighbour: Neighbour, message: Records, now: int, out: list[Effect]) -> None:
+        if neighbour.incoming is None:
             return
-        fault = self._incoming.records(message, out)
+        fault = neighbour.incoming.records(message, out)
         if fault:
-            self._refuse(fault, now, out)
+            self._refuse(neighbour, fault, now, out)
             return
         if self._finished:
             taken = self._journal.have.get(message.branch, 0) + 1 - message.first_seq  # not what came after a gap
@@ -322,36 +335,42 @@ class Member:
                 if record.put is not None and record.kind in (Kind.DONE, Kind.ABORT):
                     self._finished.pop(record.put, None)
 
-    def _take_ack(self, message: Ack, now: int, out: list[Effect]) -> None:
-        self._believe(message.durable, now, out)
+    def _take_ack(self, neighbour: Neighbour, message: Ack, now: int, out: list[Effect]) -> None:
+        self._believe(neighbour, message.durable, now, out)
 
-    def _take_beat(self, message: Beat, now: int, out: list[Effect]) -> None:
-        self._peer.role, self._peer.authority = message.role, message.authority
-        self._peer.free_permille = message.free_permille
+    def _take_beat(self, neighbour: Neighbour, message: Beat, now: int, out: list[Effect]) -> None:
+        peer = neighbour.peer
+        peer.role, peer.authority = message.role, message.authority
+        peer.free_permille = message.free_permille
         self._ownership.heard(message.authority, message.role, now, out)
         self._ownership.heard_words(message, now, out)
-        self._believe(message.durable, now, out)
+        self._believe(neighbour, message.durable, now, out)
 
-    def _believe(self, durable: Vector, now: int, out: list[Effect]) -> None:
-        """Take in how far the peer's disk is: answer first, then send what there is room for."""
-        peer, accept = self._peer, self._accept
+    def _believe(self, neighbour: Neighbour, durable: Vector, now: int, out: list[Effect]) -> None:
+        """Take in how far a neighbour's disk is: answer first, then send what there is room for."""
+        peer, outgoing = neighbour.peer, neighbour.outgoing
         fault = ahead_of_us(self._journal.own, self._journal.seq, durable)
-        if fault or self._outgoing is None:
+        if fault or outgoing is None:
             if fault:
-                self._refuse(fault, now, out)
+                self._refuse(neighbour, fault, now, out)
             return
         if peer.raise_to(durable, self._journal.own):
-            accept.settle(peer.own_durable, out)
-            self._tail.release(peer.own_durable)
-            self._outgoing.acknowledged(durable, now, out)
-            if accept.protection is Protection.DEGRADED and not peer.is_full:
-                accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
-        if accept.protection is Protection.CATCHUP:
+            self._settle(now, out)
+            outgoing.acknowledged(durable, now, out)
+            if self._accept.protection is Protection.DEGRADED and not peer.is_full:
+                self._accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
+        if self._accept.protection is Protection.CATCHUP:
             self._look_whether_caught_up(now, out)
-        self._commands.advance(self._greeted, now, out)
+        self._commands.advance(neighbour.greeted, now, out)
+
+    def _settle(self, now: int, out: list[Effect]) -> None:
+        """Answer what the peer has confirmed, and keep it in memory no longer."""
+        own_durable = self._pair.peer.own_durable
+        self._accept.settle(own_durable, out)
+        self._tail.release(own_durable)
 
     def _look_whether_caught_up(self, now: int, out: list[Effect]) -> None:
-        peer, outgoing = self._peer, self._outgoing
+        peer, outgoing = self._pair.peer, self._pair.outgoing
         if outgoing is None or outgoing.is_in_snapshot or peer.is_full:
             return
         if peer.own_durable < self._accept.target or self._tail.lag_seconds(now) >= LAG_SECONDS_MAX:
@@ -359,60 +378,63 @@ class Member:
         if peer.lacks_of_others(self._journal) == 0:
             self._accept.sign(Sign.CAUGHT_UP, now, "the peer has caught up", out)
 
-    def _take_snapshot_begin(self, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
-        if self._incoming is not None:
-            self._refuse_if(self._incoming.snapshot_begin(message), now, out)
+    def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
+        if neighbour.incoming is not None:
+            self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message), now, out)
 
-    def _take_snapshot_item(self, message: SnapshotItem, now: int, out: list[Effect]) -> None:
-        if self._incoming is not None:
-            self._refuse_if(self._incoming.snapshot_item(message, out), now, out)
+    def _take_snapshot_item(self, neighbour: Neighbour, message: SnapshotItem, now: int, out: list[Effect]) -> None:
+        if neighbour.incoming is not None:
+            self._refuse_if(neighbour, neighbour.incoming.snapshot_item(message, out), now, out)
 
-    def _take_snapshot_end(self, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
-        if self._incoming is not None:
-            self._refuse_if(self._incoming.snapshot_end(message, out), now, out)
+    def _take_snapshot_end(self, neighbour: Neighbour, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
+        if neighbour.incoming is not None:
+            self._refuse_if(neighbour, neighbour.incoming.snapshot_end(message, out), now, out)
 
-    def _refuse_if(self, fault: str, now: int, out: list[Effect]) -> None:
+    def _refuse_if(self, neighbour: Neighbour, fault: str, now: int, out: list[Effect]) -> None:
         if fault:
-            self._refuse(fault, now, out)
+            self._refuse(neighbour, fault, now, out)
 
-    def _take_handover(self, message: Handover, now: int, out: list[Effect]) -> None:
+    def _take_handover(self, neighbour: Neighbour, message: Handover, now: int, out: list[Effect]) -> None:
         """Promote at once: the owner is drained, and has stepped down before it said so.
 
         A member that is promoting names its own claim as the highest that it knows of; the owner need not have heard.
         """
-        self._peer.role = Role.PASSIVE
+        neighbour.peer.role = Role.PASSIVE
         if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
             self._ownership.promote(Cue.HANDOVER, now, out)
 
-    def _take_fetch(self, message: Fetch, now: int, out: list[Effect]) -> None:
-        asked(message, self._session, out)
+    def _take_fetch(self, neighbour: Neighbour, message: Fetch, now: int, out: list[Effect]) -> None:
+        asked(message, neighbour.session, out)
 
-    def _take_fetched(self, message: Fetched, now: int, out: list[Effect]) -> None:
-        self._quarantine.fetched(message, self._session, now, out)
+    def _take_fetched(self, neighbour: Neighbour, message: Fetched, now: int, out: list[Effect]) -> None:
+        self._quarantine.fetched(message, neighbour.session, now, out)
 
     # --- what the disk answers, what the operator wants ------------------------------------------------------
 
     def _log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
-        if self._outgoing is not None and event.session == self._session:
-            self._outgoing.log_read(event, now, out)
+        neighbour = self._standing.get(event.session)
+        if neighbour is not None and neighbour.outgoing is not None:
+            neighbour.outgoing.log_read(event, now, out)
 
     def _snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
-        if self._outgoing is not None and event.session == self._session:
-            self._outgoing.snapshot_read(event, now, out)
+        neighbour = self._standing.get(event.session)
+        if neighbour is not None and neighbour.outgoing is not None:
+            neighbour.outgoing.snapshot_read(event, now, out)
 
     def _damaged(self, event: Damaged, now: int, out: list[Effect]) -> None:
         self._quarantine.found(event.found, out)
 
     def _item_read(self, event: ItemRead, now: int, out: list[Effect]) -> None:
-        if event.session == self._greeted:
+        neighbour = self._standing.get(event.session)
+        if neighbour is not None and neighbour.link is Link.UP:
             answer(event, out)
 
     def _command(self, event: Command, now: int, out: list[Effect]) -> None:
-        self._commands.command(event, self._greeted, self._accept.protection, now, out)
+        self._commands.command(event, self._pair.greeted, self._accept.protection, now, out)
 
     def _drained(self, event: Drained, now: int, out: list[Effect]) -> None:
         self._commands.drained(event.attempt)
-        self._commands.advance(self._greeted, now, out)
+        self._commands.advance(self._pair.greeted, now, out)
 
     def _witness_said(self, event: WitnessSaid, now: int, out: list[Effect]) -> None:
         self._ownership.witness_said(event.reply, now, out)
@@ -428,53 +450,56 @@ class Member:
             self._tail.mark(now, self._journal.seq)
         self._ownership.tick(now, out)
         self._finish(out)
-        self._watch_link(now, out)
-        if self._outgoing is not None:
-            if is_beat:
-                self._send_beat(now, out)
-            self._outgoing.tick(now, out)
-            self._quarantine.pump(self._session, now, out)
+        for neighbour in self._neighbours.values():
+            self._watch_link(neighbour, now, out)
+            if neighbour.outgoing is not None:
+                if is_beat:
+                    self._send_beat(neighbour, now, out)
+                neighbour.outgoing.tick(now, out)
+        if self._pair.link is Link.UP:
+            self._quarantine.pump(self._pair.session, now, out)
             self._watch_peer(now, out)
-        self._accept.tick(now, self._peer.own_durable, out)
-        self._commands.advance(self._greeted, now, out)
+        self._accept.tick(now, self._pair.peer.own_durable, out)
+        self._commands.advance(self._pair.greeted, now, out)
         self._commands.confirm(now, out)
         if is_beat and self._beats % FLOORS_EVERY_BEATS == 0:
             self._raise_floors(out)
 
-    def _watch_link(self, now: int, out: list[Effect]) -> None:
+    def _watch_link(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
         """End a link on which nothing comes: a new one may get through."""
-        silence = now - self._link_heard_at
-        if self._link in (Link.GREETING, Link.UP) and silence >= self._settings.promote_after:
-            self._close_link(Link.DOWN, f"nothing was heard for {silence // 1_000_000} ms", now, out)
+        if neighbour.is_silent(now, self._settings.promote_after):
+            silence = (now - neighbour.heard_at) // MILLISECOND
+            self._close_link(neighbour, Link.DOWN, f"nothing was heard for {silence} ms", now, out)
 
     def _watch_peer(self, now: int, out: list[Effect]) -> None:
-        if self._peer.is_full:
+        if self._pair.peer.is_full:
             self._accept.sign(Sign.PEER_FULL, now, "the peer's disk is nearly full", out)
         elif self._accept.protection is not Protection.PROTECTED:
             self._look_whether_caught_up(now, out)
-        if self._ownership.role is Role.REJOINING and covers_all(self._journal.durable, self._peer.durable):
+        if self._ownership.role is Role.REJOINING and covers_all(self._journal.durable, self._pair.peer.durable):
             self._ownership.move(Cue.CAUGHT_UP, out)
 
-    def _send_beat(self, now: int, out: list[Effect]) -> None:
-        plea, consent = self._ownership.words(self._beats, now)
+    def _send_beat(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
+        neighbour.beats += 1
+        plea, consent = self._ownership.words(neighbour.beats, now)
         beat = Beat(
             dict(self._journal.durable),
             self._ownership.authority,
             self._ownership.role,
-            self._beats,
+            neighbour.beats,
             self._free_permille,
             plea,
             consent,
         )
-        out.append(Send(self._session, beat))
+        out.append(Send(neighbour.session, beat))
 
     def floors(self) -> Vector:
         """Return up to where every member has everything on its disk: what no log is needed for."""
         durable = self._journal.durable
-        return minimum(durable, self._peer.durable) if self._has_peer else dict(durable)
+        return minimum(durable, self._pair.peer.durable) if self._has_peer else dict(durable)
 
     def _raise_floors(self, out: list[Effect]) -> None:
-        if self._has_peer and not self._peer.is_known:
+        if self._has_peer and not self._pair.peer.is_known:
             return
         floors = self.floors()
         if floors != self._floors:
@@ -507,7 +532,7 @@ class Member:
 
     @property
     def status(self) -> Status:
-        peer, journal = self._peer, self._journal
+        peer, journal = self._pair.peer, self._journal
         before_start = peer.lacks_of_others(journal) if self._has_peer else 0
         return Status(
             role=self._ownership.role,
@@ -515,8 +540,8 @@ class Member:
             protection=self._accept.protection,
             vector=dict(journal.durable),
             free_permille=self._free_permille,
-            link=self._link,
-            why=self._why,
+            link=self._pair.link,
+            why=self._pair.why,
             unprotected=self._accept.unprotected(peer.own_durable) + before_start,
             peer_name=peer.name,
             peer_role=peer.role,

@@ -89,16 +89,16 @@ class Peer:
         return behind
 
 
-def objection(settings: Settings, own: Branch, own_seq: int, hello: Hello) -> str:
-    """Return why this peer must not be talked to: what was expected and what came. "": it may."""
+def objection(settings: Settings, node: int, journal: Journal, hello: Hello) -> str:
+    """Return why whoever is on node's link must not be talked to: what was expected and what came. "": it may."""
     if hello.group != settings.group:
         return f"group: expected {settings.group!r}, came {hello.group!r}"
-    if hello.node != settings.peer_node:
-        return f"node: expected {settings.peer_node}, came {hello.node} ({hello.name!r})"
+    if hello.node != node:
+        return f"node: expected {node}, came {hello.node} ({hello.name!r})"
     if not chosen(hello.version_min, hello.version_max):
         came = f"{hello.version_min} to {hello.version_max}"
         return f"version: expected {VERSION_MIN} to {VERSION_MAX}, came {came}"
-    return ahead_of_us(own, own_seq, hello.vector)
+    return ahead_of_us(journal.own, journal.seq, hello.vector)
 
 
 def ahead_of_us(own: Branch, own_seq: int, vector: Vector) -> str:

@@ -239,7 +239,7 @@ class Pair:
         self.is_linked = True
         for side in self.sides:
             if side.is_up:
-                side.step(LinkUp(self.session))
+                side.step(LinkUp(self.session, 1 - side.node))
         self.settle()
 
     def cut(self) -> None:

@@ -92,7 +92,7 @@ class Network:
         machine = self.machines[node]
         if link.ends[node] == NEW and machine.pid == link.pids[node]:
             link.ends[node] = UP
-            machine.take(LinkUp(link.sessions[node]))
+            machine.take(LinkUp(link.sessions[node], 1 - node))
 
     # --- carrying -----------------------------------------------------------------------------------------
 

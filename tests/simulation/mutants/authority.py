@@ -7,6 +7,7 @@ from typing import Any
 from replicator.core.authority import Ownership
 from replicator.core.events import Effect, Hello, Records, Tick
 from replicator.core.member import Member
+from replicator.core.neighbour import Neighbour
 from replicator.core.switchover import Commands
 from tests.simulation.campaign import SWITCHOVERS
 from tests.simulation.clock import SECOND
@@ -18,13 +19,13 @@ SPURIOUS = Plan(menu=("pause", "slow disk", "cut", "cut one way", "slow link"))
 
 
 def _old_epoch_refused(planting: Planting) -> None:
-    def take_hello(self: Any, hello: Hello, now: int, out: list[Effect]) -> None:
-        self.deaf_session = self._session if hello.authority < self._ownership.authority else 0
-        greeted(self, hello, now, out)
+    def take_hello(self: Any, neighbour: Neighbour, hello: Hello, now: int, out: list[Effect]) -> None:
+        self.deaf_session = neighbour.session if hello.authority < self._ownership.authority else 0
+        greeted(self, neighbour, hello, now, out)
 
-    def take_records(self: Any, message: Records, now: int, out: list[Effect]) -> None:
-        if self._session != self.deaf_session:
-            taken(self, message, now, out)
+    def take_records(self: Any, neighbour: Neighbour, message: Records, now: int, out: list[Effect]) -> None:
+        if neighbour.session != self.deaf_session:
+            taken(self, neighbour, message, now, out)
 
     greeted = planting.replace(Member, "_take_hello", take_hello)
     taken = planting.replace(Member, "_take_records", take_records)

@@ -14,8 +14,15 @@ SETTINGS = Settings("group", 0, "node 0", 1)
 HELLO = Hello("group", 1, "node 1", b"store", 9, 1, 1, {OWN: 3}, Authority(1, 0), Role.PASSIVE)
 
 
+def journal_of(seq: int) -> Journal:
+    """Return a journal that has written so many records."""
+    journal = Journal(OWN, Image(b"store", {}, Authority(0, 0)))
+    journal.seq = seq
+    return journal
+
+
 def test_the_configured_peer_is_talked_to() -> None:
-    assert objection(SETTINGS, OWN, 3, HELLO) == ""
+    assert objection(SETTINGS, 1, journal_of(3), HELLO) == ""
 
 
 @pytest.mark.parametrize(
@@ -30,11 +37,11 @@ def test_the_configured_peer_is_talked_to() -> None:
     ],
 )
 def test_anyone_else_is_told_what_was_expected(hello: Hello, why: str) -> None:
-    assert objection(SETTINGS, OWN, 3, hello) == why
+    assert objection(SETTINGS, 1, journal_of(3), hello) == why
 
 
 def test_a_later_version_that_still_speaks_ours_is_talked_to() -> None:
-    assert objection(SETTINGS, OWN, 3, HELLO._replace(version_max=9)) == ""
+    assert objection(SETTINGS, 1, journal_of(3), HELLO._replace(version_max=9)) == ""
 
 
 @pytest.mark.parametrize(("version_min", "version_max", "spoken"), [(1, 1, 1), (1, 2, 2), (2, 9, 2)])
@@ -80,7 +87,7 @@ def greet(pair: Pair, hello: Hello) -> None:
     pair.cut()
     pair.session += 1
     pair.a.sent.clear()
-    pair.a.step(LinkUp(pair.session))
+    pair.a.step(LinkUp(pair.session, 1))
     pair.a.step(Received(pair.session, hello))
 
 
@@ -99,7 +106,7 @@ def test_a_refusal_by_the_peer_is_shown() -> None:
     pair = joined()
     pair.cut()
     pair.session += 1
-    pair.a.step(LinkUp(pair.session))
+    pair.a.step(LinkUp(pair.session, 1))
     pair.a.step(Received(pair.session, Bye("no")))
     assert pair.a.member.status.why == "the peer says: no"
 
@@ -114,7 +121,7 @@ def test_nothing_counts_before_the_hello() -> None:
     pair = joined()
     pair.cut()
     pair.session += 1
-    pair.a.step(LinkUp(pair.session))
+    pair.a.step(LinkUp(pair.session, 1))
     pair.a.step(Received(pair.session, Ack({pair.a.member.own: 99})))
     assert pair.a.closed == []
     assert pair.a.member.status.link is Link.GREETING

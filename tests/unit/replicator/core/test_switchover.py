@@ -276,7 +276,7 @@ def test_a_demotion_outlasts_an_owner_whose_grant_is_older() -> None:
     assert roles(pair) == (Role.ACTIVE, Role.ACTIVE)
     pair.b.command("demote", force=True)
     pair.a.crash()
-    pair.b.step(LinkUp(9))
+    pair.b.step(LinkUp(9, 0))
     pair.b.step(Received(9, hello_of(pair.a)))
     pair.b.step(Received(9, Beat({}, Authority(1, 0), Role.ACTIVE, 1, 1000)))
     pair.run(10_000)
