@@ -66,12 +66,14 @@ class Ports:
 class NodeShape:
     """In what a laboratory's nodes differ from the usual ones.
 
-    settings   further tables of mtad.toml
+    settings   further settings of [replication], then further tables of mtad.toml
+    own        the same of each node alone, before those
     wrapper    a command that runs the node's command; `{folder}` in it becomes the node's folder
     """
 
     workers: int = 0
     settings: str = ""
+    own: tuple[str, str] = ("", "")
     wrapper: tuple[str, ...] = ()
 
 
@@ -200,4 +202,4 @@ ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
 peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.peer[index]}" }}
-{shape.settings}"""
+{shape.own[index]}{shape.settings}"""

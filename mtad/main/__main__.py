@@ -1,5 +1,5 @@
 """`python -m mtad.main`: the command `mtad`."""
 
-from mtad.main.command import main
+from mtad.main.launch import main
 
 main()

@@ -10,8 +10,10 @@ import grpc.aio
 
 from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
-from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, StartError, build_spool, role_hook, wall_ms
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, wall_ms
+from mtad.main.queue_assembly import build_spool, role_hook
 from mtad.main.role_hook import RoleHook
+from mtad.main.start import StartError
 from mtad.main.version import VERSION
 from mtad.pb import queue_pb2_grpc
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits

@@ -11,6 +11,7 @@ from mtad.main.assembly import QueueIds, build_shared
 from mtad.main.back import Back
 from mtad.main.front import Front
 from mtad.main.processes import notify, run_until_stopped
+from mtad.main.queue_assembly import STORE_ERRORS
 from mtad.main.start import explained
 from mtad.telemetry.events import Events
 
@@ -34,6 +35,6 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         await front.stop()
         await back.stop()
 
-    with explained():
+    with explained(*STORE_ERRORS):
         run_until_stopped(serve)
     return 0

@@ -10,6 +10,7 @@ from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, build_shared, settings_of_child
 from mtad.main.back import Back
 from mtad.main.processes import die_with_parent, run_until_stopped
+from mtad.main.queue_assembly import STORE_ERRORS
 from mtad.main.start import explained, tell_ready
 from mtad.telemetry.events import LineEvents
 
@@ -34,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     die_with_parent(options.parent)
     settings = settings_of_child(options.config)
-    with explained():
+    with explained(*STORE_ERRORS):
         run_until_stopped(lambda stop: _serve(settings, options.ready, stop))
 
 

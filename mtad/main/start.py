@@ -1,4 +1,7 @@
-"""How a process of mtad tells that it is up, or why it cannot start: in words and an exit code, without a traceback."""
+"""How a process of mtad tells that it is up, or why it cannot start: in words and an exit code, without a traceback.
+
+The supervisor imports this: nothing that takes long to load belongs here.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,24 @@ import ssl
 import sys
 from collections.abc import Iterator
 
-import lmdb
-
-from mtad.main.assembly import StartError
-from replicator.codec import DamagedError
-from replicator.store.environment import StoreFormatError, StoreLockedError, StoreOwnerError
-
 EXIT_CANNOT_START = 1
 READY = b"1"
-_EXPECTED = (
-    StartError,
-    StoreFormatError,
-    StoreLockedError,
-    StoreOwnerError,
-    DamagedError,
-    lmdb.Error,
-    ssl.SSLError,
-    OSError,
-)
+
+
+class StartError(Exception):
+    """Something that was sound when the supervisor checked it is not any more; the text is for the operator."""
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """End the process with a message where something that it needs at its start is not as it must be."""
+def explained(*more: type[Exception]) -> Iterator[None]:
+    """End the process with a message where something that it needs at its start is not as it must be.
+
+    more   what else may be expected of what the process opens
+    """
+    expected: tuple[type[Exception], ...] = (StartError, ssl.SSLError, OSError, *more)
     try:
         yield
-    except _EXPECTED as error:
+    except expected as error:
         print(f"mtad: {error}", file=sys.stderr)
         sys.exit(EXIT_CANNOT_START)
 

@@ -83,12 +83,12 @@ async def _supervise(
     spool, workers = _children(config_path, socket_lists)
     spool_keeper = Keeper(spool, events)
     worker_keepers = [Keeper(worker, events) for worker in workers]
+    keepers = [spool_keeper, *worker_keepers]
     try:
-        for keepers in ([spool_keeper], worker_keepers):
-            for keeper in keepers:
-                keeper.start()
-            if not await _are_up(keepers, stop):
-                return 0 if stop.is_set() else 1
+        for keeper in keepers:  # all at once: most of a start is loading modules; workers wait for the spool process
+            keeper.start()
+        if not await _are_up(keepers, stop):
+            return 0 if stop.is_set() else 1
         notify("READY=1")
         events.emit("node.ready", node=settings.node.name, workers=settings.node.workers)
         await stop.wait()
@@ -102,16 +102,24 @@ async def _supervise(
 
 async def _are_up(keepers: Sequence[Keeper], stop: asyncio.Event) -> bool:
     """Wait until these children are up; False when one ended before, when it takes too long, or `stop` is set."""
-    stopping = asyncio.ensure_future(stop.wait())
-    rising = asyncio.gather(*(keeper.has_started for keeper in keepers))
-    first: list[asyncio.Future[Any]] = [stopping, rising]
+    stopping = asyncio.create_task(stop.wait())
+    rising = asyncio.create_task(_all_started(keepers))
+    first: list[asyncio.Task[Any]] = [stopping, rising]
     try:
         await asyncio.wait(first, timeout=READY_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
-        return rising.done() and all(rising.result())
+        return rising.done() and rising.result()
     finally:
-        stopping.cancel()
-        rising.cancel()
+        for task in first:
+            task.cancel()
         await asyncio.gather(*first, return_exceptions=True)
+
+
+async def _all_started(keepers: Sequence[Keeper]) -> bool:
+    """Wait until all are up, or the first has failed."""
+    for started in asyncio.as_completed([asyncio.shield(keeper.has_started) for keeper in keepers]):
+        if not await started:
+            return False
+    return True
 
 
 class Keeper:

@@ -15,6 +15,8 @@ from mtad.main.start import explained, tell_ready
 from mtad.spool.remote import RemoteLimits, RemoteSpool
 from mtad.telemetry.events import LineEvents
 
+SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool process, before it takes clients
+
 
 async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
@@ -23,11 +25,22 @@ async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: a
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
     front = Front(settings, shared, QueueIds(settings.node.id), door, events)
     await door.start()
-    await front.start(adopt(descriptors))
-    tell_ready(ready)
-    await stop.wait()
-    await front.stop()
+    await _reached(door, stop)
+    if not stop.is_set():
+        await front.start(adopt(descriptors))
+        tell_ready(ready)
+        await stop.wait()
+        await front.stop()
     await door.stop()
+
+
+async def _reached(door: RemoteSpool, stop: asyncio.Event) -> None:
+    """Wait until the spool process is there, for a while; no longer than until `stop`."""
+    waiting = (asyncio.create_task(door.reached(SPOOL_SECONDS_MAX)), asyncio.create_task(stop.wait()))
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def main() -> None:

@@ -21,6 +21,12 @@ REPORT_SECONDS = 1.0
 FRAME_OCTETS = 64  # of a batch around one commit, a report beside it included
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 READY_SECONDS_MAX = 5.0
+_TRY_AGAIN = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+]
+"""How soon after a try that failed: the spool process is on this machine, and starts at the same time as we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,16 @@ class RemoteSpool:
         """Begin to connect; commits wait for it."""
         self._tasks = [asyncio.create_task(self._keep_connected()), asyncio.create_task(self._report())]
 
+    async def reached(self, seconds_max: float) -> bool:
+        """Wait until the spool process is there; False when it was not in time."""
+        try:
+            async with asyncio.timeout(seconds_max):
+                while not self._is_connected.is_set():
+                    await self._is_connected.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def stop(self) -> None:
         """End the stream; whatever waits is refused."""
         for task in self._tasks:
@@ -98,14 +114,10 @@ class RemoteSpool:
 
     async def _connects(self) -> bool:
         """Wait a moment for the spool process where it is not there; tell whether it is."""
-        try:
-            async with asyncio.timeout(self._limits.connect_seconds_max):
-                while not self._is_connected.is_set():
-                    await self._is_connected.wait()
-        except TimeoutError:
+        is_there = await self.reached(self._limits.connect_seconds_max)
+        if not is_there:
             self._events.emit("spool.unreachable", level="error", socket=self._target)
-            return False
-        return True
+        return is_there
 
     async def _keep_connected(self) -> None:
         while True:
@@ -117,7 +129,7 @@ class RemoteSpool:
 
     async def _until_down(self) -> str:
         """Hold one stream for as long as it lasts; return why it ended."""
-        options = channel_options(self._limits.message_octets_max)
+        options = [*channel_options(self._limits.message_octets_max), *_TRY_AGAIN]
         try:
             async with grpc.aio.insecure_channel(self._target, options=options) as channel:
                 await self._converse(channel)

@@ -191,12 +191,19 @@ class Ownership:
     # --- promotion ------------------------------------------------------------------------------------------
 
     def silence_allows(self, now: int) -> bool:
-        """Tell whether no active peer was heard for T_p; the higher node waits two beats more, lest both rise."""
-        settings = self._settings
-        if settings.authority is Mode.MANUAL:
+        """Tell whether no active peer was heard for T_p."""
+        if self._settings.authority is Mode.MANUAL or self.is_held_back:
             return False
-        stagger = 2 * settings.beat if settings.node > settings.peer_node else 0
-        return not self.is_held_back and now - self._quiet_since >= settings.promote_after + stagger
+        return now - self._quiet_since >= self._settings.promote_after + self.stagger
+
+    @property
+    def stagger(self) -> int:
+        """How much longer than its peer this member waits: two that both began as passives must not rise together.
+
+        Who has heard an active one is alone when that is silent, and waits no longer.
+        """
+        is_second = self._settings.node > self._settings.peer_node and not self._actives_heard
+        return 2 * self._settings.beat if is_second else 0
 
     def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
         """Begin to promote: the new epoch goes to the disk first. Return what the operator is told.

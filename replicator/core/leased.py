@@ -94,10 +94,8 @@ class Leased(Ownership):
         return self._now < self._wanted_until
 
     def silence_allows(self, now: int) -> bool:
-        """Tell whether no active peer was heard for long enough to ask; the higher node waits two beats more."""
-        settings = self._settings
-        stagger = 2 * settings.beat if settings.node > settings.peer_node else 0
-        return not self.is_held_back and now - self._quiet_since >= settings.ask_after + stagger
+        """Tell whether no active peer was heard for long enough to ask."""
+        return not self.is_held_back and now - self._quiet_since >= self._settings.ask_after + self.stagger
 
     def may_seek(self, now: int) -> bool:
         """Tell whether this member would take over: it is wanted or hears nobody, and is bound to nobody."""

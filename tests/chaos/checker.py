@@ -14,7 +14,7 @@ from itertools import pairwise
 from mtad.lab.load import Accepted, Failed
 from mtad.lab.sink import Delivery
 
-DOT_TO_DEATH_MS = 5_000  # a node that dies so long after a next hop took a message may not have told its peer
+DOT_TO_DEATH_MS = 5_000  # a node that ends so long after a next hop took a message may not have told its peer
 SETTLING_MS = 8_000  # two owners may both be at work for so long after the fault that made them has ended
 TAKEOVER_MS = 1_000  # a node may have begun to deliver so long before it was seen to be active
 _QUEUED = re.compile(r"queued as ([0-9A-Z]+) \((\d) cop")
@@ -58,6 +58,7 @@ class Evidence:
     in_queue: frozenset[str] = frozenset()
     wipes: Sequence[Wipe] = ()
     deaths: Sequence[int] = ()
+    stops: Sequence[int] = ()  # when a node was made to stand still
     split: Sequence[Window] = ()
     closing: Sequence[Window] = ()
 
@@ -178,6 +179,8 @@ def _cause(lab_id: str, earlier: int, later: int, evidence: Evidence, resends: M
             return why
     if any(earlier - 500 <= death <= min(later, earlier + DOT_TO_DEATH_MS) for death in evidence.deaths):
         return "a node died after the dot"
+    if any(earlier - 500 <= stop <= min(later, earlier + DOT_TO_DEATH_MS) for stop in evidence.stops):
+        return "a node stood still after the dot"
     if any(begin <= later and earlier <= end + SETTLING_MS for begin, end in evidence.split):
         return "two owners"
     return "unexplained"

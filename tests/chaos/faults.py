@@ -8,9 +8,10 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from mtad.lab.pair import RunningNode
+from mtad.lab.wire import Wire
 from tests.chaos.checker import Wipe
 from tests.chaos.plan import MAKES_TWO_OWNERS, STOPS_DELIVERY, Fault, Kind
 from tests.chaos.world import Done, World, children_of, delete_store, now_ms, process_ids
@@ -41,7 +42,7 @@ async def apply(world: World, fault: Fault) -> None:
         await world.look_for_copies(*world.nodes)
     finally:
         await undo()
-        if fault.kind in MAKES_TWO_OWNERS:
+        if fault.kind in MAKES_TWO_OWNERS and world.witness is None:
             world.marks.split.append((began, now_ms()))
 
 
@@ -119,6 +120,7 @@ async def _wipe(world: World, _fault: Fault, node: RunningNode) -> Undo:
 
 async def _pause(world: World, _fault: Fault, node: RunningNode) -> Undo:
     pids = process_ids(node)
+    world.marks.stops.append(now_ms())
     _signal(pids, signal.SIGSTOP)
 
     async def undo() -> None:
@@ -135,9 +137,7 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 async def _cut(world: World, _fault: Fault, _node: RunningNode) -> Undo:
-    for wire in world.laboratory.wires:
-        wire.pull()
-    return _plug(world)
+    return _pulled(world.laboratory.wires)
 
 
 async def _cut_one_way(world: World, _fault: Fault, node: RunningNode) -> Undo:
@@ -146,6 +146,46 @@ async def _cut_one_way(world: World, _fault: Fault, node: RunningNode) -> Undo:
     world.laboratory.wires[own].pull(is_back=False)
     world.laboratory.wires[1 - own].pull(is_there=False)
     return _plug(world)
+
+
+async def _kill_witness(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    witness = world.witness
+    assert witness is not None, "drawn where there is one"
+    await witness.kill()
+    return witness.start
+
+
+async def _cut_witness(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    return _pulled(_wires_to_witness(world, node))
+
+
+async def _isolate(world: World, _fault: Fault, node: RunningNode) -> Undo:
+    """The node hears neither the other one nor the witness, and clients and next hops as ever."""
+
+    undo = _pulled((*world.laboratory.wires, *_wires_to_witness(world, node)))
+
+    async def trust() -> None:
+        world.untrusted.discard(node.name)
+        await undo()
+
+    return trust
+
+
+def _wires_to_witness(world: World, node: RunningNode) -> tuple[Wire, ...]:
+    assert world.witness is not None, "drawn where there is one"
+    return (world.witness.wires[world.nodes.index(node)],)
+
+
+def _pulled(wires: Iterable[Wire]) -> Undo:
+    wires = tuple(wires)
+    for wire in wires:
+        wire.pull()
+
+    async def undo() -> None:
+        for wire in wires:
+            wire.plug()
+
+    return undo
 
 
 async def _tear(world: World, _fault: Fault, _node: RunningNode) -> Undo:
@@ -280,4 +320,7 @@ _INJECTIONS: Mapping[Kind, Inject] = {
     Kind.CLOCK: _clock,
     Kind.SWITCHOVER: _switchover,
     Kind.FORCE: _force,
+    Kind.KILL_WITNESS: _kill_witness,
+    Kind.CUT_WITNESS: _cut_witness,
+    Kind.ISOLATE: _isolate,
 }

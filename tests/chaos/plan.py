@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-ROUNDS_PER_ERA = 6  # so many rounds use one laboratory
+ROUNDS_PER_ERA = 4  # so many rounds use one laboratory
 FIRST_FAULT_SECONDS = (2.0, 4.0)
 AFTERMATH_SECONDS = 4.0  # the load goes on for so long after the last fault has ended
 SECOND_FAULT_CHANCE = 0.4
 MOOD_CHANCE = 0.6
+TAKEOVER_LASTS_SECONDS = (5.0, 7.0)  # the active is away for so long in a round that measures a takeover
+
+Authority = Literal["pair", "witness"]
+"""By whose word the nodes own, as in mtad.toml."""
 
 
 class Kind(StrEnum):
@@ -37,16 +41,22 @@ class Kind(StrEnum):
     CLOCK = "clock"
     SWITCHOVER = "switchover"
     FORCE = "force"
+    KILL_WITNESS = "kill-witness"
+    CUT_WITNESS = "cut-witness"
+    ISOLATE = "isolate"
 
 
 LINK = frozenset({Kind.CUT, Kind.CUT_ONE_WAY, Kind.TEAR, Kind.DELAY, Kind.THROTTLE, Kind.POWER_LOSS})
 DISK = frozenset({Kind.DISK_FULL, Kind.READ_ONLY})
 NEEDS_WORKERS = frozenset({Kind.KILL_SPOOL, Kind.KILL_WORKER})
-STOPS_DELIVERY = frozenset({Kind.KILL_NODE, Kind.POWER_LOSS, Kind.PAUSE, Kind.WIPE, Kind.READ_ONLY})
+NEEDS_WITNESS = frozenset({Kind.KILL_WITNESS, Kind.CUT_WITNESS, Kind.ISOLATE})
+STOPS_DELIVERY = frozenset({Kind.KILL_NODE, Kind.POWER_LOSS, Kind.PAUSE, Kind.WIPE, Kind.READ_ONLY, Kind.ISOLATE})
 """Done to the active node, these leave its queue to the other one."""
 MAKES_TWO_OWNERS = LINK | {Kind.PAUSE, Kind.FORCE}
+"""Without a witness."""
 NEVER_TOGETHER: tuple[frozenset[Kind], ...] = (
-    LINK,
+    LINK | {Kind.ISOLATE},
+    NEEDS_WITNESS,
     frozenset({Kind.WIPE, Kind.KILL_BOTH, Kind.RESTARTS, *DISK}),  # a wipe beside these may take the last copy
 )
 STRENGTHS: dict[Kind, tuple[float, ...]] = {
@@ -108,6 +118,17 @@ class Era:
 
     workers: int
     has_false_clock: bool
+    authority: Authority = "pair"
+
+
+ERAS = (
+    Era(2, False, "pair"),
+    Era(2, False, "witness"),
+    Era(2, True, "pair"),
+    Era(0, False, "witness"),
+    Era(0, False, "pair"),
+    Era(2, True, "witness"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +141,11 @@ class Round:
     moods: tuple[Mood, ...]
 
     @property
+    def authority(self) -> Authority:
+        """By whose word the nodes own."""
+        return era_of(self.number).authority
+
+    @property
     def load_seconds(self) -> float:
         """How long clients send."""
         return max(fault.at_seconds + fault.lasts_seconds for fault in self.faults) + AFTERMATH_SECONDS
@@ -129,18 +155,24 @@ class Round:
 
 
 def era_of(number: int) -> Era:
-    """Return how the nodes are built in a round: two workers and a true clock, a false one, or one process."""
-    return (Era(2, False), Era(2, True), Era(0, False))[number // ROUNDS_PER_ERA % 3]
+    """Return how the nodes are built in a round."""
+    return ERAS[number // ROUNDS_PER_ERA % len(ERAS)]
 
 
 def draw(seed: int, number: int, kinds: Collection[Kind]) -> Round:
-    """Draw a round: its first fault is one of those that came least often in the rounds before it."""
+    """Draw a round: its first fault is one of those that came least often in the rounds before it.
+
+    Every other round measures a takeover: the active node is taken away for long enough, and nothing else happens.
+    """
     counts: Counter[Kind] = Counter()
     for earlier in range(number):
         counts[_first_kind(seed, earlier, kinds, counts)] += 1
     first = _first_kind(seed, number, kinds, counts)
     chance = random.Random(f"{seed}/{number}")
-    faults = [_fault(chance, first, chance.uniform(*FIRST_FAULT_SECONDS))]
+    at_seconds = chance.uniform(*FIRST_FAULT_SECONDS)
+    if _is_takeover(number) and first in STOPS_DELIVERY:
+        return Round(seed, number, (Fault(first, at_seconds, chance.uniform(*TAKEOVER_LASTS_SECONDS), "active"),), ())
+    faults = [_fault(chance, first, at_seconds)]
     others = [kind for kind in _possible(number, kinds) if _may_meet(first, kind)]
     if others and chance.random() < SECOND_FAULT_CHANCE:
         faults.append(_fault(chance, chance.choice(others), faults[0].at_seconds + chance.uniform(0.0, 4.0)))
@@ -148,6 +180,10 @@ def draw(seed: int, number: int, kinds: Collection[Kind]) -> Round:
     if chance.random() < MOOD_CHANCE:
         moods.append(Mood(chance.choice(sorted(MOODS)), chance.uniform(0.5, 3.0), chance.uniform(0.5, 3.0)))
     return Round(seed, number, tuple(faults), tuple(moods))
+
+
+def _is_takeover(number: int) -> bool:
+    return number % 2 == 0
 
 
 def _possible(number: int, kinds: Collection[Kind]) -> Sequence[Kind]:
@@ -158,12 +194,15 @@ def _possible(number: int, kinds: Collection[Kind]) -> Sequence[Kind]:
         if kind in kinds
         and (era.workers or kind not in NEEDS_WORKERS)
         and (era.has_false_clock or kind is not Kind.CLOCK)
+        and (era.authority == "witness" or kind not in NEEDS_WITNESS)
     ]
     return possible or [Kind.KILL_NODE]
 
 
 def _first_kind(seed: int, number: int, kinds: Collection[Kind], counts: Counter[Kind]) -> Kind:
     possible = _possible(number, kinds)
+    if _is_takeover(number):
+        possible = [kind for kind in possible if kind in STOPS_DELIVERY] or possible
     least = min(counts[kind] for kind in possible)
     return random.Random(f"{seed}:{number}").choice([kind for kind in possible if counts[kind] == least])
 

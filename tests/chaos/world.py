@@ -24,6 +24,7 @@ from mtad.lab.sink import Delivery
 from mtad.startup.provision import make_private_folder
 from tests.chaos.checker import Sighting, Window, Wipe, copies_of, queue_id_of
 from tests.chaos.plan import Era, Fault
+from tests.chaos.witness import Witness
 
 DISK_OCTETS = 192 * 1024 * 1024
 WATCH_SECONDS = 0.15
@@ -78,6 +79,7 @@ class Marks:
     moods: list[Window] = field(default_factory=list)
     wipes: list[Wipe] = field(default_factory=list)
     deaths: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
     split: list[Window] = field(default_factory=list)
     closing: list[Window] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # promised two copies, and not on a disk that was looked at
@@ -90,8 +92,9 @@ class World:
     Nothing here may hold up the event loop: the cable between the nodes runs in it.
     """
 
-    def __init__(self, laboratory: Laboratory, *, has_disks: bool) -> None:
+    def __init__(self, laboratory: Laboratory, witness: Witness | None, *, has_disks: bool) -> None:
         self.laboratory = laboratory
+        self.witness = witness
         self.has_disks = has_disks
         self.sightings: list[Sighting] = []  # of this round; those that it began with first
         self.accepted: list[Accepted] = []
@@ -303,10 +306,12 @@ def _small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def shape_of(era: Era) -> NodeShape:
+def shape_of(era: Era, witness: Witness | None) -> NodeShape:
     """Return how the nodes are built."""
-    wrapper = ("/usr/bin/env", f"PYTHONPATH={FALSE_CLOCK}", "MTAD_FALSE_CLOCK={folder}/clock")
-    return NodeShape(era.workers, SETTINGS, wrapper if era.has_false_clock else ())
+    search_path = os.pathsep.join(filter(None, (str(FALSE_CLOCK), os.environ.get("PYTHONPATH"))))
+    wrapper = ("/usr/bin/env", f"PYTHONPATH={search_path}", "MTAD_FALSE_CLOCK={folder}/clock")
+    own = ("", "") if witness is None else witness.settings
+    return NodeShape(era.workers, SETTINGS, own, wrapper if era.has_false_clock else ())
 
 
 @asynccontextmanager
@@ -318,10 +323,14 @@ async def running_world(folder: Path, era: Era) -> AsyncIterator[World]:
             (folder / name / "clock").write_text("0\n")
             if IS_ROOT:
                 stack.enter_context(_small_disk(folder / name / "queue"))
+        witness = await Witness.lay(stack, folder) if era.authority == "witness" else None
         laboratory = await stack.enter_async_context(
-            running_laboratory(folder, policy=POLICY, shape=shape_of(era), is_wired=True)
+            running_laboratory(folder, policy=POLICY, shape=shape_of(era, witness), is_wired=True)
         )
-        world = World(laboratory, has_disks=IS_ROOT)
+        if witness is not None:
+            stack.push_async_callback(witness.stop)
+            await witness.start()
+        world = World(laboratory, witness, has_disks=IS_ROOT)
         await world.tell_sinks(f"rcpt 550 {BOUNCED}", f"dot 451 {LATER}")
         await laboratory.wait_protected()
         watching = asyncio.create_task(world.watch())

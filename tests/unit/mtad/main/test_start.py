@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mtad.main.assembly import StartError
-from mtad.main.start import EXIT_CANNOT_START, explained, tell_ready
+from mtad.main.queue_assembly import STORE_ERRORS
+from mtad.main.start import EXIT_CANNOT_START, StartError, explained, tell_ready
 from replicator.codec import DamagedError
 from replicator.store.environment import StoreFormatError, StoreLockedError, StoreOwnerError
 
@@ -25,7 +25,7 @@ from replicator.store.environment import StoreFormatError, StoreLockedError, Sto
     ],
 )
 def test_what_may_be_expected_is_a_line_and_an_exit_code(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended, explained():
+    with pytest.raises(SystemExit) as ended, explained(*STORE_ERRORS):
         raise error
     assert ended.value.code == EXIT_CANNOT_START
     assert capsys.readouterr().err == f"mtad: {error}\n"

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from mtad.config.read import read
 from mtad.config.settings import Settings
-from mtad.main.assembly import node_settings
 from mtad.main.command import app
+from mtad.main.queue_assembly import node_settings
 from replicator.core.values import Mode
 
 

@@ -59,10 +59,10 @@ def test_a_member_without_a_peer_is_active_at_once() -> None:
 def test_the_passive_takes_over_with_a_higher_epoch_on_its_disk() -> None:
     pair = joined()
     pair.a.crash()
-    pair.run(3200)
+    pair.run(2700)
     assert pair.b.member.role is Role.PASSIVE
     pair.run(400)
-    assert pair.b.member.role is Role.ACTIVE
+    assert pair.b.member.role is Role.ACTIVE, "it has heard an active one, and has nobody to wait for"
     assert pair.b.member.authority == pair.b.store.authority == Authority(2, 1)
 
 

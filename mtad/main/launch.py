@@ -1,0 +1,17 @@
+"""The way into the command `mtad`: until something else is said, SIGINT ends it as quietly as SIGTERM does.
+
+Modules take a moment to load, and the interpreter's own answer to SIGINT is a traceback of whatever was being loaded.
+Whoever has something to end in order says so to its loop, once it has begun.
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mtad.main import command  # here: it takes most of the time
+
+    command.main()
