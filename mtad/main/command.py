@@ -86,7 +86,9 @@ def witness(
     ],
     name: Annotated[str, typer.Option(metavar="NAME", help="The name in its certificate.")],
     listen: Annotated[str, typer.Option(metavar="ADDR", help="Where the nodes reach it, such as [::]:7252.")],
-    member: Annotated[list[str], typer.Option(metavar="NAME", help="A node that it serves: node.name; given twice.")],
+    member: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A node that it serves: its node.name. Given twice, once a node.")
+    ],
     group: Annotated[str, typer.Option(metavar="NAME", help="replication.group of the nodes.")] = GROUP,
     lease_seconds: Annotated[
         float, typer.Option(metavar="N", min=1, max=60, help="replication.lease_seconds of the nodes.")
@@ -95,6 +97,11 @@ def witness(
     """Run the witness of a pair in the foreground, on a third machine."""
     from mtad.main import witness as witness_process  # here, so that the other commands start without gRPC
 
+    wrong = witness_process.misunderstood(name, listen, member)
+    for each in wrong:
+        typer.echo(f"mtad: {each}", err=True)
+    if wrong:
+        raise typer.Exit(EXIT_CONFIGURATION)
     settings = witness_process.witness_settings(folder.absolute(), name, listen, group, tuple(member), lease_seconds)
     problems = witness_process.problems(settings, name)
     for problem in problems:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from mtad.config.forms import LISTENER, Unfit
 from mtad.main.processes import notify, run_until_stopped
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
 from mtad.telemetry.events import LineEvents
@@ -13,6 +15,21 @@ from replicator.transport.certificates import Credentials
 from replicator.witness import WitnessServer, WitnessSettings, WitnessStateError
 
 EXIT_FAILED = 1
+MEMBERS_COUNT = 2
+
+
+def misunderstood(name: str, listen: str, members: Sequence[str]) -> list[str]:
+    """Return what is wrong with what was asked for."""
+    address = LISTENER.read(listen)
+    wrong = []
+    if isinstance(address, Unfit):
+        wrong.append(f"--listen {listen!r} {address.why}; allowed: {LISTENER.allowed}")
+    if len(set(members)) != MEMBERS_COUNT or len(members) != MEMBERS_COUNT:
+        given = " ".join(f"--member {member}" for member in members)
+        wrong.append(f"{given}: a witness serves the two nodes of a pair; give --member twice, with both node.name")
+    if name in members:
+        wrong.append(f"--name {name!r} is a node's own name")
+    return wrong
 
 
 def witness_settings(

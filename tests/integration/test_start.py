@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -65,3 +69,23 @@ def test_a_run_dir_too_long_for_a_socket_is_said() -> None:
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert long in done.stderr
+
+
+@pytest.mark.parametrize("settings", WORKERS)
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, (0, -2)), (signal.SIGTERM, (0, -15))])
+def test_whoever_ends_a_start_sees_no_traceback(
+    settings: dict[str, dict[str, int]], number: signal.Signals, codes: tuple[int, int]
+) -> None:
+    """While modules load the signal itself ends the process; from then on it is an end in order."""
+    with single(QUEUE_ALL, settings) as node:
+        node.stop()
+        seen = set()
+        for seconds in (0.15, 0.5, 0.8, 1.2):
+            command = [sys.executable, "-m", "mtad.main", "run", "--config", str(node.config)]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+                time.sleep(seconds)
+                process.send_signal(number)
+                said, complained = process.communicate(timeout=30)
+            seen.add(process.returncode)
+            assert "Traceback" not in said + complained
+        assert seen <= set(codes)

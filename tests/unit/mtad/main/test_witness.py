@@ -89,6 +89,28 @@ def test_it_does_not_start_where_another_listens(folder: Path) -> None:
     assert f"cannot listen on {address}" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--listen", "7999"), "--listen '7999' has no port"),
+        (("--listen", ":7999"), "--listen ':7999' does not begin with an IP address"),
+        (("--listen", "localhost:7999"), "does not begin with an IP address; allowed: an IP address and a port"),
+        (("--member", "mx3"), "give --member twice"),
+        (("--name", "mx1"), "--name 'mx1' is a node's own name"),
+    ],
+)
+def test_what_is_asked_for_is_looked_at_first(folder: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    result = mtad(*witness(folder / "for-w", *arguments))
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+
+
+def test_one_member_is_no_pair(folder: Path) -> None:
+    result = mtad("witness", "--dir", str(folder / "for-w"), "--name", "w", "--listen", "[::1]:0", "--member", "mx1")
+    assert result.exit_code == 2
+    assert "--member mx1: a witness serves the two nodes of a pair" in result.stderr
+
+
 def test_it_does_not_start_without_its_files(tmp_path: Path) -> None:
     result = mtad(*witness(tmp_path))
     assert result.exit_code == 1

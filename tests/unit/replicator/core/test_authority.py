@@ -47,6 +47,14 @@ def test_of_two_new_members_the_lower_node_rises() -> None:
     assert pair.b.roles == []
 
 
+def test_of_two_passives_that_never_heard_an_active_one_the_higher_node_waits_two_beats_longer() -> None:
+    pair = Pair()
+    pair.run(3300)
+    assert roles(pair) == (Role.ACTIVE, Role.PASSIVE), "there is no link, and both have waited as long"
+    pair.run(400)
+    assert roles(pair) == (Role.ACTIVE, Role.ACTIVE)
+
+
 def test_a_member_without_a_peer_is_active_at_once() -> None:
     pair = Pair()
     pair.a.settings = pair.a.settings._replace(peer_node=-1)
