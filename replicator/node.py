@@ -33,6 +33,7 @@ from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
 from replicator.status import NodeStatus, PeerStatus, Submitted, Told, witness_status
 from replicator.store.backup import back_up
+from replicator.store.compaction import Compacted, compact
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
@@ -212,6 +213,13 @@ class Node:
     async def back_up(self, folder: Path) -> int:
         """Copy the store as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
         return await self._loop.run_in_executor(self._executor, back_up, self._store, folder)
+
+    async def compact(self) -> Compacted:
+        """Give what is free in the store's file back to the disk; commits wait until that is done.
+
+        Errors: lmdb.Error.
+        """
+        return await self._loop.run_in_executor(self._executor, compact, self._store.environment, self._writer)
 
     # --- reads, of what is durable here ---------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     def register(self, server: grpc.aio.Server) -> None:
         """Serve on this server, every call with its boundary."""
         guarded = admin_pb2_grpc.AdminServicer()
-        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Backup"):
+        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Backup", "Compact"):
             setattr(guarded, name, answering(self._events, getattr(self, name)))
         guarded.QueueList = streaming(self._events, self.QueueList)  # type: ignore[method-assign]
         admin_pb2_grpc.add_AdminServicer_to_server(guarded, server)
@@ -225,6 +225,20 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         seconds = time.monotonic() - started
         self._events.emit("queue.backup", directory=request.directory, octets=octets, seconds=round(seconds, 3))
         return admin_pb2.BackupReply(octets=octets, seconds=seconds)
+
+    async def Compact(self, request: admin_pb2.CompactRequest, context: Any) -> admin_pb2.CompactReply:  # noqa: N802
+        """Make the queue's file as small as what it holds; what must be queued waits meanwhile."""
+        started = time.monotonic()
+        came = await self._spool.compact()
+        seconds = time.monotonic() - started
+        if came.refused:
+            self._events.emit("queue.compact_failed", level="error", error=came.refused)
+        else:
+            before, after = came.octets_before, came.octets
+            self._events.emit("queue.compacted", octets_before=before, octets=after, seconds=round(seconds, 3))
+        return admin_pb2.CompactReply(
+            refused=came.refused, octets_before=came.octets_before, octets=came.octets, seconds=seconds
+        )
 
 
 def _role(status: NodeStatus) -> str:

@@ -121,6 +121,11 @@ class NodeClient:
         answer: pb.BackupReply = self._ask(self._stub.Backup, pb.BackupRequest(directory=directory), LIST_SECONDS)
         return answer
 
+    def compact(self) -> pb.CompactReply:
+        """Have the node make its queue's file as small as what it holds."""
+        answer: pb.CompactReply = self._ask(self._stub.Compact, pb.CompactRequest(), LIST_SECONDS)
+        return answer
+
     def _ask(self, call: Callable[..., Any], request: Any, seconds: float) -> Any:
         seconds = self._timeout_seconds or seconds
         try:

@@ -309,3 +309,25 @@ def backup(
         say(f"Copied {show_octets(reply.octets)} to {directory} in {show_duration(reply.seconds)}.")
     if reply.refused:
         raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+@expanded
+def compact(asked: Asked) -> None:
+    """Give back to the disk what is free in the queue's file.
+
+    Free room in the file is used again anyway: this is for a file that a rare event has made large. What must be queued
+    waits until it is done, so do it on the passive node: docs/how-to/back-up-and-restore.md.
+    """
+    with connect(asked) as node:
+        reply = node.compact()
+    if asked.json:
+        sizes = {"octets_before": reply.octets_before, "octets": reply.octets}
+        say_json({"done": not reply.refused, **sizes, "seconds": reply.seconds, "refused": reply.refused})
+    elif reply.refused:
+        say(f"Refused: {reply.refused}")
+    else:
+        sizes_text = f"{show_octets(reply.octets_before)} to {show_octets(reply.octets)}"
+        say(f"From {sizes_text} in {show_duration(reply.seconds)}.")
+    if reply.refused:
+        raise typer.Exit(EXIT_REFUSED)

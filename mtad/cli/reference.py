@@ -49,6 +49,7 @@ With `--json` a verb writes one object; `queue list` and `queue summary` write o
 - `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.
 - `queue backup`: `done`, `octets`, `seconds`, `refused`.
+- `queue compact`: `done`, `octets_before`, `octets`, `seconds`, `refused`.
 - `replica promote`, `switchover`, `demote`: `verb`, `done`, `text`, `seconds`, `epoch`, `risk` (what it may cost;
   of what was refused, what it would by force).
 - `replica verify`: `equal`, `messages`, `differences` [{`queue_id`, `what` (`only here` `only there` `state`

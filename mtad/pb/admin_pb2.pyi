@@ -281,3 +281,19 @@ class BackupReply(_message.Message):
     octets: int
     seconds: float
     def __init__(self, refused: _Optional[str] = ..., octets: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class CompactRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CompactReply(_message.Message):
+    __slots__ = ("refused", "octets_before", "octets", "seconds")
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    OCTETS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    OCTETS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    refused: str
+    octets_before: int
+    octets: int
+    seconds: float
+    def __init__(self, refused: _Optional[str] = ..., octets_before: _Optional[int] = ..., octets: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...

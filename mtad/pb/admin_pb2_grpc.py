@@ -69,6 +69,11 @@ class AdminStub:
                 request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
                 response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.FromString,
                 _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/mtad.admin.v1.Admin/Compact',
+                request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
+                response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -116,6 +121,12 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compact(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +164,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.FromString,
                     response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.FromString,
+                    response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -344,6 +360,33 @@ class Admin:
             '/mtad.admin.v1.Admin/Backup',
             mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
             mtad_dot_admin_dot_v1_dot_admin__pb2.BackupReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mtad.admin.v1.Admin/Compact',
+            mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
+            mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,7 @@ from replicator.core.values import Durability, Item, Kind, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
 from replicator.status import Told
+from replicator.store.compaction import Compacted
 from replicator.store.store import Due
 
 PAGE_ITEMS = 256
@@ -185,6 +186,10 @@ class LocalSpool:
     async def back_up(self, folder: Path) -> int:
         """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
         return await self._node.back_up(folder)
+
+    async def compact(self) -> Compacted:
+        """Give what is free in the queue's file back to the disk; commits wait meanwhile. Errors: lmdb.Error."""
+        return await self._node.compact()
 
     def pages(self) -> Iterator[Sequence[StoredMessage]]:
         """Return all messages, oldest first, in pages; other work may run between two.

@@ -13,6 +13,7 @@ from pathlib import Path
 import lmdb
 
 from replicator.store import layout
+from replicator.store.environment import sync
 from replicator.store.store import Store
 
 _STORE_ID_OCTETS = 16
@@ -31,8 +32,8 @@ def back_up(store: Store, folder: Path) -> int:
     try:
         store.environment.copy_to(folder)
         _mark(folder)
-        _sync(data)
-        _sync(folder)
+        sync(data)
+        sync(folder)
     except (OSError, lmdb.Error):
         for name in ("data.mdb", "lock.mdb"):
             (folder / name).unlink(missing_ok=True)
@@ -50,11 +51,3 @@ def _mark(folder: Path) -> None:
             transaction.put(name, layout.seal(name, value), db=table)
     env.close()
     (folder / "lock.mdb").unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -32,6 +32,7 @@ _PERMILLE = 1000
 _DISK_LOOK_SECONDS = 1.0
 _FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NAMES_MAX = 16
+_COPY = "compacting"  # the folder of a copy that is to take the store's place
 
 
 class StoreFormatError(Exception):
@@ -139,10 +140,12 @@ class Environment:
         self._disk_octets = 0
         self._disk_seen = float("-inf")
         self.live_octets = 0
+        self.tables: dict[str, Any] = {}  # the same object after the environment was opened anew
         settings.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = os.open(settings.path / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take_lock()
+            self.drop_copy()
             if (settings.path / "data.mdb").exists():
                 self._look_before_opening()
             self._open()
@@ -193,7 +196,7 @@ class Environment:
             subdir=True,
             readahead=False,
         )
-        self.tables = {name: self._env.open_db(name.encode()) for name in layout.TABLES}
+        self.tables.update({name: self._env.open_db(name.encode()) for name in layout.TABLES})
         info = self._env.info()
         self._page_octets = int(self._env.stat()["psize"])
         self._map_octets = max(self._map_octets, int(info["map_size"]))
@@ -230,6 +233,49 @@ class Environment:
         """Write what is durable now into an empty folder, without the free pages. The map cannot grow meanwhile."""
         with self._gate.shared():
             self._env.copy(str(folder), compact=True)
+
+    # --- a file of another size -----------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The folder of the store."""
+        return self._settings.path
+
+    def file_octets(self) -> int:
+        """Return the size of the file."""
+        return (self.path / "data.mdb").stat().st_size
+
+    def make_copy(self) -> None:
+        """Write a durable copy beside the store, without the free pages. Errors: OSError, lmdb.Error."""
+        self.drop_copy()
+        folder = self.path / _COPY
+        folder.mkdir(mode=0o700)
+        self.copy_to(folder)
+        sync(folder / "data.mdb")
+
+    def use_copy(self) -> None:
+        """Go on in the copy. Nothing may have been committed since it was made, and nobody may be writing.
+
+        Errors: OSError, and the store goes on as it was; lmdb.Error when it cannot be opened.
+        """
+        with self._gate.alone():
+            self._end_long_reads()
+            self._env.close()
+            try:
+                (self.path / _COPY / "data.mdb").replace(self.path / "data.mdb")
+                sync(self.path)
+            finally:
+                self._open()
+
+    def drop_copy(self) -> None:
+        """Remove what is left of a copy that was not used."""
+        folder = self.path / _COPY
+        if folder.exists():
+            for file in folder.iterdir():
+                file.unlink()
+            folder.rmdir()
+
+    # --- reads that live between calls ----------------------------------------------------------------------
 
     def begin_long_read(self) -> LongRead:
         """Begin a read that lives between calls."""
@@ -329,3 +375,12 @@ class Environment:
             return True
         disk = os.statvfs(self._settings.path)
         return disk.f_bavail * disk.f_frsize < RESERVE_OCTETS_MIN
+
+
+def sync(path: Path) -> None:
+    """Make a file or a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

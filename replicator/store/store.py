@@ -93,7 +93,6 @@ class Store:
     def reopen(self) -> None:
         """Start from what is durable, after a failure. Errors: lmdb.Error when even that fails."""
         self._environment.reopen()
-        self._tables = self._environment.tables
 
     @property
     def environment(self) -> Environment:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import lmdb
@@ -82,6 +83,7 @@ class Writer:
         self._has_failed = False
         self._is_stopping = False
         self._is_writing = False
+        self._is_paused = False
         self._octets = 0
         self._thread = threading.Thread(target=self._run, name="replica-writer", daemon=True)
 
@@ -120,6 +122,20 @@ class Writer:
             self._octets -= sum(ticket.octets for ticket in self._queue)
             self._queue.clear()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no transaction be in flight; what is queued waits."""
+        with self._condition:
+            while self._is_paused or self._is_writing:
+                self._condition.wait()
+            self._is_paused = True
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_paused = False
+                self._condition.notify_all()
+
     def put(self, commit: Commit) -> None:
         """Queue one Commit effect. After a failure it goes nowhere, as nothing may be kept."""
         ticket = _ticket(commit)
@@ -134,7 +150,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._queue and not self._is_stopping:
+                while self._is_paused or (not self._queue and not self._is_stopping):
                     self._condition.wait()
                 if not self._queue:
                     return

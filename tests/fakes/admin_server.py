@@ -29,6 +29,7 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
         self.replica = pb.ReplicaReply(done=True)
         self.verified = pb.VerifyReply()
         self.backup = pb.BackupReply()
+        self.compacted = pb.CompactReply()
         self.fault = ""  # what the service fails with
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
@@ -74,6 +75,10 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
     def Backup(self, request: pb.BackupRequest, context: grpc.ServicerContext) -> pb.BackupReply:
         self._taken(request, context)
         return self.backup
+
+    def Compact(self, request: pb.CompactRequest, context: grpc.ServicerContext) -> pb.CompactReply:
+        self._taken(request, context)
+        return self.compacted
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 
 from replicator.settings import NO_PEER
+from replicator.status import Submitted
 from tests.integration.test_faults import QUEUE_ALL, queue_ids, send
-from tests.integration.test_pair import Bench, ended, put, until
+from tests.integration.test_pair import LOCAL, REMOTE, Bench, ended, put, settled, until
 from tests.peers.mtad import MtadNode, pair
 from tests.peers.process import wait_until
 
@@ -93,6 +94,34 @@ async def test_a_copy_is_of_one_moment_while_mail_flows(bench: Bench, tmp_path: 
     assert not report.named("replica.damaged")
 
 
+async def test_the_file_is_made_small_while_mail_flows(bench: Bench) -> None:
+    a, b = await bench.pair()
+    owner, other = await settled(a, b)
+    await owner.submit([put(b"large", b"x" * 3_000_000)], wait=True)
+    await owner.submit(ended(owner, b"large"), wait=False)
+    await until(lambda: other.item(b"large") is None)
+    answers: list[Submitted] = []
+
+    async def flow() -> None:
+        for number in range(10_000):
+            answers.append(await owner.submit([put(b"%06d" % number)], wait=True))
+
+    flowing = asyncio.create_task(flow())
+    await until(lambda: len(answers) > 20)
+    for node in (other, owner):
+        came = await node.compact()
+        assert came.refused == ""
+        assert came.octets < came.octets_before - 2_000_000
+        count = len(answers)
+        await until(lambda: len(answers) > count + 20)  # noqa: B023
+    flowing.cancel()
+    assert set(answers) <= {REMOTE, LOCAL}
+    await bench.linked(a, b)
+    assert owner.is_owner
+    assert (await owner.verify()).differences == ()
+    assert other.status().totals.items >= len(answers)
+
+
 async def test_nothing_is_written_over(bench: Bench, tmp_path: Path) -> None:
     a, _ = await bench.start(replace(bench.settings(0), peer_node=NO_PEER))
     with pytest.raises(FileExistsError):
@@ -132,6 +161,7 @@ def test_the_commands_of_the_how_to_work(tmp_path: Path) -> None:
         run_line(one, lines[0], tmp_path)
         assert send(two)[0] == 250
         told = [run_line(one, line, tmp_path) for line in lines[1:]]
-        assert "the same 2 messages" in told[-1]
+        assert "the same 2 messages" in told[-2]
+        assert re.match(r"From .* to .* in .* s\.", told[-1])
         assert len(queue_ids(one)) == 2
         assert (one.store / "queue-before" / "data.mdb").exists()

@@ -239,6 +239,17 @@ async def test_the_queue_is_copied_where_the_operator_says(tmp_path: Path) -> No
         assert relative.refused == "'copy' is not an absolute path"
 
 
+async def test_the_file_of_the_queue_becomes_small_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        await scene.keep(message())
+        reply = await scene.admin.Compact(pb.CompactRequest())
+        assert reply.refused == ""
+        assert 0 < reply.octets <= reply.octets_before
+        (event,) = scene.events.named("queue.compacted")
+        assert (event["octets_before"], event["octets"]) == (reply.octets_before, reply.octets)
+        await scene.keep(message())
+
+
 async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     async with serving(tmp_path) as scene:
         reply = await scene.admin.Verify(pb.VerifyRequest())

@@ -317,6 +317,25 @@ def test_backup_is_asked_for_by_its_absolute_path(admin: FakeAdmin, mtactl: Mtac
     }
 
 
+def test_compaction_tells_both_sizes(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.compacted = pb.CompactReply(octets_before=4 << 20, octets=1 << 20, seconds=0.5)
+    result = mtactl("queue", "compact")
+    assert (result.exit_code, result.stdout) == (0, "From 4.2 MB to 1 MB in 0.5 s.\n")
+    assert admin.requests == [pb.CompactRequest()]
+    admin.compacted = pb.CompactReply(octets_before=4, octets=4, refused="the disk has no room")
+    result = mtactl("queue", "compact")
+    assert (result.exit_code, result.stdout) == (1, "Refused: the disk has no room\n")
+    result = mtactl("queue", "compact", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "done": False,
+        "octets_before": 4,
+        "octets": 4,
+        "seconds": 0.0,
+        "refused": "the disk has no room",
+    }
+
+
 def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.status = pb.StatusReply()
     admin.status.CopyFrom(PAIRED)

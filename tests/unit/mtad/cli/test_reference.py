@@ -15,7 +15,7 @@ from mtad.pb import admin_pb2 as pb
 
 VERBS = """
     status; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
-    queue backup; replica promote; replica switchover; replica demote; replica verify; config check;
+    queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; config check;
     config show; sieve check
 """
 
