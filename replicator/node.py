@@ -527,7 +527,14 @@ _EFFECTS: dict[type, Callable[[Node, Any], None]] = {
 }
 
 
-_LEVELS: dict[str, Level] = {"replica.damaged": "error", "replica.lost": "error", "replica.healed": "warning"}
+_LEVELS: dict[str, Level] = {
+    "replica.damaged": "error",
+    "replica.lost": "error",
+    "replica.refused": "error",
+    "replica.refused_by_peer": "error",
+    "replica.healed": "warning",
+    "replica.peer_store_changed": "warning",
+}
 
 
 def _now() -> int:

@@ -52,6 +52,9 @@ class Hello(NamedTuple):
     vector: Vector
     authority: Authority
     role: Role
+    session: int = 0  # of the sender's link; larger on each that an incarnation has. 0: not told
+    mode: str = ""  # by whose word the sender owns. "": not told
+    lease: int = 0  # where that is the witness
 
 
 class Records(NamedTuple):
@@ -327,6 +330,7 @@ class Commit(NamedTuple):
     absent_of: tuple[Vector, frozenset[bytes]] | None = None
     mend: tuple[Damage, ...] = ()  # look again at these: move away what is damaged, make anew what follows from others
     floors: Vector | None = None  # the log may be cut up to these: every member has them durable; kept for Image
+    store_of: tuple[int, bytes] | None = None  # a neighbour's node, and the store that it has; kept for Image
 
 
 class Send(NamedTuple):
@@ -467,3 +471,4 @@ class Image(NamedTuple):
     floors: Vector = {}  # as last committed: what every member had durable  # noqa: RUF012
     finished: tuple[tuple[bytes, Dot], ...] = ()  # items whose parts are all terminal, awaiting their DONE
     away: tuple[Away, ...] = ()  # items that were found damaged and have not come back
+    stores: dict[int, bytes] = {}  # of the neighbours, by node, as they last said  # noqa: RUF012

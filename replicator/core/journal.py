@@ -82,6 +82,11 @@ class Journal:
         self.ticket += 1
         out.append(Commit(self.ticket, floors=floors))
 
+    def keep_store(self, node: int, store_id: bytes, out: list[Effect]) -> None:
+        """Remember which store a neighbour has."""
+        self.ticket += 1
+        out.append(Commit(self.ticket, store_of=(node, store_id)))
+
     def confirm(self, ticket: int) -> Vector:
         """Note that all up to `ticket` is durable. Return the branches that rose, with their new positions."""
         self.durable_ticket = ticket

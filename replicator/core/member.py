@@ -54,7 +54,7 @@ from replicator.core.events import (
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
 from replicator.core.neighbour import Neighbour
-from replicator.core.peer import ahead_of_us, objection
+from replicator.core.peer import ahead_of_us, objection, too_far
 from replicator.core.quarantine import Quarantine, answer, asked
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
@@ -91,7 +91,7 @@ class Member:
         self._has_peer = settings.peer_node >= 0
         self._journal = Journal(own, image)
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
-        self._pair = Neighbour(settings.peer_node, image.floors, now)
+        self._pair = Neighbour(settings.peer_node, image.floors, image.stores.get(settings.peer_node, b""), now)
         self._neighbours = {settings.peer_node: self._pair} if self._has_peer else {}
         self._standing: dict[int, Neighbour] = {}  # by the session of their link, from LinkUp on
         self._accept = Accept(settings, self._journal, self._write, now)
@@ -146,7 +146,7 @@ class Member:
         if gap > self._settings.pause_voids:
             self._ownership.paused(now, out)
             for neighbour in self._neighbours.values():
-                neighbour.heard_at = now
+                neighbour.heard_at = neighbour.believed_at = now
         self._ownership.expire(now, out)
         self._handlers[type(event)](event, now, out)
         return out
@@ -236,6 +236,9 @@ class Member:
             vector=dict(self._journal.durable),
             authority=self._ownership.authority,
             role=self._ownership.role,
+            session=event.session,
+            mode=self._settings.authority.value,
+            lease=self._settings.lease if self._settings.authority is Mode.WITNESS else 0,
         )
         out.append(Send(event.session, hello))
 
@@ -279,19 +282,24 @@ class Member:
             elif type(message) is Bye:
                 self._take_bye(neighbour, message, now, out)
             return
+        neighbour.believed_at = now
         if self._ownership.breaks_silence(neighbour.peer.role):  # its beats may wait behind what it has to send
             self._ownership.alive(now)
         self._takers[type(message)](neighbour, message, now, out)
 
     def _take_hello(self, neighbour: Neighbour, hello: Hello, now: int, out: list[Effect]) -> None:
-        why = objection(self._settings, neighbour.node, self._journal, hello)
+        peer, journal = neighbour.peer, self._journal
+        why = objection(self._settings, neighbour.node, journal, self._ownership.seen, hello)
+        why = why or peer.has_said(hello) or neighbour.doubt(hello, journal.own, now, self._settings.promote_after)
         if why:
+            is_pair = neighbour is self._pair and (hello.group, hello.node) == (self._settings.group, neighbour.node)
+            if is_pair and self._ownership.breaks_silence(hello.role):
+                self._ownership.alive(now)  # what it does it does, whether we talk to it or not
             self._refuse(neighbour, why, now, out)
             return
-        peer, journal = neighbour.peer, self._journal
-        if peer.is_known and peer.store_id != hello.store_id:
-            out.append(Note("replica.peer_store_changed", (("name", hello.name),)))
+        self._know_store(neighbour, hello, out)
         peer.replace(hello, journal.own)
+        neighbour.believed_at = now
         outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
         neighbour.greet(Incoming(neighbour.session, journal), outgoing)
         lag = peer.lacks(journal)
@@ -303,6 +311,16 @@ class Member:
         self._protect(lag, now, out)
         self._tail.release(peer.own_durable)
         outgoing.pump(now, out)
+
+    def _know_store(self, neighbour: Neighbour, hello: Hello, out: list[Effect]) -> None:
+        """Remember a neighbour's store, and say loudly that it is another one than before."""
+        known, came = neighbour.peer.store_id, hello.store_id
+        if came == known:
+            return
+        if known:
+            fields = (("name", hello.name), ("was", known.hex()), ("came", came.hex()))
+            out.append(Note("replica.peer_store_changed", fields))
+        self._journal.keep_store(neighbour.node, came, out)
 
     def _protect(self, lag: int, now: int, out: list[Effect]) -> None:
         """Take in how much the peer lacks that has just greeted us: may changes wait for it?"""
@@ -340,6 +358,10 @@ class Member:
 
     def _take_beat(self, neighbour: Neighbour, message: Beat, now: int, out: list[Effect]) -> None:
         peer = neighbour.peer
+        fault = too_far(self._ownership.seen, message.authority)
+        if fault:
+            self._refuse(neighbour, fault, now, out)
+            return
         peer.role, peer.authority = message.role, message.authority
         peer.free_permille = message.free_permille
         self._ownership.heard(message.authority, message.role, now, out)
@@ -399,6 +421,10 @@ class Member:
 
         A member that is promoting names its own claim as the highest that it knows of; the owner need not have heard.
         """
+        fault = too_far(self._ownership.seen, message.authority)
+        if fault:
+            self._refuse(neighbour, fault, now, out)
+            return
         neighbour.peer.role = Role.PASSIVE
         if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
             self._ownership.promote(Cue.HANDOVER, now, out)
@@ -530,10 +556,15 @@ class Member:
         """The branch that this member writes."""
         return self._journal.own
 
+    def _unprotected(self) -> int:
+        """Count what is here alone, answered for; never too few: a store that we do not believe in yet may be true."""
+        journal, pair = self._journal, self._pair
+        peers = (pair.peer,) if pair.doubted is None else (pair.peer, pair.doubted)
+        return max(self._accept.unprotected(peer.own_durable) + peer.lacks_of_others(journal) for peer in peers)
+
     @property
     def status(self) -> Status:
         peer, journal = self._pair.peer, self._journal
-        before_start = peer.lacks_of_others(journal) if self._has_peer else 0
         return Status(
             role=self._ownership.role,
             authority=self._ownership.authority,
@@ -542,7 +573,7 @@ class Member:
             free_permille=self._free_permille,
             link=self._pair.link,
             why=self._pair.why,
-            unprotected=self._accept.unprotected(peer.own_durable) + before_start,
+            unprotected=self._unprotected() if self._has_peer else 0,
             peer_name=peer.name,
             peer_role=peer.role,
             peer_vector=dict(peer.durable),

@@ -5,27 +5,42 @@ A neighbour has one link at a time, under a session that no other link of this m
 
 from __future__ import annotations
 
+from replicator.core.events import Hello
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link
-from replicator.core.values import Vector
+from replicator.core.values import Branch, Vector
 
 
 class Neighbour:
     """One of them. What is known of it (`peer`) outlives the link; its next Hello replaces it."""
 
-    __slots__ = ("beats", "heard_at", "incoming", "link", "node", "outgoing", "peer", "session", "why")
+    __slots__ = (
+        "beats",
+        "believed_at",
+        "doubted",
+        "heard_at",
+        "incoming",
+        "link",
+        "node",
+        "outgoing",
+        "peer",
+        "session",
+        "why",
+    )
 
-    def __init__(self, node: int, floors: Vector, now: int) -> None:
+    def __init__(self, node: int, floors: Vector, store_id: bytes, now: int) -> None:
         self.node = node
-        self.peer = Peer(node, floors)
+        self.peer = Peer(node, floors, store_id)
         self.session = 0
         self.link = Link.DOWN
         self.why = "not connected since the start"
         self.outgoing: Outgoing | None = None
         self.incoming: Incoming | None = None
         self.heard_at = now
+        self.believed_at = now  # when it was last heard behind a Hello that we took, or may have been: at our start
+        self.doubted: Peer | None = None  # what it would be if a Hello that is not believed yet were its
         self.beats = 0  # the ticket of the last one in this session
 
     @property
@@ -42,12 +57,27 @@ class Neighbour:
     def greet(self, incoming: Incoming, outgoing: Outgoing | None) -> None:
         """Let messages flow: the neighbour is who it should be. Outgoing begins from what the Hello says."""
         self.link, self.why = Link.UP, ""
+        self.doubted = None
         self.incoming, self.outgoing = incoming, outgoing
 
     def end(self, link: Link, why: str) -> None:
         """Forget the link."""
         self.link, self.why = link, why
         self.outgoing = self.incoming = None
+
+    def doubt(self, hello: Hello, own: Branch, now: int, patience: int) -> str:
+        """Return why a Hello is not believed that names another store than we know of; "" when it is.
+
+        A node whose disk was replaced has another store; so has a second process under its name. The one that we know
+        goes first: the other is taken when that one was silent for `patience`.
+        """
+        known, silence = self.peer.store_id, now - self.believed_at
+        if not known or hello.store_id == known or silence >= patience:
+            return ""
+        self.doubted = Peer(self.node, {})
+        self.doubted.replace(hello, own)
+        expected = f"expected {known.hex()}, heard {silence // 1_000_000} ms ago"
+        return f"store: {expected}, came {hello.store_id.hex()}"
 
     def is_silent(self, now: int, patience: int) -> bool:
         """Tell whether nothing was heard for so long on a link that should stand."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from replicator.core.events import Authority, Hello, Settings
 from replicator.core.journal import Journal
-from replicator.core.values import Branch, Role, Vector
+from replicator.core.values import Branch, Mode, Role, Vector
 from replicator.core.versions import VERSION_MAX, VERSION_MIN, chosen
 
+EPOCH_LEAP_MAX = 1_000_000  # takeovers that can have passed unheard; what is beyond would leave no room above it
 FULL_BELOW_PERMILLE = 50  # with less of its disk free the peer keeps room for endings and takes no new items
 
 
@@ -22,14 +23,16 @@ class Peer:
         "name",
         "own_durable",
         "role",
+        "session",
         "store_id",
         "version",
     )
 
-    def __init__(self, node: int, floors: Vector) -> None:
+    def __init__(self, node: int, floors: Vector, store_id: bytes = b"") -> None:
         self.is_known = False
         self.name = ""
-        self.store_id = b""
+        self.store_id = store_id  # b"": none was ever told
+        self.session = 0  # of its own, as its last Hello said
         self.branch = Branch(node, 0)
         self.durable: Vector = dict(floors)
         self.own_durable = 0  # how far it has our own branch on its disk
@@ -43,6 +46,7 @@ class Peer:
         self.is_known = True
         self.name = hello.name
         self.store_id = hello.store_id
+        self.session = hello.session
         self.branch = Branch(hello.node, hello.incarnation)
         self.durable = dict(hello.vector)
         self.own_durable = hello.vector.get(own, 0)
@@ -62,6 +66,13 @@ class Peer:
                 if branch == own:
                     self.own_durable = seq
         return is_more
+
+    def has_said(self, hello: Hello) -> str:
+        """Return the complaint about a Hello that was said before, on another link; "" when it is new."""
+        is_same_life = self.is_known and hello.incarnation == self.branch.incarnation
+        if not is_same_life or not hello.session or hello.session > self.session:
+            return ""
+        return f"session: expected one above {self.session}, came {hello.session}: a stream that is replayed"
 
     @property
     def is_full(self) -> bool:
@@ -89,8 +100,11 @@ class Peer:
         return behind
 
 
-def objection(settings: Settings, node: int, journal: Journal, hello: Hello) -> str:
-    """Return why whoever is on node's link must not be talked to: what was expected and what came. "": it may."""
+def objection(settings: Settings, node: int, journal: Journal, seen: Authority, hello: Hello) -> str:
+    """Return why whoever is on node's link must not be talked to: what was expected and what came. "": it may.
+
+    seen   the highest authority that we know of
+    """
     if hello.group != settings.group:
         return f"group: expected {settings.group!r}, came {hello.group!r}"
     if hello.node != node:
@@ -98,7 +112,24 @@ def objection(settings: Settings, node: int, journal: Journal, hello: Hello) -> 
     if not chosen(hello.version_min, hello.version_max):
         came = f"{hello.version_min} to {hello.version_max}"
         return f"version: expected {VERSION_MIN} to {VERSION_MAX}, came {came}"
-    return ahead_of_us(journal.own, journal.seq, hello.vector)
+    rules = _other_rules(settings, hello) if node == settings.peer_node else ""
+    return rules or too_far(seen, hello.authority) or ahead_of_us(journal.own, journal.seq, hello.vector)
+
+
+def _other_rules(settings: Settings, hello: Hello) -> str:
+    """Return the complaint about a peer that owns by another's word than we do, or for longer than we stand back."""
+    if hello.mode and hello.mode != settings.authority:
+        return f"authority: expected {settings.authority.value!r}, came {hello.mode!r}"
+    if settings.authority is Mode.WITNESS and hello.lease > settings.lease:
+        return f"lease: expected at most {settings.lease // 1_000_000} ms, came {hello.lease // 1_000_000} ms"
+    return ""
+
+
+def too_far(seen: Authority, authority: Authority) -> str:
+    """Return the complaint about an epoch that no honest member can have reached; "" when there is none."""
+    if authority.epoch <= seen.epoch + EPOCH_LEAP_MAX:
+        return ""
+    return f"epoch: expected at most {seen.epoch + EPOCH_LEAP_MAX}, came {authority.epoch}"
 
 
 def ahead_of_us(own: Branch, own_seq: int, vector: Vector) -> str:

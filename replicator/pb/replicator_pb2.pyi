@@ -73,7 +73,7 @@ class Record(_message.Message):
     def __init__(self, kind: _Optional[int] = ..., key: _Optional[bytes] = ..., put: _Optional[_Union[Position, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., flags: _Optional[_Union[Flags, _Mapping]] = ..., meta: _Optional[bytes] = ..., blob: _Optional[bytes] = ..., crc: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("group", "node", "name", "store_id", "incarnation", "session", "version_min", "version_max", "vector", "epoch", "epoch_node", "role")
+    __slots__ = ("group", "node", "name", "store_id", "incarnation", "session", "version_min", "version_max", "vector", "epoch", "epoch_node", "role", "mode", "lease")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,8 @@ class Hello(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     EPOCH_NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     group: str
     node: int
     name: str
@@ -98,7 +100,9 @@ class Hello(_message.Message):
     epoch: int
     epoch_node: int
     role: int
-    def __init__(self, group: _Optional[str] = ..., node: _Optional[int] = ..., name: _Optional[str] = ..., store_id: _Optional[bytes] = ..., incarnation: _Optional[int] = ..., session: _Optional[int] = ..., version_min: _Optional[int] = ..., version_max: _Optional[int] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ...) -> None: ...
+    mode: str
+    lease: int
+    def __init__(self, group: _Optional[str] = ..., node: _Optional[int] = ..., name: _Optional[str] = ..., store_id: _Optional[bytes] = ..., incarnation: _Optional[int] = ..., session: _Optional[int] = ..., version_min: _Optional[int] = ..., version_max: _Optional[int] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., mode: _Optional[str] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("branch", "first_seq", "records")

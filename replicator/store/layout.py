@@ -10,7 +10,8 @@ the item. Numbers are big-endian, so that keys sort as the numbers do.
     vector    node incarnation                    seq
     orphan    node incarnation seq                StoredOrphan, by the dot of the PUT that has not come
     finished  key                                 the PUT's dot; items whose parts are all terminal
-    meta      name                                format, node, store_id, authority, floors, octets
+    meta      name                                format, node, store_id, authority, floors, octets;
+                                                  `store of ` and a node's number: a neighbour's store_id
     away      key                                 StoredAway: the item was found damaged and has not come back
     damaged   table key                           octets as they were found, for whoever wants to look at them
 """
@@ -30,6 +31,7 @@ from replicator.pb import store_pb2 as pb
 
 FORMAT = 1
 TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta", "away", "damaged")
+STORE_OF = b"store of "
 KEY_OCTETS_MAX = 255
 BLOB_PIECE_OCTETS = 128 * 4096 - 16  # with LMDB's header a whole number of pages
 _HASH_OCTETS = 16
@@ -189,6 +191,16 @@ def record_value(record: Record) -> bytes:
 def record_of(value: bytes) -> Record:
     """Return a record of the log."""
     return codec.record_from(wire.Record.FromString(value))
+
+
+def store_of_key(node: int) -> bytes:
+    """Return where a neighbour's store is remembered."""
+    return STORE_OF + b"%d" % node
+
+
+def store_of_node(key: bytes) -> int:
+    """Return whose store a key of the table meta stands for."""
+    return int(key.removeprefix(STORE_OF))
 
 
 def authority_value(authority: Authority) -> bytes:

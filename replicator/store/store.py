@@ -249,7 +249,20 @@ class Store:
                 {} if floors is None else layout.vector_of(floors),
                 tuple(finished),
                 tuple(away),
+                self._stores(transaction),
             )
+
+    def _stores(self, transaction: Transaction) -> dict[int, bytes]:
+        """Return which stores the neighbours have; one that is damaged is left out, and told again."""
+        stores: dict[int, bytes] = {}
+        with transaction.cursor(db=self._tables["meta"]) as cursor:
+            is_there = cursor.set_range(layout.STORE_OF)
+            while is_there and (key := bytes(cursor.key())).startswith(layout.STORE_OF):
+                value = self._or_none(transaction, "meta", key)
+                if value is not None:
+                    stores[layout.store_of_node(key)] = value
+                is_there = cursor.next()
+        return stores
 
     # --- what is shipped ------------------------------------------------------------------------------------
 
@@ -364,6 +377,8 @@ class Store:
                 tables.cut_log(branch, vector[branch])
         if commit.authority is not None:
             tables.set_authority(commit.authority)
+        if commit.store_of is not None:
+            tables.set_store_of(*commit.store_of)
         if commit.floors is not None:
             tables.set_floors(commit.floors)
             for branch, seq in commit.floors.items():

@@ -212,6 +212,10 @@ class WriteTables:
         """Keep the highest grant that was seen."""
         self._put("meta", b"authority", layout.authority_value(authority))
 
+    def set_store_of(self, node: int, store_id: bytes) -> None:
+        """Remember which store a neighbour has."""
+        self._put("meta", layout.store_of_key(node), store_id)
+
     def set_floors(self, floors: Vector) -> None:
         """Keep what every member had durable."""
         self._put("meta", b"floors", layout.vector_value(floors))

@@ -22,12 +22,14 @@ def _hello_to(message: pb.Message, said: core.Hello) -> None:
     hello.name = said.name
     hello.store_id = said.store_id
     hello.incarnation = said.incarnation
-    hello.session = message.session
+    hello.session = said.session
     hello.version_min = said.version_min
     hello.version_max = said.version_max
     codec.vector_to(hello.vector, said.vector)
     hello.epoch, hello.epoch_node = said.authority
     hello.role = said.role
+    hello.mode = said.mode
+    hello.lease = said.lease
 
 
 def _hello_from(message: pb.Message) -> core.Hello:
@@ -43,6 +45,9 @@ def _hello_from(message: pb.Message) -> core.Hello:
         codec.vector_from(hello.vector),
         core.Authority(hello.epoch, hello.epoch_node),
         Role(hello.role),
+        hello.session,
+        hello.mode,
+        hello.lease,
     )
 
 

@@ -126,6 +126,7 @@ class ModelStore:
         self.log: dict[Dot, Record] = {}
         self.cut: Vector = {}  # the log of a branch begins after this seq
         self.floors: Vector = {}
+        self.stores: dict[int, bytes] = {}
         self.authority = Authority(0, 0)
         self.in_flight: tuple[Commit, ...] = ()
         self.found: list[Damage] = []  # by reads, for the member to decide about
@@ -188,6 +189,9 @@ class ModelStore:
         if commit.authority is not None:
             assert commit.authority >= self.authority, "authority never goes back"
             write(self.__dict__, "authority", commit.authority)
+        if commit.store_of is not None:
+            node, store_id = commit.store_of
+            write(self.stores, node, store_id)
         if commit.floors is not None:
             write(self.__dict__, "floors", dict(commit.floors))
             for branch, seq in commit.floors.items():
@@ -286,4 +290,5 @@ class ModelStore:
             dict(self.floors),
             finished,
             tuple(self.tables.away.values()),
+            dict(self.stores),
         )

@@ -27,6 +27,7 @@ def copy_of(store: ModelStore) -> ModelStore:
     copy.log = dict(store.log)
     copy.cut = dict(store.cut)
     copy.floors = dict(store.floors)
+    copy.stores = dict(store.stores)
     copy.authority = store.authority
     return copy
 

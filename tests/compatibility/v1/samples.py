@@ -40,7 +40,9 @@ RECORDS = {
 
 _ITEM = core.SnapshotItem(b"K1", PUT, PARTS, FLAGS, b"meta", b"octets of the item")
 MESSAGES: dict[str, core.Message] = {
-    "hello": core.Hello("group", 1, "b.test", b"\x01" * 16, B.incarnation, 1, 1, VECTOR, core.Authority(4, 0), Role(1)),
+    "hello": core.Hello(
+        "group", 1, "b.test", b"\x01" * 16, B.incarnation, 1, 1, VECTOR, core.Authority(4, 0), Role(1), 7
+    ),
     "records": core.Records(A, 5, tuple(RECORDS.values())),
     "ack": core.Ack(VECTOR),
     "beat": core.Beat(VECTOR, core.Authority(4, 0), Role.ACTIVE, 9, 750),

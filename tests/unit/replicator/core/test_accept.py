@@ -210,6 +210,7 @@ def test_what_a_peer_lost_with_its_disk_counts_as_unprotected() -> None:
         pair.a.accept(key)
     pair.b.crash()
     pair.b.store = pair.b.new_store(b"new disk")
+    pair.run(3000)  # the store before it is silent by then
     pair.b.start()
     pair.b.is_disk_stuck = True
     pair.link()
@@ -229,6 +230,7 @@ def test_what_got_its_second_copy_late_counts_again_when_that_disk_is_lost() -> 
     assert pair.a.member.status.unprotected == 0
     pair.b.crash()
     pair.b.store = pair.b.new_store(b"new disk")
+    pair.run(3000)  # the store before it is silent by then
     pair.b.start()
     pair.b.is_disk_stuck = True
     pair.link()

@@ -128,6 +128,7 @@ def test_a_wiped_peer_gets_everything_and_its_emptiness_means_nothing() -> None:
     pair.run(1100)  # the log is cut: the peer had it all
     pair.b.crash()
     pair.b.store = pair.b.new_store(b"new disk")
+    pair.run(3000)  # the store before it is silent by then
     pair.b.start()
     pair.link()
     assert pair.b.keys == pair.a.keys == ["0", "1", "2", "3", "4"]
@@ -139,6 +140,7 @@ def test_what_is_known_of_items_that_never_came_travels_in_a_snapshot() -> None:
     dot = pair.a.accept("x")
     pair.b.crash()
     pair.b.store = pair.b.new_store(b"new disk")
+    pair.run(3000)  # the store before it is silent by then
     pair.b.start()
     pair.b.submit(part("x", dot, 1), wait=False)
     for number in range(4):

@@ -130,7 +130,7 @@ def test_a_handover_reaches_a_taker_that_is_promoting(epoch: int) -> None:
     assert roles(pair) == (Role.ACTIVE, Role.PROMOTING)
     pair.link()
     heard = Received(pair.session, Beat({}, Authority(epoch, 0), Role.DRAINING, 1, 1000))
-    pair.b.step(Received(pair.session, pair.a.sent[0]))  # its greeting
+    pair.b.step(Received(pair.session, hello_of(pair.a)))
     pair.b.step(heard)
     pair.b.step(Received(pair.session, Handover(Authority(epoch, 0))))
     pair.b.is_disk_stuck = False

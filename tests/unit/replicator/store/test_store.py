@@ -230,6 +230,12 @@ def test_floors_cut_their_branch_alone(store: Store) -> None:
     assert store.image().floors == {BRANCH: 1}
 
 
+def test_the_stores_of_the_neighbours_are_remembered(store: Store) -> None:
+    store.change([Commit(1, store_of=(1, b"one")), Commit(2, store_of=(12, b"twelve"))])
+    store.change([Commit(3, store_of=(1, b"another"))])
+    assert store.image().stores == {1: b"another", 12: b"twelve"}
+
+
 def test_one_piece_of_the_log_is_bounded(store: Store) -> None:
     store.change([put(number, b"x" * 10_000) for number in range(1, 11)])
     piece = store.read_log(BRANCH, 1, 35_000)
