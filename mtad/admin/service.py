@@ -7,6 +7,7 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,13 @@ class AdminService(admin_pb2_grpc.AdminServicer):
                 if request.limit and sent >= request.limit:
                     return
                 sent += 1
-                yield entry_of(message)
+                yield entry_of(message, self._vitals.wall_ms())
             return
         chosen = [message async for message in found]
         key = _SORTS[sort]
         ordered = heapq.nsmallest(request.limit, chosen, key=key) if request.limit else sorted(chosen, key=key)
         for message in ordered:
-            yield entry_of(message)
+            yield entry_of(message, self._vitals.wall_ms())
 
     async def _selected(self, selection: Selection) -> AsyncIterator[StoredMessage]:
         wall_ms = self._vitals.wall_ms()
@@ -155,7 +156,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         client = message.client
         return admin_pb2.QueueShowReply(
             found=True,
-            entry=entry_of(message),
+            entry=entry_of(message, self._vitals.wall_ms()),
             history=[_history(address, state) for address, state in message.recipients.items()],
             octets=octets,
             client=f"{client.helo} [{client.address}]:{client.port}",
@@ -292,7 +293,13 @@ def _next_attempt_ms(message: StoredMessage) -> int:
     return 0 if message.is_held or soonest >= FAR_MS else max(soonest, message.arrival_ms)
 
 
-def _reason(state: RecipientState) -> str:
+def _reason(state: RecipientState, wall_ms: int) -> str:
+    if state.rank < TERMINAL_RANK and (claim := state.claim) is not None:
+        since = datetime.fromtimestamp(claim.since_ms / 1000, UTC).isoformat(timespec="seconds")
+        is_on = wall_ms < claim.until_ms
+        return (
+            f"node {claim.node} tries since {since}" if is_on else f"node {claim.node} tried at {since}, no word since"
+        )
     if not state.attempts or state.rank is Rank.DELIVERED:
         return ""
     outcome = state.attempts[-1].outcome
@@ -300,17 +307,19 @@ def _reason(state: RecipientState) -> str:
     return f"delivery in doubt: {said}" if outcome.result is Result.UNKNOWN else said
 
 
-def entry_of(message: StoredMessage) -> admin_pb2.QueueEntry:
+def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
     """Return a message as `mtactl queue list` shows it, with the recipients that are not finished."""
     pending = {a: s for a, s in message.recipients.items() if s.rank < TERMINAL_RANK}
     return admin_pb2.QueueEntry(
-        queue_name=_QUEUE_NAMES[state_of(message)],
+        queue_name=_QUEUE_NAMES[state_of(message, wall_ms)],
         queue_id=message.queue_id,
         arrival_time=message.arrival_ms // 1000,
         message_size=message.size_octets,
         sender=message.reverse_path or "MAILER-DAEMON",
         recipients=[
-            admin_pb2.QueueRecipient(address=utf8(address), delay_reason=_reason(state), state=_STATE_NAMES[state.rank])
+            admin_pb2.QueueRecipient(
+                address=utf8(address), delay_reason=_reason(state, wall_ms), state=_STATE_NAMES[state.rank]
+            )
             for address, state in pending.items()
         ],
         next_attempt=_next_attempt_ms(message) / 1000,

@@ -96,7 +96,14 @@ class Delivery:
     connections_per_hop_max: Annotated[
         int, About("Connections at a time to one next hop, over all workers.", 1, 1_000)
     ] = 20
-    redeliveries_max: Annotated[int, About("Attempts from the queue at a time.", 1, 10_000)] = 100
+    redeliveries_max: Annotated[
+        int,
+        About(
+            "Attempts from the queue at a time; those at slow next hops count no longer, up to three times as many.",
+            1,
+            10_000,
+        ),
+    ] = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,15 @@ class Replication:
         float, About("Silence of the active after which the passive takes the queue over.", 0.5, 3_600)
     ] = 3.0
     ack_within_seconds: Annotated[float, About("Wait for the peer's confirmation of an accept.", 0.05, 60)] = 2.0
+    claim_seconds: Annotated[
+        float,
+        About(
+            "How long a node that takes the queue over leaves alone what the other may just have delivered; 0 delivers "
+            "that again at once.",
+            0,
+            600,
+        ),
+    ] = 60.0
     beat_milliseconds: Annotated[int, About("Interval of heartbeats.", 20, 10_000)] = 250
     on_role: Annotated[OnRole | None, About("What is run at each change of role.")] = None
 

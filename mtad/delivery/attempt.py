@@ -49,6 +49,11 @@ class Attempt:
         self._ended: asyncio.Future[None] | None = None
         self.recipients_count = 0
 
+    @property
+    def is_past_dot(self) -> bool:
+        """Tell whether a final dot was sent and its reply is awaited."""
+        return self._connection is not None and self._connection.is_past_dot
+
     # While the client still names recipients
 
     async def ask(self, address: str, seconds: float) -> Outcome | None:

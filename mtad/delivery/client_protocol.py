@@ -109,6 +109,16 @@ class ClientProtocol:
         return self._is_dead
 
     @property
+    def is_past_dot(self) -> bool:
+        """Tell whether the final dot of the open transaction was sent."""
+        return self._transaction is not None and self._transaction.is_dot_sent
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The recipients of the open transaction that are not settled, in the order asked."""
+        return () if self._transaction is None else tuple(self._transaction.undecided)
+
+    @property
     def is_tls(self) -> bool:
         """Tell whether the connection is encrypted."""
         return self._is_tls

@@ -28,6 +28,7 @@ from mtad.delivery.client_events import (
     Step,
 )
 from mtad.delivery.client_protocol import ClientProtocol
+from mtad.delivery.warrant import MayFinish
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
@@ -95,7 +96,7 @@ class Content:
 
     octets: bytes
     size_octets: int
-    may_finish: Callable[[], bool] | None = None
+    may_finish: MayFinish | None = None
 
 
 class Listener(Protocol):
@@ -138,6 +139,11 @@ class Connection(asyncio.Protocol):
     def is_in_transaction(self) -> bool:
         """Tell whether a transaction has begun and not ended."""
         return self._listener is not None
+
+    @property
+    def is_past_dot(self) -> bool:
+        """Tell whether the final dot of the open transaction was sent."""
+        return self._core.is_past_dot
 
     @property
     def is_tls(self) -> bool:
@@ -273,24 +279,35 @@ class Connection(asyncio.Protocol):
 
     def _on_content_wanted(self, event: ContentWanted) -> None:
         assert self._content is not None
-        if len(self._content.octets) > PIECE_OCTETS_MAX:
+        if len(self._content.octets) > PIECE_OCTETS_MAX or self._content.may_finish is not None:
             self._streaming = self._loop.create_task(self._stream(self._content))
         else:
-            self._finish(self._content, self._content.octets)
+            self._finish(self._content.octets)
 
-    def _finish(self, content: Content, rest: bytes) -> None:
-        """Send what is left of the content and the final dot, if we still may."""
+    def _finish(self, rest: bytes) -> None:
+        """Send what is left of the content and the final dot."""
         assert self._transport is not None
-        if content.may_finish is not None and not content.may_finish():
-            self._act(self._core.abandon(_ABANDONED))
-            return
         events = self._core.end_of_data()
         self._transport.write(rest + self._core.to_send())
         self._act(events)
 
     async def _stream(self, content: Content) -> None:
+        rest = content.octets
+        if len(rest) > PIECE_OCTETS_MAX:
+            await self._write_pieces(memoryview(rest))
+            rest = b""
+        try:
+            may_finish = content.may_finish is None or await content.may_finish(self._core.recipients)
+        except Exception:
+            self.abort("a fault of ours")
+            raise
+        if not may_finish:
+            self._act(self._core.abandon(_ABANDONED))
+        elif not self._core.is_dead:  # nothing may be awaited between the answer and the dot
+            self._finish(rest)
+
+    async def _write_pieces(self, view: memoryview) -> None:
         assert self._transport is not None
-        view = memoryview(content.octets)
         for start in range(0, len(view), PIECE_OCTETS_MAX):
             if self._core.is_dead:
                 return
@@ -299,8 +316,6 @@ class Connection(asyncio.Protocol):
                 self._set_deadline(self._timeouts.block_seconds)
                 self._writable = self._loop.create_future()
                 await self._writable
-        if not self._core.is_dead:
-            self._finish(content, b"")
 
     # Time and end
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtad.delivery.attempt import Attempt, Means
@@ -12,6 +12,7 @@ from mtad.delivery.client_protocol import path_octets, stuffed
 from mtad.delivery.connection import Content, Timeouts
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits
+from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
@@ -55,7 +56,7 @@ class Transaction:
         self._outcomes: dict[str, Outcome | None] = {}
         self._undecided_count = 0
         self._attempts: dict[tuple[Destination, int], Attempt] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[asyncio.Task[None], Attempt] = {}
         self._pending: dict[str, asyncio.Future[Outcome]] = {}
         self._all_decided: asyncio.Future[None] | None = None
 
@@ -75,12 +76,10 @@ class Transaction:
         if attempt is not None:
             attempt.add(address)
 
-    async def finish(
-        self, content: bytes, deadline_seconds: float | None, may_finish: Callable[[], bool] | None = None
-    ) -> Finished:
+    async def finish(self, content: bytes, deadline_seconds: float | None, warrant: Warrant | None = None) -> Finished:
         """Send the content to every next hop; return at the deadline, or when all is known (None: no deadline).
 
-        Cancelled, it gives up what has no final dot yet.
+        Cancelled, it gives everything up.
         """
         octets = stuffed(content)
         if octets is None:
@@ -88,12 +87,21 @@ class Transaction:
             self._fail_undecided()
             await self.abort()
         elif self._undecided_count:
+            may_finish = None if warrant is None else warrant.may_finish
+            if warrant is not None:
+                warrant.withdrawn.add_done_callback(self._withdraw)
             await self._send(Content(octets, len(content), may_finish), deadline_seconds)
         outcomes = {address: outcome for address, outcome in self._outcomes.items() if outcome is not None}
         return Finished(outcomes, dict(self._pending))
 
+    def _withdraw(self, _withdrawn: asyncio.Future[None]) -> None:
+        """Give up what has no final dot yet, next hop by next hop."""
+        for task, attempt in self._tasks.items():
+            if not attempt.is_past_dot:
+                task.cancel()
+
     async def abort(self) -> None:
-        """Give up whatever has no final dot yet; connections go back to the pool or are closed."""
+        """Give everything up; connections go back to the pool or are closed."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -141,7 +149,7 @@ class Transaction:
         self._all_decided = loop.create_future()
         for attempt in self._attempts.values():
             task = loop.create_task(self._run(attempt, content))
-            self._tasks.append(task)
+            self._tasks[task] = attempt
             self._delivery.track(task, attempt)
         timer = loop.call_later(deadline_seconds, self._on_deadline) if deadline_seconds is not None else None
         try:
@@ -235,12 +243,9 @@ class Delivery:
         is_8bit: bool,
         is_utf8: bool,
         trace: str,
-        may_finish: Callable[[], bool],
+        warrant: Warrant,
     ) -> dict[str, Outcome]:
-        """Deliver from the queue: no deadline but the time-outs of the protocol.
-
-        may_finish   asked right before each final dot; False closes that connection without it (DELAYED, 451)
-        """
+        """Deliver from the queue: no deadline but the time-outs of the protocol, and the end of the warrant."""
         transaction = self.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
         domains = {(domain_of(address), route): address for address, route in recipients.items()}
         if len(domains) > 1:  # look them up together; the resolver remembers
@@ -249,7 +254,7 @@ class Delivery:
             )
         for address, route in recipients.items():
             await transaction.add(address, route)
-        finished = await transaction.finish(content, None, may_finish)
+        finished = await transaction.finish(content, None, warrant)
         return finished.outcomes
 
     async def close(self) -> None:

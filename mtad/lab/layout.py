@@ -66,15 +66,17 @@ class Ports:
 class NodeShape:
     """In what a laboratory's nodes differ from the usual ones.
 
-    settings   further settings of [replication], then further tables of mtad.toml
-    own        the same of each node alone, before those
-    wrapper    a command that runs the node's command; `{folder}` in it becomes the node's folder
+    settings        further settings of [replication], then further tables of mtad.toml
+    own             the same of each node alone, before those
+    wrapper         a command that runs the node's command; `{folder}` in it becomes the node's folder
+    claim_seconds   of replication; less than users have, so that nobody waits long for what was in doubt
     """
 
     workers: int = 0
     settings: str = ""
     own: tuple[str, str] = ("", "")
     wrapper: tuple[str, ...] = ()
+    claim_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,4 +204,5 @@ ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
 peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.peer[index]}" }}
+claim_seconds = {shape.claim_seconds}
 {shape.own[index]}{shape.settings}"""

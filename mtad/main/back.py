@@ -16,11 +16,14 @@ from mtad.main.role_hook import RoleHook
 from mtad.main.start import StartError
 from mtad.main.version import VERSION
 from mtad.pb import queue_pb2_grpc
+from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts, channel_options
 from mtad.spool.service import SpoolService
 from mtad.telemetry.events import Events
+
+SLOW_TIMES = 3  # attempts at next hops that are slow to answer, beside as many others as the settings allow
 
 
 class Back:
@@ -34,8 +37,12 @@ class Back:
         self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
         self._runner = Runner(
             RunnerLimits(
-                messages_at_once_max=settings.delivery.redeliveries_max,
-                messages_per_domain_max=settings.delivery.connections_per_hop_max,
+                PlaceLimits(
+                    at_once_max=settings.delivery.redeliveries_max,
+                    per_domain_max=settings.delivery.connections_per_hop_max,
+                    slow_max=SLOW_TIMES * settings.delivery.redeliveries_max,
+                ),
+                claim_seconds=0.0 if settings.replication is None else settings.replication.claim_seconds,
             ),
             Local(settings.node.id, wall_ms, queue_ids.next),
             Collaborators(self.spool, shared.policy, shared.delivery, self.notifier),

@@ -49,12 +49,24 @@ class Client(_message.Message):
     def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., helo: _Optional[str] = ..., is_esmtp: _Optional[bool] = ..., is_tls: _Optional[bool] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class RecipientState(_message.Message):
-    __slots__ = ("attempts", "attempts_dropped")
+    __slots__ = ("attempts", "attempts_dropped", "claim")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     attempts_dropped: int
-    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ...) -> None: ...
+    claim: Claim
+    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("node", "since_ms", "until_ms")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    node: int
+    since_ms: int
+    until_ms: int
+    def __init__(self, node: _Optional[int] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("at_ms", "result", "code", "enhanced", "text", "next_hop", "node")

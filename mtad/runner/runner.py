@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
+from mtad.delivery.warrant import Warrant
 from mtad.mail import dsn
 from mtad.mail.envelope import Envelope, Recipient, domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, RetryPlan
+from mtad.runner.claims import Claims
+from mtad.runner.local import Local as Local
+from mtad.runner.places import PlaceLimits, Places
 from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, QueuedMessage, Refused
+from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
 from mtad.spool.notification import Notifier
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
+_MAY_HAVE_ARRIVED = (Result.DELIVERED, Result.UNKNOWN)
 
 
 class Routing(Protocol):
@@ -44,7 +48,7 @@ class Attempting(Protocol):
         is_8bit: bool,
         is_utf8: bool,
         trace: str,
-        may_finish: Callable[[], bool],
+        warrant: Warrant,
     ) -> dict[str, Outcome]: ...
 
 
@@ -52,8 +56,8 @@ class Attempting(Protocol):
 class RunnerLimits:
     """How much is tried at once."""
 
-    messages_at_once_max: int = 100
-    messages_per_domain_max: int = 20  # so that no destination that hangs takes all places
+    places: PlaceLimits = field(default_factory=PlaceLimits)
+    claim_seconds: float = 0.0  # how long who takes the queue over leaves alone what may have arrived; 0: no claims
     due_page: int = 200
     idle_seconds: float = 0.25  # how long a change of another node's clock or a wake-up that was missed may cost
     fault_seconds: float = 60.0  # before a message whose attempt failed by our own fault is tried again
@@ -71,21 +75,19 @@ class Collaborators:
     notifier: Notifier
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
-    """What the runner needs to know of this node."""
-
-    node: int
-    wall_ms: Callable[[], int]
-    next_queue_id: Callable[[], QueueId]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight:
-    """A message that is being attempted, and the domain that it was found due for."""
+    """A message that is being attempted.
 
-    task: asyncio.Task[None]
-    domain: str
+    withdrawn   the end of its warrant
+    claimed     recipients whose claim has been asked for
+    past_dot    those of whom some next hop may have the final dot, and that are not known to be undelivered
+    """
+
+    queue_id: QueueId
+    withdrawn: asyncio.Future[None]
+    claimed: set[str] = field(default_factory=set)
+    past_dot: set[str] = field(default_factory=set)
 
 
 class Runner:
@@ -103,10 +105,15 @@ class Runner:
         self._attempting = collaborators.attempting
         self._notifier = collaborators.notifier
         self._events = events
-        self._in_flight: dict[QueueId, _Flight] = {}
-        self._past_dot: set[QueueId] = set()  # messages of which some next hop may have the final dot already
+        self._claims = Claims(collaborators.spool, local, limits.claim_seconds, events)
+        self._places = Places(limits.places)
+        self._in_flight: dict[asyncio.Task[None], _Flight] = {}
+        self._attempted: set[QueueId] = set()  # the same messages
         self._set_aside: dict[QueueId, float] = {}  # until when; oldest first
         self._after: DueRecipient | None = None  # where the last look ended; None at the end of the index
+        self._was_owner = False
+        self._epoch = -1  # of the last ownership
+        self._doubt_until = 0.0  # until then the claims of other nodes count, whatever they say of their end
         self._wake = asyncio.Event()
         self._is_draining = False
         self._is_stopping = False
@@ -128,7 +135,7 @@ class Runner:
             async with asyncio.timeout(self._limits.stop_seconds):
                 await self._end_flights()
         except TimeoutError:
-            late = [flight.task for flight in self._in_flight.values()]
+            late = list(self._in_flight)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -141,7 +148,8 @@ class Runner:
     async def drain(self) -> None:
         """End what is in flight, starting nothing: the queue is about to be handed over.
 
-        An attempt before its final dot is ended without it: the next hop forgets it. One after it is awaited.
+        What has no final dot yet, at each next hop of a message, is ended without it: the next hop forgets it. What has
+        is awaited.
         """
         self._is_draining = True
         try:
@@ -152,22 +160,37 @@ class Runner:
 
     async def _end_flights(self) -> None:
         while self._in_flight:
-            for queue_id, flight in self._in_flight.items():
-                if queue_id not in self._past_dot:
-                    flight.task.cancel()
-            await asyncio.wait([flight.task for flight in self._in_flight.values()])
+            for task, flight in self._in_flight.items():
+                if not flight.past_dot:
+                    task.cancel()
+                elif not flight.withdrawn.done():
+                    flight.withdrawn.set_result(None)
+            await asyncio.wait(self._in_flight)
+        await self._claims.settled()
 
     @property
     def _has_authority(self) -> bool:
         return self._spool.is_owner and not self._is_draining and not self._is_stopping
 
-    def _may_finish(self, queue_id: QueueId) -> bool:
+    async def _may_finish(self, flight: _Flight, recipients: Collection[str]) -> bool:
         """Answer the check before a final dot: none is sent by a node that lost the queue, nor for a message that an
-        operator has held or deleted meanwhile."""
-        if not (self._has_authority and self._spool.is_deliverable(queue_id)):
+        operator has held or deleted meanwhile, nor before the peer knows whom it is for."""
+        try:
+            unclaimed = [address for address in recipients if address not in flight.claimed]
+            if unclaimed and self._may_deliver(flight):
+                flight.claimed.update(unclaimed)
+                await self._claims.take(flight.queue_id, unclaimed)
+            may_finish = self._may_deliver(flight)
+        except Exception as error:  # noqa: BLE001 (the boundary of one question: without an answer nothing is sent)
+            self._report_fault(flight.queue_id, error)
             return False
-        self._past_dot.add(queue_id)
-        return True
+        if may_finish:
+            flight.past_dot.update(recipients)
+        return may_finish
+
+    def _may_deliver(self, flight: _Flight) -> bool:
+        is_going_on = self._has_authority and not flight.withdrawn.done()
+        return is_going_on and self._spool.is_deliverable(flight.queue_id)
 
     # --- looking for what is due ----------------------------------------------------------------------------
 
@@ -176,6 +199,7 @@ class Runner:
         while True:
             self._wake.clear()
             try:
+                self._note_ownership()
                 is_more = self._has_authority and self._look()
             except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
                 self._events.emit("runner.fault", level="error", error=f"{type(error).__name__}: {error}")
@@ -194,22 +218,31 @@ class Runner:
                     async with asyncio.timeout(self._limits.idle_seconds):  # wait_for may lose a cancellation
                         await self._wake.wait()
 
+    def _note_ownership(self) -> None:
+        """Note when this node takes the queue over: what the node before it has claimed is in doubt from now on."""
+        was_owner, self._was_owner = self._was_owner, self._has_authority
+        if self._was_owner and not was_owner and self._epoch != self._spool.epoch:
+            self._epoch = self._spool.epoch
+            self._doubt_until = asyncio.get_running_loop().time() + self._limits.claim_seconds
+
     def _look(self) -> bool:
         """Start attempts for a page of what is due; tell whether there is more to look at, and a place for it."""
-        places = self._limits.messages_at_once_max - len(self._in_flight)
-        if places <= 0:
+        loop = asyncio.get_running_loop()
+        places = self._places.free(loop.time())
+        if not places:
             return False
-        busy = Counter(flight.domain for flight in self._in_flight.values())
         page = self._spool.due(self._local.wall_ms() + 1, self._limits.due_page, self._after)
         for entry in page:
             self._after = entry
             domain = domain_of(entry.recipient)
-            if busy[domain] >= self._limits.messages_per_domain_max or not self._is_free(entry):
+            if not self._places.is_free_for(domain) or not self._is_free(entry):
                 continue
-            task = asyncio.create_task(self._attempt_message(entry.queue_id))
-            self._in_flight[entry.queue_id] = _Flight(task, domain)
-            task.add_done_callback(partial(self._ended, entry.queue_id))
-            busy[domain] += 1
+            flight = _Flight(entry.queue_id, loop.create_future())
+            task = asyncio.create_task(self._fly(flight))
+            self._in_flight[task] = flight
+            self._attempted.add(entry.queue_id)
+            self._places.take(entry.queue_id, domain, loop.time())
+            task.add_done_callback(self._ended)
             places -= 1
             if not places:
                 return False
@@ -219,7 +252,7 @@ class Runner:
 
     def _is_free(self, entry: DueRecipient) -> bool:
         """Tell whether a due message may be attempted now."""
-        if not entry.is_answered or entry.queue_id in self._in_flight:
+        if not entry.is_answered or entry.queue_id in self._attempted:
             return False
         until = self._set_aside.get(entry.queue_id)
         if until is not None and asyncio.get_running_loop().time() < until:
@@ -227,20 +260,25 @@ class Runner:
         self._set_aside.pop(entry.queue_id, None)
         return True
 
-    def _put_aside(self, queue_id: QueueId) -> None:
+    def _put_aside(self, queue_id: QueueId, until: float | None = None) -> None:
         """Keep a message from being attempted for a while; its due time stays what it is."""
         if len(self._set_aside) >= self._limits.set_aside_max:
             del self._set_aside[next(iter(self._set_aside))]
-        self._set_aside[queue_id] = asyncio.get_running_loop().time() + self._limits.fault_seconds
+        after_fault = asyncio.get_running_loop().time() + self._limits.fault_seconds
+        self._set_aside[queue_id] = after_fault if until is None else until
 
-    def _ended(self, queue_id: QueueId, _task: asyncio.Task[None]) -> None:
-        del self._in_flight[queue_id]
-        self._past_dot.discard(queue_id)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Make the place free. What was claimed and surely not delivered, whoever owns the queue may try at once."""
+        flight = self._in_flight.pop(task)
+        self._attempted.discard(flight.queue_id)
+        self._places.leave(flight.queue_id, asyncio.get_running_loop().time())
+        self._claims.give_back(flight.queue_id, flight.claimed - flight.past_dot)
         self._wake.set()
 
     # --- one attempt ----------------------------------------------------------------------------------------
 
-    async def _attempt_message(self, queue_id: QueueId) -> None:
+    async def _fly(self, flight: _Flight) -> None:
+        queue_id = flight.queue_id
         try:
             message = self._spool.message(queue_id)
             content = None if message is None else await self._spool.content(queue_id)
@@ -248,15 +286,25 @@ class Runner:
                 return
             wall_ms = self._local.wall_ms()
             due = [a for a, s in message.recipients.items() if s.rank < TERMINAL_RANK and s.due_ms <= wall_ms]
+            certain = [address for address in due if not self._is_in_doubt(message.recipients[address])]
             if message.is_held:
                 await self._put_off(message, due)
+            elif due and not certain:
+                self._put_aside(queue_id, self._doubt_until)
             elif due:
-                await self._attempt(message, content, due)
+                self._places.weigh(queue_id, len(content))
+                await self._attempt(flight, message, content, certain)
         except Exception as error:  # noqa: BLE001 (the boundary of one attempt: the message stays queued)
-            self._events.emit(
-                "delivery.fault", level="error", queue_id=queue_id, error=f"{type(error).__name__}: {error}"
-            )
+            self._report_fault(queue_id, error)
             self._put_aside(queue_id)
+
+    def _is_in_doubt(self, state: RecipientState) -> bool:
+        """Tell whether another node may have delivered to a recipient, and may come back and say so."""
+        is_anothers = state.claim is not None and state.claim.node != self._local.node
+        return is_anothers and asyncio.get_running_loop().time() < self._doubt_until
+
+    def _report_fault(self, queue_id: QueueId, error: Exception) -> None:
+        self._events.emit("delivery.fault", level="error", queue_id=queue_id, error=f"{type(error).__name__}: {error}")
 
     async def _put_off(self, message: StoredMessage, recipients: Iterable[str]) -> None:
         """A held message that came due, because the peer recorded an attempt as it was held: take it out again."""
@@ -265,7 +313,9 @@ class Runner:
         if isinstance(await self._spool.commit(changes, is_accepting=False), Refused):
             self._put_aside(message.queue_id)
 
-    async def _attempt(self, message: StoredMessage, content: bytes, recipients: Iterable[str]) -> None:
+    async def _attempt(
+        self, flight: _Flight, message: StoredMessage, content: bytes, recipients: Iterable[str]
+    ) -> None:
         routes, plans = await self._routes(message, recipients)
         if len(routes) < len(plans):
             self._put_aside(message.queue_id)
@@ -278,13 +328,15 @@ class Runner:
             is_8bit=message.is_8bit,
             is_utf8=message.is_utf8,
             trace=message.queue_id,
-            may_finish=partial(self._may_finish, message.queue_id),
+            warrant=Warrant(partial(self._may_finish, flight), flight.withdrawn),
         )
+        flight.past_dot.difference_update(a for a, o in outcomes.items() if o.result not in _MAY_HAVE_ARRIVED)
         if not self._has_authority:
             # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
-            outcomes = {a: o for a, o in outcomes.items() if o.result in (Result.DELIVERED, Result.UNKNOWN)}
+            outcomes = {a: o for a, o in outcomes.items() if o.result in _MAY_HAVE_ARRIVED}
         if outcomes:
             await self._record(message, content, outcomes, plans)
+            flight.claimed.difference_update(outcomes)
 
     async def _routes(
         self, message: StoredMessage, recipients: Iterable[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.server.transaction import Accepted
-from mtad.spool.door import DUE_AT_ONCE, Attempt, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 
 PENDING_SECONDS = 660  # longer than an attempt may wait for the reply to its final dot (RFC 5321 §4.5.3.2.6)
 
@@ -30,12 +30,13 @@ def state_at_commit(
     """Return the state that a recipient enters the queue with.
 
     outcome      None when nothing is known: it is pending, or no attempt was to be made
-    is_pending   its attempt goes on in the background: nothing is due before that has ended
+    is_pending   its attempt goes on in the background, and claims it: nothing is due before that has ended
     """
     if outcome is not None:
         return state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
     if is_pending:
-        return RecipientState(due_ms=now_ms + PENDING_SECONDS * 1000)
+        until_ms = now_ms + PENDING_SECONDS * 1000
+        return RecipientState(due_ms=until_ms, claim=Claim(node, now_ms, until_ms))
     if accepted.is_fault:
         return RecipientState(due_ms=now_ms + accepted.retry.intervals_seconds[0] * 1000)
     return RecipientState(due_ms=DUE_AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mtad.mail.envelope import Client
@@ -10,7 +10,18 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
-from mtad.spool.door import ATTEMPTS_KEPT, META_FORMAT, TERMINAL_RANK, Attempt, QueuedMessage, Rank, RecipientState
+from mtad.spool.door import (
+    ATTEMPTS_KEPT,
+    DUE_AT_ONCE,
+    FAR_MS,
+    META_FORMAT,
+    TERMINAL_RANK,
+    Attempt,
+    Claim,
+    QueuedMessage,
+    Rank,
+    RecipientState,
+)
 from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
 
 _RESULTS = {result.value: result for result in Result}
@@ -88,7 +99,18 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
             for attempt in kept
         ],
         attempts_dropped=max(0, state.attempts_count - len(kept)),
+        claim=None if state.claim is None else _claim_message(state.claim),
     )
+
+
+def _claim_message(claim: Claim) -> queue_pb2.Claim:
+    return queue_pb2.Claim(node=claim.node, since_ms=claim.since_ms, until_ms=claim.until_ms)
+
+
+def _read_claim(stored: queue_pb2.RecipientState) -> Claim | None:
+    if not stored.HasField("claim"):
+        return None
+    return Claim(stored.claim.node, stored.claim.since_ms, stored.claim.until_ms)
 
 
 def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> RecipientState:
@@ -109,7 +131,7 @@ def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> Reci
         for attempt in stored.attempts
     )
     known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
-    return RecipientState(known, due_ms, attempts, len(attempts) + stored.attempts_dropped)
+    return RecipientState(known, due_ms, attempts, len(attempts) + stored.attempts_dropped, _read_claim(stored))
 
 
 def part_value(state: RecipientState, hlc: int) -> PartValue:
@@ -158,14 +180,56 @@ def state_record(item: Item, states: Mapping[str, RecipientState], hlc: int) -> 
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
 
 
-def due_record(item: Item, due_ms: int, hlc: int, *, rank_min: Rank = Rank.QUEUED) -> Record:
-    """Return the record that gives the unfinished recipients of an item, from rank_min on, another due time."""
+def due_record(item: Item, due_ms: Callable[[PartValue], int | None], hlc: int) -> Record:
+    """Return the record that gives the unfinished recipients of an item another due time; None leaves it."""
     parts = tuple(
-        (part, value._replace(hlc=_after(item, part, hlc), due=due_ms))
+        (part, value._replace(hlc=_after(item, part, hlc), due=due))
         for part, value in item.parts.items()
-        if rank_min <= value.rank < TERMINAL_RANK
+        if value.rank < TERMINAL_RANK and (due := due_ms(value)) is not None
     )
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def claim_record(item: Item, addresses: Iterable[str], claim: Claim, hlc: int) -> Record:
+    """Return the record that notes an attempt which comes to its final dot; due again when the claim ends.
+
+    Rank and attempts stay what they are: whatever is recorded of that attempt, or any other, joins above it.
+    """
+    stored = _claim_message(claim)
+    parts = tuple(
+        (part, _with_claim(value, stored, claim.until_ms, _after(item, part, hlc)))
+        for part in map(part_of, addresses)
+        if (value := item.parts.get(part)) is not None and value.rank < TERMINAL_RANK
+    )
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def give_back_record(item: Item, addresses: Iterable[str], node: int, hlc: int) -> Record:
+    """Return the record that ends the node's claims on some recipients: nothing was delivered, they are due at once."""
+    parts = tuple(
+        (part, _with_claim(value, None, FAR_MS if value.due == FAR_MS else DUE_AT_ONCE, _after(item, part, hlc)))
+        for part in map(part_of, addresses)
+        if (value := item.parts.get(part)) is not None and value.rank < TERMINAL_RANK and _is_claimed_by(value, node)
+    )
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def claim_of(value: PartValue) -> Claim | None:
+    """Return the claim on a part, if there is one."""
+    return _read_claim(queue_pb2.RecipientState.FromString(value.data))
+
+
+def _is_claimed_by(value: PartValue, node: int) -> bool:
+    claim = claim_of(value)
+    return claim is not None and claim.node == node
+
+
+def _with_claim(value: PartValue, claim: queue_pb2.Claim | None, due_ms: int, hlc: int) -> PartValue:
+    stored = queue_pb2.RecipientState.FromString(value.data)
+    stored.ClearField("claim")
+    if claim is not None:
+        stored.claim.CopyFrom(claim)
+    return value._replace(hlc=hlc, due=due_ms, data=stored.SerializeToString())
 
 
 def cancel_record(item: Item, hlc: int) -> Record:

@@ -40,6 +40,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt that may have come to its final dot, and whose outcome is not recorded yet.
+
+    until_ms   of the claiming node's clock; from then on the recipient may be tried again
+    """
+
+    node: int
+    since_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecipientState:
     """One recipient in the queue."""
 
@@ -47,6 +59,7 @@ class RecipientState:
     due_ms: int = 0  # UTC; when to try next
     attempts: tuple[Attempt, ...] = ()  # the last ATTEMPTS_KEPT, oldest first
     attempts_count: int = 0
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from google.protobuf.message import DecodeError
 from mtad.mail.queue_id import QueueId
 from mtad.spool import codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
-from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Committed, Rank, Refusal, Refused
+from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Claim, Committed, Rank, Refusal, Refused
 from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
-from replicator.core.values import Durability, Item, Kind, Record
+from replicator.core.values import Durability, Item, Kind, PartValue, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
 from replicator.status import Told
@@ -125,10 +125,41 @@ class LocalSpool:
 
     # --- for the runner -------------------------------------------------------------------------------------
 
+    async def claim(self, claimed: Mapping[QueueId, Collection[str]], claim: Claim) -> None:
+        """Note that some recipients may be delivered from now on; return when the peer knows, or is known to be away.
+
+        Nothing is refused: what cannot be noted for want of room would be delivered without.
+        """
+        records = []
+        for queue_id, addresses in claimed.items():
+            item = self._node.item(codec.key_of(queue_id))
+            if item is not None and not codec.is_held(item):
+                records.append(codec.claim_record(item, addresses, claim, self._hlc()))
+        await self._submit_some(records, wait=True)
+
+    async def give_back(self, claimed: Mapping[QueueId, Collection[str]], node: int) -> None:
+        """End the node's claims on recipients that were not delivered: whoever owns the queue may try them at once."""
+        records = []
+        for queue_id, addresses in claimed.items():
+            item = self._node.item(codec.key_of(queue_id))
+            if item is not None:
+                records.append(codec.give_back_record(item, addresses, node, self._hlc()))
+        await self._submit_some(records, wait=False)
+
+    async def _submit_some(self, records: Sequence[Record], *, wait: bool) -> None:
+        told = tuple(record for record in records if record.parts)
+        if told:
+            await self._node.submit(told, wait=wait)
+
     @property
     def is_owner(self) -> bool:
         """Tell whether this node may deliver from the queue now."""
         return self._node.is_owner
+
+    @property
+    def epoch(self) -> int:
+        """The number of the grant by which the queue is owned."""
+        return self._node.status().epoch
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back when something in the queue, or the right to deliver it, has changed; once answered for, again."""
@@ -218,7 +249,7 @@ class LocalSpool:
             changed: list[QueueId] = []
             for queue_id in queue_ids[start : start + PAGE_ITEMS]:
                 item = self._node.item(codec.key_of(queue_id))
-                written = None if item is None else act(item, self._hlc())
+                written = None if item is None else act(item, self._wall_ms(), self._hlc())
                 if written is not None:
                     records += written
                     changed.append(queue_id)
@@ -235,37 +266,48 @@ class LocalSpool:
 # What each verb writes; nothing where the message is so already, None where the verb is not for it.
 
 
-def _flush(item: Item, hlc: int) -> list[Record] | None:
-    """Have retried what was tried. The first attempt of what was not may be under way in a worker."""
+def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record] | None:
+    """Have retried what was tried; not what is being tried, or may have arrived a moment ago."""
     if codec.is_held(item):
         return None
-    record = codec.due_record(item, DUE_AT_ONCE, hlc, rank_min=Rank.DEFERRED)
+
+    def due_ms(value: PartValue) -> int | None:
+        return None if value.rank < Rank.DEFERRED or _claimed_until(value, wall_ms) else DUE_AT_ONCE
+
+    record = codec.due_record(item, due_ms, hlc)
     return [record] if record.parts else []
 
 
-def _hold(item: Item, hlc: int) -> list[Record]:
+def _hold(item: Item, wall_ms: int, hlc: int) -> list[Record]:
     if codec.is_held(item):
         return []
     return [
         codec.flags_record(item, is_held=True, reason="by an operator", hlc=hlc),
-        codec.due_record(item, FAR_MS, hlc),
+        codec.due_record(item, lambda _value: FAR_MS, hlc),
     ]
 
 
-def _release(item: Item, hlc: int) -> list[Record]:
+def _release(item: Item, wall_ms: int, hlc: int) -> list[Record]:
+    """Have it tried at once, but for what is being tried still."""
     if not codec.is_held(item):
         return []
     return [
         codec.flags_record(item, is_held=False, reason="", hlc=hlc),
-        codec.due_record(item, DUE_AT_ONCE, hlc),
+        codec.due_record(item, lambda value: _claimed_until(value, wall_ms) or DUE_AT_ONCE, hlc),
     ]
 
 
-def _delete(item: Item, hlc: int) -> list[Record]:
+def _delete(item: Item, wall_ms: int, hlc: int) -> list[Record]:
     return [codec.cancel_record(item, hlc), codec.done_record(item)]
 
 
-_ACTS: Mapping[str, Callable[[Item, int], list[Record] | None]] = {
+def _claimed_until(value: PartValue, wall_ms: int) -> int:
+    """Return when the claim on a part ends; 0 where there is none, or it has ended."""
+    claim = codec.claim_of(value)
+    return claim.until_ms if claim is not None and claim.until_ms > wall_ms else 0
+
+
+_ACTS: Mapping[str, Callable[[Item, int, int], list[Record] | None]] = {
     "flush": _flush,
     "hold": _hold,
     "release": _release,

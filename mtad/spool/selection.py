@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Result
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import TERMINAL_RANK, Rank
+from mtad.spool.door import TERMINAL_RANK, Rank, RecipientState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Selection:
     domain: str = ""
     sender: str = ""  # '<>' is the null reverse-path
     recipient: str = ""
-    state: str = ""  # deferred held active unknown
+    state: str = ""  # deferred held active unknown, see state_of
     older_than_ms: int = 0
     is_all: bool = False
 
@@ -38,16 +38,24 @@ class Selection:
             and (not self.domain or any(domain_of(address) == self.domain.lower() for address in pending))
             and (not self.sender or message.reverse_path.lower() == sender)
             and (not self.recipient or any(address.lower() == self.recipient.lower() for address in pending))
-            and (not self.state or self.state == state_of(message))
+            and (not self.state or self.state == state_of(message, wall_ms))
             and (not self.older_than_ms or wall_ms - message.arrival_ms >= self.older_than_ms)
         )
 
 
-def state_of(message: StoredMessage) -> str:
-    """Return `held`, `unknown` (an attempt ended in doubt), `deferred` or `active` (not yet tried)."""
+def state_of(message: StoredMessage, wall_ms: int) -> str:
+    """Return `held`, `active` (being tried, or not tried yet), `unknown` (an attempt ended in doubt) or `deferred`."""
     if message.is_held:
         return "held"
     pending = [state for state in message.recipients.values() if state.rank < TERMINAL_RANK]
-    if any(state.attempts and state.attempts[-1].outcome.result is Result.UNKNOWN for state in pending):
+    if any(state.claim is not None and wall_ms < state.claim.until_ms for state in pending):
+        return "active"
+    if any(_is_in_doubt(state) for state in pending):
         return "unknown"
     return "deferred" if any(state.rank is Rank.DEFERRED for state in pending) else "active"
+
+
+def _is_in_doubt(state: RecipientState) -> bool:
+    """Tell whether the last attempt has ended without an answer, or without a word of the node that made it."""
+    is_unanswered = bool(state.attempts) and state.attempts[-1].outcome.result is Result.UNKNOWN
+    return is_unanswered or state.claim is not None

@@ -113,7 +113,8 @@ class Accept:
         if submit.wait and self.waits_for_peer():
             self._for_peer.append(Waiter(submit.token, first_seq, last_seq, now, submit.records))
         else:
-            self._for_disk.append(Owed(submit.token, last_seq, submit.wait, ""))
+            is_new = submit.wait and _is_revocable(submit.records)
+            self._for_disk.append(Owed(submit.token, last_seq, is_new, ""))
 
     # --- answering ------------------------------------------------------------------------------------------
 

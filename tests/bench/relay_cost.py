@@ -13,11 +13,12 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import uvloop
 
 from mtad.delivery.through import Delivery
+from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
 from mtad.mail.outcome import Result
 from mtad.mail.route import Route, TlsLevel
@@ -61,9 +62,14 @@ async def run(port: int, messages: int, octets: int, sessions: int) -> None:
     route = Route(hosts=("127.0.0.1",), port=port, tls=TlsLevel.NONE)
     content = content_of(octets)
 
+    async def always(recipients: Collection[str]) -> bool:
+        return True
+
+    warrant = Warrant(always, asyncio.get_running_loop().create_future())
+
     async def kept() -> None:
         outcomes = await delivery.attempt(
-            "x@a.test", {RECIPIENT: route}, content, is_8bit=False, is_utf8=False, trace="b", may_finish=lambda: True
+            "x@a.test", {RECIPIENT: route}, content, is_8bit=False, is_utf8=False, trace="b", warrant=warrant
         )
         assert outcomes[RECIPIENT].result is Result.DELIVERED, outcomes
 

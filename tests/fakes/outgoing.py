@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from mtad.delivery.client_events import Settled
 from mtad.delivery.connection import Timeouts
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery, DeliveryLimits, Finished, Transaction
+from mtad.delivery.warrant import MayFinish, Warrant
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.outcome import Outcome
 from mtad.mail.route import Route, TlsLevel, Transport
@@ -33,6 +35,10 @@ TIMEOUTS = Timeouts(
     dot_seconds=0.3,
     reset_seconds=0.3,
 )
+
+
+async def _always(recipients: Collection[str]) -> bool:
+    return True
 
 
 class Silent:
@@ -70,7 +76,8 @@ class Outgoing:
         self,
         recipients: dict[str, Route],
         content: bytes = CONTENT,
-        may_finish: Callable[[], bool] = lambda: True,
+        may_finish: MayFinish = _always,
+        withdrawn: asyncio.Future[None] | None = None,
         **flags: bool,
     ) -> dict[str, Outcome]:
         """Send one message as the runner would."""
@@ -82,7 +89,7 @@ class Outgoing:
             is_8bit=asked["is_8bit"],
             is_utf8=asked["is_utf8"],
             trace="t1",
-            may_finish=may_finish,
+            warrant=Warrant(may_finish, withdrawn or asyncio.get_running_loop().create_future()),
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
+from mtad.delivery.connection import Timeouts
 from mtad.delivery.pool import PoolLimits
 from mtad.delivery.through import DeliveryLimits
 from mtad.mail.outcome import Outcome, Result
@@ -370,7 +372,8 @@ async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> Non
     asked: list[int] = []
     async with ScriptedServer() as server, outgoing() as out:
 
-        def may_finish() -> bool:
+        async def may_finish(recipients: Collection[str]) -> bool:
+            assert tuple(recipients) == (U,)
             asked.append(len(server.messages))
             return len(asked) > 1
 
@@ -382,6 +385,36 @@ async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> Non
         assert said(taken[U]) == "delivered 250 2.0.0"
         assert server.messages[0].content == content
         assert asked == [0, 0]
+
+
+async def test_a_warrant_that_ends_gives_up_what_has_no_final_dot_and_awaits_the_rest() -> None:
+    waiting, hanging = Script({"dot": f"{WAIT}250 2.0.0 Ok"}), Script(recipients={W: HANG})
+    async with (
+        ScriptedServer(waiting) as past,
+        ScriptedServer(hanging) as before,
+        outgoing(timeouts=Timeouts()) as out,
+    ):
+        withdrawn = asyncio.get_running_loop().create_future()
+        attempt = asyncio.create_task(out.attempt({U: to(past), W: to(before)}, withdrawn=withdrawn))
+        await eventually(lambda: past.messages and before.commands)
+        withdrawn.set_result(None)
+        await eventually(lambda: before.open_count == 0)
+        assert not attempt.done()
+        past.released.set()
+        outcomes = await attempt
+        assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", W: "delayed 451 4.3.2"}
+        assert before.messages == []
+
+
+async def test_a_dot_that_may_not_be_sent_at_one_hop_is_sent_at_another() -> None:
+    async with ScriptedServer() as one, ScriptedServer() as other, outgoing() as out:
+
+        async def may_finish(recipients: Collection[str]) -> bool:
+            return U in recipients
+
+        outcomes = await out.attempt({U: to(one), W: to(other)}, CONTENT, may_finish)
+        assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", W: "delayed 451 4.3.2"}
+        assert (len(one.messages), other.messages) == (1, [])
 
 
 async def test_large_content_arrives_whole() -> None:
@@ -459,7 +492,7 @@ async def test_lmtp_loses_the_connection_between_two_recipients() -> None:
 async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
     async with ScriptedServer() as server, outgoing() as out:
 
-        def may_finish() -> bool:
+        async def may_finish(recipients: Collection[str]) -> bool:
             raise RuntimeError("bug")
 
         loop = asyncio.get_running_loop()

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mtad.delivery.warrant import Warrant
 from mtad.mail.envelope import Envelope
 from mtad.mail.outcome import Outcome, Result
+from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, Transport
 from mtad.mail.verdict import Disposition, RetryPlan
+from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
-from mtad.spool.door import FAR_MS, Changes, Committed, QueuedMessage, Rank, RecipientState, Refusal, Refused
+from mtad.spool.door import (
+    DUE_AT_ONCE,
+    FAR_MS,
+    Changes,
+    Claim,
+    Committed,
+    QueuedMessage,
+    Rank,
+    RecipientState,
+    Refusal,
+    Refused,
+)
 from mtad.spool.local import DueRecipient, LocalSpool
 from mtad.spool.notification import Notifier
 from mtad.telemetry.events import CollectedEvents
@@ -44,6 +58,7 @@ class Hops:
     is_past_dot: bool = False
     fault: Exception | None = None
     asked: list[tuple[str, dict[str, Route]]] = field(default_factory=list)
+    warrants: list[Warrant] = field(default_factory=list)
     running: int = 0
     running_most: int = 0
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,9 +72,10 @@ class Hops:
         is_8bit: bool,
         is_utf8: bool,
         trace: str,
-        may_finish: Callable[[], bool],
+        warrant: Warrant,
     ) -> dict[str, Outcome]:
         self.asked.append((trace, dict(recipients)))
+        self.warrants.append(warrant)
         self.running += 1
         self.running_most = max(self.running, self.running_most)
         try:
@@ -68,7 +84,7 @@ class Hops:
             hangs = bool(self.hanging & set(recipients))
             if hangs and not self.is_past_dot:
                 await self.may_go_on.wait()
-            if not may_finish():
+            if not await warrant.may_finish(tuple(recipients)):
                 return dict.fromkeys(recipients, STOPPED)
             if hangs and self.is_past_dot:
                 await self.may_go_on.wait()
@@ -111,6 +127,9 @@ class Scene:
     async def keep(self, *messages: QueuedMessage) -> None:
         assert await self.spool.commit(Changes(puts=messages), is_accepting=True) == Committed(1)
 
+    def is_past_dot(self) -> bool:
+        return any(flight.past_dot for flight in self.runner._in_flight.values())
+
     def queue(self) -> list[str]:
         return [one.queue_id for page in self.spool.pages() for one in page]
 
@@ -128,11 +147,16 @@ class ScriptedSpool(LocalSpool):
 
     on_commit: Commit = staticmethod(lambda changes: None)
     on_due: Callable[[], None] = staticmethod(lambda: None)
+    on_claim: Callable[[], None] = staticmethod(lambda: None)
     has_lost_ownership = False
 
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         instead = None if is_accepting else self.on_commit(changes)
         return instead or await super().commit(changes, is_accepting=is_accepting)
+
+    async def claim(self, claimed: Mapping[QueueId, Collection[str]], claim: Claim) -> None:
+        await super().claim(claimed, claim)
+        self.on_claim()
 
     def due(self, before_ms: int, limit: int, after: DueRecipient | None = None) -> list[DueRecipient]:
         self.on_due()
@@ -274,7 +298,7 @@ async def test_a_result_is_recorded_again_and_again_until_it_is_kept(
 
 
 async def test_a_message_whose_attempt_faults_stays_and_costs_no_place(tmp_path: Path) -> None:
-    async with running(tmp_path, RunnerLimits(messages_at_once_max=1, idle_seconds=0.02)) as scene:
+    async with running(tmp_path, RunnerLimits(PlaceLimits(at_once_max=1), idle_seconds=0.02)) as scene:
         scene.hops.fault = RuntimeError("bug")
         poison = message(due_ms=1)
         await scene.keep(poison)
@@ -452,7 +476,7 @@ async def test_a_drain_ends_what_has_no_final_dot_awaits_the_rest_and_starts_not
         scene.hops.is_past_dot = True
         past = message("b@y.test")
         await scene.keep(past)
-        await until(lambda: scene.runner._past_dot)
+        await until(lambda: scene.is_past_dot())
         scene.hops.is_past_dot = False
         scene.hops.hanging.add("c@y.test")
         before = message("c@y.test")
@@ -462,6 +486,7 @@ async def test_a_drain_ends_what_has_no_final_dot_awaits_the_rest_and_starts_not
         await until(lambda: scene.hops.running == 1)
         await asyncio.sleep(0.06)
         assert not draining.done()
+        assert scene.hops.warrants[0].withdrawn.done(), "other next hops of that message need not be waited for"
         assert scene.hops.times(before.queue_id) == 1
         scene.spool.has_lost_ownership = True
         scene.hops.may_go_on.set()
@@ -475,7 +500,7 @@ async def test_stopping_waits_for_replies_to_final_dots_for_a_while(tmp_path: Pa
         scene.hops.hanging.add("b@y.test")
         scene.hops.is_past_dot = True
         await scene.keep(message("b@y.test"))
-        await until(lambda: scene.runner._past_dot)
+        await until(lambda: scene.is_past_dot())
         stopping = asyncio.create_task(scene.runner.stop())
         await asyncio.sleep(0.02)
         scene.hops.may_go_on.set()
@@ -489,17 +514,147 @@ async def test_stopping_does_not_wait_for_ever(tmp_path: Path) -> None:
         scene.hops.is_past_dot = True
         kept = message("b@y.test")
         await scene.keep(kept)
-        await until(lambda: scene.runner._past_dot)
+        await until(lambda: scene.is_past_dot())
         await scene.runner.stop()
         assert not scene.runner.attempts_in_flight
         assert scene.queue() == [kept.queue_id]
+
+
+# --- claims -------------------------------------------------------------------------------------------------
+
+CLAIMING = RunnerLimits(idle_seconds=0.02, stop_seconds=0.1, claim_seconds=60)
+
+
+def claimed_state(scene: Scene, node: int = 1, *, seconds: float = 60) -> RecipientState:
+    claim = Claim(node, scene.wall(), scene.wall() + round(1000 * seconds))
+    return RecipientState(due_ms=claim.until_ms, claim=claim)
+
+
+async def test_what_may_have_arrived_is_claimed_and_no_attempt_is_counted(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        scene.hops.hanging.add("b@y.test")
+        scene.hops.is_past_dot = True
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        await until(scene.is_past_dot)
+        assert scene.state(kept.queue_id) == claimed_state(scene)
+        scene.hops.may_go_on.set()
+        await until(lambda: scene.state(kept.queue_id).attempts_count == 1)
+        assert scene.state(kept.queue_id).claim is None
+        assert scene.state(kept.queue_id).due_ms == scene.wall() + 60_000
+
+
+async def test_an_attempt_that_does_not_come_to_its_dot_claims_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        scene.hops.hanging.add("b@y.test")
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.hops.running)
+        assert scene.state(kept.queue_id) == RecipientState()
+        await scene.runner.drain()
+        assert scene.state(kept.queue_id) == RecipientState()
+
+
+async def test_who_loses_the_queue_before_the_dot_gives_its_claim_back(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        scene.spool.on_claim = lambda: setattr(scene.spool, "has_lost_ownership", True)
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.hops.asked and not scene.runner.attempts_in_flight)
+        await scene.runner._claims.settled()
+        assert scene.state(kept.queue_id) == RecipientState(due_ms=DUE_AT_ONCE)
+
+
+@pytest.mark.parametrize("outcome", [DELIVERED, UNKNOWN, FAILED, DELAYED])
+async def test_who_loses_the_queue_tells_what_was_delivered_and_gives_back_what_was_not(
+    tmp_path: Path, outcome: Outcome
+) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        scene.hops.hanging.add("b@y.test")
+        scene.hops.is_past_dot = True
+        scene.hops.outcomes |= {"b@y.test": outcome, "c@y.test": UNKNOWN}
+        kept = message("b@y.test", "c@y.test")
+        await scene.keep(kept)
+        await until(scene.is_past_dot)
+        scene.spool.has_lost_ownership = True
+        scene.hops.may_go_on.set()
+        await until(lambda: not scene.runner.attempts_in_flight)
+        await scene.runner._claims.settled()
+        state = scene.state(kept.queue_id)
+        assert state.claim is None
+        if outcome in (DELIVERED, UNKNOWN):
+            assert [attempt.outcome for attempt in state.attempts] == [outcome]
+        else:
+            assert state == RecipientState(due_ms=DUE_AT_ONCE)
+
+
+async def test_a_drain_gives_back_what_was_claimed_and_has_no_dot_yet(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        kept = message("b@y.test")
+        draining: list[asyncio.Task[None]] = []
+
+        def drain() -> None:
+            scene.hops.hanging.add("b@y.test")  # the next attempt, before it claims anything
+            draining.append(asyncio.create_task(scene.runner.drain()))
+
+        scene.spool.on_claim = drain
+        await scene.keep(kept)
+        await until(lambda: draining)
+        await draining[0]
+        assert scene.state(kept.queue_id) == RecipientState(due_ms=DUE_AT_ONCE)
+
+
+async def test_a_claim_of_this_node_whose_attempt_is_forgotten_is_waited_for(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        kept = replace(message(), recipients={"b@y.test": claimed_state(scene, seconds=30)})
+        await scene.keep(kept)
+        await asyncio.sleep(0.06)
+        assert scene.hops.asked == []
+        scene.wall.forward(30)
+        await until(lambda: scene.queue() == [])
+
+
+async def test_a_claim_of_another_node_counts_from_when_the_queue_was_taken_over(tmp_path: Path) -> None:
+    limits = RunnerLimits(idle_seconds=0.02, claim_seconds=0.3)
+    async with running(tmp_path, limits) as scene:
+        ended = claimed_state(scene, node=2, seconds=-1)
+        kept = replace(message(), recipients={"b@y.test": ended, "c@y.test": RecipientState()})
+        began = asyncio.get_running_loop().time()
+        await scene.keep(kept)
+        await until(lambda: scene.state(kept.queue_id, "c@y.test").rank is Rank.DELIVERED)
+        assert scene.state(kept.queue_id) == ended
+        await until(lambda: scene.queue() == [])
+        assert asyncio.get_running_loop().time() - began > 0.15
+        assert [list(recipients) for _, recipients in scene.hops.asked] == [["c@y.test"], ["b@y.test"]]
+
+
+async def test_claims_that_cannot_be_written_keep_no_mail_back(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+
+        def broken() -> None:
+            raise OSError("reopening")
+
+        scene.spool.on_claim = broken
+        await scene.keep(message(), message())
+        await until(lambda: scene.queue() == [])
+        assert scene.events.named("claim.fault")
+
+
+async def test_claims_that_come_together_are_written_together(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        written: list[int] = []
+        scene.spool.on_claim = lambda: written.append(1)
+        await scene.keep(*(message() for _ in range(15)))
+        await until(lambda: scene.queue() == [])
+        assert len(written) <= 3
 
 
 # --- nothing starves ----------------------------------------------------------------------------------------
 
 
 async def test_no_more_is_attempted_at_once_than_the_limits_say(tmp_path: Path) -> None:
-    limits = RunnerLimits(messages_at_once_max=3, messages_per_domain_max=2, idle_seconds=0.02)
+    limits = RunnerLimits(PlaceLimits(at_once_max=3, per_domain_max=2), idle_seconds=0.02)
     async with running(tmp_path, limits) as scene:
         scene.hops.hanging |= {"b@y.test", "b@z.test"}
         await scene.keep(*(message(f"b@{domain}.test") for domain in "yyyyyzzzzz"))
@@ -512,7 +667,7 @@ async def test_no_more_is_attempted_at_once_than_the_limits_say(tmp_path: Path) 
 
 
 async def test_a_destination_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
-    limits = RunnerLimits(messages_at_once_max=10, messages_per_domain_max=2, due_page=4, idle_seconds=0.02)
+    limits = RunnerLimits(PlaceLimits(at_once_max=10, per_domain_max=2), due_page=4, idle_seconds=0.02)
     async with running(tmp_path, limits) as scene:
         scene.hops.hanging.add("b@y.test")
         stuck = [message("b@y.test", due_ms=number) for number in range(30)]

@@ -10,7 +10,7 @@ from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit
 from mtad.server.transaction import Accepted
-from mtad.spool.door import DUE_AT_ONCE, Attempt, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN
 
 NOW_MS = 1_000_000
@@ -46,7 +46,8 @@ def test_after_an_attempt(outcome: Outcome, rank: Rank, due_ms: int) -> None:
 )
 def test_without_an_outcome(is_pending: bool, is_fault: bool, due_ms: int) -> None:
     state = state_at_commit(accepted(is_fault=is_fault), None, is_pending=is_pending, now_ms=NOW_MS, node=3)
-    assert state == RecipientState(Rank.QUEUED, due_ms)
+    claim = Claim(3, NOW_MS, due_ms) if is_pending else None
+    assert state == RecipientState(Rank.QUEUED, due_ms, claim=claim)
 
 
 def test_nothing_is_due_while_an_attempt_may_still_wait_for_its_reply() -> None:

@@ -1,5 +1,7 @@
 """A message survives the way into the store and out of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from mtad.mail.envelope import Client
@@ -7,7 +9,8 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
 from mtad.spool import codec
-from mtad.spool.door import META_FORMAT, Attempt, QueuedMessage, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, FAR_MS, META_FORMAT, Attempt, Claim, QueuedMessage, Rank, RecipientState
+from replicator.core.merge import join_parts
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind
 
 DOT = Dot(Branch(1, 0xABC), 7)
@@ -20,7 +23,7 @@ MESSAGE = QueuedMessage(
     content=b"Subject: x\r\n\r\n\xff\r\n",
     recipients={
         "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12),
-        "jörg@example.net": RecipientState(),
+        "jörg@example.net": RecipientState(due_ms=8_000, claim=Claim(2, 7_000, 8_000)),
     },
     is_8bit=True,
     is_utf8=True,
@@ -99,3 +102,55 @@ def test_a_newer_format_is_refused():
 
 def test_a_rank_of_a_newer_program_counts_by_its_number():
     assert codec.read_state(9, 0, queue_pb2.RecipientState()).rank is Rank.DELIVERED
+
+
+# --- claims -------------------------------------------------------------------------------------------------
+
+CLAIM = Claim(1, 20_000, 80_000)
+BOB = "bob@example.net"
+
+
+def joined(item, record):
+    """Return an item with a record merged into it, as the replicator would."""
+    return item._replace(parts=join_parts(item.parts, dict(record.parts)))
+
+
+def test_a_claim_wins_over_what_was_there_and_counts_no_attempt():
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    record = codec.claim_record(item, [BOB, "stranger@example.net"], CLAIM, hlc=1)
+    assert (record.kind, record.put, len(record.parts)) == (Kind.PART, item.put, 1)
+    before, after = codec.read_message(item), codec.read_message(joined(item, record))
+    assert after.recipients[BOB] == replace(before.recipients[BOB], due_ms=CLAIM.until_ms, claim=CLAIM)
+    assert after.recipients["jörg@example.net"] == before.recipients["jörg@example.net"]
+
+
+@pytest.mark.parametrize("rank", [Rank.DEFERRED, Rank.CANCELLED, Rank.FAILED, Rank.DELIVERED])
+def test_whatever_comes_of_an_attempt_joins_above_its_claim(rank):
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    outcome = codec.state_record(item, {BOB: RecipientState(rank, 0, (ATTEMPT,), 13)}, hlc=1)
+    claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
+    assert joined(claimed, outcome) == joined(joined(item, outcome), codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
+    assert codec.read_message(joined(claimed, outcome)).recipients[BOB].rank is rank
+    assert codec.read_message(joined(claimed, outcome)).recipients[BOB].claim is None
+
+
+def test_what_is_finished_is_not_claimed():
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    item = joined(item, codec.state_record(item, {BOB: RecipientState(Rank.DELIVERED, 0, (), 13)}, hlc=1))
+    assert codec.claim_record(item, [BOB], CLAIM, hlc=9_000).parts == ()
+
+
+@pytest.mark.parametrize(("node", "is_given_back"), [(1, True), (2, False)])
+def test_who_made_a_claim_may_give_it_back(node, is_given_back):
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
+    state = codec.read_message(joined(claimed, codec.give_back_record(claimed, [BOB], node, hlc=1))).recipients[BOB]
+    assert (state.claim, state.due_ms) == ((None, DUE_AT_ONCE) if is_given_back else (CLAIM, CLAIM.until_ms))
+
+
+def test_what_is_held_stays_away_when_a_claim_is_given_back():
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
+    held = joined(claimed, codec.due_record(claimed, lambda _value: FAR_MS, hlc=9_001))
+    given_back = joined(held, codec.give_back_record(held, [BOB], 1, hlc=1))
+    assert codec.read_message(given_back).recipients[BOB].due_ms == FAR_MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,19 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
 from mtad.spool import codec
-from mtad.spool.door import FAR_MS, META_FORMAT, Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.spool.door import (
+    DUE_AT_ONCE,
+    FAR_MS,
+    META_FORMAT,
+    Attempt,
+    Changes,
+    Claim,
+    Committed,
+    Rank,
+    RecipientState,
+    Refusal,
+    Refused,
+)
 from mtad.spool.local import FULL_CHECK_MS, Acted, LocalSpool, SpoolLimits
 from mtad.telemetry.events import CollectedEvents
 from replicator.core.values import Durability, Kind, Record
@@ -206,6 +219,35 @@ async def test_what_was_done_before_the_queue_could_keep_no_more_is_told(
         acted = await spool.act("hold", [one.queue_id for one in kept])
         assert acted == Acted([one.queue_id for one in kept[:2]], Refusal.FULL)
         node.__class__ = Node
+
+
+@pytest.mark.parametrize("rank", [Rank.QUEUED, Rank.DEFERRED])
+async def test_what_is_being_tried_is_not_tried_again_by_flush_or_release(tmp_path: Path, rank: Rank) -> None:
+    claim = Claim(1, START_MS, START_MS + 60_000)
+    kept = replace(message(), recipients={"b@y.test": RecipientState(rank, claim.until_ms, (), 0, claim)})
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        for verb in ("flush", "hold", "release", "flush"):
+            await spool.act(verb, [kept.queue_id])
+            assert spool.due(START_MS + 59_999, 10) == []
+        wall.forward(60)
+        assert [entry.queue_id for entry in spool.due(wall() + 1, 10)] == [kept.queue_id]
+        await spool.act("hold", [kept.queue_id])
+        await spool.act("release", [kept.queue_id])
+        assert [entry.due_ms for entry in spool.due(wall() + 1, 10)] == [DUE_AT_ONCE]
+
+
+async def test_claims_of_what_is_gone_or_held_are_none(tmp_path: Path) -> None:
+    kept, gone = message(), message()
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        await spool.act("hold", [kept.queue_id])
+        claim = Claim(1, wall(), wall() + 60_000)
+        await spool.claim({kept.queue_id: ["b@y.test"], gone.queue_id: ["b@y.test"]}, claim)
+        await spool.give_back({kept.queue_id: ["b@y.test"], gone.queue_id: ["b@y.test"]}, 1)
+        held = spool.message(kept.queue_id)
+        assert held is not None
+        assert held.recipients["b@y.test"] == RecipientState(due_ms=FAR_MS)
 
 
 async def test_hold_takes_a_message_out_and_release_brings_it_back(tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_what_nobody_waits_for_is_answered_by_our_disk_alone() -> None:
     assert pair.a.member.status.unprotected == 0
 
 
+def test_what_says_no_more_of_an_item_that_is_here_is_not_counted_as_unprotected() -> None:
+    pair = joined()
+    x = pair.a.accept("x")
+    pair.cut()
+    pair.run(3000)
+    assert pair.a.member.protection is Protection.DEGRADED
+    pair.a.submit(part("x", x, 0))
+    assert pair.a.answer() is Durability.LOCAL
+    assert pair.a.member.status.unprotected == 0
+
+
 def test_several_records_are_answered_together_and_in_order() -> None:
     pair = joined()
     pair.b.is_disk_stuck = True
