@@ -99,6 +99,7 @@ class Ownership:
     def __init__(self, settings: Settings, journal: Journal, authority: Authority, now: int) -> None:
         self._settings = settings
         self._journal = journal
+        self._sites = frozenset(site.node for site in settings.sites)
         self.role = Role.PASSIVE  # also of a restarted owner: its peer may have taken over
         self.seen = authority  # the highest that is known, whoever's
         self.held = authority  # the one we act under, as long as we own
@@ -122,6 +123,11 @@ class Ownership:
         return self.role in OWNING
 
     @property
+    def is_abroad(self) -> bool:
+        """Tell whether a site was promoted last: an operator ordered that, and only an operator takes it back."""
+        return self.seen.node in self._sites
+
+    @property
     def is_granted_by_another(self) -> bool:
         """Tell whether somebody else's word is needed to own, which no order replaces."""
         return False
@@ -143,13 +149,14 @@ class Ownership:
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what the peer said of itself.
 
-        Only an active peer outranks us. One that is not may know of a higher epoch that never was used (its claim, on
-        disk, then contested): the owner then claims one above, lest the unused one outrank it one day. While the
-        peer is promoting nothing is done: it will be active, or give its claim up.
+        Only an active peer outranks us, and the grant of a site that it has heard of. One that is not active may know
+        of a higher epoch that never was used (its claim, on disk, then contested): the owner then claims one above,
+        lest the unused one outrank it one day. While the peer is promoting nothing is done: it will be active, or give
+        its claim up.
         """
         if self.breaks_silence(role):
             self.heard_active(authority, now)
-        is_outranked = role in OWNING and self.is_outranked(authority)
+        is_outranked = (role in OWNING or authority.node in self._sites) and self.is_outranked(authority)
         if authority > self.seen:
             self.seen = authority
             self._journal.keep_authority(authority, out)
@@ -192,7 +199,7 @@ class Ownership:
 
     def silence_allows(self, now: int) -> bool:
         """Tell whether no active peer was heard for T_p."""
-        if self._settings.authority is Mode.MANUAL or self.is_held_back:
+        if self._settings.authority is Mode.MANUAL or self.is_held_back or self.is_abroad:
             return False
         return now - self._quiet_since >= self._settings.promote_after + self.stagger
 
@@ -232,7 +239,7 @@ class Ownership:
         if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
             self._claim_ticket = 0
             self._use_claim(now, out)
-        elif self._settings.peer_node < 0 and not self.is_held_back:
+        elif self._settings.peer_node < 0 and not self.is_held_back and not self.is_abroad:
             self.promote(Cue.ALONE, now, out)
         elif self._settings.peer_node >= 0 and self.silence_allows(now):
             self.promote(Cue.SILENCE, now, out)

@@ -91,6 +91,7 @@ class Beat(NamedTuple):
     free_permille: int
     plea: Plea | None = None
     consent: Consent | None = None
+    feeding: tuple[int, ...] = ()  # the sites that the sender ships to, for its peer to know
 
 
 class SnapshotBegin(NamedTuple):
@@ -329,7 +330,8 @@ class Commit(NamedTuple):
     vector: Vector | None = None
     absent_of: tuple[Vector, frozenset[bytes]] | None = None
     mend: tuple[Damage, ...] = ()  # look again at these: move away what is damaged, make anew what follows from others
-    floors: Vector | None = None  # the log may be cut up to these: every member has them durable; kept for Image
+    floors: Vector | None = None  # the log may be cut up to these: both of the pair have them; kept for Image
+    cut: Vector | None = None  # with floors: the log may be cut up to these alone, for sites that have less
     store_of: tuple[int, bytes] | None = None  # a neighbour's node, and the store that it has; kept for Image
 
 
@@ -440,8 +442,16 @@ Effect = (
 MILLISECOND = 1_000_000
 
 
+class Remote(NamedTuple):
+    """A node at the other end of a WAN: of a member a site, of a site a member."""
+
+    node: int
+    name: str
+    delay: int = 0  # of a site: a record is shipped to it when it is so old; most mail is finished by then
+
+
 class Settings(NamedTuple):
-    """Times in nanoseconds of CLOCK_BOOTTIME."""
+    """Times in nanoseconds of CLOCK_BOOTTIME. A site has no peer, and follows members."""
 
     group: str
     node: int
@@ -460,6 +470,10 @@ class Settings(NamedTuple):
     authority: Mode = Mode.PAIR
     lease: int = 3_000 * MILLISECOND  # L, with a witness
     ask_after: int = 1_000 * MILLISECOND  # T_p with a witness: silence after which it is asked
+    sites: tuple[Remote, ...] = ()  # that follow this member
+    follows: tuple[Remote, ...] = ()  # of a site: the members
+    site_silence: int = 15_000 * MILLISECOND  # after which a link across a WAN is given up
+    feed_after: int = 30_000 * MILLISECOND  # for so long the peer need not say that it feeds a site
 
 
 class Image(NamedTuple):

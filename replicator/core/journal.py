@@ -77,10 +77,10 @@ class Journal:
         out.append(Commit(self.ticket, mend=damages))
         return self.ticket
 
-    def cut_log(self, floors: Vector, out: list[Effect]) -> None:
-        """Let the store cut its log up to these."""
+    def cut_log(self, floors: Vector, cut: Vector | None, out: list[Effect]) -> None:
+        """Let the store keep these floors, and cut its log up to them, or up to `cut`."""
         self.ticket += 1
-        out.append(Commit(self.ticket, floors=floors))
+        out.append(Commit(self.ticket, floors=floors, cut=cut))
 
     def keep_store(self, node: int, store_id: bytes, out: list[Effect]) -> None:
         """Remember which store a neighbour has."""

@@ -95,7 +95,8 @@ class Leased(Ownership):
 
     def silence_allows(self, now: int) -> bool:
         """Tell whether no active peer was heard for long enough to ask."""
-        return not self.is_held_back and now - self._quiet_since >= self._settings.ask_after + self.stagger
+        is_quiet = now - self._quiet_since >= self._settings.ask_after + self.stagger
+        return is_quiet and not self.is_held_back and not self.is_abroad
 
     def may_seek(self, now: int) -> bool:
         """Tell whether this member would take over: it is wanted or hears nobody, and is bound to nobody."""

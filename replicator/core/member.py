@@ -2,7 +2,8 @@
 
 Nothing here reads a clock, a disk or a socket, and nothing is random: equal input gives equal output. The parts are:
 `Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Neighbour`
-(one link, with its two directions), `Ownership` (who may deliver), `Commands` (the operator's wishes).
+(one link, with its two directions), `Sites` (links across a WAN), `Ownership` (who may deliver), `Commands` (the
+operator's wishes).
 This module joins them: it takes each event to the parts that it concerns, in an order that matters where noted.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replicator.core.accept import Accept, Sign
-from replicator.core.authority import Cue, Ownership
+from replicator.core.authority import OWNING, Cue, Ownership
 from replicator.core.events import (
     MILLISECOND,
     Ack,
@@ -51,6 +52,7 @@ from replicator.core.events import (
     Tick,
     WitnessSaid,
 )
+from replicator.core.following import Following
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
 from replicator.core.neighbour import Neighbour
@@ -58,6 +60,7 @@ from replicator.core.peer import ahead_of_us, objection, too_far
 from replicator.core.quarantine import Quarantine, answer, asked
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
+from replicator.core.sites import Sites
 from replicator.core.status import Link, Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
@@ -74,6 +77,13 @@ Handler = Callable[[Any, int, list[Effect]], None]
 Taker = Callable[[Neighbour, Any, int, list[Effect]], None]
 
 
+def _kind_of(settings: Settings) -> type[Ownership]:
+    """Return by whose word a member owns."""
+    if settings.follows:
+        return Following
+    return Leased if settings.peer_node >= 0 and settings.authority is Mode.WITNESS else Ownership
+
+
 class Member:
     """One member, from its start to its end. incarnation: 64 bits never used before for this node."""
 
@@ -88,17 +98,20 @@ class Member:
         self._free_permille = 1000
         self._finished: dict[Dot, bytes] = {put: key for key, put in image.finished}
         self._floors: Vector = dict(image.floors)
+        self._cut: Vector | None = None
         self._has_peer = settings.peer_node >= 0
         self._journal = Journal(own, image)
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
-        self._pair = Neighbour(settings.peer_node, image.floors, image.stores.get(settings.peer_node, b""), now)
-        self._neighbours = {settings.peer_node: self._pair} if self._has_peer else {}
+        self._pair = Neighbour(settings.peer_node, image, now, settings.promote_after)
         self._standing: dict[int, Neighbour] = {}  # by the session of their link, from LinkUp on
         self._accept = Accept(settings, self._journal, self._write, now)
-        is_leased = self._has_peer and settings.authority is Mode.WITNESS
-        kind = Leased if is_leased else Ownership
-        self._ownership = kind(settings, self._journal, image.authority, now)
-        self._quarantine = Quarantine(settings, self._journal, self._pair.peer, image)
+        self._ownership = _kind_of(settings)(settings, self._journal, image.authority, now)
+        self._sites = Sites(settings, self._journal, self._ownership, self._pair, image, now)
+        self._neighbours = dict(self._sites.neighbours)
+        if self._has_peer:
+            self._neighbours[settings.peer_node] = self._pair
+        self._healer = next(iter(self._neighbours.values())) if settings.follows else self._pair
+        self._quarantine = Quarantine(settings, self._journal, self._healer.peer, image)
         self._commands = Commands(settings, self._ownership, self._journal, self._pair.peer)
         if not self._has_peer:
             self._pair.end(Link.NONE, "no peer is configured")
@@ -169,6 +182,7 @@ class Member:
     def _write(self, records: tuple[Record, ...], out: list[Effect]) -> int:
         """Continue our own branch: on its way to the disk and to the peer at once. Return the first seq."""
         first_seq = self._journal.write(records, out)
+        self._sites.count(records)
         if self._has_peer:
             octets = octets_of(records)
             self._tail.add(first_seq, records, octets)
@@ -191,7 +205,7 @@ class Member:
     def _confirm(self, risen: Vector, out: list[Effect]) -> None:
         """Tell the neighbours what is on our disk now."""
         for neighbour in self._standing.values():
-            if neighbour.incoming is not None:
+            if neighbour.incoming is not None and (neighbour.feeds_us or neighbour is self._pair):
                 durable = neighbour.incoming.ackable(risen)
                 if durable:
                     out.append(Send(neighbour.session, Ack(durable)))
@@ -254,8 +268,9 @@ class Member:
         neighbour.end(link, why)
         if was_up:
             out.append(Note("replica.link_down", (("session", neighbour.session), ("why", why))))
-        if neighbour is self._pair:
+        if neighbour is self._healer:
             self._quarantine.link_lost()
+        if neighbour is self._pair:
             self._accept.sign(Sign.LINK_LOST, now, why, out)
             self._commands.advance(None, now, out)
 
@@ -283,14 +298,14 @@ class Member:
                 self._take_bye(neighbour, message, now, out)
             return
         neighbour.believed_at = now
-        if self._ownership.breaks_silence(neighbour.peer.role):  # its beats may wait behind what it has to send
+        if not neighbour.is_site and self._ownership.breaks_silence(neighbour.peer.role):
             self._ownership.alive(now)
         self._takers[type(message)](neighbour, message, now, out)
 
     def _take_hello(self, neighbour: Neighbour, hello: Hello, now: int, out: list[Effect]) -> None:
         peer, journal = neighbour.peer, self._journal
         why = objection(self._settings, neighbour.node, journal, self._ownership.seen, hello)
-        why = why or peer.has_said(hello) or neighbour.doubt(hello, journal.own, now, self._settings.promote_after)
+        why = why or peer.has_said(hello) or neighbour.doubt(hello, journal.own, now)
         if why:
             is_pair = neighbour is self._pair and (hello.group, hello.node) == (self._settings.group, neighbour.node)
             if is_pair and self._ownership.breaks_silence(hello.role):
@@ -300,17 +315,24 @@ class Member:
         self._know_store(neighbour, hello, out)
         peer.replace(hello, journal.own)
         neighbour.believed_at = now
-        outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
-        neighbour.greet(Incoming(neighbour.session, journal), outgoing)
+        neighbour.greet(Incoming(neighbour.session, journal))
         lag = peer.lacks(journal)
         named = (("name", hello.name), ("version", peer.version), ("lag_records", lag))
         fields = (("session", neighbour.session), *named)
         out.append(Note("replica.link_up", fields))
-        self._ownership.heard(hello.authority, hello.role, now, out)
-        self._quarantine.greeted()
-        self._protect(lag, now, out)
-        self._tail.release(peer.own_durable)
-        outgoing.pump(now, out)
+        self._hear(neighbour, hello.authority, hello.role, now, out)
+        if neighbour is self._healer:
+            self._quarantine.greeted()
+        if neighbour is self._pair:
+            self._pair.outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
+            self._protect(lag, now, out)
+            self._tail.release(peer.own_durable)
+            self._pair.outgoing.pump(now, out)
+
+    def _hear(self, neighbour: Neighbour, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
+        """Take in what a neighbour says of who owns. Of a site only that it was promoted is of any meaning."""
+        if not neighbour.is_site or (role in OWNING and authority > self._ownership.seen):
+            self._ownership.heard(authority, role, now, out)
 
     def _know_store(self, neighbour: Neighbour, hello: Hello, out: list[Effect]) -> None:
         """Remember a neighbour's store, and say loudly that it is another one than before."""
@@ -343,6 +365,8 @@ class Member:
     def _take_records(self, neighbour: Neighbour, message: Records, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is None:
             return
+        neighbour.feeds_us = True
+        self._sites.count(message.records)
         fault = neighbour.incoming.records(message, out)
         if fault:
             self._refuse(neighbour, fault, now, out)
@@ -364,23 +388,27 @@ class Member:
             return
         peer.role, peer.authority = message.role, message.authority
         peer.free_permille = message.free_permille
-        self._ownership.heard(message.authority, message.role, now, out)
-        self._ownership.heard_words(message, now, out)
+        self._hear(neighbour, message.authority, message.role, now, out)
+        if neighbour is self._pair:
+            self._ownership.heard_words(message, now, out)
+            self._sites.peer_feeds(message.feeding, now)
         self._believe(neighbour, message.durable, now, out)
 
     def _believe(self, neighbour: Neighbour, durable: Vector, now: int, out: list[Effect]) -> None:
         """Take in how far a neighbour's disk is: answer first, then send what there is room for."""
-        peer, outgoing = neighbour.peer, neighbour.outgoing
         fault = ahead_of_us(self._journal.own, self._journal.seq, durable)
-        if fault or outgoing is None:
-            if fault:
-                self._refuse(neighbour, fault, now, out)
+        if fault:
+            self._refuse(neighbour, fault, now, out)
             return
-        if peer.raise_to(durable, self._journal.own):
+        is_more, is_pair = neighbour.peer.raise_to(durable, self._journal.own), neighbour is self._pair
+        if is_more and is_pair:
             self._settle(now, out)
-            outgoing.acknowledged(durable, now, out)
-            if self._accept.protection is Protection.DEGRADED and not peer.is_full:
-                self._accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
+        if is_more and neighbour.outgoing is not None:
+            neighbour.outgoing.acknowledged(durable, now, out)
+        if not is_pair:
+            return
+        if is_more and self._accept.protection is Protection.DEGRADED and not neighbour.peer.is_full:
+            self._accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
         if self._accept.protection is Protection.CATCHUP:
             self._look_whether_caught_up(now, out)
         self._commands.advance(neighbour.greeted, now, out)
@@ -402,6 +430,7 @@ class Member:
 
     def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is not None:
+            neighbour.feeds_us = True
             self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message), now, out)
 
     def _take_snapshot_item(self, neighbour: Neighbour, message: SnapshotItem, now: int, out: list[Effect]) -> None:
@@ -456,6 +485,8 @@ class Member:
             answer(event, out)
 
     def _command(self, event: Command, now: int, out: list[Effect]) -> None:
+        if self._sites.objects(event, now, out):
+            return
         self._commands.command(event, self._pair.greeted, self._accept.protection, now, out)
 
     def _drained(self, event: Drained, now: int, out: list[Effect]) -> None:
@@ -474,17 +505,21 @@ class Member:
             self._beat_at = now
             self._beats += 1
             self._tail.mark(now, self._journal.seq)
+            self._sites.beat(now, out, is_peer_given_up=self._accept.protection is Protection.DEGRADED)
         self._ownership.tick(now, out)
         self._finish(out)
         for neighbour in self._neighbours.values():
             self._watch_link(neighbour, now, out)
+            if is_beat and neighbour.link is Link.UP:
+                self._send_beat(neighbour, now, out)
             if neighbour.outgoing is not None:
-                if is_beat:
-                    self._send_beat(neighbour, now, out)
                 neighbour.outgoing.tick(now, out)
+        if self._healer.link is Link.UP:
+            self._quarantine.pump(self._healer.session, now, out)
         if self._pair.link is Link.UP:
-            self._quarantine.pump(self._pair.session, now, out)
             self._watch_peer(now, out)
+        if self._ownership.role is Role.REJOINING and self._has_caught_up():
+            self._ownership.move(Cue.CAUGHT_UP, out)
         self._accept.tick(now, self._pair.peer.own_durable, out)
         self._commands.advance(self._pair.greeted, now, out)
         self._commands.confirm(now, out)
@@ -493,7 +528,7 @@ class Member:
 
     def _watch_link(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
         """End a link on which nothing comes: a new one may get through."""
-        if neighbour.is_silent(now, self._settings.promote_after):
+        if neighbour.is_silent(now):
             silence = (now - neighbour.heard_at) // MILLISECOND
             self._close_link(neighbour, Link.DOWN, f"nothing was heard for {silence} ms", now, out)
 
@@ -502,12 +537,15 @@ class Member:
             self._accept.sign(Sign.PEER_FULL, now, "the peer's disk is nearly full", out)
         elif self._accept.protection is not Protection.PROTECTED:
             self._look_whether_caught_up(now, out)
-        if self._ownership.role is Role.REJOINING and covers_all(self._journal.durable, self._pair.peer.durable):
-            self._ownership.move(Cue.CAUGHT_UP, out)
+
+    def _has_caught_up(self) -> bool:
+        """Tell whether we have all that those have whom we hear, and hear anybody."""
+        heard = [neighbour.peer.durable for neighbour in self._standing.values() if neighbour.link is Link.UP]
+        return bool(heard) and all(covers_all(self._journal.durable, durable) for durable in heard)
 
     def _send_beat(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
         neighbour.beats += 1
-        plea, consent = self._ownership.words(neighbour.beats, now)
+        plea, consent = self._ownership.words(neighbour.beats, now) if neighbour is self._pair else (None, None)
         beat = Beat(
             dict(self._journal.durable),
             self._ownership.authority,
@@ -516,11 +554,12 @@ class Member:
             self._free_permille,
             plea,
             consent,
+            self._sites.feeding if neighbour is self._pair else (),
         )
         out.append(Send(neighbour.session, beat))
 
     def floors(self) -> Vector:
-        """Return up to where every member has everything on its disk: what no log is needed for."""
+        """Return up to where both members of the pair have everything on their disks."""
         durable = self._journal.durable
         return minimum(durable, self._pair.peer.durable) if self._has_peer else dict(durable)
 
@@ -528,9 +567,10 @@ class Member:
         if self._has_peer and not self._pair.peer.is_known:
             return
         floors = self.floors()
-        if floors != self._floors:
-            self._floors = floors
-            self._journal.cut_log(floors, out)
+        cut = self._sites.cut(floors)
+        if (floors, cut) != (self._floors, self._cut):
+            self._floors, self._cut = floors, cut
+            self._journal.cut_log(floors, cut, out)
 
     # --- status ---------------------------------------------------------------------------------------------
 
@@ -581,4 +621,5 @@ class Member:
             lag_octets=self._tail.octets,
             lag_seconds=self._tail.lag_seconds(self._now),
             witness=self._ownership.witness_state(self._now),
+            far=self._sites.status(self._now),
         )

@@ -5,12 +5,12 @@ A neighbour has one link at a time, under a session that no other link of this m
 
 from __future__ import annotations
 
-from replicator.core.events import Hello
+from replicator.core.events import Hello, Image
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link
-from replicator.core.values import Branch, Vector
+from replicator.core.values import Branch
 
 
 class Neighbour:
@@ -20,19 +20,24 @@ class Neighbour:
         "beats",
         "believed_at",
         "doubted",
+        "feeds_us",
         "heard_at",
         "incoming",
+        "is_site",
         "link",
         "node",
         "outgoing",
         "peer",
         "session",
+        "silence_max",
         "why",
     )
 
-    def __init__(self, node: int, floors: Vector, store_id: bytes, now: int) -> None:
+    def __init__(self, node: int, image: Image, now: int, silence_max: int, *, is_site: bool = False) -> None:
         self.node = node
-        self.peer = Peer(node, floors, store_id)
+        self.silence_max = silence_max  # after which a link is given up
+        self.is_site = is_site  # it follows: what it says of authority counts only while it owns
+        self.peer = Peer(node, image.floors, image.stores.get(node, b""))
         self.session = 0
         self.link = Link.DOWN
         self.why = "not connected since the start"
@@ -42,6 +47,7 @@ class Neighbour:
         self.believed_at = now  # when it was last heard behind a Hello that we took, or may have been: at our start
         self.doubted: Peer | None = None  # what it would be if a Hello that is not believed yet were its
         self.beats = 0  # the ticket of the last one in this session
+        self.feeds_us = False  # records came in this session
 
     @property
     def greeted(self) -> int | None:
@@ -53,32 +59,33 @@ class Neighbour:
         self.session, self.link, self.why = session, Link.GREETING, "the peer has not said who it is"
         self.heard_at = now
         self.beats = 0
+        self.feeds_us = False
 
-    def greet(self, incoming: Incoming, outgoing: Outgoing | None) -> None:
-        """Let messages flow: the neighbour is who it should be. Outgoing begins from what the Hello says."""
+    def greet(self, incoming: Incoming) -> None:
+        """Let messages come: the neighbour is who it should be. What is sent begins from what its Hello says."""
         self.link, self.why = Link.UP, ""
         self.doubted = None
-        self.incoming, self.outgoing = incoming, outgoing
+        self.incoming = incoming
 
     def end(self, link: Link, why: str) -> None:
         """Forget the link."""
         self.link, self.why = link, why
         self.outgoing = self.incoming = None
 
-    def doubt(self, hello: Hello, own: Branch, now: int, patience: int) -> str:
+    def doubt(self, hello: Hello, own: Branch, now: int) -> str:
         """Return why a Hello is not believed that names another store than we know of; "" when it is.
 
         A node whose disk was replaced has another store; so has a second process under its name. The one that we know
-        goes first: the other is taken when that one was silent for `patience`.
+        goes first: the other is taken when that one was silent for too long.
         """
         known, silence = self.peer.store_id, now - self.believed_at
-        if not known or hello.store_id == known or silence >= patience:
+        if not known or hello.store_id == known or silence >= self.silence_max:
             return ""
         self.doubted = Peer(self.node, {})
         self.doubted.replace(hello, own)
         expected = f"expected {known.hex()}, heard {silence // 1_000_000} ms ago"
         return f"store: {expected}, came {hello.store_id.hex()}"
 
-    def is_silent(self, now: int, patience: int) -> bool:
-        """Tell whether nothing was heard for so long on a link that should stand."""
-        return self.link in (Link.GREETING, Link.UP) and now - self.heard_at >= patience
+    def is_silent(self, now: int) -> bool:
+        """Tell whether nothing was heard for too long on a link that should stand."""
+        return self.link in (Link.GREETING, Link.UP) and now - self.heard_at >= self.silence_max

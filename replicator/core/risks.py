@@ -6,10 +6,14 @@ nothing is lost by it, since what both hold is merged.
 
 from __future__ import annotations
 
-from replicator.core.authority import Ownership
+from replicator.core.authority import OWNING, Ownership
 from replicator.core.events import Settings
 from replicator.core.journal import Journal
+from replicator.core.neighbour import Neighbour
 from replicator.core.peer import Peer
+from replicator.core.status import Link
+
+SECOND = 1_000_000_000
 
 
 def of_promotion(settings: Settings, own: Ownership, peer: Peer, journal: Journal, now: int) -> str:
@@ -34,6 +38,38 @@ def _missing(them: str, peer: Peer, journal: Journal) -> str:
     if not count:
         return f"this node has every record that {them} had when it was last heard"
     return f"this node lacks {count} records of {them}: what they ended may go out again, what they brought waits"
+
+
+def of_site_promotion(own: Ownership, members: dict[str, Neighbour], journal: Journal, now: int) -> tuple[str, str]:
+    """Return why a site is not promoted without force, and what that may cost. ("", ""): it is.
+
+    members   that it follows, by name
+    """
+    heard = {name: member for name, member in members.items() if member.link is Link.UP}
+    lacks = sum(member.peer.ahead_of(journal) for member in members.values())
+    behind = f"this site lacks {lacks} records that it knows of: what they ended may go out again, what they brought"
+    waits = f"{behind} waits" if lacks else "this site has every record that it knows of"
+    for name, member in heard.items():
+        if member.peer.role in OWNING:
+            risk = "it delivers until it hears of this: what it has in flight then may go out twice"
+            return f"{name} is active: promote its peer there, or force", f"{risk}; {waits}"
+    if not heard:
+        since = max(member.heard_at for member in members.values())
+        why = f"no member was heard for {(now - since) // SECOND} s: one may be active. Force, if none is"
+        risk = "if one is, what both hold may go out twice until they hear of each other"
+        return why, f"{risk}; what the members took since then is not known here; {waits}"
+    return (f"members have {lacks} records that are not here yet: wait, or force", waits) if lacks else ("", "")
+
+
+def of_taking_back(name: str, site: Neighbour, journal: Journal) -> tuple[str, str]:
+    """Return why a member does not take over from a promoted site without force, and what that may cost."""
+    twice = f"what {name} has in flight, or ends before it hears of this, may go out twice"
+    if site.link is not Link.UP:
+        return f"site {name} was promoted and is not heard: it may be active. Force, if it is not", twice
+    lacks = site.peer.ahead_of(journal)
+    if lacks:
+        return f"site {name} has {lacks} records that are not here yet: wait, or force", twice
+    return "", ""
 
 
 def of_demotion(settings: Settings, peer: Peer, journal: Journal, *, is_heard: bool) -> str:

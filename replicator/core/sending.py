@@ -8,6 +8,7 @@ records beyond it follow. Acknowledgements are cumulative; when they stop, sendi
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from replicator.core.events import (
     Effect,
@@ -29,10 +30,20 @@ from replicator.core.tail import Tail, octets_of
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind, Orphan, Record, Vector
 from replicator.core.vectors import covers_all, raise_to
 
-PATIENCE_BEATS = 3  # without progress, then back to the last acknowledgement
-PATIENCE_SNAPSHOT_BEATS = 20  # a snapshot takes the receiver longer
 _NOWHERE = Dot(Branch(0, 0), 0)
 BACKOFF_MAX = 8  # patience doubles each time that going back did not help
+
+
+class Line(NamedTuple):
+    """How long a link may go without progress; then sending begins again at the last acknowledgement."""
+
+    beats: int
+    snapshot_beats: int  # a snapshot takes the receiver longer
+    nanoseconds_per_octet: int  # of what is in flight, besides
+
+
+NEAR = Line(3, 20, 0)
+FAR = Line(120, 800, 10**9 >> 14)  # as slow as 16 KiB a second
 
 
 class Outgoing:
@@ -55,6 +66,8 @@ class Outgoing:
         self._expected: Vector = {}  # of the snapshot that was sent and not confirmed
         self._progress_at = now
         self._backoff = 1
+        self.reach = journal.durable  # what may be sent: all that our disk has, or less
+        self.line = NEAR
 
     # --- our own new records --------------------------------------------------------------------------------
 
@@ -91,11 +104,11 @@ class Outgoing:
 
         Never the one that the peer writes: it has all of it, even when its disk has not confirmed it yet.
         """
-        journal, theirs = self._journal, self._peer.branch
-        if self._own_sent < journal.own_durable:
-            return journal.own
-        for branch, seq in journal.durable.items():
-            if branch != journal.own and branch != theirs and seq > self._sent.get(branch, 0):
+        own, theirs, reach = self._journal.own, self._peer.branch, self.reach
+        if self._own_sent < reach.get(own, 0):
+            return own
+        for branch, seq in reach.items():
+            if branch != own and branch != theirs and seq > self._sent.get(branch, 0):
                 return branch
         return None
 
@@ -109,9 +122,15 @@ class Outgoing:
             self.pump(now, out)
         elif event.records is None:
             self._begin_snapshot(out)
-        elif event.records:
-            self._send(event.branch, event.first_seq, event.records, octets_of(event.records), now, out)
+        elif records := self._reachable(event.branch, event.first_seq, event.records):
+            self._send(event.branch, event.first_seq, records, octets_of(records), now, out)
             self.pump(now, out)
+
+    def _reachable(self, branch: Branch, first_seq: int, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        """Return those that may be sent by now."""
+        if self.reach is self._journal.durable:
+            return records
+        return records[: max(0, self.reach.get(branch, 0) - first_seq + 1)]
 
     def _send(
         self, branch: Branch, first_seq: int, records: tuple[Record, ...], octets: int, now: int, out: list[Effect]
@@ -140,17 +159,23 @@ class Outgoing:
                 self.in_flight_octets -= waiting.popleft()[1]
                 self._progress_at = now
                 self._backoff = 1
-        if self._expected and covers_all(self._peer.durable, self._expected):
+        self._look_for_snapshot(now)
+        self.pump(now, out)
+
+    def _look_for_snapshot(self, now: int) -> None:
+        """Note that a snapshot is confirmed; the receiver may have had all of it before."""
+        if self._expected and not self._is_snapshot_open and covers_all(self._peer.durable, self._expected):
             self._expected = {}
             self._progress_at = now
             self._backoff = 1
-        self.pump(now, out)
 
     def tick(self, now: int, out: list[Effect]) -> None:
         """Go back to what the peer confirmed when it has confirmed nothing for too long."""
+        self._look_for_snapshot(now)
         if not self._is_snapshot_open and (self.in_flight_octets or self._expected):
-            beats = PATIENCE_SNAPSHOT_BEATS if self._expected else PATIENCE_BEATS
-            if now - self._progress_at >= beats * self._backoff * self._settings.beat:
+            beats = self.line.snapshot_beats if self._expected else self.line.beats
+            patience = beats * self._backoff * self._settings.beat
+            if now - self._progress_at >= patience + self.in_flight_octets * self.line.nanoseconds_per_octet:
                 self._go_back(now, out)
         self.pump(now, out)
 

@@ -20,6 +20,21 @@ class Link(StrEnum):
     REFUSED = "refused"  # one side found the other not to be its peer
 
 
+class Far(NamedTuple):
+    """A node at the other end of a WAN: of a member a site, of a site a member."""
+
+    node: int
+    name: str
+    link: Link
+    why: str  # there is no link; "" when it is up
+    role: Role | None  # as it last said; None when it has said nothing
+    is_fed: bool  # this node ships to it
+    vector: Vector
+    lag_records: int  # what we have and it has not confirmed
+    lag_octets: int
+    lag_seconds: float
+
+
 class Status(NamedTuple):
     """The member at one moment.
 
@@ -42,3 +57,4 @@ class Status(NamedTuple):
     lag_octets: int  # of these, as far as they are in memory
     lag_seconds: float  # for how long the peer has been lacking the oldest of them
     witness: WitnessState
+    far: tuple[Far, ...] = ()

@@ -115,7 +115,7 @@ class Records(_message.Message):
     def __init__(self, branch: _Optional[_Union[Branch, _Mapping]] = ..., first_seq: _Optional[int] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
 
 class Beat(_message.Message):
-    __slots__ = ("durable", "epoch", "epoch_node", "role", "ticket", "free_permille", "plea", "consent")
+    __slots__ = ("durable", "epoch", "epoch_node", "role", "ticket", "free_permille", "plea", "consent", "feeding")
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     EPOCH_NODE_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +124,7 @@ class Beat(_message.Message):
     FREE_PERMILLE_FIELD_NUMBER: _ClassVar[int]
     PLEA_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
+    FEEDING_FIELD_NUMBER: _ClassVar[int]
     durable: Vector
     epoch: int
     epoch_node: int
@@ -132,7 +133,8 @@ class Beat(_message.Message):
     free_permille: int
     plea: Plea
     consent: Consent
-    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., ticket: _Optional[int] = ..., free_permille: _Optional[int] = ..., plea: _Optional[_Union[Plea, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ...) -> None: ...
+    feeding: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., ticket: _Optional[int] = ..., free_permille: _Optional[int] = ..., plea: _Optional[_Union[Plea, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., feeding: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Plea(_message.Message):
     __slots__ = ("generation", "lease")

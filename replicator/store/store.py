@@ -381,7 +381,7 @@ class Store:
             tables.set_store_of(*commit.store_of)
         if commit.floors is not None:
             tables.set_floors(commit.floors)
-            for branch, seq in commit.floors.items():
+            for branch, seq in (commit.floors if commit.cut is None else commit.cut).items():
                 tables.cut_log(branch, seq)
 
 

@@ -90,6 +90,7 @@ def _beat_to(message: pb.Message, said: core.Beat) -> None:
     if said.consent is not None:
         beat.consent.SetInParent()
         beat.consent.generation, beat.consent.ticket = said.consent
+    beat.feeding.extend(said.feeding)
 
 
 def _beat_from(message: pb.Message) -> core.Beat:
@@ -102,6 +103,7 @@ def _beat_from(message: pb.Message) -> core.Beat:
         beat.free_permille,
         core.Plea(beat.plea.generation, beat.plea.lease) if beat.HasField("plea") else None,
         core.Consent(beat.consent.generation, beat.consent.ticket) if beat.HasField("consent") else None,
+        tuple(beat.feeding),
     )
 
 

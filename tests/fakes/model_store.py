@@ -194,7 +194,7 @@ class ModelStore:
             write(self.stores, node, store_id)
         if commit.floors is not None:
             write(self.__dict__, "floors", dict(commit.floors))
-            for branch, seq in commit.floors.items():
+            for branch, seq in (commit.floors if commit.cut is None else commit.cut).items():
                 assert seq <= self.tables.position(branch)
                 self._cut(branch, seq)
 

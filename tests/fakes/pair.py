@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from replicator.core.events import (
     MILLISECOND,
@@ -58,10 +59,23 @@ def part(key: str, put: Dot, rank: int, hlc: int = 1) -> Record:
     return Record(Kind.PART, key.encode(), put, ((b"part", PartValue(rank, 1, hlc, 0, b"")),))
 
 
+class Surroundings(Protocol):
+    """What is around a member: time, links, and whatever else happens."""
+
+    now: int
+    events: deque[tuple[Side, Event]]
+
+    def settle(self) -> None: ...
+    def close(self, session: int) -> None: ...
+    def died(self, side: Side) -> None: ...
+    def carry(self, sender: Side, session: int, message: Message) -> None: ...
+    def carry_to_witness(self, sender: Side, request: Request) -> None: ...
+
+
 class Side:
     """One member with its store, and all that it asked of its driver."""
 
-    def __init__(self, pair: Pair, node: int, settings: Settings, log_records_max: int = 1 << 30) -> None:
+    def __init__(self, pair: Surroundings, node: int, settings: Settings, log_records_max: int = 1 << 30) -> None:
         self.pair = pair
         self.node = node
         self.settings = settings
@@ -103,7 +117,7 @@ class Side:
         self.store.lose()
         self.waiting.clear()
         self.is_up = False
-        self.pair.cut()
+        self.pair.died(self)
 
     # --- what a test does -----------------------------------------------------------------------------------
 
@@ -153,8 +167,7 @@ class Side:
                 self.pair.carry(self, session, message)
             case CloseLink(session, why):
                 self.closed.append(why)
-                if session == self.pair.session:
-                    self.pair.cut()
+                self.pair.close(session)
             case ReadLog() | ReadItem() | ReadSnapshot():
                 self.pair.events.extend((self, told) for told in self.read(effect))
             case Answer(token):
@@ -251,6 +264,15 @@ class Pair:
         for side in self.sides:
             if side.is_up:
                 side.step(LinkDown(self.session, "cut"))
+
+    def close(self, session: int) -> None:
+        """Let one side end a link."""
+        if session == self.session:
+            self.cut()
+
+    def died(self, side: Side) -> None:
+        """Let the links of a side break with it."""
+        self.cut()
 
     def carry(self, sender: Side, session: int, message: Message) -> None:
         is_carried = not self.is_wire_cut and type(message) not in self.loses

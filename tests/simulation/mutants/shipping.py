@@ -73,8 +73,8 @@ def _echo(planting: Planting) -> None:
 
 
 def _cut_by_have(planting: Planting) -> None:
-    def cut_log(self: Journal, floors: Vector, out: list[Effect]) -> None:
-        was(self, dict(self.durable), out)
+    def cut_log(self: Journal, floors: Vector, cut: Vector | None, out: list[Effect]) -> None:
+        was(self, dict(self.durable), None, out)
 
     was = planting.replace(Journal, "cut_log", cut_log)
 

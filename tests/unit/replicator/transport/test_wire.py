@@ -61,6 +61,7 @@ MESSAGES = st.one_of(
         st.integers(0, 1000),
         st.none() | st.builds(core.Plea, NUMBERS, NUMBERS),
         st.none() | st.builds(core.Consent, NUMBERS, NUMBERS),
+        st.lists(SMALL, max_size=3).map(tuple),
     ),
     st.builds(core.SnapshotBegin, VECTORS),
     st.builds(

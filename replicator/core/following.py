@@ -1,0 +1,52 @@
+"""Who may deliver at a site: it does so by an operator's order alone, until it hears of a later grant.
+
+What was ordered outlives a restart: the epoch on the disk is the site's own. It ends when a member at home is
+active, whichever way the site learns of it.
+"""
+
+from __future__ import annotations
+
+from replicator.core.authority import OWNING, Cue, Ownership
+from replicator.core.events import Authority, Effect
+from replicator.core.values import Role
+
+
+class Following(Ownership):
+    """A site's ownership. Silence never makes it promote; an order is carried out whatever is heard."""
+
+    def has_heard_active(self, now: int) -> bool:
+        """Tell whether an active member was heard so lately that it must be taken to be alive."""
+        return self._actives_heard > 0 and now - self._heard_at < self._settings.site_silence
+
+    def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
+        """Take in what a member said of itself, or of the other: a later grant than ours was an operator's at home."""
+        is_standing_by = self.role not in (*OWNING, Role.PROMOTING)
+        if self.breaks_silence(role):
+            self.heard_active(authority, now)
+            if is_standing_by and self.seen.node == self._settings.node and authority < self.seen:
+                authority = Authority(self.seen.epoch + 1, authority.node)  # what was ordered here is over for good
+        is_outranked = self.is_outranked(authority)
+        if authority > self.seen:
+            self.seen = authority
+            self._journal.keep_authority(authority, out)
+        if is_outranked and self.role is Role.PROMOTING:
+            self._claim(self.seen.epoch + 1, out)
+        elif is_outranked:
+            self.move(Cue.OUTRANKED, out)
+
+    def silence_allows(self, now: int) -> bool:
+        """Tell whether to go on with what an operator ordered before this start."""
+        is_ordered = self.seen.epoch > 0 and self.seen.node == self._settings.node
+        return is_ordered and not self.is_held_back and now - self._quiet_since >= self._settings.site_silence
+
+    def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
+        """Begin to promote: the new epoch goes to the disk first. Return what the operator is told."""
+        return super().promote(cue, now, out, force=True)
+
+    def tick(self, now: int, out: list[Effect]) -> None:
+        """Act on a claim that is durable, or go on after a restart."""
+        if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
+            self._claim_ticket = 0
+            self._use_claim(now, out)
+        elif self.silence_allows(now):
+            self.promote(Cue.SILENCE, now, out)
