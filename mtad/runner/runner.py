@@ -58,6 +58,7 @@ class RunnerLimits:
 
     places: PlaceLimits = field(default_factory=PlaceLimits)
     claim_seconds: float = 0.0  # how long who takes the queue over leaves alone what may have arrived; 0: no claims
+    redate_seconds: float = 300.0  # between two looks for what a clock that is ahead has put off
     due_page: int = 200
     idle_seconds: float = 0.25  # how long a change of another node's clock or a wake-up that was missed may cost
     fault_seconds: float = 60.0  # before a message whose attempt failed by our own fault is tried again
@@ -117,20 +118,21 @@ class Runner:
         self._wake = asyncio.Event()
         self._is_draining = False
         self._is_stopping = False
-        self._loop_task: asyncio.Task[None] | None = None
+        self._has_taken_over = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to look for what is due."""
         self._spool.on_change(self._wake.set)
         self._spool.on_drain(self.drain)
-        self._loop_task = asyncio.create_task(self._loop())
+        self._loops = [asyncio.create_task(self._loop()), asyncio.create_task(self._redate_for_ever())]
 
     async def stop(self) -> None:
         """Start nothing more; end what has no final dot yet, and wait a while for the replies to the others."""
         self._is_stopping = True
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
         try:
             async with asyncio.timeout(self._limits.stop_seconds):
                 await self._end_flights()
@@ -224,6 +226,22 @@ class Runner:
         if self._was_owner and not was_owner and self._epoch != self._spool.epoch:
             self._epoch = self._spool.epoch
             self._doubt_until = asyncio.get_running_loop().time() + self._limits.claim_seconds
+            self._has_taken_over.set()
+
+    async def _redate_for_ever(self) -> None:
+        """Let nothing wait longer than was meant because the clock by which it was put off is ahead of ours."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.redate_seconds):
+                    await self._has_taken_over.wait()
+            self._has_taken_over.clear()
+            try:
+                count = await self._spool.redate() if self._has_authority else 0
+            except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
+                self._events.emit("runner.fault", level="error", error=f"{type(error).__name__}: {error}")
+                continue
+            if count:
+                self._events.emit("queue.redated", level="warning", recipients=count)
 
     def _look(self) -> bool:
         """Start attempts for a page of what is due; tell whether there is more to look at, and a place for it."""

@@ -24,6 +24,7 @@ from mtad.spool.door import (
 )
 from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
 
+CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
 
 
@@ -212,6 +213,36 @@ def give_back_record(item: Item, addresses: Iterable[str], node: int, hlc: int) 
         if (value := item.parts.get(part)) is not None and value.rank < TERMINAL_RANK and _is_claimed_by(value, node)
     )
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def redated_record(item: Item, wall_ms: int, hlc: int) -> Record:
+    """Return the record that dates by our clock what a clock ahead of it has put off; without parts where none was.
+
+    Whoever put a recipient off dated that moment too, and the wait between both holds by any clock. It begins anew now.
+    """
+    parts = tuple(
+        (part, redated)
+        for part, value in item.parts.items()
+        if (redated := _redated(value, wall_ms, max(hlc, value.hlc + 1))) is not None
+    )
+    return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def _redated(value: PartValue, wall_ms: int, hlc: int) -> PartValue | None:
+    ahead_ms = wall_ms + CLOCKS_APART_MS
+    if value.rank >= TERMINAL_RANK or value.due == FAR_MS or min(value.due, value.hlc) <= ahead_ms:
+        return None  # no hlc is behind the clock that it was taken from
+    stored = queue_pb2.RecipientState.FromString(value.data)
+    last = stored.attempts[-1].at_ms if stored.attempts else value.hlc
+    since_ms = stored.claim.since_ms if stored.HasField("claim") else last
+    if since_ms <= ahead_ms:
+        return None
+    due_ms = wall_ms + max(0, value.due - since_ms)
+    if stored.HasField("claim"):
+        stored.claim.since_ms, stored.claim.until_ms = wall_ms, due_ms
+    elif stored.attempts:
+        stored.attempts[-1].at_ms = wall_ms
+    return value._replace(hlc=hlc, due=due_ms, data=stored.SerializeToString())
 
 
 def claim_of(value: PartValue) -> Claim | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from replicator.store.store import Due
 
 PAGE_ITEMS = 256
 FULL_CHECK_MS = 100
+REDATE_PAUSE_SECONDS = 0.025  # after each page: a tenth of the process's time at most
 _REFUSALS = {"full": Refusal.FULL, "peer": Refusal.PEER}
 
 
@@ -199,6 +201,21 @@ class LocalSpool:
     async def content(self, queue_id: QueueId) -> bytes | None:
         """Return a message's content, checked against its digest; None when the message is gone."""
         return await self._node.blob(codec.key_of(queue_id))
+
+    async def redate(self) -> int:
+        """Date by this node's clock what one that is ahead of it has put off; return how many recipients that were.
+
+        The whole queue is looked through, with pauses for what is more urgent.
+        """
+        count, after = 0, b""
+        while page := self._node.items(after, PAGE_ITEMS):
+            wall_ms, hlc = self._wall_ms(), self._hlc()
+            records = [record for item in page if (record := codec.redated_record(item, wall_ms, hlc)).parts]
+            count += sum(len(record.parts) for record in records)
+            await self._submit_some(records, wait=False)
+            after = page[-1].key
+            await asyncio.sleep(REDATE_PAUSE_SECONDS)
+        return count
 
     # --- for the operator -----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.door import (
     DUE_AT_ONCE,
     FAR_MS,
+    Attempt,
     Changes,
     Claim,
     Committed,
@@ -648,6 +649,33 @@ async def test_claims_that_come_together_are_written_together(tmp_path: Path) ->
         await scene.keep(*(message() for _ in range(15)))
         await until(lambda: scene.queue() == [])
         assert len(written) <= 3
+
+
+@pytest.mark.parametrize("is_claimed", [True, False])
+async def test_a_peer_whose_clock_is_an_hour_ahead_delays_nothing_by_an_hour(tmp_path: Path, is_claimed: bool) -> None:
+    async with running(tmp_path, RunnerLimits(idle_seconds=0.02, redate_seconds=0.02)) as scene:
+        then_ms = scene.wall() + 3_600_000
+        state = RecipientState(Rank.DEFERRED, then_ms + 60_000, (Attempt(then_ms, DELAYED, 2),), 1)
+        if is_claimed:
+            state = replace(state, claim=Claim(2, then_ms, then_ms + 60_000))
+        kept = replace(message(), recipients={"b@y.test": state})
+        scene.wall.forward(3600)
+        await scene.keep(kept)  # under an hlc of the clock that is ahead
+        scene.wall.forward(-3600)
+        await until(lambda: scene.state(kept.queue_id).due_ms == scene.wall() + 60_000)
+        assert scene.hops.asked == []
+        scene.wall.forward(60)
+        await until(lambda: scene.queue() == [])
+        await until(lambda: [fields["recipients"] for fields in scene.events.named("queue.redated")] == [1])
+
+
+async def test_what_was_put_off_by_a_clock_that_is_right_stays_so(tmp_path: Path) -> None:
+    async with running(tmp_path, RunnerLimits(idle_seconds=0.02, redate_seconds=0.01)) as scene:
+        state = RecipientState(Rank.DEFERRED, scene.wall() + 7_200_000, (Attempt(scene.wall(), DELAYED, 2),), 1)
+        kept = replace(message(), recipients={"b@y.test": state})
+        await scene.keep(kept)
+        await asyncio.sleep(0.1)
+        assert scene.state(kept.queue_id) == state
 
 
 # --- nothing starves ----------------------------------------------------------------------------------------
