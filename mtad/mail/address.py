@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 
 PATH_OCTETS_MAX = 1024  # RFC 5321 §4.5.3.1.3 asks for 256; larger ones are harmless and exist
-_ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\U0010ffff]+"
-_LOCAL_PART = re.compile(
-    rf'(?:{_ATEXT}(?:\.{_ATEXT})*|"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*")'
-)
-_LABEL = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\-\x80-\U0010ffff]*[A-Za-z0-9_\x80-\U0010ffff])?"
+# What is not ASCII may stand where a letter may (RFC 6531 §3.3). The sets name which ASCII characters they leave out:
+# naming all others instead takes re 5 ms a set, at the start of every process.
+_ATEXT = r'[^\x00-\x20"(),.:;<>@\[\\\]\x7f]+'
+_LOCAL_PART = re.compile(rf'(?:{_ATEXT}(?:\.{_ATEXT})*|"(?:[^\x00-\x1f"\\\x7f]|\\[\x20-\x7e])*")')
+_LET_DIG = r"[^\x00-/:-@\[-^`{-\x7f]"
+_LABEL = rf"{_LET_DIG}(?:[^\x00-,./:-@\[-^`{{-\x7f]*{_LET_DIG})?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:\-]+\])$")
 _SOURCE_ROUTE = re.compile(rf"@{_LABEL}(?:\.{_LABEL})*(?:,@{_LABEL}(?:\.{_LABEL})*)*:")
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?: |$)")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\x80-\U0010ffff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 TEXT_OCTETS_MAX = 400  # RFC 5321 §4.5.3.1.5 allows 512 for the whole line
 

@@ -11,11 +11,12 @@ from mtad.mail.verdict import RetryPlan
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget
-from mtad.server.keeping import state_after
+from mtad.server.keeping import state_after, state_while_pending
 from mtad.server.reports import Reports
 from mtad.spool.door import Changes, Committed, QueuedMessage
 from mtad.telemetry.events import Events
 
+PENDING_AGAIN_SECONDS = 20.0  # a third of the time for which a recipient is left to its attempt
 RECORD_ATTEMPTS_MAX = 60
 RECORD_AGAIN_SECONDS = 5.0
 
@@ -49,7 +50,7 @@ class Background:
     ) -> None:
         self._budget.keep(len(message.content))
         try:
-            outcome = await future
+            outcome = await self._outcome(message, address, future)
             self._events.emit(
                 "delivery.ended_late",
                 queue_id=message.queue_id,
@@ -63,6 +64,24 @@ class Background:
             emit_fault(self._events, session="", trace=message.queue_id, stage="background")
         finally:
             self._budget.give_back(len(message.content))
+
+    async def _outcome(self, message: QueuedMessage, address: str, future: asyncio.Future[Outcome]) -> Outcome:
+        """Wait for an outcome, and keep the recipient from being tried by others meanwhile."""
+        try:
+            while not future.done():
+                await asyncio.wait([future], timeout=PENDING_AGAIN_SECONDS)
+                if not future.done() and address in message.recipients:
+                    await self._claim(message, address)
+        finally:
+            future.cancel()  # of no effect when it is done
+        return future.result()
+
+    async def _claim(self, message: QueuedMessage, address: str) -> None:
+        """Say that the attempt goes on; when that cannot be said now, it will be in time."""
+        state = state_while_pending(
+            self._clock.wall_ms(), node_of(message.queue_id), since_ms=_claimed_since(message, address)
+        )
+        await self._rooms.door.commit(Changes(states={message.queue_id: {address: state}}), is_accepting=False)
 
     async def _commit(self, message: QueuedMessage, address: str, outcome: Outcome, retry: RetryPlan) -> None:
         """Commit the outcome, again and again: a delivery that is not recorded is made twice."""
@@ -85,3 +104,8 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await self.drained()
+
+
+def _claimed_since(message: QueuedMessage, address: str) -> int:
+    claim = message.recipients[address].claim
+    return message.arrival_ms if claim is None else claim.since_ms

@@ -7,7 +7,7 @@ from mtad.mail.verdict import RetryPlan
 from mtad.server.transaction import Accepted
 from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 
-PENDING_SECONDS = 660  # longer than an attempt may wait for the reply to its final dot (RFC 5321 §4.5.3.2.6)
+PENDING_SECONDS = 60  # as long a recipient stays with the attempt in the background that was heard of last
 
 _RANKS = {
     Result.DELIVERED: Rank.DELIVERED,
@@ -30,13 +30,22 @@ def state_at_commit(
     """Return the state that a recipient enters the queue with.
 
     outcome      None when nothing is known: it is pending, or no attempt was to be made
-    is_pending   its attempt goes on in the background, and claims it: nothing is due before that has ended
+    is_pending   its attempt goes on in the background, and claims it: nothing is due before that has ended, or is not
+                 heard of any more
     """
     if outcome is not None:
         return state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
     if is_pending:
-        until_ms = now_ms + PENDING_SECONDS * 1000
-        return RecipientState(due_ms=until_ms, claim=Claim(node, now_ms, until_ms))
+        return state_while_pending(now_ms, node, since_ms=now_ms)
     if accepted.is_fault:
         return RecipientState(due_ms=now_ms + accepted.retry.intervals_seconds[0] * 1000)
     return RecipientState(due_ms=DUE_AT_ONCE)
+
+
+def state_while_pending(now_ms: int, node: int, *, since_ms: int) -> RecipientState:
+    """Return the state of a recipient whose attempt goes on: whoever makes it says so again before it is due.
+
+    An attempt ends with its process, and that must not delay the mail for as long as a next hop may take to answer.
+    """
+    until_ms = now_ms + PENDING_SECONDS * 1000
+    return RecipientState(due_ms=until_ms, claim=Claim(node, since_ms, until_ms))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtad.mail.outcome import Outcome
+from mtad.server import background
 from mtad.server.limits import Limits
 from mtad.server.listener import Server
 from mtad.server.session import VERBS, Session, Verb
@@ -15,6 +16,7 @@ from mtad.server.step import Step
 from mtad.spool.door import Rank, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, greeted, reply, say, send_message
+from tests.fakes.queue import until
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
@@ -189,13 +191,34 @@ class TestPending:
         (message,) = house.rooms.door.messages.values()
         state = message.recipients["one@example.net"]
         assert (state.rank, state.attempts) == (Rank.QUEUED, ())
-        assert state.due_ms == message.arrival_ms + 660_000
+        assert state.due_ms == message.arrival_ms + 60_000
         assert house.server.octets_in_flight == len(message.content)
         future.set_result(DELIVERED)
         await house.server.acceptance.background.drained()
         (message,) = house.rooms.door.messages.values()
         assert message.recipients["one@example.net"].rank is Rank.DELIVERED
         assert house.server.octets_in_flight == 0
+
+    async def test_is_left_to_its_attempt_for_as_long_as_that_goes_on(
+        self, build: Build, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(background, "PENDING_AGAIN_SECONDS", 0.01)
+        house, future = await with_pending(build, two=DELIVERED)
+        (message,) = house.rooms.door.messages.values()
+        house.rooms.time.advance(50)
+        await until(
+            lambda: (
+                house.rooms.door.messages[message.queue_id].recipients["one@example.net"].due_ms
+                == message.arrival_ms + 110_000
+            )
+        )
+        claim = house.rooms.door.messages[message.queue_id].recipients["one@example.net"].claim
+        assert claim is not None
+        assert (claim.since_ms, claim.until_ms) == (message.arrival_ms, message.arrival_ms + 110_000)
+        future.set_result(DELIVERED)
+        await house.server.acceptance.background.drained()
+        state = house.rooms.door.messages[message.queue_id].recipients["one@example.net"]
+        assert (state.rank, len(state.attempts)) == (Rank.DELIVERED, 1)
 
     @pytest.mark.parametrize(("outcome", "rank"), [(DELAYED, Rank.DEFERRED), (FAILED, Rank.FAILED)])
     async def test_records_what_came_late(self, outcome: Outcome, rank: Rank, build: Build) -> None:

@@ -8,7 +8,8 @@ from mtad.mail.envelope import Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
-from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit
+from mtad.server.background import PENDING_AGAIN_SECONDS
+from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit, state_while_pending
 from mtad.server.transaction import Accepted
 from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN
@@ -50,5 +51,6 @@ def test_without_an_outcome(is_pending: bool, is_fault: bool, due_ms: int) -> No
     assert state == RecipientState(Rank.QUEUED, due_ms, claim=claim)
 
 
-def test_nothing_is_due_while_an_attempt_may_still_wait_for_its_reply() -> None:
-    assert PENDING_SECONDS > 600  # RFC 5321 §4.5.3.2.6
+def test_an_attempt_is_heard_of_again_before_it_is_given_up() -> None:
+    assert PENDING_SECONDS >= 2 * PENDING_AGAIN_SECONDS
+    assert state_while_pending(NOW_MS, 3, since_ms=NOW_MS) == state_at_commit(accepted(), None, is_pending=True, now_ms=NOW_MS, node=3)
