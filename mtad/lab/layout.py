@@ -51,8 +51,17 @@ stage "deliver" {
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """The addresses of everything: loopback, unless the nodes are in network namespaces of their own."""
+
+    services: str = HOST  # of the DNS server and the sinks
+    nodes: tuple[str, str] = (HOST, HOST)  # where clients reach the first and the second node
+    links: tuple[str, str] = (HOST, HOST)  # where each listens for the other
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything listens, on loopback."""
+    """On which ports everything listens."""
 
     dns: int
     smtp_sink: int
@@ -68,7 +77,7 @@ class NodeShape:
 
     settings        further settings of [replication], then further tables of mtad.toml
     own             the same of each node alone, before those
-    wrapper         a command that runs the node's command; `{folder}` in it becomes the node's folder
+    wrapper         a command that runs the node's command; `{folder}` and `{name}` in it become the node's
     claim_seconds   of replication; less than users have, so that nobody waits long for what was in doubt
     """
 
@@ -77,6 +86,7 @@ class NodeShape:
     own: tuple[str, str] = ("", "")
     wrapper: tuple[str, ...] = ()
     claim_seconds: float = 5.0
+    places: Places = Places()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +97,14 @@ class NodeFiles:
     folder: Path
     smtp_port: int
     wrapper: tuple[str, ...] = ()
+    smtp_host: str = HOST
 
     @property
     def command(self) -> tuple[str, ...]:
         """What runs it."""
-        wrapper = tuple(word.replace("{folder}", str(self.folder)) for word in self.wrapper)
+        wrapper = tuple(
+            word.replace("{folder}", str(self.folder)).replace("{name}", self.name) for word in self.wrapper
+        )
         return (*wrapper, sys.executable, "-m", "mtad.main", "run", "--config", str(self.config))
 
     @property
@@ -127,8 +140,8 @@ def make_keys(folder: Path) -> str:
     return dkim_record(folder / "dkim.key")
 
 
-def zones(dkim_text: str) -> list[Zone]:
-    """Return the zones that the laboratory's DNS answers for."""
+def zones(dkim_text: str, services: str = HOST) -> list[Zone]:
+    """Return the zones that the laboratory's DNS answers for; the sinks are at the address of the services."""
     parts = [dkim_text[i : i + _TXT_STRING_OCTETS_MAX] for i in range(0, len(dkim_text), _TXT_STRING_OCTETS_MAX)]
     dkim = " ".join(f'"{part}"' for part in parts)
     pair = (
@@ -136,7 +149,7 @@ def zones(dkim_text: str) -> list[Zone]:
         '@ IN TXT "v=spf1 ip4:127.0.0.0/8 -all"\n_dmarc IN TXT "v=DMARC1; p=reject"\n'
         f"{SELECTOR}._domainkey IN TXT {dkim}\n"
     )
-    remote = "@ IN MX 10 sink\nsink IN A 127.0.0.1\n"
+    remote = f"@ IN MX 10 sink\nsink IN A {services}\n"
     local = f"@ IN MX 10 mx1.{PAIR_DOMAIN}.\n@ IN MX 20 mx2.{PAIR_DOMAIN}.\n"
     reverse = f"1 IN PTR mx1.{PAIR_DOMAIN}.\n"
     texts = {PAIR_DOMAIN: pair, REMOTE_DOMAIN: remote, LOCAL_DOMAIN: local, "0.0.127.in-addr.arpa": reverse}
@@ -155,7 +168,7 @@ def lay_nodes(
     laid = []
     for index, peer in ((0, 1), (1, 0)):
         name = f"mx{index + 1}"
-        node = NodeFiles(name, folder / name, ports.smtp[index], shape.wrapper)
+        node = NodeFiles(name, folder / name, ports.smtp[index], shape.wrapper, shape.places.nodes[index])
         make_private_folder(node.folder / "queue")
         make_private_folder(node.admin_socket.parent)
         write_private(node.folder / "policy.sieve", text.encode())
@@ -167,7 +180,7 @@ def lay_nodes(
 def _toml(nodes: tuple[int, int], ports: Ports, keys: Path, shape: NodeShape) -> str:
     """Return the mtad.toml of the first of two nodes; paths are relative to it where they are its own."""
     index, peer = nodes
-    name = f"mx{index + 1}"
+    name, places = f"mx{index + 1}", shape.places
     return f"""\
 [node]
 name = "{name}"
@@ -179,7 +192,7 @@ run_dir = "run"
 workers = {shape.workers}
 
 [smtp]
-listen = ["{HOST}:{ports.smtp[index]}"]
+listen = ["{places.nodes[index]}:{ports.smtp[index]}"]
 tls_cert = "{keys}/{name}.{PAIR_DOMAIN}.pem"
 tls_key = "{keys}/{name}.{PAIR_DOMAIN}.key"
 
@@ -192,17 +205,17 @@ selector = "{SELECTOR}"
 file = "{keys}/dkim.key"
 
 [dns]
-servers = ["{HOST}:{ports.dns}"]
+servers = ["{places.services}:{ports.dns}"]
 
 [queue]
 map_octets_max = 1_073_741_824
 
 [replication]
 group = "laboratory"
-listen = "{HOST}:{ports.replication[index]}"
+listen = "{places.links[index]}:{ports.replication[index]}"
 ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
-peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{HOST}:{ports.peer[index]}" }}
+peer = {{ name = "mx{peer + 1}", id = {peer + 1}, address = "{places.links[peer]}:{ports.peer[index]}" }}
 claim_seconds = {shape.claim_seconds}
 {shape.own[index]}{shape.settings}"""

@@ -115,15 +115,17 @@ class RunningSink:
     child: Child
     port: int
     control_port: int
+    address: str
     record: Path
     contents: Path
 
     @classmethod
-    async def start(cls, name: str, folder: Path, *, is_lmtp: bool) -> RunningSink:
+    async def start(cls, name: str, folder: Path, address: str = HOST, *, is_lmtp: bool) -> RunningSink:
         """Start a sink and wait until it listens. Errors: LaboratoryFault."""
         record, contents = folder / f"{name}.record", folder / f"{name}.contents"
         command = [sys.executable, "-m", "mtad.lab.sink", "serve", "--hostname", f"{name}.example.test"]
         command += ["--record", str(record), "--contents", str(contents), *(["--lmtp"] if is_lmtp else [])]
+        command += ["--address", address]
         child = await Child.start(name, command, folder / f"{name}.log", is_answering=True)
         try:
             async with asyncio.timeout(SINK_READY_SECONDS_MAX):
@@ -134,7 +136,7 @@ class RunningSink:
             await child.stop()
             raise LaboratoryFault(f"{name} did not start\n{child.last_lines()}")
         ports = json.loads(answer)
-        return cls(child, ports["port"], ports["control_port"], record, contents)
+        return cls(child, ports["port"], ports["control_port"], address, record, contents)
 
 
 class Laboratory:
@@ -156,7 +158,7 @@ class Laboratory:
         """Change how both sinks answer. Errors: LaboratoryFault when one does not obey."""
         for sink in (self.smtp_sink, self.lmtp_sink):
             try:
-                answer = await tell(HOST, sink.control_port, command)
+                answer = await tell(sink.address, sink.control_port, command)
             except (OSError, TimeoutError) as error:
                 raise LaboratoryFault(f"{sink.child.name} does not answer: {error}") from error
             if answer != "ok":
@@ -205,15 +207,16 @@ async def running_laboratory(
     """Run a laboratory in an existing empty folder; all of it is stopped at the end, the folder stays.
 
     smtp_ports   wished for; another is taken where one is 0 or in use
-    is_wired     the nodes reach each other over `wires`, which can be pulled
+    is_wired     the nodes, on loopback, reach each other over `wires`, which can be pulled
     Errors: LaboratoryFault, OSError.
     """
     async with AsyncExitStack() as stack:
         dkim_text = await asyncio.to_thread(make_keys, folder / "keys")
-        dns = await serve_zones(zones(dkim_text), HOST)
+        services = shape.places.services
+        dns = await serve_zones(zones(dkim_text, services), services)
         stack.push_async_callback(dns.close)
-        smtp_sink = await _started_sink(stack, "sink", folder, is_lmtp=False)
-        lmtp_sink = await _started_sink(stack, "mailboxes", folder, is_lmtp=True)
+        smtp_sink = await _started_sink(stack, "sink", folder, services, is_lmtp=False)
+        lmtp_sink = await _started_sink(stack, "mailboxes", folder, services, is_lmtp=True)
         smtp1, smtp2, link1, link2 = _free_ports(*smtp_ports, 0, 0)
         wires = tuple([await _laid_wire(stack, link) for link in (link2, link1)]) if is_wired else ()
         peer = (wires[0].port, wires[1].port) if wires else (link2, link1)
@@ -223,8 +226,8 @@ async def running_laboratory(
         yield Laboratory(dns, (smtp_sink, lmtp_sink), nodes, wires)
 
 
-async def _started_sink(stack: AsyncExitStack, name: str, folder: Path, *, is_lmtp: bool) -> RunningSink:
-    sink = await RunningSink.start(name, folder, is_lmtp=is_lmtp)
+async def _started_sink(stack: AsyncExitStack, name: str, folder: Path, address: str, *, is_lmtp: bool) -> RunningSink:
+    sink = await RunningSink.start(name, folder, address, is_lmtp=is_lmtp)
     stack.push_async_callback(sink.child.stop)
     return sink
 

@@ -257,8 +257,8 @@ async def _serve(options: argparse.Namespace) -> int:
     record = Record(options.record, options.contents) if options.record is not None else None
     keep: Callable[[Taken], None] = record.keep if record is not None else lambda taken: None
     sink = Sink(keep, is_lmtp=options.lmtp, hostname=options.hostname)
-    port = await sink.listen(port=options.port)
-    control = await serve_control(sink, port=options.control_port)
+    port = await sink.listen(options.address, options.port)
+    control = await serve_control(sink, options.address, options.control_port)
     control_port = int(control.sockets[0].getsockname()[1])
     print(json.dumps({"port": port, "control_port": control_port}), flush=True)
     await stop.wait()
@@ -285,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mtad.lab.sink", description="A next hop that does as it is told")
     verbs = parser.add_subparsers(dest="verb", required=True)
     serve = verbs.add_parser("serve", help="take mail until interrupted")
+    serve.add_argument("--address", default="127.0.0.1", help="where it listens, its control port too")
     serve.add_argument("--port", type=int, default=0)
     serve.add_argument("--control-port", type=int, default=0)
     serve.add_argument("--lmtp", action="store_true", help="speak LMTP, not SMTP")

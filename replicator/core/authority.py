@@ -3,7 +3,8 @@
 Two members without a third vote cannot have both automatic takeover and exclusive delivery; this pair chooses takeover.
 What bounds the cost: a passive promotes only after it has heard of no active one for T_p *while it was running*;
 the new epoch is on disk before it is used, and then everything that arrived meanwhile is looked at once more; of two
-actives the one with the lower (epoch, node) steps down as soon as it hears of the other.
+actives the one with the lower (epoch, node) steps down as soon as it hears of the other; an owner that stood still for
+about T_p delivers nothing for as long afterwards, which is time enough to hear that it was replaced.
 Authority fences deliveries alone. It never decides whose data is kept.
 """
 
@@ -111,6 +112,8 @@ class Ownership:
         self._claimed = authority
         self._claim_ticket = 0  # of the epoch on its way to the disk; 0: none
         self._is_forced = False
+        self._now = now
+        self._in_doubt_until = now  # it may have been replaced while it stood still
 
     @property
     def authority(self) -> Authority:
@@ -138,7 +141,13 @@ class Ownership:
 
     def is_owner_at(self, now: int, spare: int) -> bool:
         """Tell whether this member may deliver for so long from now on. Without a lease a role has no end."""
-        return self.role is Role.ACTIVE
+        return self.role is Role.ACTIVE and now >= self._in_doubt_until and not self._may_be_replaced(now - self._now)
+
+    def _may_be_replaced(self, gap: int) -> bool:
+        """Tell whether the peer may have taken over while this member stood still for so long."""
+        settings = self._settings
+        is_pair = settings.peer_node >= 0 and settings.authority is Mode.PAIR
+        return is_pair and gap >= settings.promote_after - 2 * settings.beat
 
     # --- what is heard --------------------------------------------------------------------------------------
 
@@ -190,8 +199,10 @@ class Ownership:
         return authority > mine
 
     def paused(self, now: int, out: list[Effect]) -> None:
-        """Note that this process did not run for a while: silence is measured anew."""
+        """Note that this process did not run for a while: silence is measured anew. Called before `expire`."""
         self._quiet_since = now
+        if self._may_be_replaced(now - self._now):
+            self._in_doubt_until = now + self._settings.promote_after
         if self.role is Role.PROMOTING and self._settings.peer_node >= 0 and not self._is_forced:
             self.move(Cue.PAUSED, out)
 
@@ -250,6 +261,7 @@ class Ownership:
             self.move(Cue.CONTESTED, out)
             return
         self.held = self._claimed
+        self._in_doubt_until = now
         self.move(Cue.CONFIRMED, out)
 
     # --- the table ------------------------------------------------------------------------------------------
@@ -287,7 +299,8 @@ class Ownership:
         """Note that a new session began."""
 
     def expire(self, now: int, out: list[Effect]) -> None:
-        """Stop owning when the time is over."""
+        """Stop owning when the time is over. Called at each step, before its event."""
+        self._now = now
 
     def words(self, ticket: int, now: int) -> tuple[Plea | None, Consent | None]:
         """Return what goes with the beat of that ticket."""

@@ -186,7 +186,7 @@ class Leased(Ownership):
 
     def expire(self, now: int, out: list[Effect]) -> None:
         """Stop owning when the time is over."""
-        self._now = now
+        super().expire(now, out)
         if self.role in OWNING and self.holds_until() <= now:
             self.move(Cue.EXPIRED, out)
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from mtad.lab.layout import HOST
 from mtad.lab.load import LoadPlan, LoadResult, run_load
 from mtad.lab.pair import wait_until
 from mtad.lab.sink import Delivery
@@ -75,7 +74,7 @@ async def measure(world: World, switchovers: int, rate: float) -> Measured:
     """Send mail, hand over again and again, and count at the end."""
     measured = Measured()
     plan = LoadPlan(
-        targets=tuple((HOST, node.files.smtp_port) for node in world.nodes),
+        targets=tuple((node.files.smtp_host, node.files.smtp_port) for node in world.nodes),
         run="switchover",
         messages_count=int(rate * (switchovers + 1) * (APART_SECONDS + MTACTL_SECONDS)),
         sessions_count=12,

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes = []
     if not IS_ROOT:
         notes.append("not root: no small disks, so disk-full is not done and read-only only kills")
+        notes.append("not root: no network namespaces, so all is on loopback, with a forwarder for a cable")
     for note in notes:
         print(note, flush=True)
     numbers = range(ROUNDS_MAX) if asked.round is None else range(asked.round, asked.round + 1)

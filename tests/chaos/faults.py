@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from mtad.lab.pair import RunningNode
 from mtad.lab.wire import Wire
@@ -63,12 +63,10 @@ async def _kill_node(world: World, _fault: Fault, node: RunningNode) -> Undo:
 
 
 async def _power_loss(world: World, _fault: Fault, node: RunningNode) -> Undo:
-    for wire in world.laboratory.wires:
-        wire.pull()
+    await world.cable.cut()
     await asyncio.sleep(POWER_FAILS_SECONDS)
     await world.kill(node)
-    for wire in world.laboratory.wires:
-        wire.plug()
+    await world.cable.mend()
     return _revive(world, node)
 
 
@@ -137,15 +135,29 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 async def _cut(world: World, _fault: Fault, _node: RunningNode) -> Undo:
-    return _pulled(world.laboratory.wires)
+    await world.cable.cut()
+    return world.cable.mend
 
 
 async def _cut_one_way(world: World, _fault: Fault, node: RunningNode) -> Undo:
-    """The peer no longer hears the victim: `wires[i]` is the one over which node i connects to the other."""
-    own = world.nodes.index(node)
-    world.laboratory.wires[own].pull(is_back=False)
-    world.laboratory.wires[1 - own].pull(is_there=False)
-    return _plug(world)
+    """The peer no longer hears the victim."""
+    await world.cable.cut([world.nodes.index(node)])
+    return world.cable.mend
+
+
+async def _tear(world: World, _fault: Fault, _node: RunningNode) -> Undo:
+    await world.cable.tear()
+    return world.cable.mend
+
+
+async def _delay(world: World, fault: Fault, _node: RunningNode) -> Undo:
+    await world.cable.slow(fault.strength, 0.0)
+    return world.cable.mend
+
+
+async def _throttle(world: World, fault: Fault, _node: RunningNode) -> Undo:
+    await world.cable.slow(0.0, fault.strength)
+    return world.cable.mend
 
 
 async def _kill_witness(world: World, _fault: Fault, _node: RunningNode) -> Undo:
@@ -156,69 +168,31 @@ async def _kill_witness(world: World, _fault: Fault, _node: RunningNode) -> Undo
 
 
 async def _cut_witness(world: World, _fault: Fault, node: RunningNode) -> Undo:
-    return _pulled(_wires_to_witness(world, node))
+    wire = _wire_to_witness(world, node)
+    wire.pull()
+
+    async def undo() -> None:
+        wire.plug()
+
+    return undo
 
 
-async def _isolate(world: World, _fault: Fault, node: RunningNode) -> Undo:
+async def _isolate(world: World, fault: Fault, node: RunningNode) -> Undo:
     """The node hears neither the other one nor the witness, and clients and next hops as ever."""
+    undo_witness = await _cut_witness(world, fault, node)
+    await world.cable.cut()
 
-    undo = _pulled((*world.laboratory.wires, *_wires_to_witness(world, node)))
-
-    async def trust() -> None:
+    async def undo() -> None:
         world.untrusted.discard(node.name)
-        await undo()
+        await world.cable.mend()
+        await undo_witness()
 
-    return trust
+    return undo
 
 
-def _wires_to_witness(world: World, node: RunningNode) -> tuple[Wire, ...]:
+def _wire_to_witness(world: World, node: RunningNode) -> Wire:
     assert world.witness is not None, "drawn where there is one"
-    return (world.witness.wires[world.nodes.index(node)],)
-
-
-def _pulled(wires: Iterable[Wire]) -> Undo:
-    wires = tuple(wires)
-    for wire in wires:
-        wire.pull()
-
-    async def undo() -> None:
-        for wire in wires:
-            wire.plug()
-
-    return undo
-
-
-async def _tear(world: World, _fault: Fault, _node: RunningNode) -> Undo:
-    for wire in world.laboratory.wires:
-        wire.tear()
-    return _plug(world)
-
-
-def _plug(world: World) -> Undo:
-    async def undo() -> None:
-        for wire in world.laboratory.wires:
-            wire.plug()
-
-    return undo
-
-
-async def _delay(world: World, fault: Fault, _node: RunningNode) -> Undo:
-    return _slowed(world, fault.strength, 0.0)
-
-
-async def _throttle(world: World, fault: Fault, _node: RunningNode) -> Undo:
-    return _slowed(world, 0.0, fault.strength)
-
-
-def _slowed(world: World, delay_seconds: float, octets_per_second: float) -> Undo:
-    for wire in world.laboratory.wires:
-        wire.slow(delay_seconds, octets_per_second)
-
-    async def undo() -> None:
-        for wire in world.laboratory.wires:
-            wire.slow(0.0)
-
-    return undo
+    return world.witness.wires[world.nodes.index(node)]
 
 
 async def _disk_full(world: World, _fault: Fault, node: RunningNode) -> Undo:

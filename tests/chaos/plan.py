@@ -49,6 +49,7 @@ class Kind(StrEnum):
 LINK = frozenset({Kind.CUT, Kind.CUT_ONE_WAY, Kind.TEAR, Kind.DELAY, Kind.THROTTLE, Kind.POWER_LOSS})
 DISK = frozenset({Kind.DISK_FULL, Kind.READ_ONLY})
 NEEDS_WORKERS = frozenset({Kind.KILL_SPOOL, Kind.KILL_WORKER})
+NEEDS_FORWARDER = frozenset({Kind.DELAY})
 NEEDS_WITNESS = frozenset({Kind.KILL_WITNESS, Kind.CUT_WITNESS, Kind.ISOLATE})
 STOPS_DELIVERY = frozenset({Kind.KILL_NODE, Kind.POWER_LOSS, Kind.PAUSE, Kind.WIPE, Kind.READ_ONLY, Kind.ISOLATE})
 """Done to the active node, these leave its queue to the other one."""
@@ -119,6 +120,7 @@ class Era:
     workers: int
     has_false_clock: bool
     authority: Authority = "pair"
+    has_namespaces: bool = False  # else all is on loopback
 
 
 ERAS = (
@@ -126,8 +128,10 @@ ERAS = (
     Era(2, False, "witness"),
     Era(2, True, "pair"),
     Era(0, False, "witness"),
-    Era(0, False, "pair"),
+    Era(2, False, "pair", has_namespaces=True),
     Era(2, True, "witness"),
+    Era(0, False, "pair"),
+    Era(2, False, "witness"),
 )
 
 
@@ -195,6 +199,7 @@ def _possible(number: int, kinds: Collection[Kind]) -> Sequence[Kind]:
         and (era.workers or kind not in NEEDS_WORKERS)
         and (era.has_false_clock or kind is not Kind.CLOCK)
         and (era.authority == "witness" or kind not in NEEDS_WITNESS)
+        and not (era.has_namespaces and kind in NEEDS_FORWARDER)
     ]
     return possible or [Kind.KILL_NODE]
 

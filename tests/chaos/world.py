@@ -22,6 +22,7 @@ from mtad.lab.load import Accepted
 from mtad.lab.pair import Laboratory, RunningNode, View, running_laboratory
 from mtad.lab.sink import Delivery
 from mtad.startup.provision import make_private_folder
+from tests.chaos.cable import Cable, Namespaces, Wires
 from tests.chaos.checker import Sighting, Window, Wipe, copies_of, queue_id_of
 from tests.chaos.plan import Era, Fault
 from tests.chaos.witness import Witness
@@ -39,7 +40,7 @@ POLICY = """\
 require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
 
 stage "connect" {
-    if ip :remote "127.0.0.0/8" { accept :relay; }
+    if ip :remote ["127.0.0.0/8", "198.18.0.0/15"] { accept :relay; }
 }
 
 stage "deliver" {
@@ -92,8 +93,9 @@ class World:
     Nothing here may hold up the event loop: the cable between the nodes runs in it.
     """
 
-    def __init__(self, laboratory: Laboratory, witness: Witness | None, *, has_disks: bool) -> None:
+    def __init__(self, laboratory: Laboratory, cable: Cable, witness: Witness | None, *, has_disks: bool) -> None:
         self.laboratory = laboratory
+        self.cable = cable
         self.witness = witness
         self.has_disks = has_disks
         self.sightings: list[Sighting] = []  # of this round; those that it began with first
@@ -306,8 +308,10 @@ def _small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def shape_of(era: Era, witness: Witness | None) -> NodeShape:
+def shape_of(era: Era, spaces: Namespaces | None, witness: Witness | None) -> NodeShape:
     """Return how the nodes are built."""
+    if spaces is not None:
+        return NodeShape(era.workers, SETTINGS, wrapper=spaces.wrapper, places=spaces.places)
     search_path = os.pathsep.join(filter(None, (str(FALSE_CLOCK), os.environ.get("PYTHONPATH"))))
     wrapper = ("/usr/bin/env", f"PYTHONPATH={search_path}", "MTAD_FALSE_CLOCK={folder}/clock")
     own = ("", "") if witness is None else witness.settings
@@ -324,13 +328,17 @@ async def running_world(folder: Path, era: Era) -> AsyncIterator[World]:
             if IS_ROOT:
                 stack.enter_context(_small_disk(folder / name / "queue"))
         witness = await Witness.lay(stack, folder) if era.authority == "witness" else None
+        spaces = await stack.enter_async_context(Namespaces.made()) if era.has_namespaces and IS_ROOT else None
+        shape = shape_of(era, spaces, witness)
+        policy = POLICY if spaces is None else POLICY.replace("127.0.0.1", spaces.places.services)
         laboratory = await stack.enter_async_context(
-            running_laboratory(folder, policy=POLICY, shape=shape_of(era, witness), is_wired=True)
+            running_laboratory(folder, policy=policy, shape=shape, is_wired=spaces is None)
         )
+        cable = Wires(laboratory.wires) if spaces is None else spaces
         if witness is not None:
             stack.push_async_callback(witness.stop)
             await witness.start()
-        world = World(laboratory, witness, has_disks=IS_ROOT)
+        world = World(laboratory, cable, witness, has_disks=IS_ROOT)
         await world.tell_sinks(f"rcpt 550 {BOUNCED}", f"dot 451 {LATER}")
         await laboratory.wait_protected()
         watching = asyncio.create_task(world.watch())

@@ -179,6 +179,21 @@ def test_our_own_pause_is_not_the_owners_silence() -> None:
     assert pair.b.roles == []
 
 
+@pytest.mark.parametrize(("seconds", "is_owner"), [(1, True), (3, False), (60, False)])
+def test_an_owner_that_stood_still_delivers_nothing_before_it_may_have_heard_of_another(
+    seconds: int, is_owner: bool
+) -> None:
+    pair = joined()
+    pair.a.submit(put("k"))
+    pair.cut()
+    pair.now += seconds * 1_000_000_000
+    assert pair.a.member.is_owner_at(pair.now, 0) is is_owner, "before its first step, too"
+    pair.run(50)
+    assert pair.a.member.is_owner_at(pair.now, 0) is is_owner
+    pair.run(3000)
+    assert pair.a.member.is_owner_at(pair.now, 0), "nobody was heard: it is alone, or the link is cut"
+
+
 def test_a_pause_during_the_promotion_ends_it() -> None:
     pair = joined()
     pair.a.crash()
