@@ -34,5 +34,5 @@ async def test_nothing_is_lost_when_power_workers_and_cables_fail() -> None:
     assert told["accepted"] > 400
     assert told["never_accepted"] == 0
     assert told["faults"] == {"cut-one-way": 1, "kill-worker": 1, "power-loss": 1}
-    assert told["promotions"] >= 1
+    assert told["modes"]["pair"]["promotions"] >= 1
     assert told["tracebacks"] == 0, "a fault of the world is no fault of ours"
