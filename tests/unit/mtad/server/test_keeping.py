@@ -53,4 +53,6 @@ def test_without_an_outcome(is_pending: bool, is_fault: bool, due_ms: int) -> No
 
 def test_an_attempt_is_heard_of_again_before_it_is_given_up() -> None:
     assert PENDING_SECONDS >= 2 * PENDING_AGAIN_SECONDS
-    assert state_while_pending(NOW_MS, 3, since_ms=NOW_MS) == state_at_commit(accepted(), None, is_pending=True, now_ms=NOW_MS, node=3)
+    assert state_while_pending(NOW_MS, 3, since_ms=NOW_MS) == state_at_commit(
+        accepted(), None, is_pending=True, now_ms=NOW_MS, node=3
+    )
