@@ -26,7 +26,7 @@ from replicator.core.compare import Comparison
 from replicator.core.grants import Reply
 from replicator.core.member import Member
 from replicator.core.status import Link as MemberLink
-from replicator.core.values import Durability, Item, Protection, Record, Role
+from replicator.core.values import AckLevel, Durability, Item, Protection, Record, Role
 from replicator.report import Level, Report
 from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
@@ -477,6 +477,8 @@ class Node:
         if member is not None:
             self._last_status = member.status
         last = self._last_status
+        settings = self._settings
+        waits = last.protection in (Protection.PROTECTED, Protection.SUSPECT)
         problem = last.why
         state = str(last.link)
         if self._link is not None and last.link is not MemberLink.UP and self._link.problem.state != "connected":
@@ -499,7 +501,8 @@ class Node:
                 lag_seconds=last.lag_seconds,
                 problem=problem,
             ),
-            durability=2 if last.protection in (Protection.PROTECTED, Protection.SUSPECT) else 1,
+            durability=2 if waits and settings.level is AckLevel.REMOTE_DURABLE else 1,
+            level=settings.level.value,
             protection=last.protection.name.lower(),
             witness=None
             if self._voting is None

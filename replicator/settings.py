@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.core import events as core
-from replicator.core.values import Mode
+from replicator.core.values import AckLevel, Mode
 
 _SECOND = 1_000_000_000
 NO_PEER = -1
@@ -47,6 +47,7 @@ class NodeSettings:
     ack_within_seconds: float = 2.0
     drain_seconds_max: float = 3.0
     accept_alone: bool = True
+    level: AckLevel = AckLevel.REMOTE_DURABLE
     authority: Mode = Mode.PAIR
     lease_seconds: float = 3.0  # with a witness; the same on both nodes, and not above the witness's own
     ask_after_seconds: float = 1.0  # silence after which the witness is asked
@@ -64,6 +65,7 @@ class NodeSettings:
             promote_after=round(self.promote_after_seconds * _SECOND),
             ack_within=round(self.ack_within_seconds * _SECOND),
             accept_alone=self.accept_alone,
+            level=self.level,
             drain_within=round(self.drain_seconds_max * _SECOND),
             full_below_permille=FULL_BELOW_PERMILLE,
             authority=self.authority,

@@ -73,7 +73,8 @@ class NodeStatus:
     epoch_node: int
     position: Vector
     peer: PeerStatus
-    durability: int  # copies that the next accepted change gets: 2, or 1 without a caught-up peer
+    durability: int  # copies that the next accepted change is answered with: 2, or 1 without a caught-up peer
+    level: str  # how far it must get while the peer is there
     protection: str  # protected, suspect, degraded, catchup: whether an accepted change gets its second copy
     unprotected: int  # answered for with one copy and not confirmed by the peer since
     free_permille: int

@@ -258,7 +258,8 @@ def _peer(status: NodeStatus) -> admin_pb2.Peer:
         lag_records=peer.lag_records,
         lag_octets=peer.lag_octets,
         lag_seconds=peer.lag_seconds,
-        durability="remote-durable" if status.protection == "protected" else "local",
+        durability=status.level if status.protection == "protected" else "local",
+        level=status.level,
         role=peer.role,
         problem=peer.problem,
     )

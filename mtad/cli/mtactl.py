@@ -79,9 +79,7 @@ def _say_status(found: pb.StatusReply) -> None:
         lag = f"{peer.lag_records} records ({show_octets(peer.lag_octets)}, {show_duration(peer.lag_seconds)}) behind"
         role = f"was {peer.role}" if peer.role and peer.problem else peer.role or "not heard"
         rows.append(("peer", f"{peer.node}: {role}, {peer.state}, {lag if peer.lag_records else 'level'}"))
-        rows.append(
-            ("copies", "2 before 250" if peer.durability == "remote-durable" else "1: the peer does not confirm")
-        )
+        rows.append(("copies", _copies(peer)))
     else:
         rows.append(("copies", "1: this node has no peer"))
     if found.HasField("witness"):
@@ -95,6 +93,20 @@ def _say_status(found: pb.StatusReply) -> None:
     say_table(("", ""), rows)
     for problem in problems(found):
         say(f"Not healthy: {problem}.")
+
+
+def _copies(peer: pb.Peer) -> str:
+    """Say what new mail gets before its 250."""
+    if peer.state != "protected":
+        return "1: the peer does not confirm"
+    return _COPIES.get(peer.durability, _COPIES["remote-durable"])
+
+
+_COPIES = {
+    "remote-durable": "2 before 250",
+    "remote-received": "1 before 250, and the peer has received it",
+    "local": "1 before 250, as replication.level says",
+}
 
 
 @replica.command()

@@ -36,10 +36,10 @@ read, the socket is `/run/mtad/admin.sock`. Options stand behind the verb.
 With `--json` a verb writes one object; `queue list` and `queue summary` write one a line. Members are only ever added.
 
 - `status`: `node`, `role` (`active` `passive` `promoting` `rejoining` `fenced` `alone`), `epoch`, `position`, `peer`
-  {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`, `durability`, `problem`} or null,
-  `witness`, `sites`, `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`, `oldest_seconds`},
-  `sessions`, `delivered_through`, `unprotected_messages`, `damaged_messages`, `uptime_seconds`, `version`,
-  `problems` (empty when healthy).
+  {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`, `durability`, `level`, `problem`}
+  or null, `witness`, `sites`, `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`,
+  `oldest_seconds`}, `sessions`, `delivered_through`, `unprotected_messages`, `damaged_messages`, `uptime_seconds`,
+  `version`, `problems` (empty when healthy).
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`.

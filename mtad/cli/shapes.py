@@ -8,6 +8,7 @@ from typing import Any
 from mtad.pb import admin_pb2 as pb
 
 WORKING_ROLES = frozenset({"active", "passive", "alone"})
+WISHED_SINGLE = frozenset({"remote-received", "local"})
 SINGLE_COPY_STATES = frozenset({"degraded", "catchup"})
 
 
@@ -23,7 +24,8 @@ def problems(status: pb.StatusReply) -> list[str]:
             found.append(f"no link to {status.peer.node}: {status.peer.problem}")
     if status.witness.problem:
         found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
-    if status.unprotected_messages:
+    is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
+    if status.unprotected_messages and not is_wished:
         found.append(f"{status.unprotected_messages} messages have one copy only")
     if status.damaged_messages:
         found.append(f"{status.damaged_messages} messages are damaged here and have not come back from the peer")
@@ -47,6 +49,7 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
             "lag_octets": peer.lag_octets,
             "lag_seconds": peer.lag_seconds,
             "durability": peer.durability,
+            "level": peer.level,
             "problem": peer.problem,
         }
         if status.HasField("peer")

@@ -220,7 +220,8 @@ class _Reader:
             return value
         if not isinstance(value, str):
             return self._wrong_kind(value, f"allowed: {allowed(kind, about)}", place)
-        return self._report(place, f"{shown(value)} is not known", f"allowed: {allowed(kind, about)}")
+        came = "is not available yet" if value in about.later else "is not known"
+        return self._report(place, f"{shown(value)} {came}", f"allowed: {allowed(kind, about)}")
 
     def _list(self, value: object, kind: Any, about: About, place: Place) -> object:
         if not isinstance(value, list):

@@ -34,6 +34,7 @@ class About:
     least: float = float("-inf")
     most: float = float("inf")
     form: Form | None = None
+    later: tuple[str, ...] = ()  # choices that a later version will know
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +209,20 @@ class Replication:
         float,
         About("With a witness, how long its word lets a node deliver; the same on both nodes and the witness.", 1, 60),
     ] = 3.0
+    level: Annotated[
+        Literal["remote-durable", "remote-received", "local"],
+        About(
+            "What 250 to queued mail waits for while the peer is there: both disks; this disk and the peer's memory; "
+            "this disk alone.",
+            later=("object",),
+        ),
+    ] = "remote-durable"
     on_timeout: Annotated[
         Literal["accept", "reject"],
         About(
-            "What a client hears when the peer does not confirm in time: accept answers 250 with one copy, reject 451."
+            "What a client hears when the peer does not confirm in time: accept answers 250 with one copy, reject 451. "
+            "With level = local nobody waits.",
+            later=("object",),
         ),
     ] = "accept"
     promote_after_seconds: Annotated[

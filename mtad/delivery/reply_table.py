@@ -133,9 +133,10 @@ def passed_on(outcome: Outcome) -> Reply:
     return Reply(_CODES_PASSED_ON.get(reply.code, reply.code), reply.enhanced, reply.lines)
 
 
-def reply_after_commit(copies: int, queue_id: str) -> Reply:
-    """Return the 250 for what the queue holds."""
-    return Reply.of(250, "2.0.0", f"Ok: queued as {queue_id} ({copies} {'copy' if copies == 1 else 'copies'})")
+def reply_after_commit(copies: int, queue_id: str, *, is_received: bool = False) -> Reply:
+    """Return the 250 for what the queue holds: on how many disks, and whether the peer has received it besides."""
+    held = "1 copy" if copies == 1 else f"{copies} copies"
+    return Reply.of(250, "2.0.0", f"Ok: queued as {queue_id} ({held}{', 1 in memory' if is_received else ''})")
 
 
 _REFUSALS: Mapping[str, Reply] = {

@@ -13,7 +13,7 @@ from mtad.spool.door import TERMINAL_RANK
 from mtad.spool.local import LocalSpool, SpoolLimits
 from mtad.telemetry.events import Events
 from replicator.codec import DamagedError
-from replicator.core.values import Mode
+from replicator.core.values import AckLevel, Mode
 from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store.environment import StoreFormatError, StoreLockedError, StoreOwnerError
@@ -56,6 +56,7 @@ def node_settings(settings: Settings) -> NodeSettings:
         promote_after_seconds=replication.promote_after_seconds,
         ack_within_seconds=replication.ack_within_seconds,
         accept_alone=replication.on_timeout == "accept",
+        level=AckLevel(replication.level),
         authority=Mode(replication.authority),
         lease_seconds=replication.lease_seconds,
         **_witness_settings(replication),

@@ -55,7 +55,7 @@ class Witness(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
-    __slots__ = ("node", "state", "position", "lag_records", "lag_octets", "lag_seconds", "durability", "role", "problem")
+    __slots__ = ("node", "state", "position", "lag_records", "lag_octets", "lag_seconds", "durability", "role", "problem", "level")
     NODE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,7 @@ class Peer(_message.Message):
     DURABILITY_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
     node: str
     state: str
     position: int
@@ -74,7 +75,8 @@ class Peer(_message.Message):
     durability: str
     role: str
     problem: str
-    def __init__(self, node: _Optional[str] = ..., state: _Optional[str] = ..., position: _Optional[int] = ..., lag_records: _Optional[int] = ..., lag_octets: _Optional[int] = ..., lag_seconds: _Optional[float] = ..., durability: _Optional[str] = ..., role: _Optional[str] = ..., problem: _Optional[str] = ...) -> None: ...
+    level: str
+    def __init__(self, node: _Optional[str] = ..., state: _Optional[str] = ..., position: _Optional[int] = ..., lag_records: _Optional[int] = ..., lag_octets: _Optional[int] = ..., lag_seconds: _Optional[float] = ..., durability: _Optional[str] = ..., role: _Optional[str] = ..., problem: _Optional[str] = ..., level: _Optional[str] = ...) -> None: ...
 
 class Queue(_message.Message):
     __slots__ = ("messages", "recipients", "octets", "oldest_seconds")

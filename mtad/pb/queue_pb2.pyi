@@ -153,14 +153,16 @@ class FromWorker(_message.Message):
     def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("call", "copies", "refusal")
+    __slots__ = ("call", "copies", "refusal", "is_received")
     CALL_FIELD_NUMBER: _ClassVar[int]
     COPIES_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    IS_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     call: int
     copies: int
     refusal: str
-    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ...) -> None: ...
+    is_received: bool
+    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ...) -> None: ...
 
 class ToWorker(_message.Message):
     __slots__ = ("answers",)

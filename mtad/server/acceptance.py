@@ -25,7 +25,7 @@ from mtad.server.received import author_domain, received_count, received_field
 from mtad.server.reports import Reports
 from mtad.server.step import Step, Then, with_status
 from mtad.server.transaction import Transaction
-from mtad.spool.door import Changes, QueuedMessage, Refused
+from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
 from mtad.telemetry.events import Events
 
 SIGN_INLINE_OCTETS_MAX = 256 * 1024  # hashing more on the loop would hold up the other sessions
@@ -169,7 +169,8 @@ class Acceptance:
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return settlement.reply
-        return reply_after_commit(answer.copies if answer is not None else 0, transaction.queue_id)
+        kept = answer if answer is not None else Committed(0)
+        return reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
 
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
         """Send the content to the next hops of those recipients that are to be tried now."""

@@ -89,9 +89,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How many disks hold it: 2, or 1 in degraded mode or without a peer."""
+    """How many disks hold it: 2, or 1 in degraded mode, without a peer, or where no more was asked for."""
 
     copies: int
+    is_received: bool = False  # with one copy: the peer has received it, and its disk has not confirmed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,8 @@ class Door(Protocol):
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         """Keep the changes, all or none.
 
-        is_accepting   a client waits for the answer: return when both copies are durable, or as policy says
-                       when the peer is away; the caller answers 250 only on Committed. Otherwise return
-                       when they are durable here.
+        is_accepting   a client waits for the answer: return when both copies are durable, or what else
+                       replication.level asks for; when the peer is away, as policy says. The caller answers 250
+                       only on Committed. Otherwise return when they are durable here.
         """
         ...

@@ -26,6 +26,11 @@ PAGE_ITEMS = 256
 FULL_CHECK_MS = 100
 REDATE_PAUSE_SECONDS = 0.025  # after each page: a tenth of the process's time at most
 _REFUSALS = {"full": Refusal.FULL, "peer": Refusal.PEER}
+_COMMITTED = {
+    Durability.LOCAL: Committed(1),
+    Durability.RECEIVED: Committed(1, is_received=True),
+    Durability.REMOTE: Committed(2),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class LocalSpool:
         if submitted.durability is Durability.REFUSED:
             self._events.emit("queue.refused", level="error", why=submitted.why, records=len(records))
             return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
-        return Committed(2 if submitted.durability is Durability.REMOTE else 1)
+        return _COMMITTED[submitted.durability]
 
     def _is_full(self) -> bool:
         """Tell whether new mail is refused; the store is asked once in FULL_CHECK_MS."""

@@ -190,7 +190,7 @@ def _request(call: int, changes: Changes, *, is_accepting: bool) -> queue_pb2.Co
 def _read_answer(answer: queue_pb2.Answer) -> Committed | Refused:
     """Return what an answer says; a refusal in a word that we do not know is one all the same."""
     if not answer.refusal:
-        return Committed(answer.copies)
+        return Committed(answer.copies, answer.is_received)
     return Refused(_REFUSALS.get(answer.refusal, Refusal.FAILED))
 
 

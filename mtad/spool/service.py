@@ -95,7 +95,7 @@ class _Stream:
         finally:
             self._places.release()
         self._ready.append(
-            queue_pb2.Answer(call=request.call, copies=result.copies)
+            queue_pb2.Answer(call=request.call, copies=result.copies, is_received=result.is_received)
             if isinstance(result, Committed)
             else queue_pb2.Answer(call=request.call, refusal=result.why.value)
         )

@@ -1,7 +1,9 @@
 """Changes that wait for an answer: when it may be given, and what it says when the peer is away.
 
-A change that a client waits for is answered when this disk and the peer's have it. While the peer is away nothing
-waits for it: one wait of T_ack opens the circuit for all (`Protection`), and it closes when the peer has caught up.
+A change that a client waits for is answered when this disk and the peer's have it; at a lower `AckLevel` when the peer
+has received it, or without the peer. While the peer is away nothing waits for it: one wait of T_ack opens the circuit
+for all (`Protection`), and it closes when the peer has caught up. At every level protection says whether the peer's
+disk keeps up, and what was answered for and is not on it is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import NamedTuple
 
 from replicator.core.events import Answer, Effect, Note, Settings, Submit
 from replicator.core.journal import Journal
-from replicator.core.values import Dot, Durability, Kind, Protection, Record
+from replicator.core.values import AckLevel, Dot, Durability, Kind, Protection, Record
+
+SPANS_MAX = 4_096
 
 
 class Sign(IntEnum):
@@ -58,15 +62,17 @@ class Owed(NamedTuple):
 
     token: int
     last_seq: int
-    is_awaited: bool  # by a client: when only we have it, it counts as unprotected
+    since: int
+    is_awaited: bool  # a new item, by a client: when only we have it, it counts as unprotected
     why: str  # "": it is kept; otherwise it is refused
 
 
 class Span(NamedTuple):
-    """Changes that were answered for with one copy: how many, and the seq of the last."""
+    """Changes that were answered for with one copy: how many, the seq of the last, and when the first came."""
 
     changes: int
     last_seq: int
+    since: int
 
 
 Write = Callable[[tuple[Record, ...], list[Effect]], int]
@@ -82,11 +88,13 @@ class Accept:
         self._journal = journal
         self._write = write
         self._has_peer = settings.peer_node >= 0
-        self._may_accept_alone = settings.accept_alone or not self._has_peer
+        self._level = settings.level
+        self._may_accept_alone = settings.accept_alone or not self._has_peer or self._level is AckLevel.LOCAL
         self._ack_within = settings.ack_within
         self._for_peer: deque[Waiter] = deque()  # by seq, by time
         self._for_disk: deque[Owed] = deque()
         self._alone: deque[Span] = deque()
+        self._received = 0  # how far the peer has received our own branch, on this link; told at one level alone
         self._answered = 0  # the last seq that was answered for, and has or had two copies
         self._since = now  # of the present protection
         self.protection = Protection.SUSPECT if self._has_peer else Protection.DEGRADED
@@ -110,17 +118,18 @@ class Accept:
     def add(self, submit: Submit, first_seq: int, now: int) -> None:
         """Remember that a change was written, and is to be answered."""
         last_seq = first_seq + len(submit.records) - 1
-        if submit.wait and self.waits_for_peer():
+        is_new = submit.wait and _is_revocable(submit.records)
+        is_local = is_new and self._level is AckLevel.LOCAL  # what is no new item is a word to the peer
+        if submit.wait and self.waits_for_peer() and not is_local:
             self._for_peer.append(Waiter(submit.token, first_seq, last_seq, now, submit.records))
         else:
-            is_new = submit.wait and _is_revocable(submit.records)
-            self._for_disk.append(Owed(submit.token, last_seq, is_new, ""))
+            self._for_disk.append(Owed(submit.token, last_seq, now, is_new, ""))
 
     # --- answering ------------------------------------------------------------------------------------------
 
-    def is_answerable(self, last_seq: int, peer_durable: int) -> bool:
-        """Tell whether both disks have everything up to last_seq."""
-        return last_seq <= self._journal.own_durable and last_seq <= peer_durable
+    def is_answerable(self, last_seq: int, peer_has: int) -> bool:
+        """Tell whether our disk and the peer (its disk, or its memory, as the level says) have all up to last_seq."""
+        return last_seq <= self._journal.own_durable and last_seq <= peer_has
 
     def is_kept(self, last_seq: int) -> bool:
         """Tell whether this disk has everything up to last_seq."""
@@ -129,12 +138,18 @@ class Accept:
     def settle(self, peer_durable: int, out: list[Effect]) -> None:
         """Answer all that can be answered. peer_durable: how far the peer has our own branch on its disk."""
         waiters, owed = self._for_peer, self._for_disk
-        while waiters and self.is_answerable(waiters[0].last_seq, peer_durable):
+        peer_has = max(peer_durable, self._received)
+        while waiters and self.is_answerable(waiters[0].last_seq, peer_has):
             waiter = waiters.popleft()
-            self._answered = waiter.last_seq
-            out.append(Answer(waiter.token, Durability.REMOTE))
+            if waiter.last_seq <= peer_durable:
+                self._answered = max(waiter.last_seq, self._answered)
+                out.append(Answer(waiter.token, Durability.REMOTE))
+            else:
+                out.append(Answer(waiter.token, Durability.RECEIVED))
+                if _is_revocable(waiter.records):
+                    self._count_alone(waiter.last_seq, waiter.since)
         while owed and self.is_kept(owed[0].last_seq):
-            token, last_seq, is_awaited, why = owed.popleft()
+            token, last_seq, since, is_awaited, why = owed.popleft()
             if why:
                 out.append(Answer(token, Durability.REFUSED, why))
             elif last_seq <= peer_durable:
@@ -143,9 +158,15 @@ class Accept:
             else:
                 out.append(Answer(token, Durability.LOCAL))
                 if is_awaited and self._has_peer:
-                    self._count_alone(last_seq)
+                    self._count_alone(last_seq, since)
         while self._alone and self._alone[0].last_seq <= peer_durable:
             self._answered = max(self._answered, self._alone.popleft().last_seq)
+
+    def received(self, seq: int, peer_durable: int, out: list[Effect]) -> None:
+        """Note how far the peer has received our own branch, and answer those for whom that is enough."""
+        if self._level is AckLevel.REMOTE_RECEIVED and seq > self._received:
+            self._received = seq
+            self.settle(peer_durable, out)
 
     def refuse_all(self, why: str, out: list[Effect]) -> None:
         """Refuse everything that waits: this member ends."""
@@ -154,12 +175,14 @@ class Accept:
         self._for_peer.clear()
         self._for_disk.clear()
 
-    def _count_alone(self, last_seq: int) -> None:
+    def _count_alone(self, last_seq: int, since: int) -> None:
         """Count a change that was answered for with one copy; neighbours share one span."""
-        if self._alone and self.protection is not Protection.PROTECTED:
-            self._alone[-1] = Span(self._alone[-1].changes + 1, last_seq)
+        is_shared = self.protection is not Protection.PROTECTED or len(self._alone) >= SPANS_MAX
+        if self._alone and is_shared:
+            last = self._alone[-1]
+            self._alone[-1] = Span(last.changes + 1, max(last.last_seq, last_seq), last.since)
         else:
-            self._alone.append(Span(1, last_seq))
+            self._alone.append(Span(1, last_seq, since))
 
     def unprotected(self, peer_durable: int) -> int:
         """Count the changes of this incarnation that are here alone, answered for; never too few.
@@ -173,6 +196,8 @@ class Accept:
 
     def sign(self, sign: Sign, now: int, why: str, out: list[Effect]) -> None:
         """Take in what happened to the peer; the table says what follows."""
+        if sign is Sign.LINK_LOST:
+            self._received = 0  # what was on its way to the peer's disk may be lost with it
         was, becomes = self.protection, PROTECTION.get((self.protection, sign))
         if becomes is None or not self._has_peer:
             return
@@ -184,11 +209,7 @@ class Accept:
 
     def tick(self, now: int, peer_durable: int, out: list[Effect]) -> None:
         """Give the peer up when T_ack has passed. (One that catches up is not given up, only not waited for.)"""
-        since = now
-        if self._for_peer and self._for_peer[0].last_seq > peer_durable:  # else it waits for our own disk
-            since = self._for_peer[0].since
-        if self.protection is Protection.SUSPECT:
-            since = min(since, self._since)
+        since = self._unconfirmed_since(now, peer_durable)
         if now - since < self._ack_within:
             return
         if self.protection is Protection.CATCHUP:
@@ -199,6 +220,20 @@ class Accept:
             self.sign(Sign.TIMEOUT, now, f"{what} for {self._ack_within // 1_000_000} ms", out)
         self.settle(peer_durable, out)
 
+    def _unconfirmed_since(self, now: int, peer_durable: int) -> int:
+        """Return since when the peer owes a confirmation; now, when it owes none.
+
+        Who is answered without its disk waits for nobody, but that disk must keep up all the same.
+        """
+        since = now
+        if self._for_peer and self._for_peer[0].last_seq > max(peer_durable, self._received):  # else it is our own disk
+            since = self._for_peer[0].since
+        if self.protection is Protection.SUSPECT:
+            since = min(since, self._since)
+        elif self.protection is Protection.PROTECTED and self._level is not AckLevel.REMOTE_DURABLE and self._alone:
+            since = min(since, max(self._alone[0].since, self._since))
+        return since
+
     def _give_up(self, count: int, out: list[Effect]) -> None:
         """Answer the oldest waiters without the peer, as policy says.
 
@@ -208,8 +243,9 @@ class Accept:
         aborts: list[Record] = []
         refused: list[int] = []
         for waiter in [self._for_peer.popleft() for _ in range(count)]:
-            if self._may_accept_alone or not _is_revocable(waiter.records):
-                self._for_disk.append(Owed(waiter.token, waiter.last_seq, True, ""))
+            is_new = _is_revocable(waiter.records)
+            if self._may_accept_alone or not is_new:
+                self._for_disk.append(Owed(waiter.token, waiter.last_seq, waiter.since, is_new, ""))
                 continue
             refused.append(waiter.token)
             aborts.extend(
@@ -218,7 +254,7 @@ class Accept:
             )
         if aborts:
             self._write(tuple(aborts), out)
-            self._for_disk.extend(Owed(token, self._journal.seq, True, "peer") for token in refused)
+            self._for_disk.extend(Owed(token, self._journal.seq, self._since, True, "peer") for token in refused)
 
 
 def _is_revocable(records: tuple[Record, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from replicator.core.compare import Range
 from replicator.core.grants import Reply, Request
 from replicator.core.values import (
+    AckLevel,
     Away,
     Branch,
     Damage,
@@ -55,6 +56,7 @@ class Hello(NamedTuple):
     session: int = 0  # of the sender's link; larger on each that an incarnation has. 0: not told
     mode: str = ""  # by whose word the sender owns. "": not told
     lease: int = 0  # where that is the witness
+    wants_received: bool = False  # the sender answers on what the receiver has received: it is to be told
 
 
 class Records(NamedTuple):
@@ -67,6 +69,7 @@ class Records(NamedTuple):
 
 class Ack(NamedTuple):
     durable: Vector
+    received: Vector = {}  # handed to the disk, which has not confirmed it; for who asked in its Hello  # noqa: RUF012
 
 
 class Plea(NamedTuple):
@@ -461,6 +464,7 @@ class Settings(NamedTuple):
     promote_after: int = 3_000 * MILLISECOND  # T_p
     ack_within: int = 2_000 * MILLISECOND  # T_ack
     accept_alone: bool = True  # on_timeout: accept or reject
+    level: AckLevel = AckLevel.REMOTE_DURABLE
     in_flight_octets_max: int = 16 << 20  # sent and not acknowledged, on one link
     tail_octets_max: int = 64 << 20  # own records kept in memory for sending
     pause_voids: int = 200 * MILLISECOND  # a gap between steps after which silence means nothing

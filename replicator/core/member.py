@@ -64,7 +64,7 @@ from replicator.core.sites import Sites
 from replicator.core.status import Link, Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
+from replicator.core.values import AckLevel, Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
 from replicator.core.vectors import covers_all, minimum
 from replicator.core.versions import VERSION_MAX, VERSION_MIN
 
@@ -253,6 +253,7 @@ class Member:
             session=event.session,
             mode=self._settings.authority.value,
             lease=self._settings.lease if self._settings.authority is Mode.WITNESS else 0,
+            wants_received=neighbour is self._pair and self._settings.level is AckLevel.REMOTE_RECEIVED,
         )
         out.append(Send(event.session, hello))
 
@@ -315,7 +316,7 @@ class Member:
         self._know_store(neighbour, hello, out)
         peer.replace(hello, journal.own)
         neighbour.believed_at = now
-        neighbour.greet(Incoming(neighbour.session, journal))
+        neighbour.greet(Incoming(neighbour.session, journal, wants_received=hello.wants_received))
         lag = peer.lacks(journal)
         named = (("name", hello.name), ("version", peer.version), ("lag_records", lag))
         fields = (("session", neighbour.session), *named)
@@ -378,6 +379,12 @@ class Member:
                     self._finished.pop(record.put, None)
 
     def _take_ack(self, neighbour: Neighbour, message: Ack, now: int, out: list[Effect]) -> None:
+        if message.received and neighbour is self._pair:
+            fault = ahead_of_us(self._journal.own, self._journal.seq, message.received)
+            if fault:
+                self._refuse(neighbour, fault, now, out)
+                return
+            self._accept.received(message.received.get(self._journal.own, 0), neighbour.peer.own_durable, out)
         self._believe(neighbour, message.durable, now, out)
 
     def _take_beat(self, neighbour: Neighbour, message: Beat, now: int, out: list[Effect]) -> None:

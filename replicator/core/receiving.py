@@ -26,9 +26,10 @@ from replicator.core.versions import first_critical
 class Incoming:
     """What this member takes on one link, from the peer's Hello on. Faults are returned, for the link to be closed."""
 
-    def __init__(self, session: int, journal: Journal) -> None:
+    def __init__(self, session: int, journal: Journal, *, wants_received: bool = False) -> None:
         self._session = session
         self._journal = journal
+        self._wants_received = wants_received  # the peer is told of what is only on its way to the disk, too
         self._vector: Vector | None = None  # of the snapshot that is coming
         self._keys: set[bytes] = set()
         self._items = 0
@@ -59,6 +60,8 @@ class Incoming:
             records = records[:critical]
         if records:
             self._journal.take(branch, first_seq, records, out)
+            if self._wants_received:
+                out.append(Send(self._session, Ack({}, {branch: self._journal.have[branch]})))
         return ""
 
     def _say_durable(self, branch: Branch, out: list[Effect]) -> None:

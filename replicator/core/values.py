@@ -138,12 +138,21 @@ class Mode(StrEnum):
     MANUAL = "manual"
 
 
+class AckLevel(StrEnum):
+    """How far an accepted change must get before its answer, while the peer is there."""
+
+    REMOTE_DURABLE = "remote-durable"  # on both disks
+    REMOTE_RECEIVED = "remote-received"  # on this disk, and at the peer, on its way to its disk
+    LOCAL = "local"  # on this disk; the peer gets it when it gets it
+
+
 class Durability(IntEnum):
     """How far an accepted change got before its answer."""
 
     REFUSED = 0
-    LOCAL = 1  # on this member's disk alone: degraded, counted
-    REMOTE = 2  # on this disk and on the peer's
+    LOCAL = 1  # on this member's disk alone: counted until it is on the peer's too
+    RECEIVED = 2  # on this disk, and the peer has received it: counted as well
+    REMOTE = 3  # on this disk and on the peer's
 
 
 class Protection(IntEnum):

@@ -73,7 +73,7 @@ class Record(_message.Message):
     def __init__(self, kind: _Optional[int] = ..., key: _Optional[bytes] = ..., put: _Optional[_Union[Position, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., flags: _Optional[_Union[Flags, _Mapping]] = ..., meta: _Optional[bytes] = ..., blob: _Optional[bytes] = ..., crc: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("group", "node", "name", "store_id", "incarnation", "session", "version_min", "version_max", "vector", "epoch", "epoch_node", "role", "mode", "lease")
+    __slots__ = ("group", "node", "name", "store_id", "incarnation", "session", "version_min", "version_max", "vector", "epoch", "epoch_node", "role", "mode", "lease", "wants_received")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class Hello(_message.Message):
     ROLE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    WANTS_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     group: str
     node: int
     name: str
@@ -102,7 +103,8 @@ class Hello(_message.Message):
     role: int
     mode: str
     lease: int
-    def __init__(self, group: _Optional[str] = ..., node: _Optional[int] = ..., name: _Optional[str] = ..., store_id: _Optional[bytes] = ..., incarnation: _Optional[int] = ..., session: _Optional[int] = ..., version_min: _Optional[int] = ..., version_max: _Optional[int] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., mode: _Optional[str] = ..., lease: _Optional[int] = ...) -> None: ...
+    wants_received: bool
+    def __init__(self, group: _Optional[str] = ..., node: _Optional[int] = ..., name: _Optional[str] = ..., store_id: _Optional[bytes] = ..., incarnation: _Optional[int] = ..., session: _Optional[int] = ..., version_min: _Optional[int] = ..., version_max: _Optional[int] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., epoch: _Optional[int] = ..., epoch_node: _Optional[int] = ..., role: _Optional[int] = ..., mode: _Optional[str] = ..., lease: _Optional[int] = ..., wants_received: _Optional[bool] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("branch", "first_seq", "records")
@@ -153,10 +155,12 @@ class Consent(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., ticket: _Optional[int] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("durable",)
+    __slots__ = ("durable", "received")
     DURABLE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
     durable: Vector
-    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ...) -> None: ...
+    received: Vector
+    def __init__(self, durable: _Optional[_Union[Vector, _Mapping]] = ..., received: _Optional[_Union[Vector, _Mapping]] = ...) -> None: ...
 
 class SnapshotBegin(_message.Message):
     __slots__ = ("vector",)

@@ -30,6 +30,7 @@ def _hello_to(message: pb.Message, said: core.Hello) -> None:
     hello.role = said.role
     hello.mode = said.mode
     hello.lease = said.lease
+    hello.wants_received = said.wants_received
 
 
 def _hello_from(message: pb.Message) -> core.Hello:
@@ -48,6 +49,7 @@ def _hello_from(message: pb.Message) -> core.Hello:
         hello.session,
         hello.mode,
         hello.lease,
+        hello.wants_received,
     )
 
 
@@ -71,10 +73,12 @@ def _records_from(message: pb.Message) -> core.Records:
 def _ack_to(message: pb.Message, said: core.Ack) -> None:
     message.ack.SetInParent()
     codec.vector_to(message.ack.durable, said.durable)
+    if said.received:
+        codec.vector_to(message.ack.received, said.received)
 
 
 def _ack_from(message: pb.Message) -> core.Ack:
-    return core.Ack(codec.vector_from(message.ack.durable))
+    return core.Ack(codec.vector_from(message.ack.durable), codec.vector_from(message.ack.received))
 
 
 def _beat_to(message: pb.Message, said: core.Beat) -> None:

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from replicator.codec import DamagedError
-from replicator.core.values import Durability, Kind, PartValue, Record, Role
+from replicator.core.values import AckLevel, Durability, Kind, PartValue, Record, Role
 from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.status import Submitted
@@ -32,6 +32,7 @@ MEBI = 1 << 20
 WAIT_SECONDS = 20.0
 REMOTE = Submitted(Durability.REMOTE)
 LOCAL = Submitted(Durability.LOCAL)
+NOT_ALONE = (Durability.RECEIVED, Durability.REMOTE)
 NAMES = ("a.test", "b.test")
 
 
@@ -106,10 +107,10 @@ class Bench:
         self.running.remove(node)
         await node.stop()
 
-    async def pair(self) -> tuple[Node, Node]:
+    async def pair(self, level: AckLevel = AckLevel.REMOTE_DURABLE) -> tuple[Node, Node]:
         """Return a and b, linked and protected."""
-        b, _ = await self.start(self.settings(1))
-        a, _ = await self.start(self.settings(0))
+        b, _ = await self.start(replace(self.settings(1), level=level))
+        a, _ = await self.start(replace(self.settings(0), level=level))
         await self.linked(a, b)
         return a, b
 
@@ -188,6 +189,17 @@ async def test_a_peer_that_is_away_refuses_when_the_policy_says_so(bench: Bench)
     a, _ = await bench.start(replace(bench.settings(0), accept_alone=False, peer_address="127.0.0.1:1"))
     assert await a.submit([put(b"k")], wait=True) == Submitted(Durability.REFUSED, "peer")
     await until(lambda: a.item(b"k") is None)
+
+
+@pytest.mark.parametrize("level", [AckLevel.REMOTE_RECEIVED, AckLevel.LOCAL])
+async def test_a_lower_level_says_what_was_reached_and_ships_all_the_same(bench: Bench, level: AckLevel) -> None:
+    a, b = await bench.pair(level=level)
+    reached = [(await a.submit([put(b"%d" % number)], wait=True)).durability for number in range(20)]
+    assert Durability.REFUSED not in reached
+    assert set(reached) <= ({Durability.LOCAL, Durability.REMOTE} if level is AckLevel.LOCAL else set(NOT_ALONE))
+    await until(lambda: b.item(b"19") is not None and a.status().unprotected == 0)
+    status = a.status()
+    assert (status.protection, status.durability, status.level) == ("protected", 1, level.value)
 
 
 async def test_it_catches_up_by_log(bench: Bench) -> None:

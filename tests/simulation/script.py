@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from replicator.core.values import Mode
+from replicator.core.values import AckLevel, Mode
 from tests.simulation import faults
 from tests.simulation.clock import MS, SECOND, Chance
 
@@ -30,6 +30,7 @@ class Plan:
     beat: int = 250 * MS
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
     strikes: tuple[Strike, ...] = ()
+    level: AckLevel = AckLevel.REMOTE_DURABLE
 
 
 class Deed(NamedTuple):

@@ -75,6 +75,8 @@ class Truth:
         self.clock.counts["acknowledged"] += 1
         if answer.durability == Durability.LOCAL:
             self.clock.counts["degraded ack"] += 1
+        elif answer.durability == Durability.RECEIVED:
+            self.clock.counts["ack of what is received"] += 1
         if life is None:
             raise Violation("S1", f"250 for {key!r}, which is in no commit")
         if machine.disk.number not in life.held_by:
@@ -139,7 +141,7 @@ class Truth:
         alone = [
             key
             for key, life in self.lives.items()
-            if life.acked == Durability.LOCAL
+            if life.acked in (Durability.LOCAL, Durability.RECEIVED)
             and key in items
             and is_pending(items[key])
             and life.put.seq > vector.get(life.put.branch, 0)

@@ -49,6 +49,7 @@ class World:
             promote_after=bounds.promote_after,
             ack_within=bounds.ack_within,
             accept_alone=bounds.accept_alone,
+            level=plan.level,
             authority=plan.authority,
             beat=plan.beat,
             lease=bounds.lease,

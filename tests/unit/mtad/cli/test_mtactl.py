@@ -106,6 +106,26 @@ def test_a_node_that_does_its_job_is_healthy(admin: FakeAdmin, mtactl: Mtactl, s
     assert mtactl("status").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("level", "copies"),
+    [
+        ("remote-received", "copies    1 before 250, and the peer has received it\n"),
+        ("local", "copies    1 before 250, as replication.level says\n"),
+    ],
+)
+def test_a_lower_level_is_no_illness(admin: FakeAdmin, mtactl: Mtactl, level: str, copies: str) -> None:
+    admin.status = changed(level=level, durability=level)
+    admin.status.unprotected_messages = 3
+    result = mtactl("status")
+    assert result.exit_code == 0
+    assert copies in result.stdout
+    assert json.loads(mtactl("status", "--json").stdout)["peer"]["level"] == level
+    admin.status.peer.state = "degraded"
+    result = mtactl("status")
+    assert result.exit_code == 1
+    assert "3 messages have one copy only" in result.stdout
+
+
 @pytest.mark.parametrize("verb", ["promote", "switchover", "demote"])
 def test_replica(admin: FakeAdmin, mtactl: Mtactl, verb: str) -> None:
     admin.replica = pb.ReplicaReply(done=True, seconds=0.42, epoch=4)

@@ -73,6 +73,16 @@ def test_a_pair_and_keys_are_read() -> None:
     assert settings.dkim.keys == (DkimKey("example.org", "s1", Path("/etc/mtad/k.pem")),)
 
 
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [("level", '"remote-durable" or "remote-received" or "local"'), ("on_timeout", '"accept" or "reject"')],
+)
+def test_what_a_later_version_will_know_is_not_available_yet(key: str, allowed: str) -> None:
+    text = PAIR.replace("[replication]\n", f'[replication]\n{key} = "object"\n')
+    (error,) = errors(MINIMAL + text)
+    assert f"replication.{key} 'object' is not available yet; allowed: {allowed}" in error
+
+
 def test_a_whole_number_is_a_number() -> None:
     deadline = good(MINIMAL + "[delivery]\ndeadline_seconds = 5\n").delivery.deadline_seconds
     assert (deadline, type(deadline)) == (5.0, float)

@@ -114,6 +114,8 @@ def test_what_policy_queues_at_once_is_kept() -> None:
 def test_after_the_commit() -> None:
     assert str(reply_after_commit(2, "01H")) == "250 2.0.0 Ok: queued as 01H (2 copies)"
     assert str(reply_after_commit(1, "01H")) == "250 2.0.0 Ok: queued as 01H (1 copy)"
+    received = "250 2.0.0 Ok: queued as 01H (1 copy, 1 in memory)"
+    assert str(reply_after_commit(1, "01H", is_received=True)) == received
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """When a client is answered, and what it is told when the peer is away."""
 
+import pytest
+
+from replicator.core import accept
 from replicator.core.accept import PROTECTION, Sign
-from replicator.core.events import Beat, Received
-from replicator.core.values import Durability, Kind, Protection, Role
+from replicator.core.events import Ack, Beat, Received
+from replicator.core.values import AckLevel, Durability, Kind, Protection, Role
 from tests.fakes.pair import Pair, joined, part, put
 
 
@@ -290,3 +293,164 @@ def test_every_sign_of_trouble_leads_away_from_waiting() -> None:
         if was not in waits and becomes in waits:
             assert sign is Sign.CAUGHT_UP
     assert {was for was, _ in PROTECTION} == set(Protection)
+
+
+# --- the other levels ---------------------------------------------------------------------------------------
+
+
+def protection(pair: Pair) -> Protection:
+    return pair.a.member.protection
+
+
+def test_at_remote_received_the_peers_memory_is_enough() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED)
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    assert pair.a.answer() is Durability.RECEIVED
+    assert pair.b.keys == []
+    assert pair.a.member.status.unprotected == 1
+    pair.b.is_disk_stuck = False
+    pair.run(300)
+    assert pair.a.member.status.unprotected == 0
+    assert protection(pair) is Protection.PROTECTED
+
+
+def test_at_remote_received_our_own_disk_and_the_peer_are_both_waited_for() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED)
+    pair.a.is_disk_stuck = True
+    first = pair.a.submit(put("x"))
+    assert pair.a.answer(first) is None
+    pair.a.is_disk_stuck = False
+    pair.settle()
+    assert pair.a.answer(first) is Durability.REMOTE, "the peer's disk was faster than ours, and that is said"
+    pair.is_wire_cut = True
+    second = pair.a.submit(put("y"))
+    pair.run(1900)
+    assert pair.a.answer(second) is None
+    pair.run(200)
+    assert pair.a.answer(second) is Durability.LOCAL
+    assert protection(pair) is Protection.DEGRADED
+
+
+def test_what_a_lost_link_had_received_is_not_believed_any_more() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED)
+    pair.a.is_disk_stuck = pair.b.is_disk_stuck = True
+    token = pair.a.submit(put("x"))
+    pair.b.crash()
+    pair.a.is_disk_stuck = False
+    pair.settle()
+    assert pair.a.answer(token) is None
+    pair.run(2100)
+    assert pair.a.answer(token) is Durability.LOCAL
+
+
+def test_a_policy_that_forbids_one_copy_takes_back_what_nobody_received() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED, accept_alone=False)
+    pair.is_wire_cut = True
+    pair.a.submit(put("x"))
+    pair.run(2100)
+    assert pair.a.answer() is Durability.REFUSED
+    assert pair.a.keys == []
+
+
+def test_an_old_peer_that_tells_nothing_is_waited_for_until_it_is_durable() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED)
+    assert pair.b.member._pair.incoming is not None
+    pair.b.member._pair.incoming._wants_received = False
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    assert pair.a.answer() is None
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert pair.a.answer() is Durability.REMOTE
+
+
+def test_nobody_is_told_what_is_received_who_did_not_ask() -> None:
+    pair = joined()
+    pair.a.accept("x")
+    assert not any(isinstance(message, Ack) and message.received for message in pair.b.sent)
+
+
+def test_a_reception_of_what_we_never_wrote_ends_the_link() -> None:
+    pair = joined(level=AckLevel.REMOTE_RECEIVED)
+    pair.a.step(Received(pair.session, Ack({}, {pair.a.member.own: 5})))
+    assert pair.a.closed == ["position of our own branch: expected at most 0, came 5"]
+
+
+def test_at_local_nobody_is_waited_for_and_everything_is_shipped() -> None:
+    pair = joined(level=AckLevel.LOCAL, accept_alone=False)
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    assert pair.a.answer() is Durability.LOCAL
+    assert pair.a.member.status.unprotected == 1
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert pair.b.keys == ["x"]
+    assert pair.a.member.status.unprotected == 0
+    pair.cut()
+    pair.run(2500)
+    pair.a.submit(put("y"))
+    assert (pair.a.answer(), protection(pair)) == (Durability.LOCAL, Protection.DEGRADED)
+    pair.link()
+    pair.run(300)
+    assert (pair.b.keys, protection(pair)) == (["x", "y"], Protection.PROTECTED)
+
+
+@pytest.mark.parametrize("level", [AckLevel.REMOTE_RECEIVED, AckLevel.LOCAL])
+def test_a_peer_whose_disk_does_not_keep_up_protects_nothing(level: AckLevel) -> None:
+    pair = joined(level=level)
+    pair.b.is_disk_stuck = True
+    for number in range(3):
+        pair.a.submit(put(f"{number}"))
+        pair.run(500)
+    assert protection(pair) is Protection.PROTECTED
+    pair.run(600)
+    assert protection(pair) is Protection.DEGRADED
+    assert pair.a.member.status.unprotected == 3
+    pair.b.is_disk_stuck = False
+    pair.run(300)
+    assert protection(pair) is Protection.PROTECTED
+    assert pair.a.member.status.unprotected == 0
+    pair.run(5000)
+    assert protection(pair) is Protection.PROTECTED
+
+
+def test_a_peer_that_catches_up_is_not_given_up_for_what_was_late_before() -> None:
+    pair = joined(level=AckLevel.LOCAL)
+    pair.cut()
+    for number in range(60):
+        pair.a.submit(put(f"{number}"))
+        pair.run(100)
+    pair.b.is_disk_stuck = True
+    pair.link()
+    pair.b.is_disk_stuck = False
+    for number in range(60, 100):
+        pair.a.submit(put(f"{number}"))
+        pair.run(100)
+        assert protection(pair) in (Protection.CATCHUP, Protection.PROTECTED)
+    assert protection(pair) is Protection.PROTECTED
+
+
+@pytest.mark.parametrize(
+    ("level", "reached"), [(AckLevel.LOCAL, None), (AckLevel.REMOTE_RECEIVED, Durability.RECEIVED)]
+)
+def test_a_word_to_the_peer_reaches_it_at_every_level(level: AckLevel, reached: Durability | None) -> None:
+    pair = joined(level=level)
+    dot = pair.a.accept("x")
+    pair.b.is_disk_stuck = True
+    token = pair.a.submit(part("x", dot, 1))
+    assert pair.a.answer(token) is reached
+    assert pair.a.member.status.unprotected == 0
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert pair.a.answer(token) is (reached or Durability.REMOTE)
+
+
+def test_spans_of_what_is_alone_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "SPANS_MAX", 3)
+    pair = joined(level=AckLevel.LOCAL)
+    pair.b.is_disk_stuck = True
+    for number in range(9):
+        pair.a.submit(put(f"{number}"))
+    assert len(pair.a.member._accept._alone) == 3
+    assert pair.a.member.status.unprotected == 9

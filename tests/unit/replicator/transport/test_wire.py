@@ -49,9 +49,10 @@ MESSAGES = st.one_of(
         NUMBERS,
         st.text(max_size=9),
         NUMBERS,
+        st.booleans(),
     ),
     st.builds(core.Records, BRANCHES, NUMBERS, st.lists(RECORDS, max_size=3).map(tuple)),
-    st.builds(core.Ack, VECTORS),
+    st.builds(core.Ack, VECTORS, VECTORS),
     st.builds(
         core.Beat,
         VECTORS,
