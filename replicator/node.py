@@ -537,6 +537,7 @@ _LEVELS: dict[str, Level] = {
     "replica.refused_by_peer": "error",
     "replica.healed": "warning",
     "replica.peer_store_changed": "warning",
+    "replica.not_understood": "error",
 }
 
 

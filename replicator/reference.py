@@ -56,6 +56,7 @@ CUES: dict[IntEnum, str] = {
     Cue.GRANTED: "the witness grants a new epoch",
     Cue.EXPIRED: "neither the witness's lease nor the peer's consent holds any longer",
     Cue.RENEWED: "one of them holds again, under the same epoch",
+    Cue.UNFIT: "the peer wrote a record that a later version brought, and that has to be understood",
 }
 PROTECTIONS: dict[IntEnum, str] = {
     Protection.PROTECTED: "the peer has all but the newest: mail waits for it",

@@ -38,6 +38,7 @@ class Cue(IntEnum):
     GRANTED = 14  # the witness gave us an epoch
     EXPIRED = 15  # nobody's word that we may deliver holds any more
     RENEWED = 16  # it holds again, under the same epoch
+    UNFIT = 17  # a record came that this version would have to understand
 
 
 class Move(NamedTuple):
@@ -89,6 +90,10 @@ TRANSITIONS: dict[tuple[Role, Cue], Move] = {
     (Role.DRAINING, Cue.EXPIRED): Move(Role.FENCED, "the lease ran out"),
     (Role.FENCED, Cue.RENEWED): Move(Role.ACTIVE, "the lease is renewed"),
     (Role.FENCED, Cue.OUTRANKED): Move(Role.REJOINING, "there is a higher epoch"),
+    **{
+        (role, Cue.UNFIT): Move(Role.PASSIVE, "a record came that this version does not understand")
+        for role in (Role.PROMOTING, Role.ACTIVE, Role.DRAINING, Role.FENCED)
+    },
 }
 
 OWNING = (Role.ACTIVE, Role.DRAINING)
@@ -105,6 +110,7 @@ class Ownership:
         self.seen = authority  # the highest that is known, whoever's
         self.held = authority  # the one we act under, as long as we own
         self.is_held_back = False  # demoted: does not promote itself until another has been active under a later grant
+        self.is_unfit = False  # the peer wrote what this version does not understand: another must own
         self._quiet_since = now  # the last moment that speaks against silence
         self._heard_at = now  # when an active peer was last heard
         self._actives_heard = 0  # how often
@@ -210,9 +216,14 @@ class Ownership:
 
     def silence_allows(self, now: int) -> bool:
         """Tell whether no active peer was heard for T_p."""
-        if self._settings.authority is Mode.MANUAL or self.is_held_back or self.is_abroad:
+        if self._settings.authority is Mode.MANUAL or self.is_standing_back:
             return False
         return now - self._quiet_since >= self._settings.promote_after + self.stagger
+
+    @property
+    def is_standing_back(self) -> bool:
+        """Tell whether this member leaves it to others to own, whatever it hears."""
+        return self.is_held_back or self.is_abroad or self.is_unfit
 
     @property
     def stagger(self) -> int:
@@ -228,7 +239,7 @@ class Ownership:
 
         force   whatever the peer says
         """
-        if (self.role, cue) not in TRANSITIONS:
+        if (self.role, cue) not in TRANSITIONS or (self.is_unfit and not force):
             return f"not from {self.role.name.lower()}"
         self._is_forced = force
         self.is_held_back = False
@@ -292,6 +303,12 @@ class Ownership:
         self.move(Cue.DEMOTED, out)
         self._quiet_since = now
         self.is_held_back = True
+
+    def stand_aside(self, now: int, out: list[Effect]) -> None:
+        """Own no longer, and not again in this life: what the peer wrote is not understood here."""
+        self.is_unfit = True
+        self._quiet_since = now
+        self.move(Cue.UNFIT, out)
 
     # --- what a pair with a witness says besides (leased.py); one without says nothing -----------------------
 

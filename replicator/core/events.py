@@ -376,7 +376,7 @@ class ReadItem(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """To a Submit: how far it got. `why` is set when it is REFUSED: 'peer' or 'failed' or 'full'."""
+    """To a Submit: how far it got. `why` is set when it is REFUSED: 'peer', 'failed', 'full' or 'version'."""
 
     token: int
     durability: Durability

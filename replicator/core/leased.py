@@ -95,8 +95,7 @@ class Leased(Ownership):
 
     def silence_allows(self, now: int) -> bool:
         """Tell whether no active peer was heard for long enough to ask."""
-        is_quiet = now - self._quiet_since >= self._settings.ask_after + self.stagger
-        return is_quiet and not self.is_held_back and not self.is_abroad
+        return now - self._quiet_since >= self._settings.ask_after + self.stagger and not self.is_standing_back
 
     def may_seek(self, now: int) -> bool:
         """Tell whether this member would take over: it is wanted or hears nobody, and is bound to nobody."""
@@ -163,7 +162,7 @@ class Leased(Ownership):
         """
         if cue is Cue.HANDOVER:
             self._votes.unbind(now)
-        if self.role in STANDING_BY:
+        if self.role in STANDING_BY and not self.is_unfit:
             self.is_held_back = False
             self._wanted_until = now + 2 * self._settings.lease
             self._asked_at = now - self._settings.lease

@@ -66,7 +66,7 @@ from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import AckLevel, Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
 from replicator.core.vectors import covers_all, minimum
-from replicator.core.versions import VERSION_MAX, VERSION_MIN
+from replicator.core.versions import VERSION_MAX, VERSION_MIN, may_write
 
 LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
 LAG_SECONDS_MAX = 1.0  # of a peer that has caught up
@@ -167,7 +167,7 @@ class Member:
     # --- changes of our own ---------------------------------------------------------------------------------
 
     def _submit(self, event: Submit, now: int, out: list[Effect]) -> None:
-        why = self._accept.refusal(event) or self._full(event)
+        why = self._accept.refusal(event) or self._full(event) or self._too_new(event)
         if why:
             out.append(Answer(event.token, Durability.REFUSED, why))
             return
@@ -178,6 +178,11 @@ class Member:
         if self._free_permille >= self._settings.full_below_permille or not event.wait:
             return ""
         return "full" if any(record.kind is Kind.PUT for record in event.records) else ""
+
+    def _too_new(self, event: Submit) -> str:
+        """Return 'version' for records of kinds that a node which this member writes for does not know."""
+        known = min((neighbour.peer.version for neighbour in self._neighbours.values()), default=VERSION_MAX)
+        return "" if may_write(known, event.records) else "version"
 
     def _write(self, records: tuple[Record, ...], out: list[Effect]) -> int:
         """Continue our own branch: on its way to the disk and to the peer at once. Return the first seq."""
@@ -372,11 +377,18 @@ class Member:
         if fault:
             self._refuse(neighbour, fault, now, out)
             return
+        self._stand_aside(neighbour, neighbour.incoming.not_understood, now, out)
         if self._finished:
             taken = self._journal.have.get(message.branch, 0) + 1 - message.first_seq  # not what came after a gap
             for record in message.records[: max(0, taken)]:
                 if record.put is not None and record.kind in (Kind.DONE, Kind.ABORT):
                     self._finished.pop(record.put, None)
+
+    def _stand_aside(self, neighbour: Neighbour, kind: int, now: int, out: list[Effect]) -> None:
+        """Own no longer when a neighbour wrote what has to be understood and is not."""
+        if kind and not self._ownership.is_unfit:
+            out.append(Note("replica.not_understood", (("name", neighbour.peer.name), ("kind", kind))))
+            self._ownership.stand_aside(now, out)
 
     def _take_ack(self, neighbour: Neighbour, message: Ack, now: int, out: list[Effect]) -> None:
         if message.received and neighbour is self._pair:

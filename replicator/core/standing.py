@@ -40,7 +40,7 @@ _ROLES = (
     _Stay("of two owners the epochs decide", _HOLDING, (Cue.CONTESTED,)),
     _Stay("it has claimed nothing: silence alone is measured anew", _STANDING_BY, (Cue.PAUSED,)),
     _Stay("what it owns by ends by itself, or by a higher epoch", _HOLDING, (Cue.PAUSED,)),
-    _Stay("it owns nothing", _STANDING_BY, (Cue.OUTRANKED, Cue.EXPIRED, Cue.RENEWED)),
+    _Stay("it owns nothing", _STANDING_BY, (Cue.OUTRANKED, Cue.EXPIRED, Cue.RENEWED, Cue.UNFIT)),
     _Stay("only an active owner drains", _all_but(Role.ACTIVE), (Cue.DRAIN,)),
     _Stay("nothing is being handed over", _all_but(Role.DRAINING), (Cue.HANDED_OVER, Cue.GIVEN_UP)),
     _Stay("it does not own", _all_but(*_OWNING), (Cue.DEMOTED,)),

@@ -17,6 +17,7 @@ from replicator.core.peer import Peer
 from replicator.core.values import Mode, Protection, Role
 
 Session = int | None
+UNFIT = "a record came that this version does not understand, and is not here: upgrade this node"
 NO_WITNESS = "the witness does not answer: the peer could not take over"
 
 
@@ -59,6 +60,8 @@ class Commands:
         own = self._ownership
         if own.role is Role.PROMOTING or own.is_owner:
             out.append(Told(command.token, True, f"already {own.role.name.lower()}"))
+        elif own.is_unfit and not (command.force and not own.is_granted_by_another):
+            return f"{UNFIT}: force, if node {self._settings.peer_node} is gone for good"
         elif own.has_heard_active(now) and not command.force:
             return f"node {self._settings.peer_node} is active: use switchover there, or force"
         elif self._settings.authority is Mode.MANUAL and session is None and not command.force:

@@ -39,7 +39,7 @@ MESSAGES: dict[type, int] = {
     core.Compared: 1,
 }
 
-RECORDS: dict[Kind, int] = dict.fromkeys(Kind, 1)
+RECORDS: dict[int, int] = dict.fromkeys(Kind, 1)
 
 CRITICAL_BELOW = 64  # kinds of records from here on may be kept without being understood
 
@@ -50,14 +50,9 @@ def chosen(version_min: int, version_max: int) -> int:
     return version if version >= max(version_min, VERSION_MIN) else 0
 
 
-def may_say(version: int, message: core.Message) -> bool:
-    """Tell whether a member of that version knows such a message."""
-    return version >= MESSAGES[type(message)]
-
-
 def may_write(version: int, records: Iterable[Record]) -> bool:
     """Tell whether a member of that version knows the kinds of these records."""
-    return all(version >= RECORDS[Kind(record.kind)] for record in records)
+    return version >= VERSION_MAX or all(version >= RECORDS[record.kind] for record in records)
 
 
 def first_critical(records: Iterable[Record]) -> int:

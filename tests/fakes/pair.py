@@ -22,6 +22,7 @@ from replicator.core.events import (
     Drained,
     Effect,
     Event,
+    Hello,
     LinkDown,
     LinkUp,
     Message,
@@ -42,6 +43,7 @@ from replicator.core.events import (
 from replicator.core.grants import Request
 from replicator.core.member import Member
 from replicator.core.values import Dot, Durability, Kind, Mode, PartValue, Record, Role
+from replicator.core.versions import MESSAGES, VERSION_MAX
 from replicator.core.witness import NO_GRANT, Grant, Keep, Requested, Witness
 from tests.fakes.model_store import ModelStore
 
@@ -229,6 +231,7 @@ class Pair:
         self.now = 1_000_000 * MILLISECOND
         self.session = 0
         self.is_linked = False
+        self.version_max = VERSION_MAX  # that both say they know
         self.is_wire_cut = False  # nothing gets through, and nobody is told
         self.loses: tuple[type, ...] = ()  # kinds of messages that the wire loses
         self.events: deque[tuple[Side, Event]] = deque()
@@ -275,6 +278,9 @@ class Pair:
         self.cut()
 
     def carry(self, sender: Side, session: int, message: Message) -> None:
+        assert MESSAGES[type(message)] <= self.version_max, f"{message} on a link of version {self.version_max}"
+        if type(message) is Hello:
+            message = message._replace(version_max=self.version_max)
         is_carried = not self.is_wire_cut and type(message) not in self.loses
         if self.is_linked and is_carried and session == self.session:
             receiver = self.b if sender is self.a else self.a

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
 
-from replicator.core.events import Bye, Hello, Message
-from replicator.core.values import Kind, Record
+from replicator.core.events import Bye, Handover, Hello, Message, Received
+from replicator.core.values import Durability, Flags, Kind, Record, Role
 from replicator.core.versions import (
     CRITICAL_BELOW,
     MESSAGES,
@@ -18,6 +19,7 @@ from replicator.core.versions import (
     first_critical,
     may_write,
 )
+from tests.fakes.pair import Pair, joined, put, witnessed
 
 
 def test_every_kind_of_message_and_record_has_its_version() -> None:
@@ -55,3 +57,106 @@ def test_the_number_of_an_unknown_kind_tells_whether_it_must_be_understood() -> 
     assert max(Kind) < CRITICAL_BELOW
     assert first_critical([*known, Record(CRITICAL_BELOW, b"K")]) == -1
     assert first_critical([*known, Record(CRITICAL_BELOW, b"K"), Record(max(Kind) + 1, b"K")]) == len(Kind) + 1
+
+
+# --- a member beside one of another version -----------------------------------------------------------------
+
+
+def stranger(pair: Pair, kind: int) -> None:
+    """Let node 1 write a record of a kind that node 0 does not know, and bring it over."""
+    pair.b.submit(Record(kind, b"new"), wait=False)
+
+
+def test_what_is_new_is_not_written_before_the_peer_is_known_to_understand_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECORDS, Kind.FLAGS, 2)
+    pair = joined()
+    put_dot = pair.a.accept("x")
+    flags = Record(Kind.FLAGS, b"x", put_dot, flags=Flags(1, b"held"))
+    pair.version_max = 1
+    pair.link()
+    pair.run(100)
+    refused = pair.a.answers[pair.a.submit(flags)]
+    assert (refused.durability, refused.why) == (Durability.REFUSED, "version")
+    pair.version_max = 2
+    pair.link()
+    pair.run(500)
+    pair.a.submit(flags)
+    assert pair.a.answer() is Durability.REMOTE
+
+
+def test_a_peer_that_was_never_heard_is_written_for_as_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECORDS, Kind.PUT, 2)
+    pair = Pair()
+    pair.a.submit(put("x"))
+    assert pair.a.answer() is Durability.REFUSED
+
+
+def test_a_record_that_need_not_be_understood_changes_nothing_else() -> None:
+    pair = joined()
+    stranger(pair, CRITICAL_BELOW)
+    assert pair.a.store.vector == pair.b.store.vector
+    assert pair.a.member.role is Role.ACTIVE
+    pair.a.accept("x")
+    assert pair.a.answer() is Durability.REMOTE
+
+
+@pytest.mark.parametrize("make", [joined, witnessed])
+def test_an_owner_that_does_not_understand_its_peer_stands_aside(make: Callable[[], Pair]) -> None:
+    pair = make()
+    before = dict(pair.a.store.vector)
+    stranger(pair, CRITICAL_BELOW - 1)
+    assert pair.a.member.role is Role.PASSIVE
+    assert pair.a.store.vector == before, "its branch stops before the record"
+    assert [note.name for note in pair.a.notes if note.name == "replica.not_understood"] == ["replica.not_understood"]
+    pair.run(8_000)
+    assert pair.b.member.role is Role.ACTIVE, "the one that understands takes over"
+    assert pair.a.accept("x")
+    assert pair.b.keys == ["x"], "data flows the other way as ever"
+
+
+@pytest.mark.parametrize("make", [joined, witnessed])
+def test_a_standby_that_does_not_understand_its_peer_does_not_take_over(make: Callable[[], Pair]) -> None:
+    pair = make()
+    pair.a.crash()
+    pair.run(8_000)
+    assert pair.b.member.role is Role.ACTIVE
+    pair.a.start()
+    pair.link()
+    pair.run(1_000)
+    stranger(pair, CRITICAL_BELOW - 1)
+    pair.b.crash()
+    pair.run(20_000)
+    assert pair.a.member.role is Role.PASSIVE
+    told = pair.a.told[pair.a.command("promote")]
+    assert not told.is_done
+    assert "upgrade this node" in told.text
+
+
+def test_an_operator_may_overrule_that_where_the_other_is_gone() -> None:
+    pair = joined()
+    stranger(pair, CRITICAL_BELOW - 1)
+    pair.b.crash()
+    assert pair.a.told[pair.a.command("promote", force=True)].is_done
+    pair.run(100)
+    assert pair.a.member.role is Role.ACTIVE
+
+
+def test_the_witness_is_not_overruled() -> None:
+    pair = witnessed()
+    stranger(pair, CRITICAL_BELOW - 1)
+    pair.b.crash()
+    assert not pair.a.told[pair.a.command("promote", force=True)].is_done
+
+
+def test_an_owner_does_not_hand_over_to_one_that_does_not_understand_it() -> None:
+    pair = joined()
+    pair.a.submit(Record(CRITICAL_BELOW - 1, b"new"), wait=False)
+    pair.run(5_000)
+    assert pair.b.member._ownership.is_unfit
+    token = pair.a.command("switchover")
+    pair.run(5_000)
+    assert not pair.a.told[token].is_done
+    assert pair.a.member.role is Role.ACTIVE
+    pair.b.step(Received(pair.session, Handover(pair.a.member.authority)))
+    pair.run(1_000)
+    assert pair.b.member.role is Role.PASSIVE
