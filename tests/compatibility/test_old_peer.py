@@ -225,6 +225,7 @@ async def test_what_our_disk_has_damaged_comes_from_the_old_one(bench: Bench) ->
         sound = item(PUT, b"k", put=own, parts=WAITS, meta=b"meta", blob=b"octets", has_blob=True)
         old.say(fetched=schema.Fetched(key=b"k", presence=HELD, item=sound))
         await report.wait_for("replica.healed")
+        await until(lambda: node.item(b"k") is not None)
         assert await node.blob(b"k") == b"octets"
 
 
@@ -267,3 +268,13 @@ async def test_a_record_that_need_not_be_understood_is_kept_and_passed_on(bench:
         assert kept is not None
         assert kept[0] == Record(64, b"k", kept[0].put, meta=b"of a later version", blob=b"octets")
         assert kept[1].kind is Kind.PUT
+
+
+async def test_a_record_that_has_to_be_understood_keeps_this_node_from_owning(bench: Bench) -> None:
+    async with old_member(bench).listening() as old:
+        node, report = await bench.start(towards(bench, old))
+        await until(lambda: node.is_owner and node.status().protection == "protected")
+        old.say_records(1, record(PUT, b"k", parts=WAITS), record(63, b"k"), record(PUT, b"l", parts=WAITS))
+        assert (await report.wait_for("replica.not_understood"))["kind"] == 63
+        await until(lambda: not node.is_owner and node.item(b"k") is not None)
+        assert node.item(b"l") is None
