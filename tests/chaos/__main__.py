@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notes.append("not root: no network namespaces, so all is on loopback, with a forwarder for a cable")
     for note in notes:
         print(note, flush=True)
-    numbers = range(ROUNDS_MAX) if asked.round is None else range(asked.round, asked.round + 1)
+    numbers = range(asked.first, ROUNDS_MAX) if asked.round is None else range(asked.round, asked.round + 1)
     campaign = Campaign(asked.seed, kinds, numbers, asked.minutes * 60)
     outcomes = asyncio.run(run_campaign(campaign, lambda text: print(text, flush=True)))
     asked.output.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, metavar="ROUND", help="begin with this round")
     parser.add_argument("--round", type=int, help="this one alone")
     parser.add_argument("--faults", default="", metavar="A,B", help=f"only these of: {', '.join(Kind)}")
     parser.add_argument("--output", type=Path, default=RESULT)
