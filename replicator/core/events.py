@@ -317,21 +317,36 @@ Event = (
 # --- effects: what the core asks for ------------------------------------------------------------------------
 
 
+class Stretch(NamedTuple):
+    """Of a snapshot that comes, the keys above `after` and up to `until`. None: without an end.
+
+    The sender's vector covers what the sender has finished. Of these keys it holds those that this Commit's items
+    name, and those that were named before.
+    """
+
+    vector: Vector
+    after: bytes
+    until: bytes | None
+
+
 class Commit(NamedTuple):
     """Make this durable, in one transaction: records merged in order, the vector raised, the authority stored.
 
-    vector      for a snapshot's end only: raise the vector to it (pointwise maximum)
-    absent_of   for a snapshot's end only: the vector and the keys that the sender holds; drop every item whose put
-                that vector covers and whose key is not among them
-    items       of a snapshot, to be merged
+    begin         a snapshot of this vector begins, and nothing was named by it yet; one comes at a time
+    items         to be merged: of that snapshot, or one that was fetched
+    is_snapshot   the items are of a snapshot, and name what its sender holds
+    stretch       drop what the sender has finished there: every item that was not named and whose put it covers
+    vector        for a snapshot's end only: raise the vector to it (pointwise maximum)
     """
 
     ticket: int
     records: tuple[tuple[Dot, Record], ...] = ()
     authority: Authority | None = None
+    begin: Vector | None = None
     items: tuple[SnapshotItem, ...] = ()
+    is_snapshot: bool = False
+    stretch: Stretch | None = None
     vector: Vector | None = None
-    absent_of: tuple[Vector, frozenset[bytes]] | None = None
     mend: tuple[Damage, ...] = ()  # look again at these: move away what is damaged, make anew what follows from others
     floors: Vector | None = None  # the log may be cut up to these: both of the pair have them; kept for Image
     cut: Vector | None = None  # with floors: the log may be cut up to these alone, for sites that have less
@@ -359,7 +374,8 @@ class ReadSnapshot(NamedTuple):
     """Read all items and orphans; blobs of items whose put `known` covers are left out.
 
     Items that `known` does not cover come first. A state that relies on another item (a bounce on its notification)
-    must not reach an item that the receiver has before that other item does: a snapshot may break off anywhere.
+    must not reach an item that the receiver has before that other item does: a snapshot may break off anywhere. Those
+    that it covers come in the order of their keys: the receiver sees at once what is not among them.
 
     The driver paces the pieces: the next one only when what waits to be sent on the link is below its limit.
     """
@@ -470,6 +486,7 @@ class Settings(NamedTuple):
     pause_voids: int = 200 * MILLISECOND  # a gap between steps after which silence means nothing
     drain_within: int = 3_000 * MILLISECOND  # a switchover not over by then is given up: the owner resumes
     batch_octets_max: int = 1 << 20  # of records sent or read from the log at once (one larger record goes alone)
+    gathered_octets_max: int = 256 << 10  # of a snapshot that comes, for one commit
     full_below_permille: int = 0  # new items are refused as 'full' when less of the store is free
     authority: Mode = Mode.PAIR
     lease: int = 3_000 * MILLISECOND  # L, with a witness
@@ -490,3 +507,4 @@ class Image(NamedTuple):
     finished: tuple[tuple[bytes, Dot], ...] = ()  # items whose parts are all terminal, awaiting their DONE
     away: tuple[Away, ...] = ()  # items that were found damaged and have not come back
     stores: dict[int, bytes] = {}  # of the neighbours, by node, as they last said  # noqa: RUF012
+    beyond: Vector = {}  # up to where items are held that `vector` does not cover: no log has them  # noqa: RUF012

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from replicator.core.events import Authority, Commit, Effect, Image, SnapshotItem
+from replicator.core.events import Authority, Commit, Effect, Image, SnapshotItem, Stretch
 from replicator.core.values import Branch, Damage, Dot, Record, Vector
 from replicator.core.vectors import raise_to
 
@@ -19,7 +19,18 @@ NOTHING: Vector = {}
 class Journal:
     """Positions of all branches, and the one branch that is ours to write."""
 
-    __slots__ = ("_raises", "durable", "durable_ticket", "have", "own", "own_durable", "seq", "ticket")
+    __slots__ = (
+        "_raises",
+        "beyond",
+        "coming",
+        "durable",
+        "durable_ticket",
+        "have",
+        "own",
+        "own_durable",
+        "seq",
+        "ticket",
+    )
 
     def __init__(self, own: Branch, image: Image) -> None:
         self.own = own
@@ -27,6 +38,8 @@ class Journal:
         self.own_durable = 0
         self.have: Vector = dict(image.vector)
         self.durable: Vector = dict(image.vector)
+        self.beyond: Vector = dict(image.beyond)  # up to where snapshots that came may have brought items
+        self.coming = 0  # the session of the link on which a snapshot began last: one comes at a time
         self.ticket = 0
         self.durable_ticket = 0
         self._raises: deque[tuple[int, Branch, int]] = deque()  # what each ticket raises, oldest first
@@ -59,17 +72,42 @@ class Journal:
         out.append(Commit(self.ticket, authority=authority))
         return self.ticket
 
-    def merge_items(self, items: tuple[SnapshotItem, ...], out: list[Effect]) -> None:
-        """Merge a part of a peer's snapshot; no position rises before its end."""
+    def merge_item(self, item: SnapshotItem, out: list[Effect]) -> None:
+        """Merge one item that was fetched from the peer."""
         self.ticket += 1
-        out.append(Commit(self.ticket, items=items))
+        out.append(Commit(self.ticket, items=(item,)))
 
-    def end_snapshot(self, vector: Vector, keys: frozenset[bytes], out: list[Effect]) -> None:
-        """Finish a peer's snapshot: drop what it has finished, and rise to its vector."""
+    def begin_snapshot(self, session: int, vector: Vector, out: list[Effect]) -> None:
+        """Make ready for a peer's snapshot. From now on there may be items here that no position covers."""
         self.ticket += 1
-        out.append(Commit(self.ticket, vector=vector, absent_of=(vector, keys)))
+        self.coming = session
+        out.append(Commit(self.ticket, begin=vector))
+        raise_to(self.beyond, vector)
+
+    def take_snapshot(self, items: tuple[SnapshotItem, ...], stretch: Stretch, out: list[Effect]) -> None:
+        """Merge a part of a peer's snapshot; no position rises before its end."""
+        self._take_items(items, stretch, None, out)
+
+    def end_snapshot(self, items: tuple[SnapshotItem, ...], stretch: Stretch, out: list[Effect]) -> None:
+        """Finish a peer's snapshot: rise to its vector."""
+        vector = stretch.vector
+        self._take_items(items, stretch, vector, out)
         raise_to(self.have, vector)
         self._raises.extend((self.ticket, branch, seq) for branch, seq in vector.items())
+
+    def _take_items(
+        self, items: tuple[SnapshotItem, ...], stretch: Stretch, vector: Vector | None, out: list[Effect]
+    ) -> None:
+        self.ticket += 1
+        out.append(Commit(self.ticket, items=items, is_snapshot=True, stretch=stretch, vector=vector))
+        for item in items:
+            if item.put.seq > self.beyond.get(item.put.branch, 0):  # the peer's own vector does not cover it either
+                self.beyond[item.put.branch] = item.put.seq
+
+    def uncovered(self) -> Vector:
+        """Return up to where items may be here that our vector does not cover: a broken-off snapshot brought them."""
+        durable = self.durable
+        return {branch: seq for branch, seq in self.beyond.items() if seq > durable.get(branch, 0)}
 
     def mend(self, damages: tuple[Damage, ...], out: list[Effect]) -> int:
         """Have damaged values moved out of the way. Return the ticket."""

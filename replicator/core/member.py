@@ -321,7 +321,13 @@ class Member:
         self._know_store(neighbour, hello, out)
         peer.replace(hello, journal.own)
         neighbour.believed_at = now
-        neighbour.greet(Incoming(neighbour.session, journal, wants_received=hello.wants_received))
+        incoming = Incoming(
+            neighbour.session,
+            self._settings.gathered_octets_max,
+            journal,
+            wants_received=hello.wants_received,
+        )
+        neighbour.greet(incoming)
         lag = peer.lacks(journal)
         named = (("name", hello.name), ("version", peer.version), ("lag_records", lag))
         fields = (("session", neighbour.session), *named)
@@ -333,7 +339,7 @@ class Member:
             self._pair.outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
             self._protect(lag, now, out)
             self._tail.release(peer.own_durable)
-            self._pair.outgoing.pump(now, out)
+            self._pair.outgoing.begin(now, out)
 
     def _hear(self, neighbour: Neighbour, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what a neighbour says of who owns. Of a site only that it was promoted is of any meaning."""
@@ -450,7 +456,7 @@ class Member:
     def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is not None:
             neighbour.feeds_us = True
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message), now, out)
+            self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message, out), now, out)
 
     def _take_snapshot_item(self, neighbour: Neighbour, message: SnapshotItem, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is not None:

@@ -9,13 +9,15 @@ rules are those of an observed-remove set without tombstones, its elements being
 - a record about an item whose PUT has not come is kept as an *orphan* and joined when the PUT comes; when it says that
   the item is gone, the PUT is skipped. An item that is removed while its PUT is not covered (it came in a
   snapshot that is not at its end yet) leaves such an orphan too;
+- what a snapshot names is remembered until its end, in the store, so that its length costs no memory. What its sender
+  has finished is dropped as soon as the snapshot has passed the item's key;
 - an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What is
   said of it meanwhile is an orphan as well. It ends by coming back, or by being removed.
 
 What the store has to do around this:
 
 - all that one Commit effect asks for, in one write transaction with whatever else it groups, in the order of the
-  effect's fields: records, items, the snapshot's end, authority, floors. An exception from here means that the whole
+  effect's fields: records, what a snapshot brings, authority, floors. An exception from here means that the whole
   transaction is given up (CommitFailed);
 - the log takes each record that `apply` did not find to be IGNORED as already held, under its dot. The blob of a PUT is
   kept beside the item alone, never in the log. A PUT that is read from the log for shipping takes its blob from the
@@ -28,11 +30,11 @@ What the store has to do around this:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from replicator.core.events import SnapshotItem
+from replicator.core.events import Commit, SnapshotItem, Stretch
 from replicator.core.values import (
     NO_FLAGS,
     Branch,
@@ -72,8 +74,18 @@ class Tables(Protocol):
     def delete_item(self, was: Item) -> None:
         """Remove an item and its blob."""
 
-    def items(self) -> Iterable[Item]:
-        """All items; the walk must bear the deletion of the item that it just gave."""
+    def unnamed(self, after: bytes, until: bytes | None, keys: Set[bytes]) -> Iterable[Item]:
+        """All items above `after`, up to `until`, that are neither named nor among `keys`; the walk must bear the
+        deletion of the item that it just gave."""
+
+    def name(self, key: bytes) -> None:
+        """Remember that the snapshot that is coming names this key."""
+
+    def forget_names(self) -> None:
+        """Begin, or end, a snapshot: nothing is named."""
+
+    def reach(self, vector: Vector) -> None:
+        """Remember that items up to there may be here without being covered."""
 
     def orphan(self, put: Dot) -> Orphan | None: ...
 
@@ -216,6 +228,38 @@ _RULES: dict[int, Callable[[Tables, Dot, Record, int], Applied]] = {
 # --- snapshots ----------------------------------------------------------------------------------------------
 
 
+def take_items(tables: Tables, commit: Commit, terminal_rank: int) -> Iterator[Applied]:
+    """Do what a Commit says of a snapshot, or of an item that was fetched.
+
+    Errors: KeyTakenError, BlobMissingError; nothing of the transaction may then be kept.
+    """
+    if commit.begin is not None:
+        tables.forget_names()
+        tables.reach(commit.begin)
+    for item in commit.items:
+        if commit.is_snapshot:
+            yield _take_named(tables, item, terminal_rank)
+        else:
+            yield merge_item(tables, item, terminal_rank)
+    if commit.stretch is not None:
+        yield from drop_absent(tables, commit.stretch, {item.key for item in commit.items if item.kind is Kind.PUT})
+    if commit.vector is not None:
+        end_snapshot(tables, commit.vector)
+
+
+def _take_named(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applied:
+    """Merge one thing of a snapshot; remember that the sender has it, unless that is said in the order of the keys."""
+    if item.kind is Kind.VOID:
+        tables.name(item.key)
+        return Applied(Change.NOTHING, item.key, item.put)
+    if item.kind is Kind.PUT and item.blob is not None:
+        tables.name(item.key)
+    applied = merge_item(tables, item, terminal_rank)
+    if applied.change is Change.ADDED:
+        tables.reach({item.put.branch: item.put.seq})
+    return applied
+
+
 def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applied:
     """Merge one thing of a peer's snapshot. May be done item by item, between other changes.
 
@@ -243,24 +287,28 @@ def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applie
     return _insert(tables, added, item.blob, terminal_rank)
 
 
-def end_snapshot(tables: Tables, vector: Vector, keys: frozenset[bytes]) -> list[Applied]:
-    """Drop what the sender has finished and raise the vector to the sender's: the snapshot is merged.
+def drop_absent(tables: Tables, stretch: Stretch, keys: Set[bytes]) -> Iterator[Applied]:
+    """Drop what the sender has finished of a stretch. keys: those that it holds there, beside what was named.
+
+    What is not covered here yet leaves an orphan: its PUT may come before the snapshot ends, or instead.
+    """
+    for item in tables.unnamed(stretch.after, stretch.until, keys):
+        if absent_there_is_finished(stretch.vector, item.put):
+            yield _remove(tables, item.key, item.put)
+
+
+def end_snapshot(tables: Tables, vector: Vector) -> None:
+    """Raise the vector to the sender's: the snapshot is merged.
 
     vector  the sender's, of the very read transaction that the snapshot was read in
-    keys    of all items in the snapshot
     """
-    dropped = []
-    for item in tables.items():
-        if item.key not in keys and absent_there_is_finished(vector, item.put):
-            tables.delete_item(item)
-            dropped.append(Applied(Change.REMOVED, item.key, item.put))
+    tables.forget_names()
     for branch, seq in vector.items():
         if seq > tables.position(branch):
             tables.set_position(branch, seq)
     for orphan in tables.orphans():
         if absent_is_finished(tables, orphan.key, orphan.put):  # covered now: absence says all that the orphan said
             tables.delete_orphan(orphan.put)
-    return dropped
 
 
 # --- the few things that can happen to an item --------------------------------------------------------------

@@ -107,11 +107,11 @@ class Quarantine:
         self._asked = None
         put = self._away.pop(key)
         if message.presence is Presence.HELD and message.item is not None:
-            self._journal.merge_items((message.item,), out)
+            self._journal.merge_item(message.item, out)
             out.append(Note("replica.healed", (("key", show(key)),)))
         elif message.presence is Presence.ABSENT and self._has_finished(key, put):
             gone = SnapshotItem(key, put or _NOWHERE, (), NO_FLAGS, b"", None, Kind.DONE)
-            self._journal.merge_items((gone,), out)
+            self._journal.merge_item(gone, out)
             out.append(Note("replica.healed", (("key", show(key)), ("why", "the peer has finished it"))))
         else:
             self._away[key] = put

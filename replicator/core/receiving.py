@@ -15,6 +15,7 @@ from replicator.core.events import (
     SnapshotBegin,
     SnapshotEnd,
     SnapshotItem,
+    Stretch,
 )
 from replicator.core.journal import Journal
 from replicator.core.peer import ahead_of_us
@@ -22,17 +23,26 @@ from replicator.core.values import Branch, Kind, Vector
 from replicator.core.vectors import covers
 from replicator.core.versions import first_critical
 
+OCTETS_OF_AN_ITEM = 256
+_REPLACED = "snapshot: another one has begun on another link"
+
 
 class Incoming:
     """What this member takes on one link, from the peer's Hello on. Faults are returned, for the link to be closed."""
 
-    def __init__(self, session: int, journal: Journal, *, wants_received: bool = False) -> None:
+    def __init__(
+        self, session: int, gathered_octets_max: int, journal: Journal, *, wants_received: bool = False
+    ) -> None:
         self._session = session
+        self._gathered_octets_max = gathered_octets_max
         self._journal = journal
         self._wants_received = wants_received  # the peer is told of what is only on its way to the disk, too
         self._vector: Vector | None = None  # of the snapshot that is coming
-        self._keys: set[bytes] = set()
         self._items = 0
+        self._gathered: list[SnapshotItem] = []  # not handed to the disk yet
+        self._octets = 0
+        self._last = b""  # the key of the last item that came without its blob: they come in the order of their keys
+        self._after = b""  # the same, of those that were handed to the disk
         self.not_understood = 0  # the kind of a record at which a branch stopped, because it must be understood
 
     def accepts(self, branch: Branch, first_seq: int) -> bool:
@@ -75,34 +85,49 @@ class Incoming:
 
     # --- snapshot -------------------------------------------------------------------------------------------
 
-    def snapshot_begin(self, message: SnapshotBegin) -> str:
+    def snapshot_begin(self, message: SnapshotBegin, out: list[Effect]) -> str:
         """Expect the items of a snapshot; one that had begun is forgotten: what came of it is joined, and harms not."""
-        self._vector, self._keys, self._items = message.vector, set(), 0
-        return ahead_of_us(self._journal.own, self._journal.seq, message.vector)
+        fault = ahead_of_us(self._journal.own, self._journal.seq, message.vector)
+        if not fault:
+            self._vector, self._after, self._last, self._items = message.vector, b"", b"", 0
+            self._gathered, self._octets = [], 0
+            self._journal.begin_snapshot(self._session, message.vector, out)
+        return fault
 
     def snapshot_item(self, item: SnapshotItem, out: list[Effect]) -> str:
-        """Hand one item to the disk."""
+        """Take in one item; many go to the disk together."""
         if self._vector is None:
             return ""  # of a snapshot whose beginning was lost: it will be sent again
-        if item.kind is Kind.PUT:
-            if item.blob is None and not covers(self._journal.have, item.put):
+        if self._journal.coming != self._session:
+            return _REPLACED
+        if item.kind is Kind.PUT and item.blob is None:
+            if not covers(self._journal.have, item.put):
                 return f"item {item.key!r}: expected its blob, came none"
-            self._keys.add(item.key)
+            if item.key <= self._last:
+                return f"snapshot: expected a key above {self._last!r}, came {item.key!r}"
+            self._last = item.key
         self._items += 1
-        if item.kind is Kind.VOID:  # damaged there: its absence says nothing
-            self._keys.add(item.key)
-            return ""
-        self._journal.merge_items((item,), out)
+        self._gathered.append(item)
+        self._octets += OCTETS_OF_AN_ITEM + len(item.blob or b"")
+        if self._octets >= self._gathered_octets_max:
+            self._journal.take_snapshot(*self._take_gathered(self._vector, self._last), out)
         return ""
 
     def snapshot_end(self, message: SnapshotEnd, out: list[Effect]) -> str:
-        """Finish the snapshot: only now its vector counts, and absence from it means anything."""
-        vector, keys = self._vector, frozenset(self._keys)
-        self._vector, self._keys = None, set()
+        """Finish the snapshot: only now its vector counts."""
+        vector, self._vector = self._vector, None
         if vector is None:
             return ""
+        if self._journal.coming != self._session:
+            return _REPLACED
         if message.items != self._items:
             return f"snapshot: expected {message.items} items, came {self._items}"
-        self._journal.end_snapshot(vector, keys, out)
+        self._journal.end_snapshot(*self._take_gathered(vector, None), out)
         out.append(Note("replica.snapshot_merged", (("items", self._items),)))
         return ""
+
+    def _take_gathered(self, vector: Vector, until: bytes | None) -> tuple[tuple[SnapshotItem, ...], Stretch]:
+        """Return what was gathered, and the stretch of keys of which it says what the peer holds."""
+        items, stretch = tuple(self._gathered), Stretch(vector, self._after, until)
+        self._gathered, self._octets, self._after = [], 0, self._last
+        return items, stretch

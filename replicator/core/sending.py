@@ -78,6 +78,13 @@ class Outgoing:
 
     # --- what the peer lacks --------------------------------------------------------------------------------
 
+    def begin(self, now: int, out: list[Effect]) -> None:
+        """Begin with what the peer lacks. What a broken-off snapshot brought here is in no log: a snapshot has it."""
+        if covers_all(self._peer.durable, self._journal.uncovered()):
+            self.pump(now, out)
+        else:
+            self._begin_snapshot(out)
+
     def pump(self, now: int, out: list[Effect]) -> None:
         """Send, or ask the disk for, what the peer lacks; as much as there is room for."""
         while self._has_room() and self._reading is None and not self._is_snapshot_open:
@@ -213,8 +220,8 @@ class Outgoing:
             self._expected = event.vector
             self._snapshot_orphans = event.orphans
             out.append(Send(send, SnapshotBegin(event.vector)))
-        messages = [item_message(item, blob) for item, blob in event.items]
-        messages += [away_message(key) for key in event.away]
+        messages = [away_message(key) for key in event.away]  # first: else they would be missing where they belong
+        messages += [item_message(item, blob) for item, blob in event.items]
         if event.is_last:
             messages += [orphan_message(orphan) for orphan in self._snapshot_orphans]
             self._snapshot_orphans = ()

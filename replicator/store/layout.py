@@ -10,9 +10,10 @@ the item. Numbers are big-endian, so that keys sort as the numbers do.
     vector    node incarnation                    seq
     orphan    node incarnation seq                StoredOrphan, by the dot of the PUT that has not come
     finished  key                                 the PUT's dot; items whose parts are all terminal
-    meta      name                                format, node, store_id, authority, floors, octets;
+    meta      name                                format, node, store_id, authority, floors, octets, beyond;
                                                   `store of ` and a node's number: a neighbour's store_id
     away      key                                 StoredAway: the item was found damaged and has not come back
+    named     key                                 nothing; items that the snapshot that comes has named
     damaged   table key                           octets as they were found, for whoever wants to look at them
 """
 
@@ -30,7 +31,7 @@ from replicator.pb import replicator_pb2 as wire
 from replicator.pb import store_pb2 as pb
 
 FORMAT = 1
-TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta", "away", "damaged")
+TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta", "away", "damaged", "named")
 STORE_OF = b"store of "
 KEY_OCTETS_MAX = 255
 BLOB_PIECE_OCTETS = 128 * 4096 - 16  # with LMDB's header a whole number of pages

@@ -234,6 +234,7 @@ class Store:
         with self._environment.read() as transaction:
             authority = self._get(transaction, "meta", b"authority")
             floors = self._or_none(transaction, "meta", b"floors")
+            vector = walk_vector(transaction, self._tables["vector"])
             with transaction.cursor(db=self._tables["finished"]) as cursor:
                 finished = [
                     (key, layout.dot_of(value))
@@ -244,12 +245,13 @@ class Store:
                 away = [layout.away_of(bytes(key), layout.unseal(key, value)) for key, value in cursor]
             return Image(
                 self._get(transaction, "meta", b"store_id") or b"",
-                walk_vector(transaction, self._tables["vector"]),
+                vector,
                 Authority(0, 0) if authority is None else layout.authority_of(authority),
                 {} if floors is None else layout.vector_of(floors),
                 tuple(finished),
                 tuple(away),
                 self._stores(transaction),
+                self._beyond(transaction, vector),
             )
 
     def _stores(self, transaction: Transaction) -> dict[int, bytes]:
@@ -263,6 +265,18 @@ class Store:
                     stores[layout.store_of_node(key)] = value
                 is_there = cursor.next()
         return stores
+
+    def _beyond(self, transaction: Transaction, vector: Vector) -> Vector:
+        """Return up to where items are here that the vector does not cover."""
+        value = self._or_none(transaction, "meta", b"beyond")
+        beyond = {} if value is None else layout.vector_of(value)
+        beyond = {branch: seq for branch, seq in beyond.items() if seq > vector.get(branch, 0)}
+        on: bytes | None = b"" if beyond else None
+        while on is not None:  # rarely more than one page: they are among the first, or none is left
+            items, _, on = walk_items(transaction, self._tables["item"], on, READ_ITEMS_MAX)
+            if not all(covers(vector, item.put) for item in items):
+                return beyond
+        return {}
 
     # --- what is shipped ------------------------------------------------------------------------------------
 
@@ -367,14 +381,11 @@ class Store:
             if applied.change is not Change.HELD:
                 tables.append_log(dot, record)
             yield applied
-        for item in commit.items:
-            yield merge.merge_item(tables, item, rank)
-        if commit.absent_of is not None:
-            vector, keys = commit.absent_of
-            raised = [branch for branch, seq in vector.items() if seq > tables.position(branch)]
-            yield from merge.end_snapshot(tables, vector, keys)
-            for branch in raised:
-                tables.cut_log(branch, vector[branch])
+        vector = commit.vector or {}
+        raised = [branch for branch, seq in vector.items() if seq > tables.position(branch)]
+        yield from merge.take_items(tables, commit, rank)
+        for branch in raised:
+            tables.cut_log(branch, vector[branch])
         if commit.authority is not None:
             tables.set_authority(commit.authority)
         if commit.store_of is not None:
@@ -400,6 +411,7 @@ class Snapshot:
         self._after = b""
         self._is_begun = False
         self._is_of_known = False  # the second walk
+        self._has_known = False
 
     def read(self, octets_max: int, items_max: int = 1_000) -> SnapshotPiece:
         """Return the next piece, of at most items_max items looked at: it may be empty before the last.
@@ -425,7 +437,7 @@ class Snapshot:
                         octets += len(entry[1] or b"") + len(entry[0].meta) + _RECORD_OCTETS
                     looked_at += 1
                     is_there = cursor.next()
-            is_last = not is_there and self._is_of_known
+            is_last = not is_there and (self._is_of_known or not self._has_known)
             if not is_there:
                 self._after, self._is_of_known = b"", True
             return SnapshotPiece(vector, tuple(found), orphans, is_last, tuple(away))
@@ -450,15 +462,16 @@ class Snapshot:
         if read is not None:
             item = read[0]
             if covers(self._known, item.put) is not self._is_of_known:
+                self._has_known = True
                 return None
             if self._is_of_known:
                 return item, None
             blob = self._store._sound_blob(transaction, *read)
             if blob is not None:
                 return item, blob
-        if not self._is_of_known:  # the receiver takes the snapshot's end for the end of what it was not sent
+        away.append(key)  # else the receiver would take its absence for its end
+        if not self._is_of_known:
             self._store.damage.append(Damage(VOIDED, key))
-            away.append(key)
         return None
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from replicator.codec import DamagedError
 from replicator.core.events import Authority
@@ -13,6 +13,7 @@ from replicator.store.damage import DamagedTables
 from replicator.store.environment import Environment, Transaction
 
 _WALK_ITEMS = 256
+_WALK_KEYS = 4_096
 LOG_CUT_RECORDS_MAX = 512
 
 
@@ -32,6 +33,8 @@ class WriteTables:
         self._raised: set[Branch] = set()
         self._octets_added = 0
         self._must_count = False
+        self._beyond: Vector | None = None
+        self._is_beyond_raised = False
         self.damage = DamagedTables(environment, transaction, terminal_rank)
 
     def _get(self, table: str, key: bytes) -> bytes | None:
@@ -137,6 +140,61 @@ class WriteTables:
             for key in damaged:
                 self.damage.move_item(key, "item")
 
+    # --- a snapshot that comes ------------------------------------------------------------------------------
+
+    def name(self, key: bytes) -> None:
+        """Remember that the snapshot names this key."""
+        self._put("named", key, b"")
+
+    def forget_names(self) -> None:
+        """Begin, or end, a snapshot: nothing is named."""
+        self._transaction.drop(self._tables["named"], delete=False)
+
+    def unnamed(self, after: bytes, until: bytes | None, keys: Set[bytes]) -> Iterator[Item]:
+        """Give the items above `after`, up to `until`, that are neither named nor among `keys`; the one just given may
+        be deleted. Errors: DamagedError for a damaged name."""
+        on: bytes | None = after
+        while on is not None:
+            page, on = self._unnamed_keys(on, until, keys)
+            for key in page:
+                item = self.item(key)
+                if item is not None:
+                    yield item
+
+    def _unnamed_keys(self, after: bytes, until: bytes | None, keys: Set[bytes]) -> tuple[list[bytes], bytes | None]:
+        """Look at some keys; return those, and where to go on. No item is read."""
+        page: list[bytes] = []
+        last = after
+        with self._transaction.cursor(db=self._tables["item"]) as cursor:
+            if not (cursor.set_range(after) if after else cursor.first()):
+                return page, None
+            for looked_at, key in enumerate(cursor.iternext(values=False)):
+                if until is not None and key > until:
+                    return page, None
+                if looked_at == _WALK_KEYS:
+                    return page, last
+                last = bytes(key)
+                if last > after and last not in keys and self._get("named", last) is None:
+                    page.append(last)
+        return page, None
+
+    def reach(self, vector: Vector) -> None:
+        """Remember that items up to there may be here without being covered."""
+        if self._beyond is None:
+            self._beyond = self._read_beyond()
+        for branch, seq in vector.items():
+            if seq > self._beyond.get(branch, 0):
+                self._beyond[branch] = seq
+                self._is_beyond_raised = True
+
+    def _read_beyond(self) -> Vector:
+        """Return what was remembered; damaged, it is forgotten, and the next snapshot says it anew."""
+        try:
+            value = self._get("meta", b"beyond")
+        except DamagedError:
+            return {}
+        return {} if value is None else layout.vector_of(value)
+
     # --- orphans --------------------------------------------------------------------------------------------
 
     def orphan(self, put: Dot) -> Orphan | None:
@@ -225,6 +283,9 @@ class WriteTables:
         self._octets_added -= self.damage.octets_moved
         for branch in self._raised:
             self._put("vector", layout.branch_key(branch), layout.number(self._positions[branch]))
+        if self._beyond is not None and self._is_beyond_raised:
+            beyond = {branch: seq for branch, seq in self._beyond.items() if seq > self.position(branch)}
+            self._put("meta", b"beyond", layout.vector_value(beyond))
         if self._octets_added or self._must_count:
             self._put("meta", b"octets", layout.number(max(0, self._octets_before() + self._octets_added)))
 

@@ -10,7 +10,7 @@ It runs the same merge as the store on disk and keeps the same promises, without
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from replicator.core import merge
@@ -44,6 +44,8 @@ class ModelTables:
         self.orphaned: dict[Dot, Orphan] = {}
         self.away: dict[bytes, Away] = {}
         self.vector: Vector = {}
+        self.named: dict[bytes, None] = {}
+        self.beyond: Vector = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def write(self, table: dict[Any, Any], key: Any, value: Any) -> None:
@@ -89,8 +91,22 @@ class ModelTables:
         self.write(self.held, was.key, MISSING)
         self.write(self.blobs, was.key, MISSING)
 
-    def items(self) -> Iterator[Item]:
-        return iter(list(self.held.values()))
+    def unnamed(self, after: bytes, until: bytes | None, keys: Set[bytes]) -> Iterator[Item]:
+        for key in sorted(self.held):
+            if key > after and (until is None or key <= until) and key not in keys and key not in self.named:
+                yield self.held[key]
+
+    def name(self, key: bytes) -> None:
+        self.write(self.named, key, None)
+
+    def forget_names(self) -> None:
+        for key in list(self.named):
+            self.write(self.named, key, MISSING)
+
+    def reach(self, vector: Vector) -> None:
+        for branch, seq in vector.items():
+            if seq > self.beyond.get(branch, 0):
+                self.write(self.beyond, branch, seq)
 
     def orphan(self, put: Dot) -> Orphan | None:
         return self.orphaned.get(put)
@@ -168,16 +184,12 @@ class ModelStore:
             if applied.change is not Change.HELD:
                 write(self.log, dot, record._replace(blob=b""))
                 self._cut(dot.branch, dot.seq - self.log_records_max)
-        for item in commit.items:
-            self._note(merge.merge_item(self.tables, item, self.terminal_rank), finished)
-        if commit.absent_of is not None:
-            vector, keys = commit.absent_of
-            assert commit.vector == vector
-            raised = [branch for branch, seq in vector.items() if seq > self.tables.position(branch)]
-            for applied in merge.end_snapshot(self.tables, vector, keys):
-                self._note(applied, finished)
-            for branch in raised:
-                self._cut(branch, vector[branch])
+        vector = commit.vector or {}
+        raised = [branch for branch, seq in vector.items() if seq > self.tables.position(branch)]
+        for applied in merge.take_items(self.tables, commit, self.terminal_rank):
+            self._note(applied, finished)
+        for branch in raised:
+            self._cut(branch, vector[branch])
         for damage in commit.mend:
             if damage.table == VOIDED:
                 write(self.tables.away, damage.key, self.tables.away[damage.key]._replace(is_voided=True))
@@ -253,7 +265,7 @@ class ModelStore:
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
         """Answer a ReadSnapshot effect: all pieces, as they are at this moment; new items before known ones."""
         new = [(item, self.tables.blobs[item.key]) for item in self.items.values() if not covers(ask.known, item.put)]
-        known = [(item, None) for item in self.items.values() if covers(ask.known, item.put)]
+        known = [(self.items[key], None) for key in sorted(self.items) if covers(ask.known, self.items[key].put)]
         items: list[tuple[Item, bytes | None]] = [*new, *known]
         pieces = [tuple(items[at : at + piece_items_max]) for at in range(0, len(items), piece_items_max)] or [()]
         last = len(pieces) - 1
@@ -283,6 +295,8 @@ class ModelStore:
         finished = tuple(
             (item.key, item.put) for item in self.items.values() if merge.are_terminal(item.parts, self.terminal_rank)
         )
+        beyond = {branch: seq for branch, seq in self.tables.beyond.items() if seq > self.vector.get(branch, 0)}
+        are_covered = all(covers(self.vector, item.put) for item in self.items.values())
         return Image(
             self.store_id,
             dict(self.vector),
@@ -291,4 +305,5 @@ class ModelStore:
             finished,
             tuple(self.tables.away.values()),
             dict(self.stores),
+            {} if are_covered else beyond,
         )

@@ -24,6 +24,8 @@ def copy_of(store: ModelStore) -> ModelStore:
     copy.tables.blobs = dict(store.tables.blobs)
     copy.tables.orphaned = dict(store.tables.orphaned)
     copy.tables.vector = dict(store.tables.vector)
+    copy.tables.named = dict(store.tables.named)
+    copy.tables.beyond = dict(store.tables.beyond)
     copy.log = dict(store.log)
     copy.cut = dict(store.cut)
     copy.floors = dict(store.floors)
@@ -106,10 +108,10 @@ class Disk:
         """Make a transaction durable, and let the checker see what it did."""
         store = self.store
         before = dict(store.vector)
-        if any(commit.absent_of is not None for commit in flight):
+        if any(commit.stretch is not None for commit in flight):
             was = dict(store.items)
             touched = set(was)
-            self.clock.counts["snapshot merged"] += 1
+            self.clock.counts["snapshot merged"] += any(commit.vector is not None for commit in flight)
         else:
             touched = set()
             was = {}

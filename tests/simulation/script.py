@@ -57,6 +57,9 @@ class Backup(NamedTuple):
     node: int
 
 
+GATHERED_OCTETS = (1, 600, 256 << 10)  # of a snapshot for one commit: one item, a few, all of them
+
+
 class Bounds(NamedTuple):
     """How the nodes are set up."""
 
@@ -65,6 +68,7 @@ class Bounds(NamedTuple):
     lease: int  # 0: there is no witness
     accept_alone: bool
     log_records_max: int
+    gathered_octets_max: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def draw(seed: int, plan: Plan) -> Script:
         lease=chance.choice((1_000, 2_000, 3_000)) * MS if plan.authority is Mode.WITNESS else 0,
         accept_alone=chance.happens(0.75),
         log_records_max=chance.choice(plan.log_records_max),
+        gathered_octets_max=GATHERED_OCTETS[seed % len(GATHERED_OCTETS)],
     )
     return Script(
         seed=seed,

@@ -54,6 +54,7 @@ class World:
             beat=plan.beat,
             lease=bounds.lease,
             ask_after=ASK_AFTER,
+            gathered_octets_max=bounds.gathered_octets_max,
         )
 
     # --- whom a fault strikes --------------------------------------------------------------------------------

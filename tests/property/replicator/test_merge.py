@@ -8,7 +8,7 @@ ended by whoever held them. The same machine with a planted bug has to fail; tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from replicator.core import merge
-from replicator.core.events import Commit, ReadLog, ReadSnapshot, SnapshotItem
+from replicator.core.events import Commit, ReadLog, ReadSnapshot, SnapshotItem, Stretch
 from replicator.core.sending import item_message, orphan_message
 from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Item, Kind, PartValue, Record, Vector
 from replicator.core.vectors import covers
@@ -57,6 +57,15 @@ def test_no_part_ever_falls(a: merge.Parts, b: merge.Parts) -> None:
     assert all(joined[name] >= value for values in (a, b) for name, value in values.items())
 
 
+class Coming(NamedTuple):
+    """What has not arrived of a snapshot."""
+
+    receiver: int
+    items: list[SnapshotItem]
+    vector: Vector
+    after: bytes  # the last key that came in their order
+
+
 class Stores(RuleBasedStateMachine):
     """Three members without time, links or roles: only what each holds."""
 
@@ -71,7 +80,7 @@ class Stores(RuleBasedStateMachine):
         self.puts: dict[Dot, bytes] = {}
         self.ended: set[Dot] = set()
         self.ranks: dict[tuple[int, Dot], PartValue] = {}  # the last seen, by store
-        self.snapshots: list[tuple[int, int, list[SnapshotItem], Vector, frozenset[bytes]]] = []
+        self.snapshots: list[Coming] = []
 
     # --- what a member does ---------------------------------------------------------------------------------
 
@@ -159,15 +168,16 @@ class Stores(RuleBasedStateMachine):
 
     @rule(sender=st.integers(0, STORES - 1), receiver=st.integers(0, STORES - 1))
     def begin_snapshot(self, sender: int, receiver: int) -> None:
-        """Read a snapshot; its pieces arrive later, some of them never."""
-        if sender == receiver or len(self.snapshots) > 3:
+        """Read a snapshot; its pieces arrive later, some of them never. One comes at a time."""
+        if sender == receiver:
             return
         pieces = self.stores[sender].read_snapshot(ReadSnapshot(1, dict(self.stores[receiver].vector)))
         items = [item_message(item, blob) for piece in pieces for item, blob in piece.items]
-        keys = frozenset(item.key for item in items)
         items += [orphan_message(orphan) for piece in pieces for orphan in piece.orphans]
         assert pieces[0].vector is not None
-        self.snapshots.append((sender, receiver, items, pieces[0].vector, keys))
+        self.snapshots = [coming for coming in self.snapshots if coming.receiver != receiver]
+        self.snapshots.append(Coming(receiver, items, pieces[0].vector, b""))
+        self.commit(self.stores[receiver], Commit(1, begin=pieces[0].vector))
 
     @rule(number=st.integers(0, 3), count=st.integers(1, 3))
     def continue_snapshot(self, number: int, count: int) -> None:
@@ -175,14 +185,17 @@ class Stores(RuleBasedStateMachine):
         if not self.snapshots:
             return
         number %= len(self.snapshots)
-        sender, receiver, items, vector, keys = self.snapshots[number]
+        receiver, items, vector, after = self.snapshots[number]
         target = self.stores[receiver]
-        if items:
-            self.commit(target, Commit(1, items=tuple(items[:count])))
-            self.snapshots[number] = (sender, receiver, items[count:], vector, keys)
-            return
         before = len(target.items)
-        self.commit(target, Commit(1, vector=vector, absent_of=(vector, keys)))
+        if items:
+            taken = tuple(items[:count])
+            until = max([after, *(item.key for item in taken if item.kind is Kind.PUT and item.blob is None)])
+            self.commit(target, Commit(1, items=taken, is_snapshot=True, stretch=Stretch(vector, after, until)))
+            self.saw("dropped by absence", len(target.items) < before)
+            self.snapshots[number] = Coming(receiver, items[count:], vector, until)
+            return
+        self.commit(target, Commit(1, is_snapshot=True, stretch=Stretch(vector, after, None), vector=vector))
         self.saw("dropped by absence", len(target.items) < before)
         self.saw("snapshot merged", True)
         del self.snapshots[number]
@@ -190,8 +203,8 @@ class Stores(RuleBasedStateMachine):
     @rule(number=st.integers(0, 3))
     def break_snapshot(self, number: int) -> None:
         if self.snapshots:
-            _, _, items, _, _ = self.snapshots.pop(number % len(self.snapshots))
-            self.saw("snapshot broken off", bool(items))
+            coming = self.snapshots.pop(number % len(self.snapshots))
+            self.saw("snapshot broken off", bool(coming.items))
 
     def saw(self, what: str, is_seen: bool) -> None:
         if is_seen:
@@ -315,6 +328,7 @@ merge_item = merge.merge_item
 BUGS: dict[str, tuple[str, Callable[..., Any]]] = {
     "absence is deletion": ("absent_there_is_finished", lambda sender, put: True),
     "a snapshot brings back what was finished": ("merge_item", _resurrect),
+    "what a snapshot brings is not named": ("_take_named", lambda tables, *rest: merge_item(tables, *rest)),
     "records about unknown items are dropped": ("_learn", _drop_the_unknown),
     "what is gone before its PUT is forgotten": ("_remove", _forget_the_gone),
     "the last writer wins": ("join_part", lambda mine, theirs: theirs),

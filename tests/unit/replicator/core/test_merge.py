@@ -3,7 +3,7 @@
 import pytest
 
 from replicator.core import merge
-from replicator.core.events import SnapshotItem
+from replicator.core.events import Commit, SnapshotItem, Stretch
 from replicator.core.merge import Change
 from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Kind, PartValue, Record
 from tests.fakes.model_store import ModelTables
@@ -207,8 +207,11 @@ def test_a_snapshot_tells_what_its_sender_knows_of_items_that_it_lacks() -> None
 def test_the_end_of_a_snapshot_drops_what_the_sender_finished_and_nothing_else() -> None:
     tables = ModelTables()
     apply(tables, A, put("finished there"), put("held there"), put("never seen there"))
-    dropped = merge.end_snapshot(tables, {A: 2, B: 4}, frozenset([b"held there"]))
-    assert [one.key for one in dropped] == [b"finished there"]
+    vector = {A: 2, B: 4}
+    end = Commit(1, begin=vector, stretch=Stretch(vector, b"", None), vector=vector)
+    named = snapshot_item(None)._replace(key=b"held there", put=Dot(A, 2))
+    dropped = list(merge.take_items(tables, end._replace(items=(named,), is_snapshot=True), TERMINAL))
+    assert [one.key for one in dropped if one.change is Change.REMOVED] == [b"finished there"]
     assert sorted(tables.held) == [b"held there", b"never seen there"]
     assert tables.vector == {A: 3, B: 4}
 
@@ -216,5 +219,5 @@ def test_the_end_of_a_snapshot_drops_what_the_sender_finished_and_nothing_else()
 def test_the_end_of_a_snapshot_forgets_what_it_made_certain() -> None:
     tables = ModelTables()
     apply(tables, B, done("x"), Record(Kind.DONE, b"y", Dot(A, 9)))
-    merge.end_snapshot(tables, {A: 3}, frozenset())
+    merge.end_snapshot(tables, {A: 3})
     assert list(tables.orphaned) == [Dot(A, 9)]

@@ -19,7 +19,7 @@ from replicator.core.events import (
 )
 from replicator.core.journal import Journal
 from replicator.core.receiving import Incoming
-from replicator.core.values import NO_FLAGS, Branch, Dot, Record, Role
+from replicator.core.values import NO_FLAGS, Branch, Dot, Kind, Record, Role
 from tests.fakes.pair import Pair, joined, put
 
 OWN, THEIRS = Branch(0, 7), Branch(1, 9)
@@ -27,7 +27,7 @@ OWN, THEIRS = Branch(0, 7), Branch(1, 9)
 
 def taking(have: int = 0) -> tuple[Incoming, Journal]:
     journal = Journal(OWN, Image(b"", {THEIRS: have} if have else {}, Authority(0, 0)))
-    return Incoming(1, journal), journal
+    return Incoming(1, 1000, journal), journal
 
 
 def records(first_seq: int, count: int, branch: Branch = THEIRS) -> Records:
@@ -113,7 +113,7 @@ def take_snapshot(pair: Pair, *messages: Message) -> list[Bye]:
 
 
 def test_a_snapshot_counts_from_its_end_on() -> None:
-    pair = joined()
+    pair = joined(gathered_octets_max=1)
     assert take_snapshot(pair, SnapshotBegin({THEIRS: 2}), *items(2)) == []
     assert pair.a.keys == ["1", "2"]
     assert THEIRS not in pair.a.store.vector
@@ -146,3 +146,38 @@ def test_a_snapshot_beyond_what_we_wrote_is_refused() -> None:
     pair = joined()
     (bye,) = take_snapshot(pair, SnapshotBegin({pair.a.member.own: 5}))
     assert bye.why == "position of our own branch: expected at most 0, came 5"
+
+
+def test_known_items_that_do_not_come_in_the_order_of_their_keys_are_refused() -> None:
+    pair = joined()
+    assert take_snapshot(pair, Records(THEIRS, 1, (put("1"), put("2")))) == []
+    again = list(reversed(items(2, None)))
+    (bye,) = take_snapshot(pair, SnapshotBegin({THEIRS: 2}), *again)
+    assert bye.why == "snapshot: expected a key above b'2', came b'1'"
+    assert pair.a.keys == ["1", "2"], "nothing was concluded from it"
+
+
+def test_what_the_peer_has_finished_goes_before_the_end_and_what_it_names_stays() -> None:
+    pair = joined(gathered_octets_max=1)
+    assert take_snapshot(pair, Records(THEIRS, 1, tuple(put(f"{seq}") for seq in range(1, 6)))) == []
+    _, _, third, fourth, _ = items(5, None)
+    away = SnapshotItem(b"2", Dot(Branch(0, 0), 0), (), NO_FLAGS, b"", None, Kind.VOID)
+    assert isinstance(third, SnapshotItem)
+    whole = third._replace(blob=b"content")
+    assert take_snapshot(pair, SnapshotBegin({THEIRS: 5}), away, whole, fourth) == []
+    assert pair.a.keys == ["2", "3", "4", "5"], "beyond the last key nothing is known yet"
+    assert take_snapshot(pair, SnapshotEnd(3)) == []
+    assert pair.a.keys == ["2", "3", "4"]
+    assert pair.a.store.tables.named == {}
+
+
+def test_a_snapshot_that_another_link_replaced_goes_no_further() -> None:
+    (one, journal), out = taking(), list[Effect]()
+    other = Incoming(2, 1000, journal)
+    item = SnapshotItem(b"1", Dot(THEIRS, 1), (), NO_FLAGS, b"", b"content")
+    assert one.snapshot_begin(SnapshotBegin({THEIRS: 1}), out) == ""
+    assert other.snapshot_begin(SnapshotBegin({THEIRS: 1}), out) == ""
+    assert one.snapshot_item(item, out) == "snapshot: another one has begun on another link"
+    assert one.snapshot_end(SnapshotEnd(0), out) == "snapshot: another one has begun on another link"
+    assert other.snapshot_item(item, out) == ""
+    assert other.snapshot_end(SnapshotEnd(1), out) == ""

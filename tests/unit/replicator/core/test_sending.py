@@ -1,5 +1,7 @@
 """How the peer gets what it lacks: from memory, from the log, as a snapshot."""
 
+import pytest
+
 from replicator.core.events import (
     Ack,
     Beat,
@@ -155,7 +157,7 @@ def test_what_is_known_of_items_that_never_came_travels_in_a_snapshot() -> None:
 
 
 def test_a_snapshot_that_broke_off_is_no_snapshot() -> None:
-    pair = joined(log_records_max=5, tail_octets_max=0)
+    pair = joined(log_records_max=5, tail_octets_max=0, gathered_octets_max=1)
     alone(pair, 20)
     pair.loses = (SnapshotEnd,)
     pair.link()
@@ -173,7 +175,7 @@ def test_a_snapshot_that_broke_off_is_no_snapshot() -> None:
 
 
 def test_a_snapshot_that_got_lost_is_sent_again() -> None:
-    pair = joined(log_records_max=5, tail_octets_max=0)
+    pair = joined(log_records_max=5, tail_octets_max=0, gathered_octets_max=1)
     alone(pair, 20)
     pair.loses = (SnapshotBegin,)
     pair.link()
@@ -264,3 +266,52 @@ def test_beats_and_acks_alone_do_not_fill_the_link() -> None:
     pair.run(1000)
     assert {type(message) for message in pair.a.sent} <= {Beat, Ack}
     assert len(pair.a.sent) == 4
+
+
+def broken_off(pair: Pair, *, is_restarted: bool) -> None:
+    """Let node 1, empty, get a snapshot of node 0 that never ends; then destroy node 0's disk."""
+    alone(pair, 20)
+    pair.loses = (SnapshotEnd,)
+    pair.link()
+    pair.loses = ()
+    assert len(pair.b.keys) == 20
+    assert pair.b.store.vector == {}
+    pair.a.crash()
+    if is_restarted:
+        restart(pair.b)
+    pair.a.store = pair.a.new_store(b"new disk")
+    pair.run(3500)  # another store is believed in when the first is silent
+    pair.a.start()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_a_snapshot_that_broke_off_left_goes_to_a_peer_that_lost_its_disk(is_restarted: bool) -> None:
+    pair = joined(log_records_max=5, tail_octets_max=0, gathered_octets_max=1)
+    broken_off(pair, is_restarted=is_restarted)
+    pair.b.submit(put("by log"), wait=False)
+    pair.link()
+    assert pair.a.keys == pair.b.keys
+    assert len(pair.a.keys) == 21
+
+
+def test_a_snapshot_that_breaks_off_again_is_sent_again() -> None:
+    pair = joined(log_records_max=5, tail_octets_max=0, gathered_octets_max=1)
+    broken_off(pair, is_restarted=False)
+    pair.loses = (SnapshotItem,)
+    pair.link()
+    assert pair.a.keys == []
+    pair.loses = ()
+    pair.link()
+    assert pair.a.keys == pair.b.keys
+    assert len(pair.a.keys) == 20
+
+
+def test_after_a_whole_snapshot_the_log_will_do() -> None:
+    pair = joined(log_records_max=5, tail_octets_max=0, gathered_octets_max=1)
+    alone(pair, 20)
+    pair.link()
+    assert pair.b.store.image().beyond == {}
+    pair.b.submit(put("by log"))
+    pair.b.sent.clear()
+    pair.link()
+    assert shipped(pair.b, SnapshotBegin) == []

@@ -20,6 +20,7 @@ from replicator.core.events import (
     ReadLog,
     ReadSnapshot,
     SnapshotItem,
+    Stretch,
 )
 from replicator.core.values import Branch, Dot, Flags, Item, Kind, Orphan, PartValue, Record, Vector
 from replicator.core.vectors import covers
@@ -182,7 +183,7 @@ class Story:
             self.reached["authority"] += 1
             return Commit(self._ticket, authority=Authority(image.authority.epoch + 1, 1))
         if draw < 0.45:
-            return self._items()
+            return self._items(image)
         records = tuple(self._record() for _ in range(self._chance.randint(1, 4)))
         return Commit(self._ticket, records=records)
 
@@ -192,7 +193,7 @@ class Story:
         dot = Dot(branch, image.vector.get(branch, 0) + 2)
         return Commit(self._ticket, records=((dot, Record(Kind.VOID, b"never")),))
 
-    def _items(self) -> Commit:
+    def _items(self, image: Image) -> Commit:
         """Return things of a peer's snapshot."""
         self.reached["items"] += 1
         items = []
@@ -205,15 +206,30 @@ class Story:
             kind = self._chance.choice((Kind.PUT, Kind.PUT, Kind.PART, Kind.DONE))
             blob = self._blob() if self._chance.random() < 0.9 else None
             items.append(SnapshotItem(key, put, self._parts(), self._flags(), b"meta", blob, kind))
-        return Commit(self._ticket, items=tuple(items))
+        if self._chance.random() < 0.3:
+            return Commit(self._ticket, items=tuple(items))
+        named = tuple(item._replace(kind=Kind.VOID) if self._chance.random() < 0.1 else item for item in items)
+        begin = self._vector(image) if self._chance.random() < 0.3 else None
+        return Commit(self._ticket, begin=begin, items=named, is_snapshot=True, stretch=self._stretch(image))
+
+    def _vector(self, image: Image) -> Vector:
+        return {branch: max(1, seq + self._chance.randint(-2, 2)) for branch, seq in image.vector.items()}
+
+    def _stretch(self, image: Image) -> Stretch | None:
+        """Return a stretch of keys of which a snapshot says what is left, or none."""
+        ends = sorted(self._chance.sample([b"", *sorted(self._puts)], 2)) if self._puts else [b"", b""]
+        self.reached["stretch"] += 1
+        return self._chance.choice((None, Stretch(self._vector(image), ends[0], ends[1])))
 
     def _end_of_snapshot(self, image: Image) -> Commit:
         self.reached["snapshot"] += 1
-        vector = {branch: max(1, seq + self._chance.randint(-2, 2)) for branch, seq in image.vector.items()}
+        vector = self._vector(image)
         for branch, seq in vector.items():
             self._next[branch] = max(self._next[branch], seq + 1)
-        keys = frozenset(self._chance.sample(sorted(self._puts), len(self._puts) // 2))
-        return Commit(self._ticket, vector=vector, absent_of=(vector, keys))
+        held = self._chance.sample(sorted(self._puts), len(self._puts) // 2)
+        items = tuple(SnapshotItem(key, self._puts[key], (), Flags(0, b""), b"", None, Kind.VOID) for key in held)
+        everything = Stretch(vector, b"", None)
+        return Commit(self._ticket, items=items, is_snapshot=True, stretch=everything, vector=vector)
 
 
 def check_alike(model: Subject, disk: Subject, story: Story) -> None:
@@ -249,7 +265,17 @@ def test_the_same_story_has_the_same_end(seed: int, tmp_path: Path) -> None:
             for branch in BRANCHES:
                 story._next[branch] = model.image().vector.get(branch, 0) + 1
     check_alike(model, disk, story)
-    wanted = {"gap", "failed", "items", "snapshot", "floors", "ahead", "log read", *(kind.name for kind in Kind)}
+    wanted = {
+        "gap",
+        "failed",
+        "items",
+        "stretch",
+        "snapshot",
+        "floors",
+        "ahead",
+        "log read",
+        *(kind.name for kind in Kind),
+    }
     assert wanted <= set(story.reached), f"the story never reached {wanted - set(story.reached)}"
     check_totals(disk.store)
     disk.store.close()

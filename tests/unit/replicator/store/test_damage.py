@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from replicator.core.events import Commit, SnapshotItem
+from replicator.core.events import Commit, SnapshotItem, Stretch
 from replicator.core.values import NO_FLAGS, VOIDED, Branch, Damage, Dot, Kind, PartValue, Presence, Record
 from replicator.store import layout, scrub
 from replicator.store.environment import StoreSettings
@@ -179,7 +179,9 @@ def test_a_snapshot_of_the_peer_brings_it_back_or_leaves_it_away(tmp_path: Path)
     store.item(key(2))
     mend(store)
     covered = fetched(rank=1)._replace(blob=None)
-    store.change([Commit(4, items=(covered,), vector={BRANCH: 3}, absent_of=({BRANCH: 3}, frozenset({key(2)})))])
+    vector = {BRANCH: 3}
+    everything = Stretch(vector, b"", None)
+    store.change([Commit(4, begin=vector, items=(covered,), is_snapshot=True, stretch=everything, vector=vector)])
     assert [away.key for away in store.image().away] == [key(2)]
     store.change([Commit(5, items=(fetched(),))])
     item = store.item(key(2))
