@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -21,7 +21,7 @@ from mtad.runner.local import Local as Local
 from mtad.runner.places import PlaceLimits, Places
 from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
-from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, QueuedMessage, RecipientState, Refused
+from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
 from mtad.spool.notification import Notifier
 from mtad.telemetry.events import Events
@@ -382,9 +382,13 @@ class Runner:
         """Record what became of the recipients, until it is recorded: a delivery that is forgotten comes twice."""
         queue_id = attempted.queue_id
         message = self._spool.message(queue_id, attempted)
-        if message is None:
-            return  # deleted by an operator, or finished by the peer
         by = Attempter(self._local.node, self._local.wall_ms(), self._has_authority)
+        if message is None:  # deleted by an operator, finished by the peer, or damaged on our disk
+            delivered = {a: o for a, o in outcomes.items() if o.result is Result.DELIVERED}
+            if delivered:
+                told = after_attempt(attempted, delivered, plans, by).states
+                await self._until_kept(queue_id, lambda: self._spool.tell(attempted, told))
+            return
         consequence = after_attempt(message, outcomes, plans, by)
         states = dict(consequence.states)
         try:
@@ -396,11 +400,14 @@ class Runner:
             for failed in consequence.failed:
                 del states[failed.address]
         changes = Changes(puts=puts, states={queue_id: states})
-        while isinstance(await self._spool.commit(changes, is_accepting=False), Refused):
-            self._events.emit("delivery.unrecorded", level="error", queue_id=queue_id)
-            await asyncio.sleep(RECORD_AGAIN_SECONDS)
+        await self._until_kept(queue_id, lambda: self._spool.commit(changes, is_accepting=False))
         for put in puts:
             self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=message.reverse_path)
+
+    async def _until_kept(self, queue_id: QueueId, keep: Callable[[], Awaitable[Committed | Refused]]) -> None:
+        while isinstance(await keep(), Refused):
+            self._events.emit("delivery.unrecorded", level="error", queue_id=queue_id)
+            await asyncio.sleep(RECORD_AGAIN_SECONDS)
 
     def _dsn(
         self, message: StoredMessage, content: bytes, failed: tuple[dsn.FailedRecipient, ...]

@@ -12,13 +12,13 @@ from google.protobuf.message import DecodeError
 from mtad.mail.queue_id import QueueId
 from mtad.spool import codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
-from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Claim, Committed, Rank, Refusal, Refused
+from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Claim, Committed, Rank, RecipientState, Refusal, Refused
 from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, PartValue, Record
 from replicator.node import Node
 from replicator.status import NodeStatus as NodeStatus
-from replicator.status import Told
+from replicator.status import Submitted, Told
 from replicator.store.compaction import Compacted
 from replicator.store.store import Due
 
@@ -92,8 +92,11 @@ class LocalSpool:
             self._unanswered -= brought
             if brought:
                 self._on_change()
+        return self._answer(submitted, len(records))
+
+    def _answer(self, submitted: Submitted, records_count: int) -> Committed | Refused:
         if submitted.durability is Durability.REFUSED:
-            self._events.emit("queue.refused", level="error", why=submitted.why, records=len(records))
+            self._events.emit("queue.refused", level="error", why=submitted.why, records=records_count)
             return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
         return _COMMITTED[submitted.durability]
 
@@ -206,6 +209,16 @@ class LocalSpool:
     async def content(self, queue_id: QueueId) -> bytes | None:
         """Return a message's content, checked against its digest; None when the message is gone."""
         return await self._node.blob(codec.key_of(queue_id))
+
+    async def tell(self, message: StoredMessage, states: Mapping[str, RecipientState]) -> Committed | Refused:
+        """Record what became of recipients of a message that is not here any more.
+
+        Where it was found damaged that counts when it comes back from the peer; where it was finished it says nothing.
+        """
+        records = [codec.state_record(message.item, states, self._hlc())]
+        if codec.is_finished_by(message.item, states):
+            records.append(codec.done_record(message.item))
+        return self._answer(await self._node.submit(tuple(records), wait=False), len(records))
 
     async def redate(self) -> int:
         """Date by this node's clock what one that is ahead of it has put off; return how many recipients that were.

@@ -15,14 +15,25 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench.bench_mail import SESSIONS, WORKERS, sink
 from tests.peers.mtad import DOMAIN, MtadNode, pair, policy_to, single
 from tests.peers.postfix import smtp_source
+from tests.peers.process import wait_until
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 HELD = policy_to(1, actions="queue;", retry=':intervals ["86400"]')
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How messages are sent: many a connection or one; and whether the queue is waited for until it is empty."""
+
+    is_many: bool = False
+    is_emptied: bool = False
 
 
 def processes(node: MtadNode) -> dict[int, str]:
@@ -58,14 +69,23 @@ def beside(command: str, nodes: Mapping[str, MtadNode]) -> Iterator[None]:
         run.wait()
 
 
-def cost(nodes: Mapping[str, MtadNode], messages: int, *, is_many: bool, command: str) -> dict[str, float]:
-    """Send messages to the first node; return what each kind of process has used for one."""
+def cost(nodes: Mapping[str, MtadNode], messages: int, way: Way, command: str) -> dict[str, float]:
+    """Send messages to the first node; return what each kind of process has used for one.
+
+    What is to be delivered from the queue is waited for.
+    """
     first = next(iter(nodes.values()))
     with beside(command, nodes):
         before = spent(nodes)
         smtp_source(
-            first.smtp_port, messages=messages, sessions=SESSIONS, sender=f"a@{DOMAIN}", is_many_a_connection=is_many
+            first.smtp_port,
+            messages=messages,
+            sessions=SESSIONS,
+            sender=f"a@{DOMAIN}",
+            is_many_a_connection=way.is_many,
         )
+        if way.is_emptied:
+            wait_until(lambda: first.status()["queue"]["messages"] == 0, "the queue is empty", first.log)
         after = spent(nodes)
     return {name: (after[name] - before[name]) / messages for name in after}
 
@@ -91,11 +111,21 @@ def paired() -> Iterator[dict[str, MtadNode]]:
         yield {"active": one, "passive": two}
 
 
+@contextmanager
+def delivering(claim_seconds: float) -> Iterator[dict[str, MtadNode]]:
+    """Run a pair that queues everything and delivers it from there."""
+    extra = {**WORKERS, "replication": {"claim_seconds": claim_seconds}}
+    with sink() as target, pair(policy_to(target.port, actions="queue;"), extra) as (one, two):
+        yield {"active": one, "passive": two}
+
+
 SCENARIOS = {
-    "through": (through, True),
-    "through, one a connection": (through, False),
-    "queued alone": (alone, False),
-    "queued on two": (paired, False),
+    "through": (through, Way(is_many=True)),
+    "through, one a connection": (through, Way()),
+    "queued alone": (alone, Way()),
+    "queued on two": (paired, Way()),
+    "delivered from two": (partial(delivering, 60), Way(is_emptied=True)),
+    "delivered from two, without claims": (partial(delivering, 0), Way(is_emptied=True)),
 }
 
 
@@ -109,12 +139,10 @@ def main() -> None:
     options = parser.parse_args()
     print("| scenario | process | µs a message |\n| --- | --- | --- |")
     for name in options.only or SCENARIOS:
-        run, is_many = SCENARIOS[name]
+        run, way = SCENARIOS[name]
         with run() as nodes:
-            cost(nodes, options.messages // 4, is_many=is_many, command="")  # warms up
-            found = [
-                cost(nodes, options.messages, is_many=is_many, command=options.beside) for _ in range(options.rounds)
-            ]
+            cost(nodes, options.messages // 4, way, "")  # warms up
+            found = [cost(nodes, options.messages, way, options.beside) for _ in range(options.rounds)]
         for process in found[0]:
             costs = [one[process] for one in found]
             print(f"| {name} | {process} | {statistics.median(costs):.0f} ({min(costs):.0f}-{max(costs):.0f}) |")

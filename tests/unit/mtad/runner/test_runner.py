@@ -36,6 +36,8 @@ from mtad.spool.door import (
 from mtad.spool.local import DueRecipient, LocalSpool
 from mtad.spool.notification import Notifier
 from mtad.telemetry.events import CollectedEvents
+from replicator.core.values import Item
+from replicator.node import Node
 from tests.fakes.queue import WallClock, message, new_queue_id, spooling, until
 
 DELIVERED = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx.test")
@@ -422,6 +424,30 @@ async def test_a_held_message_that_came_due_is_taken_out_again(tmp_path: Path) -
         await scene.spool.commit(Changes(states={kept.queue_id: {"b@y.test": peers}}), is_accepting=False)
         await until(lambda: scene.state(kept.queue_id).due_ms == FAR_MS)
         assert scene.hops.asked == []
+
+
+@pytest.mark.parametrize(("outcome", "left"), [(DELIVERED, 0), (FAILED, 1)])
+async def test_what_was_delivered_while_its_message_was_damaged_is_known_when_it_comes_back(
+    tmp_path: Path, outcome: Outcome, left: int
+) -> None:
+    class Damaged(Node):
+        def item(self, key: bytes) -> Item | None:
+            return None
+
+    async with running(tmp_path) as scene:
+        scene.hops.hanging.add("b@y.test")
+        scene.hops.is_past_dot = True
+        scene.hops.outcomes["b@y.test"] = outcome
+        await scene.keep(message("b@y.test"))
+        await until(scene.is_past_dot)
+        scene.node.__class__ = Damaged
+        scene.hops.may_go_on.set()
+        await until(lambda: not scene.runner.attempts_in_flight)
+        scene.spool.has_lost_ownership = True
+        scene.node.__class__ = Node
+        assert len(scene.queue()) == left, (
+            "a failure is for the attempt after it has come back: a DSN needs the message"
+        )
 
 
 # --- authority ----------------------------------------------------------------------------------------------
