@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtad.main import supervisor
-from mtad.main.supervisor import Child, Keeper
+from mtad.main.supervisor import Child, Keeper, _are_up
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import until
 
@@ -104,3 +104,24 @@ async def test_no_descriptor_is_left_over(tmp_path: Path) -> None:
     async with keeping(tmp_path, "serves", CollectedEvents()) as keeper:
         assert await keeper.has_started
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # asyncio's own watcher of children may stay
+
+
+async def test_a_child_that_fails_ends_the_wait_for_those_that_are_slow(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    folders = [tmp_path / name for name in ("slow", "failing")]
+    for folder in folders:
+        folder.mkdir()
+    events = CollectedEvents()
+    async with keeping(folders[0], "is silent", events) as slow, keeping(folders[1], "fails", events) as failing:
+        async with asyncio.timeout(20):
+            assert not await _are_up([slow, failing], never)
+        assert not slow.has_started.done(), "it is still waited for by others"
+
+
+async def test_a_node_is_up_when_all_its_children_are_or_is_told_to_stop(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with keeping(tmp_path, "serves", CollectedEvents()) as keeper:
+        assert await _are_up([keeper], stop)
+    async with keeping(tmp_path, "is silent", CollectedEvents()) as keeper:
+        stop.set()
+        assert not await _are_up([keeper], stop)

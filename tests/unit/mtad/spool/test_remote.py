@@ -136,6 +136,16 @@ async def test_without_a_spool_process_a_commit_is_refused_soon(socket: Path) ->
     assert len(events.named("spool.unreachable")) == 1
 
 
+async def test_a_spool_process_that_comes_later_is_reached_soon(socket: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with working(socket) as remote:
+        assert not await remote.reached(1.4)
+        async with serving(socket, SpoolService(FakeDoor(Committed(1)), CollectedEvents())):
+            began = loop.time()
+            assert await remote.reached(10)
+            assert loop.time() - began < 0.8, "gRPC by itself would wait a second, and then longer"
+
+
 async def test_what_waits_when_the_spool_process_goes_is_refused_and_the_next_one_is_found(socket: Path) -> None:
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
