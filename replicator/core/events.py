@@ -87,6 +87,8 @@ class Consent(NamedTuple):
 
 
 class Beat(NamedTuple):
+    """Often, both ways. durable: of the branches that have risen since the sender's Hello on this link."""
+
     durable: Vector
     authority: Authority
     role: Role

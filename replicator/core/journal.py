@@ -26,6 +26,7 @@ class Journal:
         "durable",
         "durable_ticket",
         "have",
+        "others_risen",
         "own",
         "own_durable",
         "seq",
@@ -36,6 +37,7 @@ class Journal:
         self.own = own
         self.seq = 0  # of our last record; a new incarnation begins at 1, whatever is in the image
         self.own_durable = 0
+        self.others_risen = 0  # how often a branch that is not ours has risen on the disk
         self.have: Vector = dict(image.vector)
         self.durable: Vector = dict(image.vector)
         self.beyond: Vector = dict(image.beyond)  # up to where snapshots that came may have brought items
@@ -138,4 +140,6 @@ class Journal:
             if seq > durable.get(branch, 0):
                 durable[branch] = risen[branch] = seq
         self.own_durable = durable.get(self.own, 0)
+        if len(risen) > 1 or self.own not in risen:
+            self.others_risen += 1
         return risen

@@ -65,7 +65,7 @@ from replicator.core.status import Link, Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import AckLevel, Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
-from replicator.core.vectors import covers_all, minimum
+from replicator.core.vectors import beyond, covers_all, minimum
 from replicator.core.versions import VERSION_MAX, VERSION_MIN, may_write
 
 LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
@@ -260,6 +260,7 @@ class Member:
             lease=self._settings.lease if self._settings.authority is Mode.WITNESS else 0,
             wants_received=neighbour is self._pair and self._settings.level is AckLevel.REMOTE_RECEIVED,
         )
+        neighbour.told = hello.vector
         out.append(Send(event.session, hello))
 
     def _link_down(self, event: LinkDown, now: int, out: list[Effect]) -> None:
@@ -572,7 +573,7 @@ class Member:
         neighbour.beats += 1
         plea, consent = self._ownership.words(neighbour.beats, now) if neighbour is self._pair else (None, None)
         beat = Beat(
-            dict(self._journal.durable),
+            beyond(self._journal.durable, neighbour.told),
             self._ownership.authority,
             self._ownership.role,
             neighbour.beats,

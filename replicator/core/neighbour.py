@@ -10,7 +10,7 @@ from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link
-from replicator.core.values import Branch
+from replicator.core.values import Branch, Vector
 
 
 class Neighbour:
@@ -30,6 +30,7 @@ class Neighbour:
         "peer",
         "session",
         "silence_max",
+        "told",
         "why",
     )
 
@@ -48,6 +49,7 @@ class Neighbour:
         self.doubted: Peer | None = None  # what it would be if a Hello that is not believed yet were its
         self.beats = 0  # the ticket of the last one in this session
         self.feeds_us = False  # records came in this session
+        self.told: Vector = {}  # what our Hello said is durable here: beats say what is beyond it
 
     @property
     def greeted(self) -> int | None:

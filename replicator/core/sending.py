@@ -59,6 +59,7 @@ class Outgoing:
         self._sent: Vector = dict(peer.durable)  # of the other branches
         self._in_flight: dict[Branch, deque[tuple[int, int]]] = {}  # last seq, octets
         self.in_flight_octets = 0
+        self._all_sent_at = -1  # the journal's count of risings by which nothing of other branches was left to send
         self._reading: ReadLog | None = None
         self._is_snapshot_open = False
         self._snapshot_items = 0
@@ -114,9 +115,13 @@ class Outgoing:
         own, theirs, reach = self._journal.own, self._peer.branch, self.reach
         if self._own_sent < reach.get(own, 0):
             return own
+        is_all = reach is self._journal.durable
+        if is_all and self._all_sent_at == self._journal.others_risen:
+            return None
         for branch, seq in reach.items():
             if branch != own and branch != theirs and seq > self._sent.get(branch, 0):
                 return branch
+        self._all_sent_at = self._journal.others_risen if is_all else -1
         return None
 
     def log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
@@ -240,6 +245,7 @@ class Outgoing:
         self._sent = dict(self._peer.durable)
         raise_to(self._sent, vector)
         self._own_sent = self._sent.get(self._journal.own, 0)
+        self._all_sent_at = -1
         self._in_flight.clear()
         self.in_flight_octets = 0
         self._reading = None

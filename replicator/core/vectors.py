@@ -31,6 +31,11 @@ def minimum(vector: Vector, other: Vector) -> Vector:
     return {branch: min(seq, other[branch]) for branch, seq in vector.items() if branch in other}
 
 
+def beyond(vector: Vector, other: Vector) -> Vector:
+    """Return what of `vector` whoever knows `other` has not been told."""
+    return {branch: seq for branch, seq in vector.items() if seq != other.get(branch, 0)}
+
+
 def show(vector: Vector) -> str:
     """Write a vector for the log, oldest branch first as it was learned."""
     return " ".join(f"{_name(branch)}:{seq}" for branch, seq in vector.items()) or "empty"

@@ -3,7 +3,7 @@
 import pytest
 
 from replicator.core import member
-from replicator.core.events import Authority, Image, Received, Records, Settings, Submit, Tick
+from replicator.core.events import Ack, Authority, Beat, Hello, Image, Received, Records, Settings, Submit, Tick
 from replicator.core.member import Member
 from replicator.core.status import Link
 from replicator.core.values import Branch, Durability, Kind, Record, Role
@@ -150,3 +150,31 @@ def test_what_awaits_the_owners_end_is_remembered_up_to_a_limit(monkeypatch: pyt
     pair.b.start()  # the image tells of the rest
     pair.run(4000)
     assert pair.b.keys == []
+
+
+def test_beats_say_what_has_risen_since_the_hello_and_nothing_else() -> None:
+    pair = joined()
+    for _ in range(3):  # each start begins a branch
+        pair.a.crash()
+        pair.a.start()
+        pair.link()
+        pair.run(4_000)
+        pair.a.accept(f"x{pair.a.incarnation}")
+    pair.link()
+    token = pair.a.submit(put("new"))
+    pair.run(600)
+    assert pair.a.answer(token) is Durability.REMOTE
+    hello = [message for message in pair.b.sent if isinstance(message, Hello)][-1]
+    beat = [message for message in pair.b.sent if isinstance(message, Beat)][-1]
+    assert len(hello.vector) >= 3
+    assert beat.durable == {pair.a.member.own: pair.b.store.vector[pair.a.member.own]}
+    assert pair.a.member.status.peer_vector == pair.b.store.vector
+
+
+def test_a_lost_acknowledgement_is_made_up_for_by_a_beat() -> None:
+    pair = joined()
+    pair.loses = (Ack,)
+    pair.a.submit(put("x"))
+    assert pair.a.answer() is None
+    pair.run(300)
+    assert pair.a.answer() is Durability.REMOTE

@@ -1,7 +1,7 @@
 """Arithmetic of positions."""
 
 from replicator.core.values import Branch, Dot
-from replicator.core.vectors import covers, covers_all, minimum, raise_to, show
+from replicator.core.vectors import beyond, covers, covers_all, minimum, raise_to, show
 
 A, B = Branch(0, 7), Branch(1, 255)
 
@@ -26,6 +26,11 @@ def test_raising_keeps_the_larger_of_each() -> None:
 
 def test_the_minimum_is_what_both_have() -> None:
     assert minimum({A: 2, B: 5}, {B: 4}) == {B: 4}
+
+
+def test_what_was_not_told_is_what_has_risen_since() -> None:
+    assert beyond({A: 2, B: 5}, {A: 2, B: 4}) == {B: 5}
+    assert beyond({A: 2}, {}) == {A: 2}
 
 
 def test_a_vector_is_shown_by_node_and_incarnation() -> None:
