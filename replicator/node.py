@@ -20,25 +20,25 @@ import lmdb
 
 from replicator.codec import DamagedError
 from replicator.comparing import Comparing
-from replicator.connecting import link_settings, voting_settings
+from replicator.connecting import voting_settings
 from replicator.core import events as core
 from replicator.core.compare import Comparison
 from replicator.core.grants import Reply
 from replicator.core.member import Member
-from replicator.core.status import Link as MemberLink
-from replicator.core.values import AckLevel, Durability, Item, Protection, Record, Role
+from replicator.core.values import Durability, Item, Record, Role
+from replicator.links import Links
 from replicator.report import Level, Report
 from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
-from replicator.status import NodeStatus, PeerStatus, Submitted, Told, witness_status
+from replicator.status import NodeStatus, Submitted, Told
 from replicator.store.backup import back_up
 from replicator.store.compaction import Compacted, compact
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
-from replicator.transport.link import Link
 from replicator.transport.voting import Voting
+from replicator.view import view
 
 TICK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
@@ -67,12 +67,12 @@ class Node:
         self._tellings: dict[int, asyncio.Future[Told]] = {}
         self._member: Member | None = None
         self._role: Role | None = None
-        self._link: Link | None = None
+        self._links: Links | None = None
         self._voting: Voting | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shipping: Shipping | None = None
         self._comparing: Comparing | None = None
-        self._session = 0
+        self._session = 0  # of the link to the peer
         self._room = asyncio.Event()
         self._failure = ""
 
@@ -100,8 +100,8 @@ class Node:
         settings = self._settings
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="replica-reader")
-        to_peer = None if settings.peer_node == NO_PEER else link_settings(settings)
-        to_witness = None if to_peer is None else voting_settings(settings)
+        links = Links(settings, self, self._report) if settings.has_links else None
+        to_witness = None if settings.peer_node == NO_PEER else voting_settings(settings)
         self._store = Store(
             StoreSettings(
                 settings.store_path,
@@ -115,9 +115,9 @@ class Node:
         )
         self._writer = Writer(self._store, self._deliver)
         self._writer.start()
-        if to_peer is not None:
-            self._link = Link(to_peer, self, self._report)
-            self._comparing = Comparing(self._store, self._executor, self._link.send)
+        if links is not None:
+            self._links = links
+            self._comparing = Comparing(self._store, self._executor, links.send)
         if to_witness is not None:
             self._voting = Voting(to_witness, self._witness_said, self._report)
         try:
@@ -129,11 +129,11 @@ class Node:
         self._ticking = asyncio.create_task(self._tick_for_ever(), name="replica-tick")
         if settings.scrub_octets_per_second:
             self._spawn(scrub_for_ever(self._store, self._executor, settings, self._report))
-        if self._link is not None:
+        if self._links is not None:
             try:
                 if self._voting is not None:
                     await self._voting.start()
-                await self._link.start()
+                await self._links.start()
             except OSError:
                 await self.stop()
                 raise
@@ -142,8 +142,8 @@ class Node:
         """Refuse what still waits, end the link, wait for the transaction in flight, close the store."""
         self._is_stopping = True
         self._ticking.cancel()
-        if self._link is not None:
-            await self._link.stop()
+        if self._links is not None:
+            await self._links.stop()
         self._end_member("stopping")
         if self._voting is not None:
             await self._voting.stop()
@@ -163,8 +163,8 @@ class Node:
 
     @property
     def listen_port(self) -> int:
-        """The port that the link listens on; 0 when this node dials."""
-        return 0 if self._link is None else self._link.listen_port
+        """The port that others connect to; 0 when none do."""
+        return 0 if self._links is None else self._links.listen_port
 
     async def submit(self, records: Sequence[Record], *, wait: bool) -> Submitted:
         """Make the records durable in one transaction, all or none, and say how far they got.
@@ -252,8 +252,8 @@ class Node:
         self._member = Member(self._settings.for_core(), self._store.image(), secrets.randbits(64), _now())
         self._last_status = self._member.status
         self._failure = ""
-        if self._link is not None:
-            self._shipping = Shipping(self._store, self._link, self._executor, self._take, self._report)
+        if self._links is not None:
+            self._shipping = Shipping(self._store, self._links, self._executor, self._take, self._report)
 
     def _end_member(self, why: str) -> None:
         """Throw the core away: what waits for it is refused, its link and its errands end."""
@@ -264,8 +264,8 @@ class Node:
         if self._shipping is not None:
             self._shipping.cancel()
             self._shipping = None
-        if self._link is not None:
-            self._link.close(self._session, f"the member ended: {why}")
+        if self._links is not None:
+            self._links.close_all(f"the member ended: {why}")
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_result(Submitted(Durability.REFUSED, "full" if why == "full" else "failed"))
@@ -357,19 +357,20 @@ class Node:
         if written.keys:
             self._on_change(written.keys)
 
-    # the link's side (transport.link.Receiver)
+    # the links' side (transport.link.Receiver)
 
-    def link_up(self, session: int) -> None:
+    def link_up(self, session: int, node: int) -> None:
         """Tell the core, or end the link when there is none to talk to."""
-        if self._member is None and self._link is not None:
-            self._link.close(session, "the store cannot commit")
+        if self._member is None and self._links is not None:
+            self._links.close(session, "the store cannot commit")
             return
-        self._session = session
-        self._feed(core.LinkUp(session, self._settings.peer_node))
+        if node == self._settings.peer_node:
+            self._session = session
+        self._feed(core.LinkUp(session, node))
 
     def link_down(self, session: int, why: str) -> None:
         """Tell the core."""
-        if self._comparing is not None:
+        if self._comparing is not None and session == self._session:
             self._comparing.cancel()
         self._feed(core.LinkDown(session, why))
 
@@ -395,12 +396,12 @@ class Node:
         self._writer.put(effect)
 
     def _do_send(self, effect: core.Send) -> None:
-        if self._link is not None:
-            self._link.send(effect.session, effect.message)
+        if self._links is not None:
+            self._links.send(effect.session, effect.message)
 
     def _do_close_link(self, effect: core.CloseLink) -> None:
-        if self._link is not None:
-            self._link.close(effect.session, effect.why)
+        if self._links is not None:
+            self._links.close(effect.session, effect.why)
 
     def _do_read_log(self, effect: core.ReadLog) -> None:
         if self._shipping is not None:
@@ -473,43 +474,15 @@ class Node:
 
     def status(self) -> NodeStatus:
         """Say how this node and its peer are. Cheap: it reads no items."""
-        member = self._member
-        if member is not None:
-            self._last_status = member.status
-        last = self._last_status
-        settings = self._settings
-        waits = last.protection in (Protection.PROTECTED, Protection.SUSPECT)
-        problem = last.why
-        state = str(last.link)
-        if self._link is not None and last.link is not MemberLink.UP and self._link.problem.state != "connected":
-            problem = self._link.problem.text or problem
-            state = self._link.problem.state if last.link is not MemberLink.REFUSED else state
-        return NodeStatus(
-            node=self._settings.node,
-            name=self._settings.name,
-            role=last.role.name.lower() if member is not None else "stopped",
-            epoch=last.authority.epoch,
-            epoch_node=last.authority.node,
-            position=last.vector,
-            peer=PeerStatus(
-                name=last.peer_name or self._settings.peer_name,
-                state=state,
-                role=last.peer_role.name.lower() if last.peer_name else "",
-                position=last.peer_vector,
-                lag_records=last.lag_records,
-                lag_octets=last.lag_octets,
-                lag_seconds=last.lag_seconds,
-                problem=problem,
-            ),
-            durability=2 if waits and settings.level is AckLevel.REMOTE_DURABLE else 1,
-            level=settings.level.value,
-            protection=last.protection.name.lower(),
-            witness=None
-            if self._voting is None
-            else witness_status(self._settings.witness_name, last.witness, self._voting.problem),
-            unprotected=last.unprotected,
-            free_permille=self._store.free_permille(),
-            totals=self._store.totals(),
+        if self._member is not None:
+            self._last_status = self._member.status
+        return view(
+            self._settings,
+            self._last_status,
+            self._links.problem if self._links is not None else None,
+            None if self._voting is None else self._voting.problem,
+            self._store,
+            is_stopped=self._member is None,
         )
 
 

@@ -14,12 +14,25 @@ FULL_BELOW_PERMILLE = 50  # of the store free: the rest is for the ends of what 
 
 
 @dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """A node across a WAN that follows this one; or, without what a member says of a site, one that a site follows."""
+
+    node: int
+    name: str  # the DNS name in its certificate
+    address: str = ""  # where a member reaches it, host:port
+    is_compressed: bool = True
+    octets_per_second: int = 0  # 0: no limit
+    delay_seconds: float = 0.0  # what is finished before it is so old never crosses
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
     """All that a node is told. Addresses are `host:port`, with an IPv6 host in brackets.
 
     name, peer_name   the DNS names in the members' certificates
     terminal_rank     from this rank on nothing is left to do for a part
-    Of two members the one with the lower number dials, the other listens.
+    follows           set: this node is a site, and these are the members that it follows; it has no peer then
+    Of two members the one with the lower number dials, the other listens. Members dial their sites.
     """
 
     group: str
@@ -53,6 +66,15 @@ class NodeSettings:
     ask_after_seconds: float = 1.0  # silence after which the witness is asked
     witness_name: str = ""  # in its certificate
     witness_address: str = ""
+    sites: tuple[SiteSettings, ...] = ()
+    follows: tuple[SiteSettings, ...] = ()
+    site_silence_seconds: float = 15.0  # after which a link across a WAN is given up
+    feed_after_seconds: float = 30.0  # for so long the peer need not say that it ships to a site
+
+    @property
+    def has_links(self) -> bool:
+        """Tell whether it has anybody to talk to."""
+        return self.peer_node != NO_PEER or bool(self.sites or self.follows)
 
     def for_core(self) -> core.Settings:
         """Return what the pure member needs of this."""
@@ -71,4 +93,12 @@ class NodeSettings:
             authority=self.authority,
             lease=round(self.lease_seconds * _SECOND),
             ask_after=round(self.ask_after_seconds * _SECOND),
+            sites=_remotes(self.sites),
+            follows=_remotes(self.follows),
+            site_silence=round(self.site_silence_seconds * _SECOND),
+            feed_after=round(self.feed_after_seconds * _SECOND),
         )
+
+
+def _remotes(sites: tuple[SiteSettings, ...]) -> tuple[core.Remote, ...]:
+    return tuple(core.Remote(site.node, site.name, round(site.delay_seconds * _SECOND)) for site in sites)

@@ -11,10 +11,10 @@ import lmdb
 
 from replicator.codec import DamagedError
 from replicator.core.events import Event, ItemRead, LogRead, ReadItem, ReadLog, ReadSnapshot, SnapshotRead
+from replicator.links import Links
 from replicator.report import Report
 from replicator.store.environment import SnapshotBrokenError
 from replicator.store.store import Snapshot, Store
-from replicator.transport.link import Link
 
 SNAPSHOT_PIECE_OCTETS = 1 << 20
 SNAPSHOT_STALL_SECONDS_MAX = 30.0  # a snapshot pins pages: a peer that takes nothing for so long has lost it
@@ -28,15 +28,15 @@ class Shipping:
     """
 
     def __init__(
-        self, store: Store, link: Link, executor: Executor, feed: Callable[[Event], None], report: Report
+        self, store: Store, links: Links, executor: Executor, feed: Callable[[Event], None], report: Report
     ) -> None:
         self._store = store
-        self._link = link
+        self._links = links
         self._executor = executor
         self._feed = feed
         self._report = report
         self._tasks: set[asyncio.Task[None]] = set()
-        self._snapshot: asyncio.Task[None] | None = None
+        self._snapshots: dict[int, asyncio.Task[None]] = {}  # by session
 
     def cancel(self) -> None:
         """End all errands."""
@@ -49,9 +49,15 @@ class Shipping:
 
     def read_snapshot(self, ask: ReadSnapshot) -> None:
         """Answer a ReadSnapshot by SnapshotRead, piece by piece; a newer one takes the place of one under way."""
-        if self._snapshot is not None:
-            self._snapshot.cancel()
-        self._snapshot = self._start(self._read_snapshot(ask), ask.session)
+        before = self._snapshots.pop(ask.session, None)
+        if before is not None:
+            before.cancel()
+        self._snapshots[ask.session] = reading = self._start(self._read_snapshot(ask), ask.session)
+        reading.add_done_callback(lambda ended: self._forget(ask.session, ended))
+
+    def _forget(self, session: int, ended: asyncio.Task[None]) -> None:
+        if self._snapshots.get(session) is ended:
+            del self._snapshots[session]
 
     def read_item(self, ask: ReadItem) -> None:
         """Answer a ReadItem by ItemRead."""
@@ -68,12 +74,12 @@ class Shipping:
         try:
             await errand
         except TimeoutError:
-            self._link.close(session, "the peer is too slow for a snapshot")
+            self._links.close(session, "the peer is too slow for a snapshot")
         except SnapshotBrokenError as error:
-            self._link.close(session, f"snapshot broken off: {error}")
+            self._links.close(session, f"snapshot broken off: {error}")
         except (DamagedError, lmdb.Error) as error:
             self._report.emit("replica.damaged", level="error", where="store", what=str(error))
-            self._link.close(session, "the store could not be read")
+            self._links.close(session, "the store could not be read")
 
     async def _read_log(self, ask: ReadLog) -> None:
         records = await asyncio.get_running_loop().run_in_executor(
@@ -92,7 +98,7 @@ class Shipping:
             async with asyncio.timeout(SNAPSHOT_SECONDS_MAX):
                 is_last = False
                 while not is_last:
-                    if not await asyncio.wait_for(self._link.room(ask.session), SNAPSHOT_STALL_SECONDS_MAX):
+                    if not await asyncio.wait_for(self._links.room(ask.session), SNAPSHOT_STALL_SECONDS_MAX):
                         return
                     piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
                     is_last = piece.is_last

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from replicator.core.authority import WitnessState
 from replicator.core.values import Durability, Vector
 
 
@@ -63,12 +62,26 @@ class WitnessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FarStatus:
+    """A node across a WAN as this node sees it: of a member a site, of a site a member that it follows."""
+
+    name: str
+    state: str  # connecting, down, refused, greeting, up
+    role: str  # as it last said; "" when it has said nothing
+    is_fed: bool  # this node ships to it
+    lag_records: int  # what it has not confirmed, of what we hold
+    lag_octets: int  # of these, what came since this node started
+    lag_seconds: float  # since the oldest of these was durable here, or this node started
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The node at one moment."""
 
     node: int
     name: str
-    role: str  # passive, promoting, active, draining, rejoining, fenced; stopped while the store cannot commit
+    role: str  # passive, promoting, active, draining, rejoining, fenced, following (a site); stopped: no commit can be
     epoch: int
     epoch_node: int
     position: Vector
@@ -80,9 +93,5 @@ class NodeStatus:
     free_permille: int
     totals: Totals
     witness: WitnessStatus | None = None  # None: there is none
-
-
-def witness_status(name: str, state: WitnessState, problem: str) -> WitnessStatus:
-    """Return what is told of the witness. problem: of its last call that failed."""
-    heard_seconds = state.heard_ago / 1e9 if state.heard_ago >= 0 else -1.0
-    return WitnessStatus(name, state.word, heard_seconds, state.lease_left / 1e9, problem * (state.word == "silent"))
+    sites: tuple[FarStatus, ...] = ()
+    follows: tuple[FarStatus, ...] = ()  # of a site

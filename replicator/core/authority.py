@@ -169,7 +169,7 @@ class Ownership:
         lest the unused one outrank it one day. While the peer is promoting nothing is done: it will be active, or give
         its claim up.
         """
-        if self.breaks_silence(role):
+        if self.breaks_silence(role) and authority.node not in self._sites:
             self.heard_active(authority, now)
         is_outranked = (role in OWNING or authority.node in self._sites) and self.is_outranked(authority)
         if authority > self.seen:

@@ -47,7 +47,7 @@ class Leased(Ownership):
 
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what the peer said of itself. An epoch above ours was granted after ours had ended."""
-        if self.breaks_silence(role):
+        if self.breaks_silence(role) and authority.node not in self._sites:
             self.heard_active(authority, now)
             self._wanted_until = now
         elif role in STANDING_BY:

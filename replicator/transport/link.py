@@ -1,7 +1,7 @@
-"""The link between two members: one gRPC stream over mutual TLS, dialled by one of them and dialled again when it ends.
+"""The link between two nodes: one gRPC stream over mutual TLS, dialled by one of them and dialled again when it ends.
 
-Each link that stands has a session, larger than any before it. What is sent waits in a bounded queue and leaves in
-packets, everything that waits at once; a peer that does not read ends the link instead of filling the memory.
+Each link that stands has a session, larger than any before it on this node. What is sent waits in a bounded queue and
+leaves in packets, everything that waits at once; a peer that does not read ends the link instead of filling the memory.
 The peer's certificate must carry the expected name. When it carries another, both sides report which name was
 expected and which came.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -30,14 +30,15 @@ BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 2.0
 CONNECT_SECONDS_MAX = 3.0
 FLUSH_SECONDS_MAX = 1.0
+KEEPALIVE_SECONDS = 2.0
 STEADY_SECONDS = 5.0  # a link that stood so long begins with the shortest back-off again
-_SERVICE = "replicator.v1.Replication"
+SERVICE = "replicator.v1.Replication"
+PACKET_SECONDS = 0.25  # that one packet may take where the rate is limited: so long a beat may wait
+PACKET_OCTETS_MIN = 16 << 10
 _MESSAGE_OVERHEAD_OCTETS = 1 << 20
 _OPTIONS = [
     ("grpc.max_receive_message_length", 4 * PACKET_OCTETS),
     ("grpc.max_send_message_length", 4 * PACKET_OCTETS),
-    ("grpc.keepalive_time_ms", 2_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
@@ -49,24 +50,46 @@ _OPTIONS = [
 ]
 
 
+def _options(keepalive_seconds: float) -> list[tuple[str, int]]:
+    times = [
+        ("grpc.keepalive_time_ms", round(keepalive_seconds * 1_000)),
+        ("grpc.keepalive_timeout_ms", round(keepalive_seconds * 1_500)),
+    ]
+    return [*_OPTIONS, *times]
+
+
+def server_options() -> list[tuple[str, int]]:
+    """Return what a server of links is told; who dials watches over a link more closely than who listens."""
+    return _options(KEEPALIVE_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Who the two members are, and the limits of what goes between them. Addresses are `host:port`."""
+    """Whom a link leads to, and the limits of what goes over it."""
 
-    name: str
     peer_name: str
     credentials: Credentials
-    dial_address: str = ""  # set: this member dials
-    listen_address: str = ""  # set: this member listens
+    peer_node: int = 0
+    dial_address: str = ""  # `host:port`; empty: the other dials
     item_octets_max: int = 128 << 20
     waiting_octets_max: int = 192 << 20
+    is_compressed: bool = False
+    octets_per_second: int = 0  # at most, before compression; 0: no limit
+    keepalive_seconds: float = KEEPALIVE_SECONDS
+
+    @property
+    def packet_octets(self) -> int:
+        """How much may go at once."""
+        if not self.octets_per_second:
+            return PACKET_OCTETS
+        return min(PACKET_OCTETS, max(PACKET_OCTETS_MIN, round(self.octets_per_second * PACKET_SECONDS)))
 
 
 class Receiver(Protocol):
     """Is told what happens on the link, in the order of its happening."""
 
-    def link_up(self, session: int) -> None:
-        """A link stands."""
+    def link_up(self, session: int, node: int) -> None:
+        """A link to that node stands."""
         ...
 
     def link_down(self, session: int, why: str) -> None:
@@ -95,9 +118,9 @@ class _Stream(Protocol):
 class _Session:
     """One link that stands."""
 
-    def __init__(self, number: int, octets_max: int) -> None:
+    def __init__(self, number: int, octets_max: int, packet_octets: int) -> None:
         self.number = number
-        self.outgoing = Outgoing(octets_max)
+        self.outgoing = Outgoing(octets_max, packet_octets)
         self.unwritten = Gathered()
         self.has_work = asyncio.Event()
         self.has_room = asyncio.Event()
@@ -108,38 +131,35 @@ class _Session:
 
 
 class Link:
-    """Keeps one link to the peer standing. All methods are for the loop that ran start()."""
+    """Keeps one link to another node standing. All methods are for the loop that ran start().
 
-    def __init__(self, settings: LinkSettings, receiver: Receiver, report: Report) -> None:
+    number   gives the number of the next session
+    """
+
+    def __init__(self, settings: LinkSettings, receiver: Receiver, report: Report, number: Callable[[], int]) -> None:
         self._settings = settings
         self._receiver = receiver
         self._report = report
-        self._numbers = 0
+        self._number = number
         self._current: _Session | None = None
-        self._server: grpc.aio.Server | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._is_stopping = False
         self.problem = Problem("down", "not connected yet")
-        self.listen_port = 0
 
     async def start(self) -> None:
-        """Listen or dial. Errors: OSError when the address is taken or a file of the credentials cannot be read."""
-        if self._settings.listen_address:
-            await self._listen()
+        """Dial, unless the other does. Errors: OSError when a file of the credentials cannot be read."""
         if self._settings.dial_address:
             self._settings.credentials.read()
             self._dialling = asyncio.create_task(self._dial_for_ever(), name="replica-dial")
 
     async def stop(self) -> None:
-        """End the link, tell link_down, listen no more."""
+        """End the link, tell link_down, dial no more."""
         self._is_stopping = True
         if self._current is not None:
             self._down(self._current, "stopping")
         if self._dialling is not None:
             self._dialling.cancel()
             await asyncio.gather(self._dialling, return_exceptions=True)
-        if self._server is not None:
-            await self._server.stop(0.1)
 
     # --- what the driver asks for ---------------------------------------------------------------------------
 
@@ -160,7 +180,7 @@ class Link:
         self._write_down(session)
         if not session.outgoing.put(wire.encode(session.number, message), is_beat=is_beat):
             self._down(session, "the peer does not read")
-        elif session.outgoing.octets > PACKET_OCTETS:
+        elif session.outgoing.octets > self._settings.packet_octets:
             session.has_room.clear()
 
     def _write_down(self, session: _Session) -> None:
@@ -191,11 +211,11 @@ class Link:
         """Carry messages until one side has had enough; the newest stream is the link."""
         if self._current is not None:
             self._down(self._current, "replaced by a new link")
-        self._numbers += 1
-        session = _Session(self._numbers, self._settings.waiting_octets_max)
+        settings = self._settings
+        session = _Session(self._number(), settings.waiting_octets_max, settings.packet_octets)
         self._current = session
         self.problem = Problem("connected")
-        self._receiver.link_up(session.number)
+        self._receiver.link_up(session.number, settings.peer_node)
         tasks = [
             asyncio.create_task(self._read(session, stream)),
             asyncio.create_task(self._write(session, stream)),
@@ -226,12 +246,15 @@ class Link:
                 self._receiver.received(session.number, message)
 
     async def _write(self, session: _Session, stream: _Stream) -> str:
+        settings = self._settings
         while True:
             self._write_down(session)
             packet = session.outgoing.take()
             if packet is not None:
                 await stream.write(packet)
-                if session.outgoing.octets <= PACKET_OCTETS:
+                if settings.octets_per_second:
+                    await asyncio.sleep(packet.ByteSize() / settings.octets_per_second)
+                if session.outgoing.octets <= settings.packet_octets:
                     session.has_room.set()
                 continue
             if session.is_ending:
@@ -256,50 +279,14 @@ class Link:
             self.problem = Problem("down", why)
         self._receiver.link_down(session.number, why)
 
-    # --- listening ------------------------------------------------------------------------------------------
+    # --- opening --------------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        self._certificates = self._read_certificates()
-        server = grpc.aio.server(options=_OPTIONS)
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._serve, request_deserializer=pb.Packet.FromString, response_serializer=pb.Packet.SerializeToString
-        )
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Link": handler}),))
-        credentials = grpc.dynamic_ssl_server_credentials(
-            self._certificates, self._renewed_certificates, require_client_authentication=True
-        )
-        try:
-            self.listen_port = server.add_secure_port(self._settings.listen_address, credentials)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._settings.listen_address}") from error
-        await server.start()
-        self._server = server
-
-    def _read_certificates(self) -> grpc.ServerCertificateConfiguration:
-        ca, certificate, key = self._settings.credentials.read()
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], ca)
-
-    def _renewed_certificates(self) -> grpc.ServerCertificateConfiguration:
-        """Return what the files hold at this handshake, or held last when they cannot be read.
-
-        Called in a thread of gRPC.
-        """
-        try:
-            self._certificates = self._read_certificates()
-        except OSError as error:
-            self._report.emit("replica.credentials", level="error", what=str(error))
-        return self._certificates
-
-    async def _serve(self, _requests: AsyncIterator[pb.Packet], context: Any) -> None:
-        """Serve a stream that the peer opened, when its certificate has the peer's name."""
-        expected = self._settings.peer_name
-        names = certificates.names_of_context(context.auth_context())
-        if expected not in names:
-            self._refused(expected, ",".join(names))
-            await context.write(_refusal(expected, names))
-            return
-        await context.write(pb.Packet())
-        await self._run_if_wanted(context)
+    async def serve(self, stream: Any) -> None:
+        """Carry a stream that the other side opened, whose certificate has the name."""
+        if self._settings.is_compressed:
+            stream.set_compression(grpc.Compression.Gzip)
+        await stream.write(pb.Packet())
+        await self._run_if_wanted(stream)
 
     async def _run_if_wanted(self, stream: Any) -> None:
         """Hear the peer's first packet: nothing yet, or that it refuses our certificate."""
@@ -311,11 +298,12 @@ class Link:
             return
         bye = _refusal_in(first)
         if bye is not None:
-            self._refused(bye.expected, bye.came, "says the peer of ours")
+            self.refused(bye.expected, bye.came, "says the peer of ours")
         elif not self._is_stopping:
             await self._run(stream)
 
-    def _refused(self, expected: str, came: str, detail: str = "") -> None:
+    def refused(self, expected: str, came: str, detail: str = "") -> None:
+        """Take in that one of the two certificates carries another name."""
         text = f"certificate: expected {expected}, came {came or 'none'}" + (f" ({detail})" if detail else "")
         if self._current is None:
             self.problem = Problem("refused", text)
@@ -340,7 +328,7 @@ class Link:
         """Make a channel with the credentials as the files have them now."""
         ca, certificate, key = self._settings.credentials.read()
         credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-        options = [*_OPTIONS, ("grpc.ssl_target_name_override", expected)]
+        options = [*_options(self._settings.keepalive_seconds), ("grpc.ssl_target_name_override", expected)]
         return grpc.aio.secure_channel(self._settings.dial_address, credentials, options)
 
     async def _dial(self) -> None:
@@ -352,7 +340,7 @@ class Link:
             if not await _is_ready(channel):
                 await self._diagnose(expected)
                 return
-            call = _open(channel)
+            call = _open(channel, is_compressed=self._settings.is_compressed)
             try:
                 await call.write(pb.Packet())
                 await self._run_if_wanted(call)
@@ -366,7 +354,7 @@ class Link:
         if expected in seen.names and not seen.problem:
             self.problem = Problem("down", "the peer does not take the link")
         elif seen.names:
-            self._refused(expected, ",".join(seen.names), seen.problem)
+            self.refused(expected, ",".join(seen.names), seen.problem)
             if not seen.problem:
                 await self._tell_refused(expected, seen.names)
         else:
@@ -378,20 +366,22 @@ class Link:
             if not await _is_ready(channel):
                 return
             call = _open(channel)
-            await call.write(_refusal(expected, names))
+            await call.write(refusal(expected, names))
             await call.done_writing()
             await asyncio.wait_for(call.read(), FLUSH_SECONDS_MAX)
 
 
-def _open(channel: grpc.aio.Channel) -> Any:
+def _open(channel: grpc.aio.Channel, *, is_compressed: bool = False) -> Any:
+    compression = grpc.Compression.Gzip if is_compressed else None
     return channel.stream_stream(
-        f"/{_SERVICE}/Link",
+        f"/{SERVICE}/Link",
         request_serializer=pb.Packet.SerializeToString,
         response_deserializer=pb.Packet.FromString,
-    )()
+    )(compression=compression)
 
 
-def _refusal(expected: str, names: tuple[str, ...]) -> pb.Packet:
+def refusal(expected: str, names: tuple[str, ...]) -> pb.Packet:
+    """Return the packet that says that another name was expected."""
     bye = pb.Bye(why="another name was expected", expected=expected, came=",".join(names))
     return pb.Packet(messages=[pb.Message(bye=bye).SerializeToString()])
 

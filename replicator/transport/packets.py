@@ -20,10 +20,14 @@ _FRAME_OCTETS = 16  # about what a message costs beside its own octets
 
 
 class Outgoing:
-    """What waits to be sent on one link, bounded by octets."""
+    """What waits to be sent on one link, bounded by octets.
 
-    def __init__(self, octets_max: int) -> None:
+    packet_octets   of one packet at most, unless one message or a piece of it is a little larger
+    """
+
+    def __init__(self, octets_max: int, packet_octets: int = PACKET_OCTETS) -> None:
         self._octets_max = octets_max
+        self._packet_octets = packet_octets
         self._waiting: deque[bytes] = deque()
         self._beats: deque[bytes] = deque()
         self._offset = 0  # how much of the first one has gone, in pieces
@@ -35,7 +39,7 @@ class Outgoing:
         size = len(message) + _FRAME_OCTETS
         if self.octets + size > self._octets_max and self.octets:
             return False
-        may_overtake = is_beat and self._has_begun and self.octets > PACKET_OCTETS
+        may_overtake = is_beat and self._has_begun and self.octets > self._packet_octets
         (self._beats if may_overtake else self._waiting).append(message)
         self.octets += size
         return True
@@ -43,10 +47,10 @@ class Outgoing:
     def take(self) -> pb.Packet | None:
         """Return the next packet, or None when nothing waits."""
         packet = pb.Packet()
-        room = PACKET_OCTETS
+        room = self._packet_octets
         while self._beats:
             room -= self._take_from(self._beats, packet)
-        if self._waiting and (self._offset or len(self._waiting[0]) > PACKET_OCTETS):
+        if self._waiting and (self._offset or len(self._waiting[0]) > self._packet_octets):
             self._take_piece(packet)
             return packet
         while self._waiting and len(packet.messages) < PACKET_MESSAGES_MAX and len(self._waiting[0]) <= room:
@@ -65,8 +69,8 @@ class Outgoing:
 
     def _take_piece(self, packet: pb.Packet) -> None:
         message = self._waiting[0]
-        packet.fragment = message[self._offset : self._offset + PACKET_OCTETS]
-        self._offset += PACKET_OCTETS
+        packet.fragment = message[self._offset : self._offset + self._packet_octets]
+        self._offset += self._packet_octets
         self._has_begun = True
         if self._offset >= len(message):
             packet.is_last = True

@@ -353,6 +353,15 @@ def test_a_member_takes_back_and_the_sites_work_comes_home() -> None:
     assert roles(wan) == [Role.ACTIVE, Role.PASSIVE, Role.PASSIVE]
 
 
+def test_a_member_takes_back_as_soon_as_it_has_everything() -> None:
+    wan = promoted()
+    come_back(wan, wan.a, wan.b)
+    wan.run(200)
+    assert told(wan.a)[0]
+    wan.run(200)
+    assert wan.a.member.role is Role.ACTIVE
+
+
 def test_a_member_takes_back_through_the_other() -> None:
     wan = promoted()
     come_back(wan, wan.a, wan.b)

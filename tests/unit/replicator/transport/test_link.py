@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from replicator.core import events as core
 from replicator.core.values import Branch, Kind, Record, Role
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import Link, LinkSettings, split_address
+from replicator.transport.listening import Listener
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
 
@@ -28,8 +30,8 @@ class Heard:
         self.log: list[tuple[str, int, object]] = []
         self.changed = asyncio.Event()
 
-    def link_up(self, session: int) -> None:
-        self._note("up", session, None)
+    def link_up(self, session: int, node: int) -> None:
+        self._note("up", session, node)
 
     def link_down(self, session: int, why: str) -> None:
         self._note("down", session, why)
@@ -53,12 +55,29 @@ class Heard:
 
 
 class End:
-    """One side: its link, what it heard and what it reported."""
+    """One side: its link, what it heard and what it reported. With an address it listens, else it dials."""
 
-    def __init__(self, settings: LinkSettings) -> None:
+    def __init__(self, settings: LinkSettings, listen_address: str = "") -> None:
         self.heard = Heard()
         self.report = CollectedReport()
-        self.link = Link(settings, self.heard, self.report)
+        self.link = Link(settings, self.heard, self.report, count(1).__next__)
+        links = {settings.peer_name: self.link}
+        self.listener = Listener(listen_address, settings.credentials, links, self.report) if listen_address else None
+
+    async def start(self) -> None:
+        if self.listener is not None:
+            await self.listener.start()
+        await self.link.start()
+
+    async def stop(self) -> None:
+        await self.link.stop()
+        if self.listener is not None:
+            await self.listener.stop()
+
+    @property
+    def port(self) -> int:
+        assert self.listener is not None
+        return self.listener.port
 
     async def up(self) -> int:
         return (await self.heard.wait("up"))[-1][0]
@@ -74,16 +93,15 @@ async def two_ends(
     b_expects: str = "a.test",
     **limits: int,
 ) -> AsyncIterator[tuple[End, End]]:
-    listener = End(LinkSettings("b.test", b_expects, b, listen_address=f"{host}:0", **limits))
-    await listener.link.start()
-    address = f"{host}:{listener.link.listen_port}"
-    dialler = End(LinkSettings("a.test", a_expects, a, dial_address=address, **limits))
-    await dialler.link.start()
+    listener = End(LinkSettings(b_expects, b, **limits), f"{host}:0")
+    await listener.start()
+    dialler = End(LinkSettings(a_expects, a, dial_address=f"{host}:{listener.port}", **limits))
+    await dialler.start()
     try:
         yield dialler, listener
     finally:
-        await dialler.link.stop()
-        await listener.link.stop()
+        await dialler.stop()
+        await listener.stop()
 
 
 @pytest.fixture
@@ -205,12 +223,12 @@ async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateA
 async def test_the_newest_link_takes_the_place_of_one_that_stands(authority: CertificateAuthority) -> None:
     async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
         await listener.up()
-        address = f"127.0.0.1:{listener.link.listen_port}"
-        second = End(LinkSettings("a.test", "b.test", authority.issue("a.test"), dial_address=address))
-        await second.link.start()
+        address = f"127.0.0.1:{listener.port}"
+        second = End(LinkSettings("b.test", authority.issue("a.test"), dial_address=address))
+        await second.start()
         await second.up()
         await dialler.heard.wait("down")
-        await second.link.stop()
+        await second.stop()
         told = [(what, session) for what, session, _ in listener.heard.log]
         assert told[:3] == [("up", 1), ("down", 1), ("up", 2)]
         assert listener.heard.of("down")[0][1] == "replaced by a new link"
@@ -252,7 +270,7 @@ async def test_a_certificate_of_another_authority_is_refused(authority: Certific
 
 
 async def test_nobody_there_is_told_as_a_problem(authority: CertificateAuthority) -> None:
-    end = End(LinkSettings("a.test", "b.test", authority.issue("a.test"), dial_address="127.0.0.1:1"))
+    end = End(LinkSettings("b.test", authority.issue("a.test"), dial_address="127.0.0.1:1"))
     await end.link.start()
     async with asyncio.timeout(WAIT_SECONDS):
         while "no TLS connection" not in end.link.problem.text:
@@ -263,13 +281,12 @@ async def test_nobody_there_is_told_as_a_problem(authority: CertificateAuthority
 
 async def test_a_taken_port_is_an_error(authority: CertificateAuthority) -> None:
     credentials = authority.issue("b.test")
-    first = End(LinkSettings("b.test", "a.test", credentials, listen_address="127.0.0.1:0"))
-    await first.link.start()
-    address = f"127.0.0.1:{first.link.listen_port}"
-    second = End(LinkSettings("b.test", "a.test", credentials, listen_address=address))
+    first = End(LinkSettings("a.test", credentials), "127.0.0.1:0")
+    await first.start()
+    second = End(LinkSettings("a.test", credentials), f"127.0.0.1:{first.port}")
     with pytest.raises(OSError, match="cannot listen"):
-        await second.link.start()
-    await first.link.stop()
+        await second.start()
+    await first.stop()
 
 
 @pytest.mark.parametrize(
