@@ -20,7 +20,7 @@ from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
 from mtad.pb import admin_pb2, admin_pb2_grpc
 from mtad.spool.codec import StoredMessage, utf8
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState
-from mtad.spool.local import ACTS, LocalSpool, NodeStatus
+from mtad.spool.local import ACTS, FarStatus, LocalSpool, NodeStatus
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
 
@@ -100,6 +100,8 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             )
             reply.witness.CopyFrom(told)
             reply.lease_seconds = witness.lease_seconds
+        reply.sites.extend(map(_far, status.sites))
+        reply.members.extend(map(_far, status.follows))
         return reply
 
     async def QueueList(  # noqa: N802
@@ -243,9 +245,9 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
 
 def _role(status: NodeStatus) -> str:
-    """Return the role as users know it: an owner without a configured peer is alone."""
+    """Return the role as users know it: an owner without any other node is alone."""
     if status.role in ("active", "draining"):
-        return "active" if status.peer.name else "alone"
+        return "active" if status.peer.name or status.sites or status.follows else "alone"
     return status.role
 
 
@@ -262,6 +264,19 @@ def _peer(status: NodeStatus) -> admin_pb2.Peer:
         level=status.level,
         role=peer.role,
         problem=peer.problem,
+    )
+
+
+def _far(far: FarStatus) -> admin_pb2.Far:
+    return admin_pb2.Far(
+        node=far.name,
+        role=far.role,
+        state=far.state,
+        is_fed=far.is_fed,
+        lag_records=far.lag_records,
+        lag_octets=far.lag_octets,
+        lag_seconds=far.lag_seconds,
+        problem=far.problem,
     )
 
 

@@ -11,11 +11,12 @@ from typing import Annotated
 
 import typer
 
-from mtad.cli import queue_verbs, sieve_verbs
+from mtad.cli import queue_verbs, sieve_verbs, site_verbs
 from mtad.cli.connection import connect
 from mtad.cli.duration import show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
+from mtad.cli.role_change import change_role
 from mtad.cli.screen import say, say_json, say_table
 from mtad.cli.shapes import problems, status_object, verify_object
 from mtad.config.read import ConfigurationErrors, read
@@ -34,6 +35,7 @@ replica = typer.Typer(help="Change which node of the pair delivers from the queu
 config = typer.Typer(help="Read mtad.toml without a running node.", no_args_is_help=True)
 app.add_typer(queue_verbs.app, name="queue")
 app.add_typer(replica, name="replica")
+app.add_typer(site_verbs.app, name="site")
 app.add_typer(config, name="config")
 app.add_typer(sieve_verbs.app, name="sieve")
 
@@ -80,11 +82,15 @@ def _say_status(found: pb.StatusReply) -> None:
         role = f"was {peer.role}" if peer.role and peer.problem else peer.role or "not heard"
         rows.append(("peer", f"{peer.node}: {role}, {peer.state}, {lag if peer.lag_records else 'level'}"))
         rows.append(("copies", _copies(peer)))
+    elif found.members:
+        rows.append(("copies", "1 before 250: this node follows a pair"))
     else:
         rows.append(("copies", "1: this node has no peer"))
     if found.HasField("witness"):
         lease = f", lease {found.lease_seconds:.1f} s" if found.lease_seconds else ""
         rows.append(("witness", f"{found.witness.name}: {found.witness.state}{lease}"))
+    rows += [("site", site_verbs.described(site)) for site in found.sites]
+    rows += [("member", site_verbs.described(member)) for member in found.members]
     oldest = f", oldest {show_duration(queue.oldest_seconds)}" if queue.messages else ""
     rows += [
         ("queue", f"{queue.messages} messages, {queue.recipients} recipients, {show_octets(queue.octets)}{oldest}"),
@@ -118,7 +124,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make this node the active one, without the peer's help."""
-    _change_role(asked, "promote", force=force)
+    change_role(asked, "promote", force=force)
 
 
 @replica.command()
@@ -128,7 +134,7 @@ def switchover(asked: Asked) -> None:
 
     Asked of the active node, which first lets running attempts end.
     """
-    _change_role(asked, "switchover")
+    change_role(asked, "switchover")
 
 
 @replica.command()
@@ -141,7 +147,7 @@ def demote(
 
     It stays so until another was active, or it is promoted. `switchover` is the way without a duplicate.
     """
-    _change_role(asked, "demote", force=force)
+    change_role(asked, "demote", force=force)
 
 
 @replica.command()
@@ -165,31 +171,6 @@ def verify(asked: Asked) -> None:
         if reply.is_cut_short:
             say(f"... only the first {len(reply.differences)} are shown.")
     if not is_equal:
-        raise typer.Exit(EXIT_REFUSED)
-
-
-def _change_role(asked: Asked, verb: str, *, force: bool = False) -> None:
-    with connect(asked) as node:
-        reply = node.replica(verb, force=force)
-    if asked.json:
-        say_json(
-            {
-                "verb": verb,
-                "done": reply.done,
-                "text": reply.text,
-                "seconds": reply.seconds,
-                "epoch": reply.epoch,
-                "risk": reply.risk,
-            }
-        )
-    elif reply.done:
-        text = f" ({reply.text})" if reply.text else ""
-        say(f"{verb.capitalize()} done in {show_duration(reply.seconds)}, epoch {reply.epoch}{text}.")
-    else:
-        say(f"Refused: {reply.text}")
-    if reply.risk and not asked.json:
-        say(f"{'What it may cost' if reply.done else 'What --force would risk'}: {reply.risk}.")
-    if not reply.done:
         raise typer.Exit(EXIT_REFUSED)
 
 

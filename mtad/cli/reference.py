@@ -33,13 +33,15 @@ read, the socket is `/run/mtad/admin.sock`. Options stand behind the verb.
 | 2 | usage, or a configuration that cannot be read |
 | 3 | the node does not answer |
 
-With `--json` a verb writes one object; `queue list` and `queue summary` write one a line. Members are only ever added.
+With `--json` a verb writes one object; `queue list`, `queue summary` and `site list` write one a line. Members are
+only ever added.
 
-- `status`: `node`, `role` (`active` `passive` `promoting` `rejoining` `fenced` `alone`), `epoch`, `position`, `peer`
-  {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`, `durability`, `level`, `problem`}
-  or null, `witness`, `sites`, `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`,
-  `oldest_seconds`}, `sessions`, `delivered_through`, `unprotected_messages`, `damaged_messages`, `uptime_seconds`,
-  `version`, `problems` (empty when healthy).
+- `status`: `node`, `role` (`active` `passive` `promoting` `rejoining` `fenced` `alone`, of a site `following`),
+  `epoch`, `position`, `peer` {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`,
+  `durability`, `level`, `problem`} or null, `witness`, `sites` and at a site `members` (each as `site list` has it),
+  `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`, `oldest_seconds`}, `sessions`,
+  `delivered_through`, `unprotected_messages`, `damaged_messages`, `uptime_seconds`, `version`, `problems` (empty when
+  healthy).
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`.
@@ -54,6 +56,8 @@ With `--json` a verb writes one object; `queue list` and `queue summary` write o
   of what was refused, what it would by force).
 - `replica verify`: `equal`, `messages`, `differences` [{`queue_id`, `what` (`only here` `only there` `state`
   `damaged here` `damaged there`)}], `is_cut_short`, `octets`, `seconds`, `refused`.
+- `site list`: `node`, `role`, `state` (`up` `greeting` `connecting` `down` `refused`), `is_fed` (this node ships to
+  it), `lag_records`, `lag_octets`, `lag_seconds`, `problem`. `site promote`: as `replica promote`.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtad.pb import admin_pb2 as pb
 
-WORKING_ROLES = frozenset({"active", "passive", "alone"})
+WORKING_ROLES = frozenset({"active", "passive", "alone", "following"})
 WISHED_SINGLE = frozenset({"remote-received", "local"})
 SINGLE_COPY_STATES = frozenset({"degraded", "catchup"})
 
@@ -22,6 +22,8 @@ def problems(status: pb.StatusReply) -> list[str]:
             found.append(f"the peer {status.peer.node} is {status.peer.state}: new mail has one copy")
         if status.peer.problem:
             found.append(f"no link to {status.peer.node}: {status.peer.problem}")
+    if status.members and not any(each.state == "up" for each in status.members):
+        found.append(f"no member is connected: {status.members[0].problem}")
     if status.witness.problem:
         found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
     is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
@@ -62,7 +64,8 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         }
         if status.HasField("witness")
         else None,
-        "sites": [],
+        "sites": [far_object(each) for each in status.sites],
+        "members": [far_object(each) for each in status.members],
         "bucket": None,
         "lease_seconds": status.lease_seconds if status.HasField("witness") else None,
         "queue": {
@@ -78,6 +81,20 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         "uptime_seconds": status.uptime_seconds,
         "version": status.version,
         "problems": problems(status),
+    }
+
+
+def far_object(far: pb.Far) -> dict[str, Any]:
+    """Return one line of `mtactl site list --json`."""
+    return {
+        "node": far.node,
+        "role": far.role,
+        "state": far.state,
+        "is_fed": far.is_fed,
+        "lag_records": far.lag_records,
+        "lag_octets": far.lag_octets,
+        "lag_seconds": far.lag_seconds,
+        "problem": far.problem,
     }
 
 

@@ -19,10 +19,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mtad.config.allowed import allowed, element, plain
 from mtad.config.forms import Address, Unfit
 from mtad.config.positions import Place, positions
-from mtad.config.settings import About, Settings
+from mtad.config.settings import About, Followed, Node, Peer, Replication, Settings, Site
 
 FILE_OCTETS_MAX = 1_000_000
 SHOWN_LENGTH_MAX = 60
+OCTETS_PER_SECOND_MIN = 65_536  # of a link to a site: with less, one packet takes as long as a silence
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _KINDS = {
@@ -167,9 +168,7 @@ class _Reader:
         self._unique(("dkim", "keys"), [f"{key.selector}._domainkey.{key.domain}" for key in settings.dkim.keys])
         if pair is None:
             return
-        for name in ("name", "id"):
-            if getattr(pair.peer, name) == getattr(settings.node, name):
-                self._report(("replication", "peer", name), "is this node's own", "the two nodes differ in it")
+        self._bind_others(settings.node, pair)
         if (pair.authority == "witness") != (pair.witness is not None):
             came = "pair and manual have no witness" if pair.witness is not None else "witness is not given"
             self._report(
@@ -181,6 +180,31 @@ class _Reader:
         if pair.promote_after_seconds * 1000 < 4 * pair.beat_milliseconds:
             came = f"{pair.promote_after_seconds:g} is too small"
             self._report(("replication", "promote_after_seconds"), came, "at least four beats")
+
+    def _bind_others(self, node: Node, pair: Replication) -> None:
+        """Check who the others are: a peer and sites, or the members that a site follows."""
+        others: list[tuple[Place, Peer | Site | Followed]] = []
+        if pair.peer is not None:
+            others.append((("replication", "peer"), pair.peer))
+        others += [(("replication", "sites", index), site) for index, site in enumerate(pair.sites)]
+        others += [(("replication", "members", index), member) for index, member in enumerate(pair.members)]
+        if not others:
+            self._report(("replication", "peer"), "is missing", "a pair has a peer, a site has members")
+        if pair.members and len(others) > len(pair.members):
+            self._report(("replication", "members"), "has a peer or sites beside it", "a site follows, and that alone")
+        for name in ("name", "id"):
+            own, taken = getattr(node, name), set()
+            for place, other in others:
+                theirs = getattr(other, name)
+                if theirs == own:
+                    self._report((*place, name), "is this node's own", "the two nodes differ in it")
+                elif theirs in taken:
+                    self._report((*place, name), "is given twice", "all nodes differ in it")
+                taken.add(theirs)
+        for index, site in enumerate(pair.sites):
+            if 0 < site.octets_per_second < OCTETS_PER_SECOND_MIN:
+                place = ("replication", "sites", index, "octets_per_second")
+                self._report(place, f"{site.octets_per_second} is too small", f"0, or at least {OCTETS_PER_SECOND_MIN}")
 
     def _unique(self, place: Place, names: list[str] | tuple[str, ...]) -> None:
         for index, name in enumerate(names):

@@ -165,6 +165,30 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """A node far away that follows this one: it gets all mail that waits, and delivers when an operator says so."""
+
+    name: Annotated[str, About("Its node.name; its certificate must carry it.", form=NAME)]
+    id: Annotated[int, About("Its node.id.", 1, 31)]
+    address: Annotated[Address, About("Where its replication.listen is reached.", form=ENDPOINT)]
+    compression: Annotated[bool, About("Whether what goes there is compressed (gzip).")] = True
+    octets_per_second: Annotated[
+        int, About("Most that goes there, before compression; 0: no limit; else at least 65536.", 0, 10_000_000_000)
+    ] = 0
+    delay_seconds: Annotated[
+        float, About("Age from which a change goes there; mail that is done sooner never does.", 0, 86_400)
+    ] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A member of a pair that this node, a site, follows."""
+
+    name: Annotated[str, About("Its node.name; its certificate must carry it.", form=NAME)]
+    id: Annotated[int, About("Its node.id.", 1, 31)]
+
+
+@dataclass(frozen=True, slots=True)
 class Witness:
     """The witness, a third vote on which node delivers (`mtad witness`); for authority = "witness"."""
 
@@ -187,16 +211,20 @@ class OnRole:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """The pair. Without this table the node keeps one copy and stands alone."""
+    """The pair, or the pair that a site follows. Without this table the node keeps one copy and stands alone."""
 
     group: Annotated[
-        str, About("Name of the pair, the same on both nodes; a stranger's node is refused by it.", form=NAME)
+        str, About("Name of the pair, the same on all its nodes; a stranger's node is refused by it.", form=NAME)
     ]
-    listen: Annotated[Address, About("Where the peer connects.", form=LISTENER)]
+    listen: Annotated[Address, About("Where the peer connects, or at a site the members.", form=LISTENER)]
     ca: Annotated[Path, About("Certificate of the pair's private CA (PEM).")]
     cert: Annotated[Path, About("Certificate of this node (PEM), for its node.name, signed by ca.")]
     key: Annotated[Path, About("Private key of cert (PEM); other users must not read it.")]
-    peer: Annotated[Peer, About("The other node.")]
+    peer: Annotated[Peer | None, About("The other node.")] = None
+    sites: Annotated[tuple[Site, ...], About("Nodes far away that follow; the same on both nodes.", 0, 8)] = ()
+    members: Annotated[
+        tuple[Followed, ...], About("At a site, in place of a peer: the nodes of the pair that it follows.", 0, 2)
+    ] = ()
     authority: Annotated[
         Literal["pair", "witness", "manual"],
         About(

@@ -15,7 +15,7 @@ from mtad.telemetry.events import Events
 from replicator.codec import DamagedError
 from replicator.core.values import AckLevel, Mode
 from replicator.node import Node
-from replicator.settings import NodeSettings
+from replicator.settings import NodeSettings, SiteSettings
 from replicator.store.environment import StoreFormatError, StoreLockedError, StoreOwnerError
 
 STORE_ERRORS = (StoreFormatError, StoreLockedError, StoreOwnerError, DamagedError, lmdb.Error)
@@ -43,9 +43,6 @@ def node_settings(settings: Settings) -> NodeSettings:
         name=node.name,
         store_path=store_path,
         terminal_rank=TERMINAL_RANK,
-        peer_node=replication.peer.id,
-        peer_name=replication.peer.name,
-        peer_address=str(replication.peer.address),
         listen_address=str(replication.listen),
         ca_path=replication.ca,
         cert_path=replication.cert,
@@ -59,8 +56,26 @@ def node_settings(settings: Settings) -> NodeSettings:
         level=AckLevel(replication.level),
         authority=Mode(replication.authority),
         lease_seconds=replication.lease_seconds,
+        **_others(replication),
         **_witness_settings(replication),
     )
+
+
+def _others(replication: Replication) -> dict[str, Any]:
+    """Return what the engine is told of the nodes that this one has links to."""
+    peer = replication.peer
+    told: dict[str, Any] = {
+        "sites": tuple(
+            SiteSettings(
+                site.id, site.name, str(site.address), site.compression, site.octets_per_second, site.delay_seconds
+            )
+            for site in replication.sites
+        ),
+        "follows": tuple(SiteSettings(member.id, member.name) for member in replication.members),
+    }
+    if peer is not None:
+        told |= {"peer_node": peer.id, "peer_name": peer.name, "peer_address": str(peer.address)}
+    return told
 
 
 def _witness_settings(replication: Replication) -> dict[str, Any]:

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "sites", "members")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,8 @@ class StatusReply(_message.Message):
     WITNESS_FIELD_NUMBER: _ClassVar[int]
     LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DAMAGED_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
     node: str
     role: str
     epoch: int
@@ -40,7 +42,9 @@ class StatusReply(_message.Message):
     witness: Witness
     lease_seconds: float
     damaged_messages: int
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ...) -> None: ...
+    sites: _containers.RepeatedCompositeFieldContainer[Far]
+    members: _containers.RepeatedCompositeFieldContainer[Far]
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ...) -> None: ...
 
 class Witness(_message.Message):
     __slots__ = ("name", "state", "seconds", "problem")
@@ -53,6 +57,26 @@ class Witness(_message.Message):
     seconds: float
     problem: str
     def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class Far(_message.Message):
+    __slots__ = ("node", "role", "state", "is_fed", "lag_records", "lag_octets", "lag_seconds", "problem")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    IS_FED_FIELD_NUMBER: _ClassVar[int]
+    LAG_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    LAG_OCTETS_FIELD_NUMBER: _ClassVar[int]
+    LAG_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    role: str
+    state: str
+    is_fed: bool
+    lag_records: int
+    lag_octets: int
+    lag_seconds: float
+    problem: str
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., state: _Optional[str] = ..., is_fed: _Optional[bool] = ..., lag_records: _Optional[int] = ..., lag_octets: _Optional[int] = ..., lag_seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
     __slots__ = ("node", "state", "position", "lag_records", "lag_octets", "lag_seconds", "durability", "role", "problem", "level")

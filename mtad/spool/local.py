@@ -17,6 +17,7 @@ from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, PartValue, Record
 from replicator.node import Node
+from replicator.status import FarStatus as FarStatus
 from replicator.status import NodeStatus as NodeStatus
 from replicator.status import Submitted, Told
 from replicator.store.compaction import Compacted

@@ -18,7 +18,7 @@ from mtad.mail.reply import Reply
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
 from mtad.spool.door import Attempt, Changes, QueuedMessage, Rank, RecipientState
-from mtad.spool.local import LocalSpool, NodeStatus
+from mtad.spool.local import FarStatus, LocalSpool, NodeStatus
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
 
@@ -31,11 +31,13 @@ class Roles(LocalSpool):
 
     role = ""
     peer_name = ""
+    sites: tuple[FarStatus, ...] = ()
+    follows: tuple[FarStatus, ...] = ()
 
     def status(self) -> NodeStatus:
         status = super().status()
         peer = replace(status.peer, name=self.peer_name, state="up", role="passive")
-        return replace(status, role=self.role or status.role, peer=peer)
+        return replace(status, role=self.role or status.role, peer=peer, sites=self.sites, follows=self.follows)
 
 
 @dataclass
@@ -75,6 +77,28 @@ async def serving(folder: Path) -> AsyncIterator[Scene]:
 
 def in_state(state: RecipientState) -> QueuedMessage:
     return replace(message(), recipients={"b@y.test": state})
+
+
+async def test_status_names_the_nodes_across_a_wan(tmp_path: Path) -> None:
+    far = FarStatus("far", "down", "following", True, 12, 3_400, 1.5, "no route")
+    told = pb.Far(
+        node="far",
+        role="following",
+        state="down",
+        is_fed=True,
+        lag_records=12,
+        lag_octets=3_400,
+        lag_seconds=1.5,
+        problem="no route",
+    )
+    async with serving(tmp_path) as scene:
+        scene.spool.sites = (far,)
+        status = await scene.admin.Status(pb.StatusRequest())
+        assert ([*status.sites], [*status.members], status.role) == ([told], [], "active")
+        scene.spool.sites, scene.spool.follows = (), (far,)
+        scene.spool.role = "following"
+        status = await scene.admin.Status(pb.StatusRequest())
+        assert ([*status.sites], [*status.members], status.role) == ([], [told], "following")
 
 
 async def test_status_says_how_the_node_is(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from mtad.pb import admin_pb2 as pb
 
 VERBS = """
     status; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
-    queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; config check;
-    config show; sieve check
+    queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; site list;
+    site promote; config check; config show; sieve check
 """
 
 
@@ -38,7 +38,7 @@ def test_every_member_is_told() -> None:
     entry = pb.QueueEntry(recipients=[pb.QueueRecipient(delay_reason="x")])
     history = [pb.RecipientHistory(attempts=[pb.AttemptLine()])]
     shapes = [
-        status_object(pb.StatusReply(peer=pb.Peer(node="beta"))),
+        status_object(pb.StatusReply(peer=pb.Peer(node="beta"), sites=[pb.Far()])),
         entry_object(entry),
         message_object(pb.QueueShowReply(entry=entry, history=history), has_octets=True),
     ]

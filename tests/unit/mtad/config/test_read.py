@@ -9,7 +9,7 @@ import pytest
 
 from mtad.config.forms import Address
 from mtad.config.read import FILE_OCTETS_MAX, ConfigurationError, ConfigurationErrors, read, read_text
-from mtad.config.settings import Delivery, DkimKey, Log, Settings
+from mtad.config.settings import Delivery, DkimKey, Followed, Log, Settings, Site
 
 FILE = Path("/etc/mtad/mtad.toml")
 MINIMAL = """\
@@ -149,6 +149,45 @@ def test_settings_are_frozen() -> None:
 def test_one_error(old: str, new: str, line: int, message: str) -> None:
     (found,) = errors(with_line(old, new))
     assert found.startswith(f"{FILE}:{line}: {message}")
+
+
+SITE = """
+[[replication.sites]]
+name = "far"
+id = 3
+address = "mx3.example.org:7250"
+"""
+FOLLOWING = PAIR.replace(
+    'peer = { name = "beta", id = 2, address = "mx2.example.org:7250" }',
+    'members = [{ name = "beta", id = 2 }, { name = "gamma", id = 3 }]',
+)
+
+
+def test_a_pair_may_have_sites() -> None:
+    replication = good(MINIMAL + PAIR + SITE + "octets_per_second = 65536\ndelay_seconds = 3\n").replication
+    assert replication is not None
+    assert replication.sites == (Site("far", 3, Address("mx3.example.org", 7250), True, 65_536, 3.0),)
+
+
+def test_a_site_names_the_members_that_it_follows() -> None:
+    replication = good(MINIMAL + FOLLOWING).replication
+    assert replication is not None
+    assert (replication.peer, replication.members) == (None, (Followed("beta", 2), Followed("gamma", 3)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PAIR + SITE.replace("id = 3", "id = 2"), "replication.sites[0].id is given twice; all nodes differ in it"),
+        (PAIR + SITE.replace("id = 3", "id = 1"), "replication.sites[0].id is this node's own; the two nodes"),
+        (PAIR + SITE + "octets_per_second = 65535", "replication.sites[0].octets_per_second 65535 is too small; 0, or"),
+        (FOLLOWING + SITE.replace("id = 3", "id = 4"), "replication.members has a peer or sites beside it; a site"),
+        (FOLLOWING.replace("members", "#"), "replication.peer is missing; a pair has a peer, a site has members"),
+    ],
+)
+def test_what_others_there_may_be(text: str, message: str) -> None:
+    (found,) = errors(MINIMAL + text)
+    assert message in found
 
 
 def test_a_key_that_two_signatures_share_is_refused() -> None:
