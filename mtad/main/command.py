@@ -122,6 +122,7 @@ def init(
         str, typer.Option(metavar="HOST:PORT", help="Where the peer reaches this node; default: its host name.")
     ] = "",
     witness: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="A witness on a third machine, if any.")] = "",
+    site: Annotated[str, typer.Option(metavar="NAME=HOST:PORT", help="A node far away that follows the pair.")] = "",
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDR", help="Where SMTP clients connect; default: port 25 of every address."),
@@ -133,7 +134,7 @@ def init(
     """
     hostname = hostname or _ask("--hostname", "Host name of this node")
     domains = domain or [_ask("--domain", "Domain that this node is MX for")]
-    asked = Asked(hostname, domains, peer, listen or EVERYWHERE, address, witness)
+    asked = Asked(hostname, domains, peer, listen or EVERYWHERE, address, witness, site)
     new = plan(folder.absolute(), asked, datetime.now(UTC).date())
     if isinstance(new, NotUnderstood):
         for error in new.errors:

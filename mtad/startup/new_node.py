@@ -34,7 +34,7 @@ EVERYWHERE = ("0.0.0.0:25", "[::]:25")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One node of the pair, or the only one."""
+    """One node of the pair, the only one, or a site that follows the pair."""
 
     name: str
     id: int
@@ -61,6 +61,12 @@ class NewNode:
     selector: str
     listen: tuple[str, ...]
     witness: Voter | None = None
+    site: Member | None = None
+
+    @property
+    def site_folder(self) -> Path | None:
+        """Where the site's files are written."""
+        return self.folder / f"for-{self.site.name}" if self.site is not None else None
 
     @property
     def witness_folder(self) -> Path | None:
@@ -83,6 +89,7 @@ class Asked:
     listen: Sequence[str] = EVERYWHERE
     address: str = ""  # HOST:PORT where the peer reaches this node
     witness: str = ""  # NAME=HOST:PORT
+    site: str = ""  # NAME=HOST:PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,12 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
     elif asked.witness:
         take("--witness", NAME, witness_name)
         witness_address = take("--witness", _WITNESS_REACHED, witness_text)
+    site_name, equals, site_text = asked.site.partition("=")
+    if asked.site and not (equals and asked.peer):
+        errors.append(f"--site {asked.site!r}: give NAME=HOST:PORT, such as far=192.0.2.4:7250, and --peer with it")
+    elif asked.site:
+        take("--site", NAME, site_name)
+        site_address = take("--site", _MEMBER, site_text)
     own_address = take("--address", _MEMBER, asked.address) if asked.address else None
     if asked.address and not asked.peer:
         errors.append("--address is where the peer reaches this node; give --peer with it")
@@ -140,21 +153,27 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
         errors.append(f"--peer {peer_name!r} is this node's own name")
     if not errors and witness_name and witness_name in (peer_name, hostname.partition(".")[0]):
         errors.append(f"--witness {witness_name!r} is a node's own name")
+    if not errors and site_name and site_name in (peer_name, witness_name, hostname.partition(".")[0]):
+        errors.append(f"--site {site_name!r} is another's name already")
     if errors:
         return NotUnderstood(tuple(errors))
     name, _, domain = hostname.partition(".")
     port = peer_address.port if asked.peer else REPLICATION_PORT
-    is_named = asked.peer and isinstance(HOSTNAME.read(peer_address.host), str)
-    peer_hostname = peer_address.host if is_named else f"{peer_name}.{domain}"
     return NewNode(
         folder=folder,
         member=Member(name, 1, hostname, own_address or Address(hostname, port)),
-        peer=Member(peer_name, 2, peer_hostname, peer_address) if asked.peer else None,
+        peer=Member(peer_name, 2, _hostname_at(peer_name, peer_address, domain), peer_address) if asked.peer else None,
         domains=tuple(dict.fromkeys(domains)),
         selector=f"m{today:%Y%m}",
         listen=tuple(map(str, listen)),
         witness=Voter(witness_name, witness_address) if asked.witness else None,
+        site=Member(site_name, 3, _hostname_at(site_name, site_address, domain), site_address) if asked.site else None,
     )
+
+
+def _hostname_at(name: str, address: Address, domain: str) -> str:
+    """Return the host name of a node that is reached there: the address, or its name beside ours."""
+    return address.host if isinstance(HOSTNAME.read(address.host), str) else f"{name}.{domain}"
 
 
 def write_new_node(new: NewNode) -> None:
@@ -169,12 +188,16 @@ def write_new_node(new: NewNode) -> None:
     peer_folder = new.peer_folder
     if new.peer is None or peer_folder is None:
         return
-    write_private(peer_folder / "keys" / "dkim.key", (new.folder / "keys" / "dkim.key").read_bytes())
-    _write_member(new, peer_folder, new.peer, new.member)
+    others: list[tuple[Path, Member, Member | None]] = [(peer_folder, new.peer, new.member)]
+    if new.site is not None and new.site_folder is not None:
+        others.append((new.site_folder, new.site, None))
     ca = make_ca(new.folder / "replication")
-    for member, folder in ((new.member, new.folder), (new.peer, peer_folder)):
+    make_member_certificate(ca, new.member.name, new.folder / "replication")
+    for folder, member, peer in others:
+        write_private(folder / "keys" / "dkim.key", (new.folder / "keys" / "dkim.key").read_bytes())
+        _write_member(new, folder, member, peer)
         make_member_certificate(ca, member.name, folder / "replication")
-    write_private(peer_folder / "replication" / "ca.pem", ca.certificate.read_bytes())
+        write_private(folder / "replication" / "ca.pem", ca.certificate.read_bytes())
     if new.witness is not None and new.witness_folder is not None:
         make_member_certificate(ca, new.witness.name, new.witness_folder)
         write_private(new.witness_folder / "ca.pem", ca.certificate.read_bytes())
@@ -200,19 +223,33 @@ def render(new: NewNode, member: Member, peer: Member | None) -> str:
         tls_key=toml_value(f"tls/{member.hostname}.key"),
         domain=toml_value(new.domains[0]),
         selector=toml_value(new.selector),
-    ) + (_render_pair(new, member, peer) if peer is not None else _ALONE)
+    ) + (_render_replication(new, member, peer) if new.peer is not None else _ALONE)
 
 
-def _render_pair(new: NewNode, member: Member, peer: Member) -> str:
-    voter = {"name": new.witness.name, "address": str(new.witness.address)} if new.witness is not None else None
-    reached = {"name": peer.name, "id": peer.id, "address": str(peer.replication)}
-    return _PAIR.format(
-        group=toml_value(GROUP),
-        listen=toml_value(f"[::]:{member.replication.port}"),
-        cert=toml_value(f"replication/{member.name}.pem"),
-        key=toml_value(f"replication/{member.name}.key"),
-        peer=toml_value(reached),
-    ) + (_WITNESS.format(witness=toml_value(voter)) if voter is not None else "")
+def _render_replication(new: NewNode, member: Member, peer: Member | None) -> str:
+    """Return the table of a node of the pair; without a peer, of the site."""
+    lines: dict[str, object] = {
+        "group": GROUP,
+        "listen": f"[::]:{member.replication.port}",
+        "ca": "replication/ca.pem",
+        "cert": f"replication/{member.name}.pem",
+        "key": f"replication/{member.name}.key",
+    }
+    if peer is None:
+        lines["members"] = [{"name": each.name, "id": each.id} for each in (new.member, new.peer) if each is not None]
+    else:
+        lines["peer"] = _reached_at(peer)
+        if new.site is not None:
+            lines["sites"] = [_reached_at(new.site)]
+        if new.witness is not None:
+            lines["authority"] = "witness"
+            lines["witness"] = {"name": new.witness.name, "address": str(new.witness.address)}
+    head = _SITE if peer is None else _PAIR
+    return head + "".join(f"{name} = {toml_value(value)}\n" for name, value in lines.items())
+
+
+def _reached_at(member: Member) -> dict[str, object]:
+    return {"name": member.name, "id": member.id, "address": str(member.replication)}
 
 
 def dns_records(new: NewNode) -> list[str]:
@@ -222,9 +259,12 @@ def dns_records(new: NewNode) -> list[str]:
     records = [
         f"; {member.hostname} needs an A or AAAA record, and its address the PTR of that name" for member in members
     ]
+    if new.site is not None:
+        records.append(f"; so does {new.site.hostname}: it delivers when it is promoted")
+    senders = "mx" if new.site is None else f"mx a:{new.site.hostname}"
     for domain in new.domains:
         records += [f"{domain}. IN MX {10 * member.id} {member.hostname}." for member in members]
-        records.append(f'{domain}. IN TXT "v=spf1 mx -all"')
+        records.append(f'{domain}. IN TXT "v=spf1 {senders} -all"')
     return [*records, f"{new.selector}._domainkey.{new.domains[0]}. IN TXT ( {text} )"]
 
 
@@ -234,6 +274,8 @@ def files_to_mention(new: NewNode) -> Sequence[str]:
     if new.peer is not None:
         told.append(f"Move {new.peer_folder} to {new.peer.hostname}: it is {new.peer.name}'s, with private keys.")
         told.append(f"Keep {new.folder}/replication/ca.key offline: it makes further members' certificates.")
+    if new.site is not None:
+        told.append(f"Move {new.site_folder} to {new.site.hostname}: it is the site {new.site.name}'s.")
     if new.witness is not None and new.peer is not None:
         members = f"--member {new.member.name} --member {new.peer.name}"
         told.append(f"Move {new.witness_folder} to the machine of {new.witness.name}, and run there:")
@@ -272,16 +314,11 @@ file = "keys/dkim.key"
 _PAIR = """
 # The pair: a message is on both nodes' disks before its client hears 250.
 [replication]
-group = {group}
-listen = {listen}
-ca = "replication/ca.pem"
-cert = {cert}
-key = {key}
-peer = {peer}
 """
-_WITNESS = """\
-authority = "witness"
-witness = {witness}
+_SITE = """
+# The pair that this node, a site, follows: it delivers when `mtactl site promote` says so, and until then sends what it
+# is given to the pair.
+[replication]
 """
 _ALONE = """
 # Without a [replication] table the queue has one copy. `mtad init DIR --peer NAME=HOST:PORT` writes a pair's files.

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mtad.config.show import toml_value
 from mtad.startup import provision
 from tests.peers.process import READY_SECONDS_MAX, free_port, greets, open_folder, tail, wait_until
 
 GROUP = "pair"
 DOMAIN = "mtad.test"
-NAMES = ("one", "two")
+NAMES = ("one", "two", "far")
 POLICY = """\
 require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
 stage "connect" { accept :relay; }
@@ -126,6 +127,11 @@ class MtadNode:
         """Return `mtactl queue list --json`."""
         return [json.loads(line) for line in self.mtactl("queue", "list", "--json").splitlines()]
 
+    def sites(self) -> dict[str, dict[str, Any]]:
+        """Return `mtactl site list --json` by name."""
+        lines = self.mtactl("site", "list", "--json", expect=None).splitlines()
+        return {site["node"]: site for site in map(json.loads, lines)}
+
     def is_protected(self) -> bool:
         """Tell whether what it accepts now gets two copies."""
         return self.status().get("peer", {}).get("durability") == "remote-durable"
@@ -151,10 +157,10 @@ def _resident(pid: int) -> int:
 
 
 def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return tables as TOML: texts, numbers and lists of texts are all that we need."""
+    """Return tables as TOML: texts, numbers, tables and lists of them are all that we need."""
     lines: list[str] = []
     for table, values in settings.items():
-        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+        lines += [f"[{table}]", *(f"{key} = {toml_value(value)}" for key, value in values.items()), ""]
     return "\n".join(lines)
 
 
@@ -235,6 +241,42 @@ def pair(policy: str, extra: Mapping[str, Any] | None = None) -> Iterator[tuple[
             node.start()
         wait_until(lambda: one.has_role("active") and one.is_protected(), "the pair is protected", one.log)
         yield one, two
+
+
+@contextmanager
+def pair_with_site(
+    policy: str, extra: Mapping[str, Any] | None = None, terms: Mapping[str, Any] | None = None
+) -> Iterator[tuple[MtadNode, MtadNode, MtadNode]]:
+    """Run a pair and a site that follows it; the block starts when the pair is protected and the site is fed.
+
+    terms   of the pair's links to the site
+    """
+    with open_folder("site") as folder, ExitStack() as ends:
+        one, two, far = _lay(folder, 3)
+        ca = provision.make_ca(folder / "keys")
+        for node in (one, two, far):
+            provision.make_member_certificate(ca, node.name, folder / "keys")
+        ports, far_port = (free_port(), free_port()), free_port()
+        reached = {"name": far.name, "id": far.node_id, "address": f"127.0.0.1:{far_port}", **(terms or {})}
+        of_members = {**(extra or {}), "replication": {**(extra or {}).get("replication", {}), "sites": [reached]}}
+        _write(one, policy, (two, *ports), of_members)
+        _write(two, policy, (one, *ports[::-1]), of_members)
+        keys = folder / "keys"
+        followed = {
+            "group": GROUP,
+            "listen": f"127.0.0.1:{far_port}",
+            "ca": str(keys / "ca.pem"),
+            "cert": str(keys / f"{far.name}.pem"),
+            "key": str(keys / f"{far.name}.key"),
+            "members": [{"name": node.name, "id": node.node_id} for node in (one, two)],
+        }
+        _write(far, policy, None, {**(extra or {}), "replication": followed})
+        for node in (far, one, two):
+            ends.callback(_end, node)
+            node.start()
+        wait_until(lambda: one.has_role("active") and one.is_protected(), "the pair is protected", one.log)
+        wait_until(lambda: two.sites()["far"]["is_fed"], "the passive ships to the site", two.log)
+        yield one, two, far
 
 
 def _end(node: MtadNode) -> None:

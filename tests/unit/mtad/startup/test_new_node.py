@@ -11,7 +11,7 @@ import pytest
 
 from mtad.config.forms import Address
 from mtad.config.read import read
-from mtad.config.settings import Settings
+from mtad.config.settings import Followed, Settings, Site
 from mtad.startup.new_node import (
     Asked,
     Member,
@@ -159,3 +159,38 @@ def test_the_records_are_a_zone(tmp_path: Path) -> None:
     ]
     (txt,) = zone.find_rdataset("m202611._domainkey.example.org.", dns.rdatatype.TXT)
     assert b"".join(txt.strings).decode() == dkim_record(tmp_path / "keys" / "dkim.key")
+
+
+def test_a_pair_with_a_site_comes_with_the_sites_files(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    asked = Asked("mx1.example.org", ["example.org"], "mx2=192.0.2.2", site="far=203.0.113.4:7300")
+    new = planned(folder, asked)
+    write_new_node(new)
+    for where in (folder, folder / "for-mx2"):
+        settings = read(where / "mtad.toml")
+        assert isinstance(settings, Settings)
+        assert settings.replication is not None
+        assert settings.replication.sites == (Site("far", 3, Address("203.0.113.4", 7300)),)
+    settings = read(folder / "for-far" / "mtad.toml")
+    assert isinstance(settings, Settings)
+    assert settings.replication is not None
+    assert (settings.node.name, settings.node.id, settings.node.hostname) == ("far", 3, "far.example.org")
+    assert settings.replication.listen.port == 7300
+    assert settings.replication.members == (Followed("mx1", 1), Followed("mx2", 2))
+    assert any("for-far to far.example.org" in line for line in files_to_mention(new))
+    assert 'example.org. IN TXT "v=spf1 mx a:far.example.org -all"' in dns_records(new)
+
+
+@pytest.mark.parametrize(
+    ("peer", "site", "error"),
+    [
+        ("", "far=192.0.2.4", "and --peer with it"),
+        ("mx2=192.0.2.2", "far", "give NAME=HOST:PORT"),
+        ("mx2=192.0.2.2", "mx2=192.0.2.4", "--site 'mx2' is another's name already"),
+        ("mx2=192.0.2.2", "far=no host", "--site 'no host'"),
+    ],
+)
+def test_a_site_that_cannot_be(tmp_path: Path, peer: str, site: str, error: str) -> None:
+    found = plan(tmp_path, Asked("mx1.example.org", ["example.org"], peer, site=site), date(2026, 1, 1))
+    assert isinstance(found, NotUnderstood)
+    assert error in "\n".join(found.errors)
