@@ -9,17 +9,15 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_tools import protoc
 
-FILES = ("replicator/v1/replicator.proto", "replicator/v1/store.proto")
-
 
 class Schema:
     """The message classes of a recorded schema, as attributes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *files: str) -> None:
         self.pool = descriptor_pool.DescriptorPool()
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "set"
-            arguments = ["protoc", f"-I{folder}", "--include_imports", f"--descriptor_set_out={out}", *FILES]
+            arguments = ["protoc", f"-I{folder}", "--include_imports", f"--descriptor_set_out={out}", *files]
             if protoc.main(arguments) != 0:
                 raise ValueError(f"the schema in {folder} does not compile")
             self.files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from replicator.core.values import Kind, Record
+from replicator.core.values import AckLevel, Kind, Record
 from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store import layout
@@ -71,6 +71,12 @@ async def test_the_old_one_confirms_what_is_accepted_here(bench: Bench) -> None:
         came = old.records()[0]
         assert (came.blob, came.meta, came.parts[0].id) == (b"octets", b"meta", b"part")
         assert not old.fault
+
+
+async def test_one_that_does_not_say_what_it_received_is_waited_for_until_its_disk_has_it(bench: Bench) -> None:
+    async with old_member(bench).listening() as old:
+        node = await owner(bench, old, level=AckLevel.REMOTE_RECEIVED)
+        assert await node.submit([put(b"k")], wait=True) == REMOTE
 
 
 async def test_what_the_old_one_writes_is_taken_and_confirmed(bench: Bench) -> None:

@@ -18,7 +18,7 @@ from replicator.transport import wire
 from tests.compatibility.schema import Schema
 from tests.compatibility.v1 import golden, samples
 
-SCHEMA = Schema(golden.HERE / "proto")
+SCHEMA = Schema(golden.HERE / "proto", "replicator/v1/replicator.proto", "replicator/v1/store.proto")
 SAID = golden.octets("messages")
 STORED = golden.octets("values")
 OWN, PEER, UNSEEN = Branch(0, 5), Branch(1, 6), Branch(1, 7)

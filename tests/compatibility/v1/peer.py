@@ -26,7 +26,7 @@ PUT, VOID = 1, 6
 BEAT_SECONDS = 0.05
 WAIT_SECONDS = 20.0
 
-schema = Schema(Path(__file__).parent / "proto")
+schema = Schema(Path(__file__).parent / "proto", "replicator/v1/replicator.proto")
 
 
 def record(kind: int, key: bytes, **fields: Any) -> Any:

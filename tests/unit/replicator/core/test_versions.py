@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from replicator.core.events import Bye, Handover, Hello, Message, Received
+from replicator.core.events import Bye, Handover, Hello, Message, Received, SnapshotBegin
 from replicator.core.values import Durability, Flags, Kind, Record, Role
 from replicator.core.versions import (
     CRITICAL_BELOW,
@@ -160,3 +160,27 @@ def test_an_owner_does_not_hand_over_to_one_that_does_not_understand_it() -> Non
     pair.b.step(Received(pair.session, Handover(pair.a.member.authority)))
     pair.run(1_000)
     assert pair.b.member.role is Role.PASSIVE
+
+
+def test_a_pair_of_version_1_replicates_by_records_log_and_snapshot() -> None:
+    pair = Pair(log_records_max=5)
+    pair.version_max = 1
+    pair.link()
+    pair.run(3_500)
+    pair.a.accept("live")
+    assert pair.a.answer() is Durability.REMOTE
+    pair.cut()
+    pair.a.accept("by log")
+    pair.link()
+    assert pair.b.keys == ["by log", "live"]
+    pair.cut()
+    for number in range(20):
+        pair.a.accept(f"by snapshot {number:02}")
+    pair.a.crash()  # what it wrote is no longer in memory
+    pair.a.start()
+    pair.link()
+    pair.run(1_000)
+    assert any(isinstance(message, SnapshotBegin) for message in pair.a.sent)
+    assert pair.b.keys == pair.a.keys
+    assert len(pair.b.keys) == 22
+    assert pair.b.store.vector == pair.a.store.vector
