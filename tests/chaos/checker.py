@@ -59,6 +59,7 @@ class Evidence:
     wipes: Sequence[Wipe] = ()
     deaths: Sequence[int] = ()
     stops: Sequence[int] = ()  # when a node was made to stand still
+    unheard: Sequence[Window] = ()  # when nobody heard the owner, which goes on until its lease ends
     split: Sequence[Window] = ()
     closing: Sequence[Window] = ()
 
@@ -181,6 +182,8 @@ def _cause(lab_id: str, earlier: int, later: int, evidence: Evidence, resends: M
         return "a node died after the dot"
     if any(earlier - 500 <= stop <= min(later, earlier + DOT_TO_DEATH_MS) for stop in evidence.stops):
         return "a node stood still after the dot"
+    if any(begin - 500 <= earlier <= end for begin, end in evidence.unheard):
+        return "nobody heard its owner"
     if any(begin <= later and earlier <= end + SETTLING_MS for begin, end in evidence.split):
         return "two owners"
     return "unexplained"

@@ -179,10 +179,12 @@ async def _cut_witness(world: World, _fault: Fault, node: RunningNode) -> Undo:
 
 async def _isolate(world: World, fault: Fault, node: RunningNode) -> Undo:
     """The node hears neither the other one nor the witness, and clients and next hops as ever."""
+    began = now_ms()
     undo_witness = await _cut_witness(world, fault, node)
     await world.cable.cut()
 
     async def undo() -> None:
+        world.marks.unheard.append((began, now_ms()))
         world.untrusted.discard(node.name)
         await world.cable.mend()
         await undo_witness()

@@ -183,6 +183,7 @@ async def _judge(world: World, outcome: Outcome, deliveries: Sequence[Delivery],
         wipes=marks.wipes,
         deaths=marks.deaths,
         stops=marks.stops,
+        unheard=marks.unheard,
         split=[*marks.split, *two_owners(world.sightings)] if world.witness is None else [],
         closing=marks.closing,
     )

@@ -9,7 +9,19 @@ import pytest
 from mtad.lab.load import Accepted, Failed
 from mtad.lab.sink import Delivery
 from tests.chaos.checker import TAKEOVER_MS, Evidence, Sighting, Wipe, check, two_owners
-from tests.chaos.plan import NEVER_TOGETHER, Kind, draw
+from tests.chaos.plan import (
+    NEEDS_FORWARDER,
+    NEEDS_WITNESS,
+    NEEDS_WORKERS,
+    NEVER_TOGETHER,
+    STOPS_DELIVERY,
+    TAKEOVER_LASTS_SECONDS,
+    Kind,
+    draw,
+    era_of,
+)
+from tests.chaos.report import Bound, bounds
+from tests.chaos.rounds import Outcome
 
 ONE, TWO = ("127.0.0.1", 2501), ("127.0.0.1", 2502)
 DSN = "you+{id}@lab.test"
@@ -76,6 +88,10 @@ def test_one_copy_on_a_disk_that_was_wiped_then_is_excused_alone(reply: str, wip
         (replace(EVIDENCE, failed=(Failed("m2", ONE, "451", False, 1),)), "unexplained"),
         (replace(EVIDENCE, deaths=(2_500,)), "a node died after the dot"),
         (replace(EVIDENCE, deaths=(1_000,)), "unexplained"),
+        (replace(EVIDENCE, stops=(2_500,)), "a node stood still after the dot"),
+        (replace(EVIDENCE, stops=(9_000,)), "unexplained"),
+        (replace(EVIDENCE, unheard=((1_000, 3_000),)), "nobody heard its owner"),
+        (replace(EVIDENCE, unheard=((3_000, 9_000),)), "unexplained"),
         (replace(EVIDENCE, split=((1_000, 9_000),)), "two owners"),
         (replace(EVIDENCE, split=((90_000, 99_000),)), "unexplained"),
         (EVIDENCE, "unexplained"),
@@ -117,3 +133,31 @@ def test_two_owners_are_seen_from_the_second_to_the_first_that_steps_down() -> N
     assert two_owners(seen[:4]) == [(5_000 - TAKEOVER_MS, 6_000)]
     assert len(two_owners(seen)) == 2
     assert two_owners(seen[:2]) == []
+
+
+def outcome_of(number: int, seconds: list[float]) -> Outcome:
+    return Outcome(draw(1, number, list(Kind)), redelivery_seconds=seconds)
+
+
+def test_modes_are_judged_apart_by_the_median_and_not_by_too_few() -> None:
+    pair, witness = (next(n for n in range(99) if era_of(n).authority == mode) for mode in ("pair", "witness"))
+    told = bounds([outcome_of(pair, [3.0, 3.1, 3.4, 9.0, 3.2]), outcome_of(witness, [3.0, 3.1, 3.4, 9.0])])
+    assert told == {"pair": Bound.HELD, "witness": Bound.UNTOLD}
+    told = bounds([outcome_of(pair, [3.6, 3.1, 3.4, 9.0]), outcome_of(pair, [3.6]), outcome_of(witness, [1.0] * 5)])
+    assert told == {"pair": Bound.MISSED, "witness": Bound.HELD}
+
+
+def test_every_other_round_takes_the_active_node_away_and_does_nothing_else() -> None:
+    for number in range(0, 60, 2):
+        (fault,) = draw(3, number, list(Kind)).faults
+        assert (fault.kind in STOPS_DELIVERY, fault.victim) == (True, "active")
+        assert fault.lasts_seconds >= TAKEOVER_LASTS_SECONDS[0]
+        assert draw(3, number, list(Kind)).moods == ()
+
+
+def test_no_fault_is_drawn_where_it_cannot_be_done() -> None:
+    for number in range(200):
+        era, kinds = era_of(number), {fault.kind for fault in draw(5, number, list(Kind)).faults}
+        assert era.authority == "witness" or not kinds & NEEDS_WITNESS
+        assert not (era.has_namespaces and kinds & NEEDS_FORWARDER)
+        assert era.workers or not kinds & NEEDS_WORKERS

@@ -81,6 +81,7 @@ class Marks:
     wipes: list[Wipe] = field(default_factory=list)
     deaths: list[int] = field(default_factory=list)
     stops: list[int] = field(default_factory=list)
+    unheard: list[Window] = field(default_factory=list)
     split: list[Window] = field(default_factory=list)
     closing: list[Window] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # promised two copies, and not on a disk that was looked at
