@@ -7,7 +7,6 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return admin_pb2.QueueShowReply(
             found=True,
             entry=entry_of(message, self._vitals.wall_ms()),
-            history=[_history(address, state) for address, state in message.recipients.items()],
+            history=[_history(address, state, self._vitals.wall_ms()) for address, state in message.recipients.items()],
             octets=octets,
             client=f"{client.helo} [{client.address}]:{client.port}",
         )
@@ -311,11 +310,8 @@ def _next_attempt_ms(message: StoredMessage) -> int:
 
 def _reason(state: RecipientState, wall_ms: int) -> str:
     if state.rank < TERMINAL_RANK and (claim := state.claim) is not None:
-        since = datetime.fromtimestamp(claim.since_ms / 1000, UTC).isoformat(timespec="seconds")
         is_on = wall_ms < claim.until_ms
-        return (
-            f"node {claim.node} tries since {since}" if is_on else f"node {claim.node} tried at {since}, no word since"
-        )
+        return f"node {claim.node} tries" if is_on else f"delivery in doubt: node {claim.node} tried, and has not told"
     if not state.attempts or state.rank is Rank.DELIVERED:
         return ""
     outcome = state.attempts[-1].outcome
@@ -344,18 +340,18 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
     )
 
 
-def _history(address: str, state: RecipientState) -> admin_pb2.RecipientHistory:
-    return admin_pb2.RecipientHistory(
-        address=utf8(address),
-        state=_STATE_NAMES[state.rank],
-        attempts=[
-            admin_pb2.AttemptLine(
-                at=attempt.at_ms / 1000,
-                result=attempt.outcome.result.value,
-                reply=str(attempt.outcome.reply),
-                next_hop=attempt.outcome.next_hop,
-                node=attempt.node,
-            )
-            for attempt in state.attempts
-        ],
-    )
+def _history(address: str, state: RecipientState, wall_ms: int) -> admin_pb2.RecipientHistory:
+    attempts = [
+        admin_pb2.AttemptLine(
+            at=attempt.at_ms / 1000,
+            result=attempt.outcome.result.value,
+            reply=str(attempt.outcome.reply),
+            next_hop=attempt.outcome.next_hop,
+            node=attempt.node,
+        )
+        for attempt in state.attempts
+    ]
+    if (claim := state.claim) is not None:
+        result = "active" if wall_ms < claim.until_ms else "unknown"
+        attempts.append(admin_pb2.AttemptLine(at=claim.since_ms / 1000, result=result, node=claim.node))
+    return admin_pb2.RecipientHistory(address=utf8(address), state=_STATE_NAMES[state.rank], attempts=attempts)

@@ -144,7 +144,8 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
         say(f"{recipient.address}: {recipient.state}")
         for attempt in recipient.attempts:
             hop = f" at {attempt.next_hop}" if attempt.next_hop else ""
-            say(f"  {_moment(attempt.at)}  node {attempt.node}{hop}: {attempt.result}: {attempt.reply}")
+            reply = f": {attempt.reply}" if attempt.reply else ""
+            say(f"  {_moment(attempt.at)}  node {attempt.node}{hop}: {attempt.result}{reply}")
 
 
 def _moment(at: float) -> str:

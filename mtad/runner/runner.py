@@ -82,12 +82,14 @@ class _Flight:
 
     withdrawn   the end of its warrant
     claimed     recipients whose claim has been asked for
+    noted       those of them whose claim is written, and known to the peer where it is there
     past_dot    those of whom some next hop may have the final dot, and that are not known to be undelivered
     """
 
     queue_id: QueueId
     withdrawn: asyncio.Future[None]
     claimed: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
     past_dot: set[str] = field(default_factory=set)
 
 
@@ -178,10 +180,11 @@ class Runner:
         """Answer the check before a final dot: none is sent by a node that lost the queue, nor for a message that an
         operator has held or deleted meanwhile, nor before the peer knows whom it is for."""
         try:
-            unclaimed = [address for address in recipients if address not in flight.claimed]
+            unclaimed = [address for address in recipients if address not in flight.noted]
             if unclaimed and self._may_deliver(flight):
                 flight.claimed.update(unclaimed)
                 await self._claims.take(flight.queue_id, unclaimed)
+                flight.noted.update(unclaimed)
             may_finish = self._may_deliver(flight)
         except Exception as error:  # noqa: BLE001 (the boundary of one question: without an answer nothing is sent)
             self._report_fault(flight.queue_id, error)

@@ -118,6 +118,7 @@ def test_what_an_hours_difference_does_is_undone() -> None:
         taker = Member(1, HOUR_MS, ahead.item)
         taker.redate()
         assert taker.state.due_ms == HOUR_MS + wait_ms
+        assert codec.redated_record(taker.item, HOUR_MS, HOUR_MS).parts == (), "once is enough"
         assert ahead.state.due_ms == 2 * HOUR_MS + wait_ms
     held = taker.item._replace(parts={part: value._replace(due=FAR_MS) for part, value in ahead.item.parts.items()})
     assert codec.redated_record(held, HOUR_MS, HOUR_MS).parts == ()

@@ -17,7 +17,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
-from mtad.spool.door import Attempt, Changes, QueuedMessage, Rank, RecipientState
+from mtad.spool.door import Attempt, Changes, Claim, QueuedMessage, Rank, RecipientState
 from mtad.spool.local import FarStatus, LocalSpool, NodeStatus
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
@@ -195,6 +195,21 @@ async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_aske
         assert content.octets == kept.content
         headers = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=bodiless.queue_id, headers=True))
         assert headers.octets == bodiless.content
+
+
+async def test_what_is_being_tried_is_active_and_in_doubt_when_its_claim_has_ended(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        claim = Claim(2, START_MS + 1000, START_MS + 61_000)
+        kept = in_state(RecipientState(Rank.DEFERRED, claim.until_ms, (ATTEMPT,), 1, claim))
+        await scene.keep(kept)
+        for state, reason in (("active", "node 2 tries"), ("unknown", "in doubt: node 2 tried, and has not told")):
+            (entry,) = await scene.list(state=state)
+            assert reason in entry.recipients[0].delay_reason
+            assert (entry.attempts, entry.next_attempt) == (1, claim.until_ms / 1000)
+            shown = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id))
+            assert [line.result for line in shown.history[0].attempts] == ["delayed", state]
+            assert (shown.history[0].attempts[-1].node, shown.history[0].attempts[-1].reply) == (2, "")
+            scene.wall.forward(61)
 
 
 @pytest.mark.parametrize("queue_id", ["", "nonsense", "../../etc", "ü" * 16, "x" * 10_000])

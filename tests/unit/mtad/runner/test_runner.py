@@ -656,6 +656,21 @@ async def test_a_claim_of_another_node_counts_from_when_the_queue_was_taken_over
         assert [list(recipients) for _, recipients in scene.hops.asked] == [["c@y.test"], ["b@y.test"]]
 
 
+async def test_no_dot_is_sent_before_its_claim_is_noted_whoever_asks_again(tmp_path: Path) -> None:
+    async with running(tmp_path, CLAIMING) as scene:
+        scene.hops.hanging.add("b@y.test")
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.hops.running)
+        first = asyncio.create_task(scene.hops.warrants[0].may_finish(("b@y.test",)))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert scene.state(kept.queue_id).claim is None, "not on the disk yet"
+        assert await scene.hops.warrants[0].may_finish(("b@y.test",))
+        assert scene.state(kept.queue_id).claim is not None
+        scene.hops.may_go_on.set()
+
+
 async def test_claims_that_cannot_be_written_keep_no_mail_back(tmp_path: Path) -> None:
     async with running(tmp_path, CLAIMING) as scene:
 
@@ -730,6 +745,18 @@ async def test_a_destination_that_hangs_holds_up_no_other(tmp_path: Path) -> Non
         await scene.keep(*(message("b@z.test", due_ms=100) for _ in range(12)))
         await until(lambda: len(scene.queue()) == len(stuck))
         assert scene.hops.running == 2
+
+
+async def test_several_destinations_that_hang_hold_up_no_other(tmp_path: Path) -> None:
+    places = PlaceLimits(at_once_max=4, per_domain_max=2, slow_seconds=0.1, slow_max=6, per_slow_domain_max=1)
+    async with running(tmp_path, RunnerLimits(places, idle_seconds=0.02)) as scene:
+        scene.hops.hanging |= {"b@u.test", "b@v.test"}
+        stuck = [message(f"b@{domain}.test", due_ms=number) for number in range(10) for domain in "uv"]
+        await scene.keep(*stuck)
+        await until(lambda: scene.hops.running == 4)
+        await scene.keep(message("b@z.test", due_ms=100))
+        await until(lambda: len(scene.queue()) == len(stuck))
+        assert scene.hops.running == 4, "who hangs gets no more places"
 
 
 async def test_a_message_with_more_recipients_than_a_page_is_one_attempt(tmp_path: Path) -> None:
