@@ -23,15 +23,14 @@ from replicator.core import events as core
 from replicator.pb import replicator_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates, wire
+from replicator.transport.backoff import Backoff
 from replicator.transport.certificates import Credentials
-from replicator.transport.packets import PACKET_OCTETS, Gathered, Incoming, Outgoing
+from replicator.transport.packets import PACKET_OCTETS, Gathered, Outgoing
+from replicator.transport.speech import Speech
 
-BACKOFF_SECONDS_MIN = 0.1
-BACKOFF_SECONDS_MAX = 2.0
 CONNECT_SECONDS_MAX = 3.0
 FLUSH_SECONDS_MAX = 1.0
 KEEPALIVE_SECONDS = 2.0
-STEADY_SECONDS = 5.0  # a link that stood so long begins with the shortest back-off again
 SERVICE = "replicator.v1.Replication"
 PACKET_SECONDS = 0.25  # that one packet may take where the rate is limited: so long a beat may wait
 PACKET_OCTETS_MIN = 16 << 10
@@ -125,6 +124,7 @@ class _Session:
         self.has_work = asyncio.Event()
         self.has_room = asyncio.Event()
         self.has_room.set()
+        self.store_id = b""  # of the peer, once it has said
         self.is_ending = False
         self.is_down = False
         self.abort: asyncio.Event = asyncio.Event()
@@ -208,7 +208,10 @@ class Link:
     # --- one stream, from either side -----------------------------------------------------------------------
 
     async def _run(self, stream: _Stream) -> None:
-        """Carry messages until one side has had enough; the newest stream is the link."""
+        """Carry messages until one side has had enough; the newest stream of one store is the link."""
+        speech = Speech(stream, self._settings.item_octets_max + _MESSAGE_OVERHEAD_OCTETS)
+        if self._current is not None and not await self._may_replace(stream, speech):
+            return
         if self._current is not None:
             self._down(self._current, "replaced by a new link")
         settings = self._settings
@@ -217,7 +220,7 @@ class Link:
         self.problem = Problem("connected")
         self._receiver.link_up(session.number, settings.peer_node)
         tasks = [
-            asyncio.create_task(self._read(session, stream)),
+            asyncio.create_task(self._read(session, speech)),
             asyncio.create_task(self._write(session, stream)),
             asyncio.create_task(session.abort.wait()),
         ]
@@ -229,20 +232,37 @@ class Link:
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             self._tell_down(session, _why_ended(ends))
 
-    async def _read(self, session: _Session, stream: _Stream) -> str:
-        incoming = Incoming(self._settings.item_octets_max + _MESSAGE_OVERHEAD_OCTETS)
+    async def _may_replace(self, stream: _Stream, speech: Speech) -> bool:
+        """Hear who comes while a link stands. Another store waits until that one has ended: it may be a second node."""
+        try:
+            first = await asyncio.wait_for(speech.first(), CONNECT_SECONDS_MAX)
+        except TimeoutError:
+            return False
+        except DamagedError as error:
+            self._report.emit("replica.damaged", level="error", where="link", what=str(error))
+            return False
+        known = self._current.store_id if self._current is not None else b""
+        if not isinstance(first, core.Hello) or known in (b"", first.store_id):
+            return first is not None
+        why = f"store: expected {known.hex()}, whose link stands, came {first.store_id.hex()}"
+        self._report.emit("replica.refused", level="error", why=why)
+        await stream.write(pb.Packet(messages=[wire.encode(0, core.Bye(why))]))
+        return False
+
+    async def _read(self, session: _Session, speech: Speech) -> str:
         while True:
-            packet = await stream.read()
-            if packet is grpc.aio.EOF:
-                return "the peer ended it"
             try:
-                messages = [wire.decode(octets) for octets in incoming.messages(packet)]
+                messages = await speech.next()
             except DamagedError as error:
                 self._report.emit("replica.damaged", level="error", where="link", what=str(error))
                 return "damaged message"
+            if messages is None:
+                return "the peer ended it"
             for message in messages:
                 if session.is_down:
                     return "ended here"
+                if isinstance(message, core.Hello):
+                    session.store_id = message.store_id
                 self._receiver.received(session.number, message)
 
     async def _write(self, session: _Session, stream: _Stream) -> str:
@@ -312,17 +332,15 @@ class Link:
     # --- dialling -------------------------------------------------------------------------------------------
 
     async def _dial_for_ever(self) -> None:
-        backoff = BACKOFF_SECONDS_MIN
+        backoff = Backoff()
         while not self._is_stopping:
             began = time.monotonic()
             try:
                 await self._dial()
             except (grpc.RpcError, grpc.aio.UsageError, OSError) as error:
                 self.problem = Problem("down", _short(error))
-            if time.monotonic() - began > STEADY_SECONDS:
-                backoff = BACKOFF_SECONDS_MIN
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+            share = random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+            await asyncio.sleep(backoff.wait_seconds(time.monotonic() - began, share))
 
     def _channel(self, expected: str) -> grpc.aio.Channel:
         """Make a channel with the credentials as the files have them now."""

@@ -281,6 +281,11 @@ def encode(session: int, said: core.Message) -> bytes:
 
 def decode(octets: bytes) -> core.Message:
     """Return the message that these octets are. Errors: DamagedError when they are none that we know."""
+    return decode_with_session(octets)[1]
+
+
+def decode_with_session(octets: bytes) -> tuple[int, core.Message]:
+    """Return a message, and the number of its link as its sender counts. Errors: DamagedError."""
     try:
         message = pb.Message.FromString(octets)
     except DecodeError as error:
@@ -289,6 +294,6 @@ def decode(octets: bytes) -> core.Message:
     if what is None:
         raise DamagedError("a message of a kind that this version does not know")  # nor asked for: see core/versions.py
     try:
-        return _DECODERS[what](message)
+        return message.session, _DECODERS[what](message)
     except ValueError as error:
         raise DamagedError(f"{what}: {error}") from error

@@ -13,6 +13,7 @@ import uvloop
 
 from replicator.core import events as core
 from replicator.core.values import Branch, Kind, Record, Role
+from replicator.transport import link, wire
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import Link, LinkSettings, split_address
 from replicator.transport.listening import Listener
@@ -220,18 +221,81 @@ async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateA
         assert listener.heard.of("down")[0][1] == "tired"
 
 
-async def test_the_newest_link_takes_the_place_of_one_that_stands(authority: CertificateAuthority) -> None:
+def hello(store_id: bytes) -> core.Hello:
+    return core.Hello("group", 0, "a.test", store_id, 9, 1, 1, {}, core.Authority(1, 0), Role.PASSIVE)
+
+
+async def another(authority: CertificateAuthority, listener: End) -> End:
+    """Return a second end that dials under the first one's name."""
+    address = f"127.0.0.1:{listener.port}"
+    second = End(LinkSettings("b.test", authority.issue("a.test"), dial_address=address))
+    await second.start()
+    return second
+
+
+@pytest.mark.parametrize("store_id", [b"the same", b""])
+async def test_the_newest_link_takes_the_place_of_one_that_stands(
+    authority: CertificateAuthority, store_id: bytes
+) -> None:
     async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
         await listener.up()
-        address = f"127.0.0.1:{listener.port}"
-        second = End(LinkSettings("b.test", authority.issue("a.test"), dial_address=address))
-        await second.start()
-        await second.up()
+        dialler.link.send(await dialler.up(), hello(store_id))
+        await listener.heard.wait("message")
+        second = await another(authority, listener)
+        second.link.send(await second.up(), hello(b"the same"))
         await dialler.heard.wait("down")
+        assert (await listener.heard.wait("message", 2))[1] == (2, hello(b"the same"))
         await second.stop()
         told = [(what, session) for what, session, _ in listener.heard.log]
-        assert told[:3] == [("up", 1), ("down", 1), ("up", 2)]
+        assert told[:4] == [("up", 1), ("message", 1), ("down", 1), ("up", 2)]
         assert listener.heard.of("down")[0][1] == "replaced by a new link"
+
+
+async def test_another_store_waits_until_the_link_has_ended_that_stands(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        await listener.up()
+        dialler.link.send(await dialler.up(), hello(b"\x01"))
+        await listener.heard.wait("message")
+        second = await another(authority, listener)
+        second.link.send(await second.up(), hello(b"\x02"))
+        (_, bye), *_ = await second.heard.wait("message")
+        assert bye == core.Bye("store: expected 01, whose link stands, came 02")
+        assert (await listener.report.wait_for("replica.refused"))["why"] == bye.why
+        assert listener.heard.of("down") == dialler.heard.of("down") == []
+        await dialler.stop()
+        await listener.heard.wait("down")
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not listener.heard.of("message")[1:]:
+                second.link.send(await second.up(), hello(b"\x02"))
+                await asyncio.sleep(0.02)
+        assert listener.heard.of("up")[-1][0] == 2
+        await second.stop()
+
+
+async def test_who_comes_and_says_nothing_does_not_disturb_the_link(
+    authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "CONNECT_SECONDS_MAX", 0.3)
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        await listener.up()
+        second = await another(authority, listener)
+        await second.heard.wait("down")
+        assert listener.heard.of("down") == dialler.heard.of("down") == []
+        await second.stop()
+
+
+async def test_a_message_of_another_session_ends_the_link(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await dialler.up()
+        dialler.link.send(session, core.Ack({}))
+        await listener.heard.wait("message")
+        current = dialler.link._current
+        assert current is not None
+        current.outgoing.put(wire.encode(session + 1, core.Ack({Branch(0, 1): 9})))
+        current.has_work.set()
+        what = (await listener.report.wait_for("replica.damaged"))["what"]
+        assert what == f"session: expected {session}, came {session + 1}"
+        assert len(listener.heard.of("message")) == 1
 
 
 async def test_what_was_sent_before_close_still_goes_out(authority: CertificateAuthority) -> None:
