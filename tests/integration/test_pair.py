@@ -107,10 +107,10 @@ class Bench:
         self.running.remove(node)
         await node.stop()
 
-    async def pair(self, level: AckLevel = AckLevel.REMOTE_DURABLE) -> tuple[Node, Node]:
-        """Return a and b, linked and protected."""
-        b, _ = await self.start(replace(self.settings(1), level=level))
-        a, _ = await self.start(replace(self.settings(0), level=level))
+    async def pair(self, **more: Any) -> tuple[Node, Node]:
+        """Return a and b, linked and protected; `more` are settings of both."""
+        b, _ = await self.start(replace(self.settings(1), **more))
+        a, _ = await self.start(replace(self.settings(0), **more))
         await self.linked(a, b)
         return a, b
 
@@ -147,7 +147,7 @@ async def test_many_at_once_all_arrive(bench: Bench) -> None:
 
 
 async def test_a_large_blob_crosses(bench: Bench) -> None:
-    a, b = await bench.pair()
+    a, b = await bench.pair(ack_within_seconds=10.0)
     blob = hashlib.sha256(b"seed").digest() * (5 * MEBI // 32)
     assert await a.submit([put(b"large", blob)], wait=True) == REMOTE
     assert await b.blob(b"large") == blob
