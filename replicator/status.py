@@ -92,6 +92,7 @@ class NodeStatus:
     unprotected: int  # answered for with one copy and not confirmed by the peer since
     free_permille: int
     totals: Totals
+    is_unfit: bool = False  # a newer version wrote what this one does not understand: this node does not deliver
     witness: WitnessStatus | None = None  # None: there is none
     sites: tuple[FarStatus, ...] = ()
     follows: tuple[FarStatus, ...] = ()  # of a site

@@ -50,6 +50,7 @@ def view(
         unprotected=status.unprotected,
         free_permille=store.free_permille(),
         totals=store.totals(),
+        is_unfit=status.is_unfit,
         sites=() if settings.follows else far,
         follows=far if settings.follows else (),
     )

@@ -88,6 +88,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             version=self._vitals.version,
             unprotected_messages=status.unprotected,
             damaged_messages=totals.damaged,
+            is_unfit=status.is_unfit,
             uptime_seconds=time.monotonic() - self._started,
             delivered_through=self._vitals.delivered_through(),
         )

@@ -24,6 +24,8 @@ def problems(status: pb.StatusReply) -> list[str]:
             found.append(f"no link to {status.peer.node}: {status.peer.problem}")
     if status.members and not any(each.state == "up" for each in status.members):
         found.append(f"no member is connected: {status.members[0].problem}")
+    if status.is_unfit:
+        found.append("the peer wrote what this version does not understand: it does not deliver until it is upgraded")
     if status.witness.problem:
         found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
     is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way

@@ -647,5 +647,6 @@ class Member:
             lag_octets=self._tail.octets,
             lag_seconds=self._tail.lag_seconds(self._now),
             witness=self._ownership.witness_state(self._now),
+            is_unfit=self._ownership.is_unfit,
             far=self._sites.status(self._now),
         )

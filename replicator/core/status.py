@@ -57,4 +57,5 @@ class Status(NamedTuple):
     lag_octets: int  # of these, as far as they are in memory
     lag_seconds: float  # for how long the peer has been lacking the oldest of them
     witness: WitnessState
+    is_unfit: bool  # what the peer wrote is not understood here: this member does not own
     far: tuple[Far, ...] = ()

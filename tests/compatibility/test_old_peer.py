@@ -283,4 +283,5 @@ async def test_a_record_that_has_to_be_understood_keeps_this_node_from_owning(be
         old.say_records(1, record(PUT, b"k", parts=WAITS), record(63, b"k"), record(PUT, b"l", parts=WAITS))
         assert (await report.wait_for("replica.not_understood"))["kind"] == 63
         await until(lambda: not node.is_owner and node.item(b"k") is not None)
+        assert node.status().is_unfit
         assert node.item(b"l") is None

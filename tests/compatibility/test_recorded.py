@@ -10,7 +10,7 @@ import pytest
 
 from replicator.core.events import Commit, Message
 from replicator.core.values import Branch, Damage, Dot, Flags, Kind, PartValue, Presence, Record
-from replicator.pb import replicator_pb2, store_pb2
+from replicator.pb import replicator_pb2, store_pb2, witness_pb2
 from replicator.store import layout
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
@@ -18,7 +18,7 @@ from replicator.transport import wire
 from tests.compatibility.schema import Schema
 from tests.compatibility.v1 import golden, samples
 
-SCHEMA = Schema(golden.HERE / "proto", "replicator/v1/replicator.proto", "replicator/v1/store.proto")
+SCHEMA = Schema(golden.HERE / "proto", *(f"replicator/v1/{name}.proto" for name in ("replicator", "store", "witness")))
 SAID = golden.octets("messages")
 STORED = golden.octets("values")
 OWN, PEER, UNSEEN = Branch(0, 5), Branch(1, 6), Branch(1, 7)
@@ -33,7 +33,8 @@ def waiting(due: int) -> PartValue:
 
 
 def test_no_recorded_field_has_changed_its_number_its_type_or_its_name() -> None:
-    today = {**replicator_pb2.DESCRIPTOR.message_types_by_name, **store_pb2.DESCRIPTOR.message_types_by_name}
+    modules = (replicator_pb2, store_pb2, witness_pb2)
+    today = {name: kind for module in modules for name, kind in module.DESCRIPTOR.message_types_by_name.items()}
     for name, message in SCHEMA.messages().items():
         fields = today[name].fields_by_number
         for number, was in message.fields_by_number.items():

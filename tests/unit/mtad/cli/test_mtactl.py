@@ -356,6 +356,15 @@ def test_compaction_tells_both_sizes(admin: FakeAdmin, mtactl: Mtactl) -> None:
     }
 
 
+def test_a_node_that_does_not_understand_its_peer_is_not_healthy(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = pb.StatusReply()
+    admin.status.CopyFrom(PAIRED)
+    admin.status.is_unfit = True
+    result = mtactl("status")
+    assert result.exit_code == 1
+    assert "does not deliver until it is upgraded" in result.stdout
+
+
 def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.status = pb.StatusReply()
     admin.status.CopyFrom(PAIRED)
