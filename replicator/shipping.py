@@ -16,7 +16,7 @@ from replicator.report import Report
 from replicator.store.environment import SnapshotBrokenError
 from replicator.store.store import Snapshot, Store
 
-SNAPSHOT_PIECE_OCTETS = 1 << 20
+SNAPSHOT_PIECE_OCTETS = 256 << 10
 SNAPSHOT_STALL_SECONDS_MAX = 30.0  # a snapshot pins pages: a peer that takes nothing for so long has lost it
 SNAPSHOT_SECONDS_MAX = 600.0
 

@@ -483,7 +483,7 @@ class Settings(NamedTuple):
     ack_within: int = 2_000 * MILLISECOND  # T_ack
     accept_alone: bool = True  # on_timeout: accept or reject
     level: AckLevel = AckLevel.REMOTE_DURABLE
-    in_flight_octets_max: int = 16 << 20  # sent and not acknowledged, on one link
+    in_flight_octets_max: int = 4 << 20  # sent and not acknowledged, on one link; what is accepted there waits for it
     tail_octets_max: int = 64 << 20  # own records kept in memory for sending
     pause_voids: int = 200 * MILLISECOND  # a gap between steps after which silence means nothing
     drain_within: int = 3_000 * MILLISECOND  # a switchover not over by then is given up: the owner resumes

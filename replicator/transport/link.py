@@ -169,16 +169,16 @@ class Link:
         if current is None or current.number != session or current.is_ending:
             return
         if not isinstance(message, core.Records):
-            self._queue(current, message, is_beat=isinstance(message, core.Beat))
+            self._queue(current, message, is_urgent=isinstance(message, core.Beat | core.Ack))
         elif not current.unwritten.add(message):
             self._write_down(current)
             current.unwritten.add(message)
         current.has_work.set()
 
-    def _queue(self, session: _Session, message: core.Message, *, is_beat: bool = False) -> None:
-        """Put a message behind all that was sent before it; a beat may overtake it there."""
+    def _queue(self, session: _Session, message: core.Message, *, is_urgent: bool = False) -> None:
+        """Put a message behind all that was sent before it; what is urgent may overtake it there."""
         self._write_down(session)
-        if not session.outgoing.put(wire.encode(session.number, message), is_beat=is_beat):
+        if not session.outgoing.put(wire.encode(session.number, message), is_urgent=is_urgent):
             self._down(session, "the peer does not read")
         elif session.outgoing.octets > self._settings.packet_octets:
             session.has_room.clear()

@@ -1,7 +1,7 @@
 """Messages into packets and back: many small ones travel together, a large one travels in pieces.
 
-Beats overtake what fills more than a packet, so that a large item on a slow line is not taken for silence. All else
-keeps its order.
+Beats and acknowledgements overtake what has to wait, so that a large item on a slow line is not taken for silence, and
+nobody waits behind a snapshot for what the disk has. All else keeps its order.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class Outgoing:
         self._octets_max = octets_max
         self._packet_octets = packet_octets
         self._waiting: deque[bytes] = deque()
-        self._beats: deque[bytes] = deque()
+        self._urgent: deque[bytes] = deque()
         self._offset = 0  # how much of the first one has gone, in pieces
         self._has_begun = False
         self.octets = 0
 
-    def put(self, message: bytes, *, is_beat: bool = False) -> bool:
-        """Add a message at the end; False when there is no room."""
+    def put(self, message: bytes, *, is_urgent: bool = False) -> bool:
+        """Add a message; False when there is no room. is_urgent: before what waits, if it is much."""
         size = len(message) + _FRAME_OCTETS
         if self.octets + size > self._octets_max and self.octets:
             return False
-        may_overtake = is_beat and self._has_begun and self.octets > self._packet_octets
-        (self._beats if may_overtake else self._waiting).append(message)
+        may_overtake = is_urgent and self._has_begun and self.octets > self._packet_octets // 4
+        (self._urgent if may_overtake else self._waiting).append(message)
         self.octets += size
         return True
 
@@ -48,8 +48,8 @@ class Outgoing:
         """Return the next packet, or None when nothing waits."""
         packet = pb.Packet()
         room = self._packet_octets
-        while self._beats:
-            room -= self._take_from(self._beats, packet)
+        while self._urgent:
+            room -= self._take_from(self._urgent, packet)
         if self._waiting and (self._offset or len(self._waiting[0]) > self._packet_octets):
             self._take_piece(packet)
             return packet

@@ -71,7 +71,7 @@ def test_a_beat_overtakes_a_large_item_under_way() -> None:
     outgoing.put(b"L" * (3 * PACKET_OCTETS))
     first = outgoing.take()
     assert first is not None
-    outgoing.put(b"beat", is_beat=True)
+    outgoing.put(b"beat", is_urgent=True)
     outgoing.put(b"after")
     heard = [incoming.messages(packet) for packet in [first, *drain(outgoing)]]
     assert [[message[:5] for message in messages] for messages in heard] == [[], [b"beat"], [b"LLLLL"], [b"after"]]
@@ -80,7 +80,7 @@ def test_a_beat_overtakes_a_large_item_under_way() -> None:
 def test_nothing_overtakes_the_first_packet() -> None:
     outgoing = Outgoing(1 << 30)
     outgoing.put(b"H" * (2 * PACKET_OCTETS))
-    outgoing.put(b"beat", is_beat=True)
+    outgoing.put(b"beat", is_urgent=True)
     packets = drain(outgoing)
     assert [list(packet.messages) for packet in packets] == [[], [], [b"beat"]]
 
