@@ -37,12 +37,7 @@ class Following(Ownership):
     def silence_allows(self, now: int) -> bool:
         """Tell whether to go on with what an operator ordered before this start."""
         is_ordered = self.seen.epoch > 0 and self.seen.node == self._settings.node
-        return (
-            is_ordered
-            and not self.is_held_back
-            and not self.is_unfit
-            and now - self._quiet_since >= self._settings.site_silence
-        )
+        return is_ordered and not self.is_standing_back and now - self._quiet_since >= self._settings.site_silence
 
     def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
         """Begin to promote: the new epoch goes to the disk first. Return what the operator is told."""

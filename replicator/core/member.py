@@ -1,9 +1,9 @@
 """One member of a pair: `step(now, event)` takes in what happened and returns what is to be done.
 
 Nothing here reads a clock, a disk or a socket, and nothing is random: equal input gives equal output. The parts are:
-`Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Neighbour`
-(one link, with its two directions), `Sites` (links across a WAN), `Ownership` (who may deliver), `Commands` (the
-operator's wishes).
+`Journal` (what was handed to the disk and what the disk confirmed), `Accept` (who waits for an answer), `Links` (what
+neighbours say and are told), `Sites` (those across a WAN), `Ownership` (who may deliver), `Commands` (the operator's
+wishes).
 This module joins them: it takes each event to the parts that it concerns, in an order that matters where noted.
 """
 
@@ -12,16 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from replicator.core.accept import Accept, Sign
-from replicator.core.authority import OWNING, Cue, Ownership
+from replicator.core.accept import Accept
+from replicator.core.authority import Ownership
 from replicator.core.events import (
-    MILLISECOND,
-    Ack,
     Answer,
     Authority,
-    Beat,
-    Bye,
-    CloseLink,
     Command,
     CommitFailed,
     Committed,
@@ -29,10 +24,6 @@ from replicator.core.events import (
     Drained,
     Effect,
     Event,
-    Fetch,
-    Fetched,
-    Handover,
-    Hello,
     Image,
     ItemRead,
     LinkDown,
@@ -40,12 +31,7 @@ from replicator.core.events import (
     LogRead,
     Note,
     Received,
-    Records,
-    Send,
     Settings,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
     SnapshotRead,
     Stop,
     Submit,
@@ -55,26 +41,21 @@ from replicator.core.events import (
 from replicator.core.following import Following
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
+from replicator.core.links import Concerned, Links
 from replicator.core.neighbour import Neighbour
-from replicator.core.peer import ahead_of_us, objection, too_far
-from replicator.core.quarantine import Quarantine, answer, asked
-from replicator.core.receiving import Incoming
-from replicator.core.sending import Outgoing
+from replicator.core.quarantine import Quarantine
 from replicator.core.sites import Sites
-from replicator.core.status import Link, Status
+from replicator.core.status import Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import AckLevel, Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
-from replicator.core.vectors import beyond, covers_all, minimum
-from replicator.core.versions import VERSION_MAX, VERSION_MIN, may_write
+from replicator.core.values import Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
+from replicator.core.vectors import minimum
+from replicator.core.versions import VERSION_MAX, may_write
 
-LAG_RECORDS_MAX = 100  # of a peer that comes back so soon that changes wait for it at once
-LAG_SECONDS_MAX = 1.0  # of a peer that has caught up
 FLOORS_EVERY_BEATS = 4
 FINISHED_MAX = 100_000  # items awaiting an owner's DONE that are remembered; the next start finds the others
 
 Handler = Callable[[Any, int, list[Effect]], None]
-Taker = Callable[[Neighbour, Any, int, list[Effect]], None]
 
 
 def _kind_of(settings: Settings) -> type[Ownership]:
@@ -92,7 +73,6 @@ class Member:
         if own in image.vector:
             raise ValueError(f"incarnation {incarnation:x} was used before")
         self._settings = settings
-        self._store_id = image.store_id
         self._now = now
         self._is_stopped = False
         self._free_permille = 1000
@@ -103,48 +83,39 @@ class Member:
         self._journal = Journal(own, image)
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
         self._pair = Neighbour(settings.peer_node, image, now, settings.promote_after)
-        self._standing: dict[int, Neighbour] = {}  # by the session of their link, from LinkUp on
         self._accept = Accept(settings, self._journal, self._write, now)
         self._ownership = _kind_of(settings)(settings, self._journal, image.authority, now)
         self._sites = Sites(settings, self._journal, self._ownership, self._pair, image, now)
-        self._neighbours = dict(self._sites.neighbours)
-        if self._has_peer:
-            self._neighbours[settings.peer_node] = self._pair
-        self._healer = next(iter(self._neighbours.values())) if settings.follows else self._pair
-        self._quarantine = Quarantine(settings, self._journal, self._healer.peer, image)
+        healer = next(iter(self._sites.neighbours.values())) if settings.follows else self._pair
+        self._quarantine = Quarantine(settings, self._journal, healer.peer, image)
         self._commands = Commands(settings, self._ownership, self._journal, self._pair.peer)
-        if not self._has_peer:
-            self._pair.end(Link.NONE, "no peer is configured")
-        self._beats = 0
+        concerned = Concerned(
+            self._journal,
+            self._tail,
+            self._accept,
+            self._ownership,
+            self._sites,
+            self._quarantine,
+            self._commands,
+            self._finished,
+        )
+        self._links = Links(settings, image.store_id, self._pair, healer, concerned)
         self._beat_at = now - settings.beat
         self._handlers: dict[type, Handler] = {
             Tick: self._tick,
             Submit: self._submit,
             Committed: self._committed,
             CommitFailed: self._commit_failed,
-            LinkUp: self._link_up,
-            LinkDown: self._link_down,
-            Received: self._received,
-            LogRead: self._log_read,
-            SnapshotRead: self._snapshot_read,
+            LinkUp: self._links.link_up,
+            LinkDown: self._links.link_down,
+            Received: self._links.received,
+            LogRead: self._links.log_read,
+            SnapshotRead: self._links.snapshot_read,
             Command: self._command,
             Drained: self._drained,
             WitnessSaid: self._witness_said,
             Damaged: self._damaged,
-            ItemRead: self._item_read,
-        }
-        self._takers: dict[type, Taker] = {
-            Records: self._take_records,
-            Ack: self._take_ack,
-            Beat: self._take_beat,
-            SnapshotBegin: self._take_snapshot_begin,
-            SnapshotItem: self._take_snapshot_item,
-            SnapshotEnd: self._take_snapshot_end,
-            Handover: self._take_handover,
-            Hello: self._take_second_hello,
-            Bye: self._take_bye,
-            Fetch: self._take_fetch,
-            Fetched: self._take_fetched,
+            ItemRead: self._links.item_read,
         }
 
     def step(self, now: int, event: Event) -> list[Effect]:
@@ -158,8 +129,7 @@ class Member:
         gap, self._now = now - self._now, now
         if gap > self._settings.pause_voids:
             self._ownership.paused(now, out)
-            for neighbour in self._neighbours.values():
-                neighbour.heard_at = neighbour.believed_at = now
+            self._links.paused(now)
         self._ownership.expire(now, out)
         self._handlers[type(event)](event, now, out)
         return out
@@ -181,7 +151,7 @@ class Member:
 
     def _too_new(self, event: Submit) -> str:
         """Return 'version' for records of kinds that a node which this member writes for does not know."""
-        known = min((neighbour.peer.version for neighbour in self._neighbours.values()), default=VERSION_MAX)
+        known = min((neighbour.peer.version for neighbour in self._links.neighbours.values()), default=VERSION_MAX)
         return "" if may_write(known, event.records) else "version"
 
     def _write(self, records: tuple[Record, ...], out: list[Effect]) -> int:
@@ -200,20 +170,12 @@ class Member:
         risen = self._journal.confirm(event.ticket)
         self._accept.settle(self._pair.peer.own_durable, out)
         if risen:
-            self._confirm(risen, out)
+            self._links.confirm(risen, out)
         self._quarantine.committed(event.ticket, event.away, out)
         if event.finished:
             self._remember_finished(event.finished)
             self._finish(out)
         self._commands.advance(self._pair.greeted, now, out)
-
-    def _confirm(self, risen: Vector, out: list[Effect]) -> None:
-        """Tell the neighbours what is on our disk now."""
-        for neighbour in self._standing.values():
-            if neighbour.incoming is not None and (neighbour.feeds_us or neighbour is self._pair):
-                durable = neighbour.incoming.ackable(risen)
-                if durable:
-                    out.append(Send(neighbour.session, Ack(durable)))
 
     def _commit_failed(self, event: CommitFailed, now: int, out: list[Effect]) -> None:
         self._is_stopped = True
@@ -229,286 +191,14 @@ class Member:
     def _finish(self, out: list[Effect]) -> None:
         """Write the DONE of items that ended, if that is ours to do. Twice is harmless; the owner alone is enough."""
         if self._finished and self._ownership.is_owner:
-            finished, self._finished = self._finished, {}
+            finished = dict(self._finished)
+            self._finished.clear()
             self._write(tuple([Record(Kind.DONE, key, put) for put, key in finished.items()]), out)
-
-    # --- links ----------------------------------------------------------------------------------------------
-
-    def _link_up(self, event: LinkUp, now: int, out: list[Effect]) -> None:
-        neighbour = self._neighbours.get(event.node)
-        if neighbour is None or event.session <= neighbour.session:
-            return
-        self._lose_link(neighbour, Link.DOWN, "replaced by a newer one", now, out)
-        neighbour.begin(event.session, now)
-        self._standing[event.session] = neighbour
-        if neighbour is self._pair:
-            self._beats = 0
-            self._ownership.link_up()
-        hello = Hello(
-            group=self._settings.group,
-            node=self._settings.node,
-            name=self._settings.name,
-            store_id=self._store_id,
-            incarnation=self._journal.own.incarnation,
-            version_min=VERSION_MIN,
-            version_max=VERSION_MAX,
-            vector=dict(self._journal.durable),
-            authority=self._ownership.authority,
-            role=self._ownership.role,
-            session=event.session,
-            mode=self._settings.authority.value,
-            lease=self._settings.lease if self._settings.authority is Mode.WITNESS else 0,
-            wants_received=neighbour is self._pair and self._settings.level is AckLevel.REMOTE_RECEIVED,
-        )
-        neighbour.told = hello.vector
-        out.append(Send(event.session, hello))
-
-    def _link_down(self, event: LinkDown, now: int, out: list[Effect]) -> None:
-        neighbour = self._standing.get(event.session)
-        if neighbour is not None:
-            self._lose_link(neighbour, Link.DOWN, event.why, now, out)
-
-    def _lose_link(self, neighbour: Neighbour, link: Link, why: str, now: int, out: list[Effect]) -> None:
-        """Forget a link. What is known of the neighbour stays, until its next Hello replaces it."""
-        was_up = neighbour.link is Link.UP
-        self._standing.pop(neighbour.session, None)
-        neighbour.end(link, why)
-        if was_up:
-            out.append(Note("replica.link_down", (("session", neighbour.session), ("why", why))))
-        if neighbour is self._healer:
-            self._quarantine.link_lost()
-        if neighbour is self._pair:
-            self._accept.sign(Sign.LINK_LOST, now, why, out)
-            self._commands.advance(None, now, out)
-
-    def _close_link(self, neighbour: Neighbour, link: Link, why: str, now: int, out: list[Effect]) -> None:
-        """End a link ourselves."""
-        out.append(CloseLink(neighbour.session, why))
-        self._lose_link(neighbour, link, why, now, out)
-
-    def _refuse(self, neighbour: Neighbour, why: str, now: int, out: list[Effect]) -> None:
-        """Tell a neighbour what is wrong with it, and talk to it no more."""
-        out.append(Send(neighbour.session, Bye(why)))
-        out.append(Note("replica.refused", (("session", neighbour.session), ("why", why))))
-        self._close_link(neighbour, Link.REFUSED, why, now, out)
-
-    def _received(self, event: Received, now: int, out: list[Effect]) -> None:
-        session, message = event
-        neighbour = self._standing.get(session)
-        if neighbour is None:
-            return
-        neighbour.heard_at = now
-        if neighbour.link is Link.GREETING:
-            if type(message) is Hello:
-                self._take_hello(neighbour, message, now, out)
-            elif type(message) is Bye:
-                self._take_bye(neighbour, message, now, out)
-            return
-        neighbour.believed_at = now
-        if not neighbour.is_site and self._ownership.breaks_silence(neighbour.peer.role):
-            self._ownership.alive(now)
-        self._takers[type(message)](neighbour, message, now, out)
-
-    def _take_hello(self, neighbour: Neighbour, hello: Hello, now: int, out: list[Effect]) -> None:
-        peer, journal = neighbour.peer, self._journal
-        why = objection(self._settings, neighbour.node, journal, self._ownership.seen, hello)
-        why = why or peer.has_said(hello) or neighbour.doubt(hello, journal.own, now)
-        if why:
-            is_pair = neighbour is self._pair and (hello.group, hello.node) == (self._settings.group, neighbour.node)
-            if is_pair and self._ownership.breaks_silence(hello.role):
-                self._ownership.alive(now)  # what it does it does, whether we talk to it or not
-            self._refuse(neighbour, why, now, out)
-            return
-        self._know_store(neighbour, hello, out)
-        peer.replace(hello, journal.own)
-        neighbour.believed_at = now
-        incoming = Incoming(
-            neighbour.session,
-            self._settings.gathered_octets_max,
-            journal,
-            wants_received=hello.wants_received,
-        )
-        neighbour.greet(incoming)
-        lag = peer.lacks(journal)
-        named = (("name", hello.name), ("version", peer.version), ("lag_records", lag))
-        fields = (("session", neighbour.session), *named)
-        out.append(Note("replica.link_up", fields))
-        self._hear(neighbour, hello.authority, hello.role, now, out)
-        if neighbour is self._healer:
-            self._quarantine.greeted()
-        if neighbour is self._pair:
-            self._pair.outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
-            self._protect(lag, now, out)
-            self._tail.release(peer.own_durable)
-            self._pair.outgoing.begin(now, out)
-
-    def _hear(self, neighbour: Neighbour, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
-        """Take in what a neighbour says of who owns. Of a site only that it was promoted is of any meaning."""
-        if not neighbour.is_site or (role in OWNING and authority > self._ownership.seen):
-            self._ownership.heard(authority, role, now, out)
-
-    def _know_store(self, neighbour: Neighbour, hello: Hello, out: list[Effect]) -> None:
-        """Remember a neighbour's store, and say loudly that it is another one than before."""
-        known, came = neighbour.peer.store_id, hello.store_id
-        if came == known:
-            return
-        if known:
-            fields = (("name", hello.name), ("was", known.hex()), ("came", came.hex()))
-            out.append(Note("replica.peer_store_changed", fields))
-        self._journal.keep_store(neighbour.node, came, out)
-
-    def _protect(self, lag: int, now: int, out: list[Effect]) -> None:
-        """Take in how much the peer lacks that has just greeted us: may changes wait for it?"""
-        accept = self._accept
-        if accept.protection is Protection.DEGRADED:
-            accept.target = self._journal.seq
-        is_near = lag == 0 or (lag < LAG_RECORDS_MAX and accept.protection is Protection.SUSPECT)
-        accept.sign(Sign.CAUGHT_UP if is_near else Sign.GREETED, now, f"the peer lacks {lag} records", out)
-        accept.settle(self._pair.peer.own_durable, out)
-
-    def _take_second_hello(self, neighbour: Neighbour, message: Hello, now: int, out: list[Effect]) -> None:
-        self._refuse(neighbour, "hello: expected one on a link, came two", now, out)
-
-    def _take_bye(self, neighbour: Neighbour, message: Bye, now: int, out: list[Effect]) -> None:
-        out.append(Note("replica.refused_by_peer", (("session", neighbour.session), ("why", message.why))))
-        self._close_link(neighbour, Link.REFUSED, f"the peer says: {message.why}", now, out)
-
-    # --- what a neighbour sends -----------------------------------------------------------------------------
-
-    def _take_records(self, neighbour: Neighbour, message: Records, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is None:
-            return
-        neighbour.feeds_us = True
-        self._sites.count(message.records)
-        fault = neighbour.incoming.records(message, out)
-        if fault:
-            self._refuse(neighbour, fault, now, out)
-            return
-        self._stand_aside(neighbour, neighbour.incoming.not_understood, now, out)
-        if self._finished:
-            taken = self._journal.have.get(message.branch, 0) + 1 - message.first_seq  # not what came after a gap
-            for record in message.records[: max(0, taken)]:
-                if record.put is not None and record.kind in (Kind.DONE, Kind.ABORT):
-                    self._finished.pop(record.put, None)
-
-    def _stand_aside(self, neighbour: Neighbour, kind: int, now: int, out: list[Effect]) -> None:
-        """Own no longer when a neighbour wrote what has to be understood and is not."""
-        if kind and not self._ownership.is_unfit:
-            out.append(Note("replica.not_understood", (("name", neighbour.peer.name), ("kind", kind))))
-            self._ownership.stand_aside(now, out)
-
-    def _take_ack(self, neighbour: Neighbour, message: Ack, now: int, out: list[Effect]) -> None:
-        if message.received and neighbour is self._pair:
-            fault = ahead_of_us(self._journal.own, self._journal.seq, message.received)
-            if fault:
-                self._refuse(neighbour, fault, now, out)
-                return
-            self._accept.received(message.received.get(self._journal.own, 0), neighbour.peer.own_durable, out)
-        self._believe(neighbour, message.durable, now, out)
-
-    def _take_beat(self, neighbour: Neighbour, message: Beat, now: int, out: list[Effect]) -> None:
-        peer = neighbour.peer
-        fault = too_far(self._ownership.seen, message.authority)
-        if fault:
-            self._refuse(neighbour, fault, now, out)
-            return
-        peer.role, peer.authority = message.role, message.authority
-        peer.free_permille = message.free_permille
-        self._hear(neighbour, message.authority, message.role, now, out)
-        if neighbour is self._pair:
-            self._ownership.heard_words(message, now, out)
-            self._sites.peer_feeds(message.feeding, now)
-        self._believe(neighbour, message.durable, now, out)
-
-    def _believe(self, neighbour: Neighbour, durable: Vector, now: int, out: list[Effect]) -> None:
-        """Take in how far a neighbour's disk is: answer first, then send what there is room for."""
-        fault = ahead_of_us(self._journal.own, self._journal.seq, durable)
-        if fault:
-            self._refuse(neighbour, fault, now, out)
-            return
-        is_more, is_pair = neighbour.peer.raise_to(durable, self._journal.own), neighbour is self._pair
-        if is_more and is_pair:
-            self._settle(now, out)
-        if is_more and neighbour.outgoing is not None:
-            neighbour.outgoing.acknowledged(durable, now, out)
-        if not is_pair:
-            return
-        if is_more and self._accept.protection is Protection.DEGRADED and not neighbour.peer.is_full:
-            self._accept.sign(Sign.PROGRESS, now, "the peer confirms again", out)
-        if self._accept.protection is Protection.CATCHUP:
-            self._look_whether_caught_up(now, out)
-        self._commands.advance(neighbour.greeted, now, out)
-
-    def _settle(self, now: int, out: list[Effect]) -> None:
-        """Answer what the peer has confirmed, and keep it in memory no longer."""
-        own_durable = self._pair.peer.own_durable
-        self._accept.settle(own_durable, out)
-        self._tail.release(own_durable)
-
-    def _look_whether_caught_up(self, now: int, out: list[Effect]) -> None:
-        peer, outgoing = self._pair.peer, self._pair.outgoing
-        if outgoing is None or outgoing.is_in_snapshot or peer.is_full:
-            return
-        if peer.own_durable < self._accept.target or self._tail.lag_seconds(now) >= LAG_SECONDS_MAX:
-            return
-        if peer.lacks_of_others(self._journal) == 0:
-            self._accept.sign(Sign.CAUGHT_UP, now, "the peer has caught up", out)
-
-    def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is not None:
-            neighbour.feeds_us = True
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message, out), now, out)
-
-    def _take_snapshot_item(self, neighbour: Neighbour, message: SnapshotItem, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is not None:
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_item(message, out), now, out)
-
-    def _take_snapshot_end(self, neighbour: Neighbour, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is not None:
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_end(message, out), now, out)
-
-    def _refuse_if(self, neighbour: Neighbour, fault: str, now: int, out: list[Effect]) -> None:
-        if fault:
-            self._refuse(neighbour, fault, now, out)
-
-    def _take_handover(self, neighbour: Neighbour, message: Handover, now: int, out: list[Effect]) -> None:
-        """Promote at once: the owner is drained, and has stepped down before it said so.
-
-        A member that is promoting names its own claim as the highest that it knows of; the owner need not have heard.
-        """
-        fault = too_far(self._ownership.seen, message.authority)
-        if fault:
-            self._refuse(neighbour, fault, now, out)
-            return
-        neighbour.peer.role = Role.PASSIVE
-        if message.authority >= self._ownership.seen or self._ownership.role is Role.PROMOTING:
-            self._ownership.promote(Cue.HANDOVER, now, out)
-
-    def _take_fetch(self, neighbour: Neighbour, message: Fetch, now: int, out: list[Effect]) -> None:
-        asked(message, neighbour.session, out)
-
-    def _take_fetched(self, neighbour: Neighbour, message: Fetched, now: int, out: list[Effect]) -> None:
-        self._quarantine.fetched(message, neighbour.session, now, out)
 
     # --- what the disk answers, what the operator wants ------------------------------------------------------
 
-    def _log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
-        neighbour = self._standing.get(event.session)
-        if neighbour is not None and neighbour.outgoing is not None:
-            neighbour.outgoing.log_read(event, now, out)
-
-    def _snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
-        neighbour = self._standing.get(event.session)
-        if neighbour is not None and neighbour.outgoing is not None:
-            neighbour.outgoing.snapshot_read(event, now, out)
-
     def _damaged(self, event: Damaged, now: int, out: list[Effect]) -> None:
         self._quarantine.found(event.found, out)
-
-    def _item_read(self, event: ItemRead, now: int, out: list[Effect]) -> None:
-        neighbour = self._standing.get(event.session)
-        if neighbour is not None and neighbour.link is Link.UP:
-            answer(event, out)
 
     def _command(self, event: Command, now: int, out: list[Effect]) -> None:
         if self._sites.objects(event, now, out):
@@ -529,60 +219,17 @@ class Member:
         is_beat = now - self._beat_at >= self._settings.beat
         if is_beat:
             self._beat_at = now
-            self._beats += 1
+            self._links.beats += 1
             self._tail.mark(now, self._journal.seq)
             self._sites.beat(now, out, is_peer_given_up=self._accept.protection is Protection.DEGRADED)
         self._ownership.tick(now, out)
         self._finish(out)
-        for neighbour in self._neighbours.values():
-            self._watch_link(neighbour, now, out)
-            if is_beat and neighbour.link is Link.UP:
-                self._send_beat(neighbour, now, out)
-            if neighbour.outgoing is not None:
-                neighbour.outgoing.tick(now, out)
-        if self._healer.link is Link.UP:
-            self._quarantine.pump(self._healer.session, now, out)
-        if self._pair.link is Link.UP:
-            self._watch_peer(now, out)
-        if self._ownership.role is Role.REJOINING and self._has_caught_up():
-            self._ownership.move(Cue.CAUGHT_UP, out)
+        self._links.tick(event.free_permille, now, out, is_beat=is_beat)
         self._accept.tick(now, self._pair.peer.own_durable, out)
         self._commands.advance(self._pair.greeted, now, out)
         self._commands.confirm(now, out)
-        if is_beat and self._beats % FLOORS_EVERY_BEATS == 0:
+        if is_beat and self._links.beats % FLOORS_EVERY_BEATS == 0:
             self._raise_floors(out)
-
-    def _watch_link(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
-        """End a link on which nothing comes: a new one may get through."""
-        if neighbour.is_silent(now):
-            silence = (now - neighbour.heard_at) // MILLISECOND
-            self._close_link(neighbour, Link.DOWN, f"nothing was heard for {silence} ms", now, out)
-
-    def _watch_peer(self, now: int, out: list[Effect]) -> None:
-        if self._pair.peer.is_full:
-            self._accept.sign(Sign.PEER_FULL, now, "the peer's disk is nearly full", out)
-        elif self._accept.protection is not Protection.PROTECTED:
-            self._look_whether_caught_up(now, out)
-
-    def _has_caught_up(self) -> bool:
-        """Tell whether we have all that those have whom we hear, and hear anybody."""
-        heard = [neighbour.peer.durable for neighbour in self._standing.values() if neighbour.link is Link.UP]
-        return bool(heard) and all(covers_all(self._journal.durable, durable) for durable in heard)
-
-    def _send_beat(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
-        neighbour.beats += 1
-        plea, consent = self._ownership.words(neighbour.beats, now) if neighbour is self._pair else (None, None)
-        beat = Beat(
-            beyond(self._journal.durable, neighbour.told),
-            self._ownership.authority,
-            self._ownership.role,
-            neighbour.beats,
-            self._free_permille,
-            plea,
-            consent,
-            self._sites.feeding if neighbour is self._pair else (),
-        )
-        out.append(Send(neighbour.session, beat))
 
     def floors(self) -> Vector:
         """Return up to where both members of the pair have everything on their disks."""

@@ -70,7 +70,10 @@ class Sites:
             if is_fed and far.outgoing is None:
                 outgoing = Outgoing(far.session, self._settings, self._journal, self._tail, far.peer, now)
                 outgoing.line = FAR
+                outgoing.reach = self._reach(far, now)
                 far.outgoing = outgoing
+                if far.is_site:
+                    outgoing.begin(now, out)
             elif not is_fed and far.outgoing is not None and not far.outgoing.is_in_snapshot:
                 far.outgoing = None
             if far.outgoing is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from replicator.core.authority import Ownership
 from replicator.core.events import Effect, Hello, Records, Tick
+from replicator.core.links import Links
 from replicator.core.member import Member
 from replicator.core.neighbour import Neighbour
 from replicator.core.switchover import Commands
@@ -27,8 +28,8 @@ def _old_epoch_refused(planting: Planting) -> None:
         if neighbour.session != self.deaf_session:
             taken(self, neighbour, message, now, out)
 
-    greeted = planting.replace(Member, "_take_hello", take_hello)
-    taken = planting.replace(Member, "_take_records", take_records)
+    greeted = planting.replace(Links, "_take_hello", take_hello)
+    taken = planting.replace(Links, "_take_records", take_records)
 
 
 def _no_step_down(planting: Planting) -> None:
