@@ -8,7 +8,7 @@ from replicator.core.accept import Accept
 from replicator.core.events import Ack, CommitFailed, Committed, Effect, Event, Records, Send
 from replicator.core.member import Member
 from replicator.core.receiving import Incoming
-from replicator.core.values import Kind, Record
+from replicator.core.values import Kind, Protection, Record
 from tests.simulation.mutants.planting import Mutant, Planting
 
 
@@ -18,7 +18,11 @@ def _before_commit(planting: Planting) -> None:
 
 
 def _when_sent(planting: Planting) -> None:
-    planting.replace(Accept, "is_answerable", lambda self, last_seq, peer_durable: self.is_kept(last_seq))
+    def settle(self: Accept, peer_durable: int, out: list[Effect]) -> None:
+        is_sent = self.protection is Protection.PROTECTED
+        was(self, self._journal.seq if is_sent else peer_durable, out)
+
+    was = planting.replace(Accept, "settle", settle)
 
 
 def _ack_on_receipt(planting: Planting) -> None:
