@@ -20,6 +20,9 @@ A claim ends in one of these ways, each of which joins above it:
     its end          due comes: the owner tries again. The claims of another node are honoured for T_claim from when
                      this one took the queue over, in case its clock is behind ours or its attempt lasted long
 
+A worker whose attempt goes on after its client was answered claims in the same form, in the PUT itself, and says so
+again while the attempt lasts (`mtad.server.keeping`, `mtad.server.background`).
+
 Only the memory of the claiming process tells an attempt before its dot from one behind it. So claims that a process
 finds of its own node are another's: it waits for their end.
 """
