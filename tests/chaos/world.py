@@ -329,7 +329,7 @@ async def running_world(folder: Path, era: Era) -> AsyncIterator[World]:
             if IS_ROOT:
                 stack.enter_context(_small_disk(folder / name / "queue"))
         witness = await Witness.lay(stack, folder) if era.authority == "witness" else None
-        spaces = await stack.enter_async_context(Namespaces.made()) if era.has_namespaces and IS_ROOT else None
+        spaces = await _spaces(stack, era)
         shape = shape_of(era, spaces, witness)
         policy = POLICY if spaces is None else POLICY.replace("127.0.0.1", spaces.places.services)
         laboratory = await stack.enter_async_context(
@@ -346,6 +346,17 @@ async def running_world(folder: Path, era: Era) -> AsyncIterator[World]:
         stack.push_async_callback(_cancelled, watching)
         await world.watched.wait()
         yield world
+
+
+async def _spaces(stack: AsyncExitStack, era: Era) -> Namespaces | None:
+    """Make the namespaces that the era asks for; None where they cannot be had, and all is on loopback then."""
+    if not (era.has_namespaces and IS_ROOT):
+        return None
+    try:
+        return await stack.enter_async_context(Namespaces.made())
+    except OSError as error:
+        print(f"no network namespaces, so all is on loopback: {error}", flush=True)
+        return None
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
