@@ -21,7 +21,7 @@ from replicator.core import events as core
 from replicator.core.values import Kind, Record
 
 VERSION_MIN = 1
-VERSION_MAX = 2
+VERSION_MAX = 2  # fields: by which rules a member plays, what it has received, which sites it feeds
 
 MESSAGES: dict[type, int] = {
     core.Hello: 1,
