@@ -88,6 +88,10 @@ class Links:
         self._standing.pop(session, None)
         self._receiver.link_down(session, why)
 
+    async def ready(self) -> None:
+        """Hold back what the node has no room for."""
+        await self._receiver.ready()
+
     def received(self, session: int, message: Message) -> None:
         """Pass on what was said."""
         self._receiver.received(session, message)

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ TICK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
 COMMAND_SECONDS_MAX = 15.0
 SPARE_NS = 200_000_000  # of a lease: what a final dot and its way to the next hop may take
+RECEIVED_OCTETS_MAX = 8 << 20  # with more than this waiting for the disk, less is read from the links
+RECEIVED_WAIT_SECONDS_MAX = 0.25  # for it, before each packet
 INLINE_BLOB_OCTETS = 256 << 10  # larger blobs are read and hashed off the loop
 _SETTLE_TURNS = 3  # of the loop, in which what has arrived on the sockets becomes events
 
@@ -373,6 +376,14 @@ class Node:
         if self._comparing is not None and session == self._session:
             self._comparing.cancel()
         self._feed(core.LinkDown(session, why))
+
+    async def ready(self) -> None:
+        """Wait for the disk before more is read: else memory, and what is accepted here, would pay for a snapshot."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECEIVED_WAIT_SECONDS_MAX):
+                while self._writer.waiting_octets > RECEIVED_OCTETS_MAX:
+                    self._room.clear()
+                    await self._room.wait()
 
     def received(self, session: int, message: core.Message) -> None:
         """Tell the core."""

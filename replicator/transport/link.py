@@ -95,6 +95,10 @@ class Receiver(Protocol):
         """It does not stand any more: once for each that stood."""
         ...
 
+    async def ready(self) -> None:
+        """Wait while much of what came before is not done with; not for long, for beats come the same way."""
+        ...
+
     def received(self, session: int, message: core.Message) -> None:
         """The peer said this."""
         ...
@@ -251,6 +255,7 @@ class Link:
 
     async def _read(self, session: _Session, speech: Speech) -> str:
         while True:
+            await self._receiver.ready()
             try:
                 messages = await speech.next()
             except DamagedError as error:

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from replicator.core import events as core
-from replicator.core.values import Branch, Kind, Record, Role
+from replicator.core.values import Branch, Kind, Presence, Record, Role
 from replicator.transport import link, wire
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import Link, LinkSettings, split_address
@@ -30,6 +30,11 @@ class Heard:
     def __init__(self) -> None:
         self.log: list[tuple[str, int, object]] = []
         self.changed = asyncio.Event()
+        self.is_ready = asyncio.Event()
+        self.is_ready.set()
+
+    async def ready(self) -> None:
+        await self.is_ready.wait()
 
     def link_up(self, session: int, node: int) -> None:
         self._note("up", session, node)
@@ -135,6 +140,18 @@ def test_it_works_on_uvloop_too(authority: CertificateAuthority) -> None:
             assert (await listener.heard.wait("message"))[0][1] == records(3 << 20)
 
     uvloop.run(exchange())
+
+
+async def test_no_more_is_read_than_the_receiver_has_room_for(authority: CertificateAuthority) -> None:
+    async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, listener):
+        session = await dialler.up()
+        listener.heard.is_ready.clear()
+        for _ in range(12):  # the one that is being read is taken, and no other
+            dialler.link.send(session, core.Fetched(b"x", Presence.ABSENT))
+            await asyncio.sleep(0.01)
+        assert len(listener.heard.of("message")) <= 1
+        listener.heard.is_ready.set()
+        await listener.heard.wait("message", 12)
 
 
 async def test_records_that_follow_one_another_travel_as_one(authority: CertificateAuthority) -> None:
