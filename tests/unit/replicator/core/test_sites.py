@@ -146,6 +146,21 @@ def test_the_log_is_kept_for_a_site_that_is_away() -> None:
     assert (dot.branch, 1) not in wan.a.store.log
 
 
+def test_the_log_is_kept_for_a_site_that_was_not_heard_since_a_restart() -> None:
+    wan = joined()
+    wan.isolate(wan.c)
+    dot = wan.a.accept("x")
+    wan.a.submit(part("x", dot, TERMINAL))
+    wan.a.crash()
+    wan.a.start()
+    wan.link((wan.a, wan.b))
+    wan.run(6_000)
+    assert (dot.branch, 1) in wan.a.store.log
+    wan.link((wan.a, wan.c), (wan.b, wan.c))
+    wan.run(3_000)
+    assert (dot.branch, 1) not in wan.a.store.log
+
+
 def test_mail_that_is_done_before_the_delay_never_crosses() -> None:
     wan = joined(delay_ms=3_000)
     done = wan.a.accept("done")
