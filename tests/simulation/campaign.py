@@ -20,6 +20,7 @@ LOST_DISKS = Plan(menu=("restore", "wipe", "restore", "kill the owner"), letters
 SPLITS = Plan(
     menu=("restore", "cut", "switchover", "slow disk"), letters=(12, 20), trouble_seconds=5, log_records_max=(3, 6)
 )
+DEMOTIONS = Plan(menu=("demote", "demote", "promote", "link reset", "slow link"), trouble_seconds=5)
 CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()
 WITNESSED = Plan(authority=Mode.WITNESS)

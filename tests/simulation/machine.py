@@ -68,6 +68,7 @@ class Machine:
         self.active_heard_at: int | None = None  # when word of an active last reached this process's socket
         self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.handed_over_at = -(1 << 62)
+        self.is_demoted = False  # by an operator, and nobody else has been the owner since
         self.wall_skew_ms = 0
         self._hybrid = 0
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
@@ -107,6 +108,7 @@ class Machine:
         self.role = Role.PASSIVE
         self.active_heard_at = None
         self.greeted_by = 0
+        self.is_demoted = False
         self.disturbed_at = clock.now
         self._inbox.clear()
         self._asked.clear()
@@ -249,7 +251,12 @@ class Machine:
 
     def _command(self, command: Command) -> None:
         self.commanded_at = self.clock.now
+        was_owner = self.role in OWNER_ROLES
+        self.is_demoted = self.is_demoted and command.verb != "promote"
         self.step(command)
+        if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
+            self.is_demoted = True
+            self.clock.counts["demoted"] += 1
 
     def wall_ms(self) -> int:
         return WALL_BASE_MS + self.clock.now // MS + self.wall_skew_ms

@@ -118,6 +118,10 @@ class Truth:
     def _took_over(self, machine: Machine) -> None:
         clock = self.clock
         clock.counts["takeover"] += 1
+        if machine.is_demoted:
+            raise Violation("S17", f"node {machine.node} owns again, and was told not to")
+        for each in self.machines:
+            each.is_demoted = False
         if any(is_pending(item) for item in machine.disk.items.values()):
             clock.counts["takeover with pending mail"] += 1
         if clock.now - machine.handed_over_at < SECOND:
