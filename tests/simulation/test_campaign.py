@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def _share(number: int) -> Campaign:
 @pytest.mark.slow
 def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
     total = Campaign()
-    with ProcessPoolExecutor(SHARES) as pool:
+    # spawned, not forked: what other tests left of gRPC in this process does not survive a fork
+    with ProcessPoolExecutor(SHARES, mp_context=multiprocessing.get_context("spawn")) as pool:
         for part in pool.map(_share, range(SHARES)):
             total.counts.update(part.counts)
             total.failures.extend(part.failures)
