@@ -93,11 +93,19 @@ class Quarantine:
             self._asked = None
         if self._lost and now - self._lost_at >= LOST_AGAIN_BEATS * self._beat:
             self._wanted, self._lost = self._lost + self._wanted, []
+        too_early: list[bytes] = []
         while self._asked is None and self._wanted:
             key = self._wanted.pop()
-            if key in self._away:
+            if key in self._away and self._is_on_its_way(self._away[key]):
+                too_early.append(key)
+            elif key in self._away:
                 self._asked = (key, now)
                 out.append(Send(session, Fetch(key)))
+        self._wanted = too_early + self._wanted
+
+    def _is_on_its_way(self, put: Dot | None) -> bool:
+        """Tell whether the peer's disk does not have the record of the item yet: its answer would say nothing."""
+        return put is not None and not covers(self._peer.durable, put)
 
     def fetched(self, message: Fetched, session: int, now: int, out: list[Effect]) -> None:
         """Take in the peer's answer, and ask for the next one."""

@@ -31,6 +31,7 @@ from replicator.core.merge import Applied, Change
 from replicator.core.tail import octets_of
 from replicator.core.values import VOIDED, Away, Branch, Damage, Dot, Item, Kind, Orphan, Presence, Record, Vector
 from replicator.core.vectors import covers
+from replicator.store import layout
 
 MISSING = object()
 
@@ -46,6 +47,8 @@ class ModelTables:
         self.vector: Vector = {}
         self.named: dict[bytes, None] = {}
         self.beyond: Vector = {}
+        self.rotten: dict[bytes, str] = {}  # items of which a bit was flipped: in the 'item' or in its 'blob'
+        self.moved: list[Away] = []  # by this transaction
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def write(self, table: dict[Any, Any], key: Any, value: Any) -> None:
@@ -60,6 +63,7 @@ class ModelTables:
         self._undo.clear()
 
     def undo(self) -> None:
+        self.moved.clear()
         while self._undo:
             table, key, value = self._undo.pop()
             if value is MISSING:
@@ -70,6 +74,9 @@ class ModelTables:
     # what merge.Tables asks for
 
     def item(self, key: bytes) -> Item | None:
+        if self.rotten.get(key) == "item":
+            self.move_away(key)
+            return None
         return self.held.get(key)
 
     def put_item(self, item: Item, was: Item | None, blob: bytes | None) -> None:
@@ -90,11 +97,15 @@ class ModelTables:
         assert self.held.get(was.key) == was
         self.write(self.held, was.key, MISSING)
         self.write(self.blobs, was.key, MISSING)
+        if was.key in self.rotten:
+            self.write(self.rotten, was.key, MISSING)
 
     def unnamed(self, after: bytes, until: bytes | None, keys: Set[bytes]) -> Iterator[Item]:
         for key in sorted(self.held):
             if key > after and (until is None or key <= until) and key not in keys and key not in self.named:
-                yield self.held[key]
+                item = self.item(key)
+                if item is not None:
+                    yield item
 
     def name(self, key: bytes) -> None:
         self.write(self.named, key, None)
@@ -107,6 +118,18 @@ class ModelTables:
         for branch, seq in vector.items():
             if seq > self.beyond.get(branch, 0):
                 self.write(self.beyond, branch, seq)
+
+    # what the disk does about damage
+
+    def move_away(self, key: bytes) -> None:
+        """Take a damaged item out of use."""
+        item, table = self.held[key], self.rotten[key]
+        self.delete_item(item)
+        self.keep_away(Away(key, item.put, table))
+
+    def keep_away(self, away: Away) -> None:
+        self.write(self.away, away.key, away)
+        self.moved.append(away)
 
     def orphan(self, put: Dot) -> Orphan | None:
         return self.orphaned.get(put)
@@ -146,7 +169,7 @@ class ModelStore:
         self.authority = Authority(0, 0)
         self.in_flight: tuple[Commit, ...] = ()
         self.found: list[Damage] = []  # by reads, for the member to decide about
-        self.rotten: set[bytes] = set()  # keys of items that a test damaged: noticed by a `mend` alone
+        self.rotten_log: set[Dot] = set()  # records of which a bit was flipped
         self.applied: list[tuple[Dot, Record, Applied]] = []  # by the last transaction, for whoever watches
 
     # --- the transaction ------------------------------------------------------------------------------------
@@ -165,6 +188,7 @@ class ModelStore:
         commits, self.in_flight = self.in_flight, ()
         finished: dict[Dot, bytes] = {}
         self.applied = []
+        self.tables.moved = []
         try:
             for commit in commits:
                 self._apply(commit, finished)
@@ -172,7 +196,10 @@ class ModelStore:
             self.tables.undo()
             return CommitFailed(commits[0].ticket, f"{type(error).__name__}: {error}")
         self.tables.keep()
-        moved = tuple(self.tables.away[damage.key] for commit in commits for damage in commit.mend)
+        moved = tuple(self.tables.moved)
+        for away in moved:
+            if away.put is not None:
+                finished.pop(away.put, None)
         return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()), moved)
 
     def _apply(self, commit: Commit, finished: dict[Dot, bytes]) -> None:
@@ -191,13 +218,7 @@ class ModelStore:
         for branch in raised:
             self._cut(branch, vector[branch])
         for damage in commit.mend:
-            if damage.table == VOIDED:
-                write(self.tables.away, damage.key, self.tables.away[damage.key]._replace(is_voided=True))
-                continue
-            self.rotten.remove(damage.key)
-            item = self.tables.held[damage.key]
-            self.tables.delete_item(item)
-            write(self.tables.away, damage.key, Away(damage.key, item.put, damage.table))
+            self._mend(damage)
         if commit.authority is not None:
             assert commit.authority >= self.authority, "authority never goes back"
             write(self.__dict__, "authority", commit.authority)
@@ -209,6 +230,20 @@ class ModelStore:
             for branch, seq in (commit.floors if commit.cut is None else commit.cut).items():
                 assert seq <= self.tables.position(branch)
                 self._cut(branch, seq)
+
+    def _mend(self, damage: Damage) -> None:
+        """Look again at what a read came upon: it may have been removed or written anew meanwhile."""
+        tables = self.tables
+        if damage.table == VOIDED:
+            away = tables.away.get(damage.key)
+            if away is not None and not away.is_voided:
+                tables.keep_away(away._replace(is_voided=True))
+        elif damage.table == "log":
+            dot = layout.dot_of(damage.key)
+            if dot in self.rotten_log and dot in self.log:
+                tables.write(self.log, dot, MISSING)
+        elif damage.key in tables.rotten:
+            tables.move_away(damage.key)
 
     def _cut(self, branch: Branch, seq: int) -> None:
         """Drop the log of a branch up to a seq."""
@@ -244,28 +279,36 @@ class ModelStore:
         octets = 0
         for seq in range(ask.first_seq, self.vector.get(ask.branch, 0) + 1):
             dot = Dot(ask.branch, seq)
+            if dot not in self.log:
+                break
+            if dot in self.rotten_log:
+                self.found.append(Damage("log", layout.dot_key(dot)))
+                break
             record = self._shippable(dot, self.log[dot])
             octets += octets_of((record,))
             if records and octets > ask.octets_max:
                 break
             records.append(record)
+        if not records and ask.first_seq <= self.vector.get(ask.branch, 0):
+            return LogRead(ask.session, ask.branch, ask.first_seq, None)
         return LogRead(ask.session, ask.branch, ask.first_seq, tuple(records))
 
     def _shippable(self, dot: Dot, record: Record) -> Record:
         if record.kind is not Kind.PUT:
             return record
         item = self.items.get(record.key)
-        if item is None or item.put != dot or record.key in self.rotten:
-            away = self.tables.away.get(record.key)
-            if away is not None and not away.is_voided:
-                self.found.append(Damage(VOIDED, record.key))
-            return Record(Kind.VOID, record.key)
-        return record._replace(blob=self.tables.blobs[record.key])
+        if item is not None and item.put == dot and record.key not in self.tables.rotten:
+            return record._replace(blob=self.tables.blobs[record.key])
+        away = self.tables.away.get(record.key)
+        if item is not None and item.put == dot:
+            self.found += [Damage(self.tables.rotten[record.key], record.key), Damage(VOIDED, record.key)]
+        elif away is not None and not away.is_voided:
+            self.found.append(Damage(VOIDED, record.key))
+        return Record(Kind.VOID, record.key)
 
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
         """Answer a ReadSnapshot effect: all pieces, as they are at this moment; new items before known ones."""
-        new = [(item, self.tables.blobs[item.key]) for item in self.items.values() if not covers(ask.known, item.put)]
-        known = [(self.items[key], None) for key in sorted(self.items) if covers(ask.known, self.items[key].put)]
+        new, known, away = self._sorted_out(ask.known)
         items: list[tuple[Item, bytes | None]] = [*new, *known]
         pieces = [tuple(items[at : at + piece_items_max]) for at in range(0, len(items), piece_items_max)] or [()]
         last = len(pieces) - 1
@@ -277,18 +320,50 @@ class ModelStore:
                 items=piece,
                 is_last=number == last,
                 orphans=orphans if number == 0 else (),
-                away=tuple(self.tables.away) if number == 0 else (),
+                away=away if number == 0 else (),
             )
             for number, piece in enumerate(pieces)
         ]
 
+    def _sorted_out(
+        self, vector: Vector
+    ) -> tuple[list[tuple[Item, bytes | None]], list[tuple[Item, bytes | None]], tuple[bytes, ...]]:
+        """Return the items that the reader of a snapshot lacks, those that it has, and the keys of what is damaged."""
+        new: list[tuple[Item, bytes | None]] = []
+        known: list[tuple[Item, bytes | None]] = []
+        away = list(self.tables.away)
+        for entry in self.tables.away.values():
+            if not entry.is_voided and (entry.put is None or not covers(vector, entry.put)):
+                self.found.append(Damage(VOIDED, entry.key))
+        for item in self.items.values():
+            table, is_known = self.tables.rotten.get(item.key), covers(vector, item.put)
+            if table == "item" or (table == "blob" and not is_known):
+                self.found += [Damage(table, item.key), Damage(VOIDED, item.key)]
+                away.append(item.key)
+            elif is_known:
+                known.append((item, None))
+            else:
+                new.append((item, self.tables.blobs[item.key]))
+        return new, sorted(known, key=lambda entry: entry[0].key), tuple(away)
+
     def read_item(self, ask: ReadItem) -> ItemRead:
         """Answer a ReadItem effect."""
-        item = self.items.get(ask.key)
-        if item is None or ask.key in self.rotten:
-            is_away = self.tables.is_away(ask.key) or ask.key in self.rotten
+        item, table = self.items.get(ask.key), self.tables.rotten.get(ask.key)
+        if table is not None:
+            self.found.append(Damage(table, ask.key))
+        if item is None or table is not None:
+            is_away = self.tables.is_away(ask.key) or table is not None
             return ItemRead(ask.session, ask.key, Presence.AWAY if is_away else Presence.ABSENT)
         return ItemRead(ask.session, ask.key, Presence.HELD, item, self.tables.blobs[ask.key])
+
+    def rot(self, key: bytes, table: str = "blob") -> None:
+        """Flip a bit of an item, or of its blob. Reads notice it, and note it in `found`."""
+        self.tables.rotten[key] = table
+
+    def scrub(self) -> None:
+        """Read everything, as a walk over the whole store does."""
+        self.found += [Damage(table, key) for key, table in self.tables.rotten.items()]
+        self.found += [Damage("log", layout.dot_key(dot)) for dot in self.rotten_log if dot in self.log]
 
     def image(self) -> Image:
         """Return what a member that starts on this store is given."""

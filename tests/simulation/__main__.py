@@ -8,11 +8,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
-from tests.simulation import campaign, mutants, trace
+from tests.simulation import campaign, mutants, sweep, trace
 from tests.simulation.minimise import minimise
 from tests.simulation.script import Strike, draw, show
 
 CHUNK = 100
+PAIR_SHARES = 50
 HISTORIES_TO_SEE_ALL = 500
 
 
@@ -26,7 +27,8 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print what happened, also when nothing fails")
     parser.add_argument("--whole", action="store_true", help="do not look for a smaller history that fails")
     parser.add_argument("--strike", action="append", type=_strike, default=[], help="one fault of a sweep, as printed")
-    parser.add_argument("--sweep", action="store_true", help="a crash before each effect of each of the seeds")
+    parser.add_argument("--sweep", action="store_true", help="of each seed, each single fault: crashes, messages")
+    parser.add_argument("--pairs", action="store_true", help="of each seed, each crash with each lost message")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--failures", type=int, default=1, help="go on until there are so many, in each process")
     asked = parser.parse_args()
@@ -38,8 +40,8 @@ def main() -> int:
 def _one(asked: argparse.Namespace) -> int:
     """Play one history; one that fails is made as small as it can be before it is told."""
     with mutants.planted(asked.mutant):
-        script = draw(asked.seed, mutants.plan_of(asked.mutant) or campaign.plan_of(asked.seed))
-        script = replace(script, strikes=tuple(asked.strike))
+        plan = mutants.plan_of(asked.mutant) or campaign.plan_of(asked.seed)
+        script = draw(asked.seed, replace(sweep.SWEPT, strikes=tuple(asked.strike)) if asked.strike else plan)
         world, failure = campaign.play_script(script)
         if failure is not None and not asked.whole:
             print(f"seed {asked.seed}: {failure.text}\nlooking for less that breaks {failure.name} too...")
@@ -59,36 +61,39 @@ def _strike(text: str) -> Strike:
     return kind, int(node), int(number)
 
 
-def _chunk(mutant: str, first: int, count: int, failures_max: int) -> campaign.Campaign:
+def _job(mutant: str, kind: str, first: int, count: int, failures_max: int) -> campaign.Campaign:
+    """Do one share of the work, in a process of its own."""
     with mutants.planted(mutant):
-        if not count:
-            return campaign.sweep(first)
+        if kind == "sweep":
+            return sweep.sweep(first)
+        if kind == "pairs":
+            return sweep.pairs(first, count, PAIR_SHARES)
         return campaign.run(range(first, first + count), mutants.plan_of(mutant), failures_max)
+
+
+def _jobs(asked: argparse.Namespace) -> list[tuple[str, int, int]]:
+    """Cut the work into shares: what is done, the first seed, and how many (or, of pairs, which share)."""
+    end = asked.first + asked.seeds
+    if asked.sweep:
+        return [("sweep", seed, 0) for seed in range(asked.first, end)]
+    if asked.pairs:
+        return [("pairs", seed, share) for seed in range(asked.first, end) for share in range(PAIR_SHARES)]
+    return [("campaign", first, min(CHUNK, end - first)) for first in range(asked.first, end, CHUNK)]
 
 
 def _many(asked: argparse.Namespace) -> int:
     started = time.monotonic()
     total = campaign.Campaign()
-    ranges = (
-        [(seed, 0) for seed in range(asked.first, asked.first + asked.seeds)]
-        if asked.sweep
-        else [
-            (first, min(CHUNK, asked.first + asked.seeds - first))
-            for first in range(asked.first, asked.first + asked.seeds, CHUNK)
-        ]
-    )
     with ProcessPoolExecutor(asked.processes) as pool:
-        jobs = [pool.submit(_chunk, asked.mutant, first, count, asked.failures) for first, count in ranges]
-        for job in jobs:
-            part = job.result()
-            total.histories += part.histories
-            total.counts.update(part.counts)
-            total.failures.extend(part.failures)
+        shares = [pool.submit(_job, asked.mutant, *share, asked.failures) for share in _jobs(asked)]
+        for share in shares:
+            total.add(share.result())
             if len(total.failures) >= asked.failures:
-                for other in jobs:
+                for other in shares:
                     other.cancel()
                 break
-    must_have_seen = not asked.sweep and not asked.mutant and total.histories >= HISTORIES_TO_SEE_ALL
+    is_general = not (asked.sweep or asked.pairs or asked.mutant)
+    must_have_seen = is_general and total.histories >= HISTORIES_TO_SEE_ALL
     return _report(total, time.monotonic() - started, asked.mutant, must_have_seen=must_have_seen)
 
 
@@ -97,7 +102,7 @@ def _report(total: campaign.Campaign, seconds: float, mutant: str, *, must_have_
         print(f"{count:10}  {name}")
     print(f"{total.histories} histories in {seconds:.1f} s, {60 * total.histories / seconds:.0f} a minute")
     for failure in total.failures:
-        print(f"seed {failure.seed}: {failure.text}\n    {campaign.replay_command(failure.seed, mutant)}")
+        print(f"seed {failure.seed}: {failure.text}\n    {campaign.replay_command(failure, mutant)}")
     unseen = total.unseen if must_have_seen else []
     if unseen:
         print("never seen, so the campaign has gone soft:", ", ".join(unseen))

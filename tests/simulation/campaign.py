@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import get_args
 
-from replicator.core.events import Effect
 from replicator.core.values import Mode
 from tests.simulation.clock import Violation
-from tests.simulation.script import Plan, Script, draw
+from tests.simulation.script import Plan, Script, Strike, draw
 from tests.simulation.world import World
 
 CALM = Plan(faults_max=0, is_calm=True)
@@ -21,14 +19,21 @@ SPLITS = Plan(
     menu=("restore", "cut", "switchover", "slow disk"), letters=(12, 20), trouble_seconds=5, log_records_max=(3, 6)
 )
 DEMOTIONS = Plan(menu=("demote", "demote", "promote", "link reset", "slow link"), trouble_seconds=5)
+ROTTEN = Plan(
+    menu=("bit flips", "bit flips", "bit flips", "cut", "slow disk", "kill", "wipe", "switchover"),
+    faults_max=8,
+    letters=(12, 20),
+    log_records_max=(1 << 30, 6),
+)
+FULL = Plan(menu=("disk full", "disk full", "cut", "kill", "link reset"), letters=(12, 20))
+HANDS = Plan(menu=("hold", "hold", "demote", "promote", "switchover", "wall clock", "cut", "kill"), letters=(12, 20))
+WIRES = Plan(menu=("flapping link", "swizzle-clog", "cut from the clients", "hold the machine", "cut one way"))
+MANUAL = Plan(authority=Mode.MANUAL)
 CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()
 WITNESSED = Plan(authority=Mode.WITNESS)
 WITNESSED_CALM = replace(CALM, authority=Mode.WITNESS)
 WITNESSED_SWITCHOVERS = replace(SWITCHOVERS, authority=Mode.WITNESS)
-SWEPT = Plan(faults_max=0, letters=(4, 5), trouble_seconds=3)
-
-EFFECTS = get_args(Effect)
 
 # what a campaign must have seen, or it has gone soft
 SOMETIMES = (
@@ -36,13 +41,15 @@ SOMETIMES = (
     "switchover done",
     "deposed owner steps down",
     "degraded ack",
-    "refused",
+    "refused: peer",
+    "refused: full",
     "abort",
     "log catch-up",
     "log no longer reaches back",
     "snapshot merged",
     "orphan kept",
-    "commit failure",
+    "commit failure: failed",
+    "commit failure: full",
     "disk wiped",
     "old backup restored",
     "crash between effects",
@@ -59,6 +66,19 @@ SOMETIMES = (
     "witness denied",
     "note replica.witness_stale",
     "suspended",
+    "clock stopped",
+    "held",
+    "let go",
+    "note replica.damaged",
+    "note replica.healed",
+    "note replica.lost",
+    "abort raced with a takeover",
+    "wiped during a partition",
+    "equal vectors compared",
+    "an operator ends a time without owner",
+    "duplicate: the reply was lost",
+    "duplicate: the result was not here yet",
+    "duplicate: the process ended before its result was here",
 )
 
 
@@ -69,6 +89,7 @@ class Failure:
     seed: int
     name: str
     text: str
+    strikes: tuple[Strike, ...] = ()
 
 
 @dataclass
@@ -79,28 +100,43 @@ class Campaign:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
 
+    def add(self, other: Campaign) -> None:
+        self.histories += other.histories
+        self.counts.update(other.counts)
+        self.failures.extend(other.failures)
+
     @property
     def unseen(self) -> list[str]:
         return [name for name in SOMETIMES if not self.counts[name]]
 
 
-_PLANS = {
-    0: CALM,
-    1: SWITCHOVERS,
-    2: LOST_DISKS,
-    3: CRASHES,
-    4: SPLITS,
-    6: WITNESSED,
-    9: WITNESSED,
-    10: WITNESSED_SWITCHOVERS,
-    12: WITNESSED,
-    15: WITNESSED,
-}
+_PLANS = (
+    CALM,
+    SWITCHOVERS,
+    LOST_DISKS,
+    CRASHES,
+    SPLITS,
+    TROUBLE,
+    WITNESSED,
+    ROTTEN,
+    TROUBLE,
+    WITNESSED,
+    WITNESSED_SWITCHOVERS,
+    TROUBLE,
+    WITNESSED,
+    HANDS,
+    TROUBLE,
+    WITNESSED,
+    FULL,
+    TROUBLE,
+    WIRES,
+    MANUAL,
+)
 
 
 def plan_of(seed: int) -> Plan:
-    """Return what may happen in a history: of sixteen, five have a witness, and six a menu of their own."""
-    return _PLANS.get(seed % 16, TROUBLE)
+    """Return what may happen in a history: the general menu, or that of a directed campaign, in turn."""
+    return _PLANS[seed % len(_PLANS)]
 
 
 def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:
@@ -114,9 +150,9 @@ def play_script(script: Script) -> tuple[World, Failure | None]:
     try:
         world.run()
     except Violation as violation:
-        return world, Failure(seed, violation.name, str(violation))
+        return world, Failure(seed, violation.name, str(violation), script.strikes)
     except Exception as error:  # whatever the members raise, the history names it and the campaign goes on
-        return world, Failure(seed, "crash", f"{type(error).__name__}: {error}")
+        return world, Failure(seed, "crash", f"{type(error).__name__}: {error}", script.strikes)
     return world, None
 
 
@@ -126,11 +162,16 @@ def failure_of(script: Script) -> str:
     return failure.name if failure is not None else ""
 
 
-def run(seeds: Iterator[int] | range, plan: Plan | None = None, failures_max: int = 1) -> Campaign:
+def run(seeds: Iterable[int], plan: Plan | None = None, failures_max: int = 1) -> Campaign:
+    """Play the histories of these seeds until there are enough failures."""
+    return run_scripts((draw(seed, plan or plan_of(seed)) for seed in seeds), failures_max)
+
+
+def run_scripts(scripts: Iterable[Script], failures_max: int = 1) -> Campaign:
     """Play histories until there are enough failures."""
     campaign = Campaign()
-    for seed in seeds:
-        world, failure = play(seed, plan)
+    for script in scripts:
+        world, failure = play_script(script)
         campaign.histories += 1
         campaign.counts.update(world.clock.counts)
         campaign.counts["events"] += len(world.clock.log)
@@ -138,22 +179,6 @@ def run(seeds: Iterator[int] | range, plan: Plan | None = None, failures_max: in
             campaign.failures.append(failure)
             if len(campaign.failures) >= failures_max:
                 break
-    return campaign
-
-
-def sweep(seed: int, plan: Plan = SWEPT) -> Campaign:
-    """Play a history without faults, and then again with each node dying before each of its effects in turn."""
-    base, failure = play(seed, plan)
-    campaign = Campaign(1, Counter(base.clock.counts), [failure] if failure else [])
-    for machine in base.machines:
-        effects = sum(1 for entry in base.clock.log if entry[1] == machine.node and type(entry[2]) in EFFECTS)
-        for number in range(effects):
-            world, failure = play(seed, replace(plan, strikes=(("crash", machine.node, number),)))
-            campaign.histories += 1
-            campaign.counts.update(world.clock.counts)
-            if failure is not None:
-                text = f"node {machine.node} dies before its effect {number}: {failure.text}"
-                campaign.failures.append(Failure(seed, failure.name, text))
     return campaign
 
 
@@ -165,5 +190,9 @@ def digest(world: World) -> str:
     return told.hexdigest()
 
 
-def replay_command(seed: int, mutant: str = "") -> str:
-    return f"python -m tests.simulation --seed {seed}" + (f" --mutant {mutant}" if mutant else "")
+def replay_command(failure: Failure, mutant: str = "") -> str:
+    """Return what to type to see a failure again, and smaller."""
+    words = [f"python -m tests.simulation --seed {failure.seed}"]
+    words += [f"--strike {kind}:{node}:{number}" for kind, node, number in failure.strikes]
+    words += [f"--mutant {mutant}"] if mutant else []
+    return " ".join(words)

@@ -35,6 +35,7 @@ class Clients:
     def __init__(self, world: World) -> None:
         self.world = world
         self.letters: list[Letter] = []
+        self.is_cut = [False, False]  # by node: they do not reach it, nor do its answers reach them
 
     def plan(self, postings: tuple[Posting, ...]) -> None:
         for posting in postings:
@@ -50,7 +51,7 @@ class Clients:
         world = self.world
         machine = world.machines[node]
         letter.tries += 1
-        if not machine.is_alive or letter.tries > TRIES_MAX:
+        if not machine.is_alive or self.is_cut[node] or letter.tries > TRIES_MAX:
             self._again(letter, node)
             return
         key = f"{letter.name}.{letter.tries}".encode()
@@ -77,7 +78,7 @@ class Clients:
             return
         reply[0] = True
         if answer is not None and answer.durability != Durability.REFUSED:
-            if world.are_replies_lost and world.clock.happens(0.05):
+            if self.is_cut[node] or (world.are_replies_lost and world.clock.happens(0.05)):
                 world.clock.counts["250 lost on its way"] += 1
                 answer = None
             else:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Commit, CommitFailed, Committed, Image, ReadLog, ReadSnapshot
-from replicator.core.values import Item, Vector
+from replicator.core.events import Commit, CommitFailed, Committed, Damaged, Image, ReadItem, ReadLog, ReadSnapshot
+from replicator.core.values import Away, Damage, Dot, Item, Kind, Vector
 from tests.fakes.model_store import ModelStore
-from tests.simulation.clock import MS, Violation
+from tests.simulation.clock import MS, Chance, Violation
 from tests.simulation.ranks import TERMINAL
+from tests.simulation.truth import Before
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
 
 PIECE_ITEMS = 3
+SLOWEST = 500 * MS
 
 
 def copy_of(store: ModelStore) -> ModelStore:
@@ -26,6 +28,9 @@ def copy_of(store: ModelStore) -> ModelStore:
     copy.tables.vector = dict(store.tables.vector)
     copy.tables.named = dict(store.tables.named)
     copy.tables.beyond = dict(store.tables.beyond)
+    copy.tables.away = dict(store.tables.away)
+    copy.tables.rotten = dict(store.tables.rotten)
+    copy.rotten_log = set(store.rotten_log)
     copy.log = dict(store.log)
     copy.cut = dict(store.cut)
     copy.floors = dict(store.floors)
@@ -42,7 +47,8 @@ class Disk:
         self.clock = world.clock
         self.machine = machine
         self.number = 0  # of the store on it: another after it was destroyed or replaced
-        self.slow_until = 0
+        self.slow_until = -SLOWEST - 1
+        self.free_permille = 1000
         self._failures = 0
         self._queue: list[Commit] = []
         self._flight: list[Commit] = []
@@ -53,6 +59,7 @@ class Disk:
 
     def make(self) -> None:
         self.number = self.clock.number()
+        self.is_ahead = False  # of its vector: what came with a snapshot, or back from the peer, counts at its end
         self.store = ModelStore(self.clock.chance.randbytes(8), TERMINAL, self.log_records_max)
 
     @property
@@ -62,6 +69,21 @@ class Disk:
     @property
     def vector(self) -> Vector:
         return self.store.vector
+
+    def holds(self, key: bytes) -> bool:
+        """Tell whether an item is here, and is what was written."""
+        return key in self.store.items and key not in self.store.tables.rotten
+
+    def is_readable(self, key: bytes) -> bool:
+        """Read an item with its blob, as a delivery does: what is damaged is noticed, and nothing is read."""
+        table = self.store.tables.rotten.get(key)
+        if table is not None:
+            self.store.found.append(Damage(table, key))
+        return table is None and key in self.store.items
+
+    @property
+    def away(self) -> dict[bytes, Away]:
+        return self.store.tables.away
 
     # --- as the process sees it ---------------------------------------------------------------------------
 
@@ -85,7 +107,7 @@ class Disk:
         self.store.begin(*self._flight)
         latency = clock.between(3 * MS // 10, 2 * MS)
         if clock.now < self.slow_until:
-            latency += clock.between(80 * MS, 500 * MS)
+            latency += clock.between(80 * MS, SLOWEST)
         clock.after(latency, self._written, self.machine.pid, self._flight)
 
     def _written(self, pid: int, flight: list[Commit]) -> None:
@@ -93,21 +115,32 @@ class Disk:
             return
         machine = self.machine
         self._flight = []
-        if self._failures:
-            self._failures -= 1
-            self.clock.counts["commit failure"] += 1
+        why = self._failure(flight)
+        if why:
+            self.clock.counts[f"commit failure: {why}"] += 1
             self.store.lose()
             self._is_failed = True
-            machine.take(CommitFailed(flight[0].ticket, "input/output error"))
+            machine.take(CommitFailed(flight[0].ticket, why))
             return
         machine.take(self._complete(flight))
         if self._queue and not self._flight and pid == machine.pid:
             self._begin()
 
+    def _failure(self, flight: list[Commit]) -> str:
+        """Return why a transaction is not kept. A disk without room keeps the endings of what it has, nothing new."""
+        if self._failures:
+            self._failures -= 1
+            return "failed"
+        if self.free_permille == 0:
+            for commit in flight:
+                if commit.items or any(record.kind is Kind.PUT for _, record in commit.records):
+                    return "full"
+        return ""
+
     def _complete(self, flight: list[Commit]) -> Committed:
         """Make a transaction durable, and let the checker see what it did."""
         store = self.store
-        before = dict(store.vector)
+        before, away = dict(store.vector), set(self.away)
         if any(commit.stretch is not None for commit in flight):
             was = dict(store.items)
             touched = set(was)
@@ -120,13 +153,23 @@ class Disk:
                 touched.add(record.key)
             for item in commit.items:
                 touched.add(item.key)
+            for damage in commit.mend:
+                if damage.table in ("item", "blob"):
+                    touched.add(damage.key)
         if not was:
             items = store.items
             was = {key: items[key] for key in touched if key in items}
+            if commit.items or commit.mend:
+                self.is_ahead = True
+            if commit.vector is not None:
+                self.is_ahead = False
         told = store.complete()
         if isinstance(told, CommitFailed):
             raise Violation("S9", f"node {self.machine.node}: the merge refuses what the member asks for: {told.why}")
-        self.world.truth.became_durable(self.machine, flight, before, was, touched)
+        if told.away:
+            self.is_ahead = True
+        touched.update(moved.key for moved in told.away)
+        self.world.truth.became_durable(self.machine, Before(before, was, away), touched)
         return told
 
     def read_log(self, ask: ReadLog) -> None:
@@ -150,6 +193,18 @@ class Disk:
             delay += self._read_time()
             self.machine.later(delay, self.machine.take, piece)
 
+    def read_item(self, ask: ReadItem) -> None:
+        self.machine.later(self._read_time(), self._send_item, ask)
+
+    def _send_item(self, ask: ReadItem) -> None:
+        self.machine.take(self.store.read_item(ask))
+
+    def tell_damage(self) -> None:
+        """Tell the member what reads have found damaged since it was last told."""
+        found, self.store.found = self.store.found, []
+        if found:
+            self.machine.take(Damaged(tuple(found)))
+
     # --- faults -------------------------------------------------------------------------------------------
 
     def crash(self) -> None:
@@ -169,7 +224,30 @@ class Disk:
 
     def repair(self) -> None:
         self._failures = 0
-        self.slow_until = 0
+        self.slow_until = min(self.slow_until, self.clock.now)
+        self.free_permille = 1000
+
+    def scrub(self) -> None:
+        self.store.scrub()
+
+    def was_slow_since(self, when: int) -> bool:
+        """Tell whether what was asked of the disk at some time may have waited for what it wrote slowly."""
+        return self.slow_until + SLOWEST >= when
+
+    def rot(self, chance: Chance) -> None:
+        """Flip a bit: in an item, in its blob, or in a record of the log."""
+        table = chance.choice(("item", "blob", "log"))
+        places = list(self.store.log) if table == "log" else [key for key in self.items if self.holds(key)]
+        if not places:
+            return
+        self.clock.counts[f"bit flipped: {table}"] += 1
+        place = chance.choice(places)
+        self.clock.note(self.machine.node, "a bit is flipped", table, place)
+        if isinstance(place, Dot):
+            self.store.rotten_log.add(place)
+        else:
+            self.world.truth.damaging(self.machine, place)
+            self.store.rot(place, table)
 
     @property
     def has_backup(self) -> bool:
@@ -181,6 +259,8 @@ class Disk:
     def wipe(self) -> None:
         """Put an empty disk in; the process does not live."""
         self.clock.counts["disk wiped"] += 1
+        if any(self.world.network.is_cut):
+            self.clock.counts["wiped during a partition"] += 1
         self.world.truth.destroying(self.machine, {})
         self.make()
 
@@ -191,4 +271,5 @@ class Disk:
             self.world.truth.destroying(self.machine, self._backup.items)
             self.number = self.clock.number()
             self.store = copy_of(self._backup)
+            self.is_ahead = True  # perhaps
             self.world.truth.restored(self.machine)

@@ -20,6 +20,7 @@ from replicator.core.events import (
     Handover,
     Hello,
     Note,
+    ReadItem,
     ReadLog,
     ReadSnapshot,
     Received,
@@ -32,7 +33,7 @@ from replicator.core.events import (
     Told,
 )
 from replicator.core.member import Member
-from replicator.core.values import Mode, Record, Role
+from replicator.core.values import Mode, Protection, Record, Role
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.disk import Disk
 from tests.simulation.runner import Runner
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TICK = 50 * MS
+ALONE_WITHIN = 300 * MS  # an answer comes when nothing waits for a peer that was given up
 SPARE = 200 * MS  # of a lease, for the final dot and its way
 WALL_BASE_MS = 1_700_000_000_000
 OWNER_ROLES = (Role.ACTIVE, Role.DRAINING)
@@ -70,6 +72,7 @@ class Machine:
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
         self.wall_skew_ms = 0
+        self._room_told = 1000
         self._hybrid = 0
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._asked: dict[int, Tell] = {}
@@ -81,6 +84,7 @@ class Machine:
             CloseLink: lambda effect: world.network.closed_by(node, effect.session),
             ReadLog: self.disk.read_log,
             ReadSnapshot: self.disk.read_snapshot,
+            ReadItem: self.disk.read_item,
             Answer: self._answer,
             Told: self._told,
             RoleChanged: self._role_changed,
@@ -135,6 +139,7 @@ class Machine:
         self.world.truth.process_ended(self)
         self.pid = 0
         self.is_paused = False
+        self.local.go_on()
         self.disk.crash()
         self.runner.end()
         self.world.network.died(self.node, is_power_lost=is_power_lost)
@@ -148,9 +153,12 @@ class Machine:
         self._crash_in = effects
         self._is_to_be_wiped = is_wiped
 
-    def pause(self, duration: int) -> None:
+    def pause(self, duration: int, *, is_clock_stopped: bool = False) -> None:
+        """Let the process stand still; so may its clock, as a virtual machine's does while its host holds it."""
         if not self.is_answering:
             return
+        if is_clock_stopped:
+            self.local.stop()
         self.clock.note(self.node, "paused for ms", duration // MS)
         self.is_paused = True
         self.disturbed_at = max(self.disturbed_at, self.clock.now + duration)
@@ -160,6 +168,7 @@ class Machine:
         if pid != self.pid or not self.is_paused:
             return
         self.is_paused = False
+        self.local.go_on()
         self.disturbed_at = max(self.disturbed_at, self.clock.now)
         self.world.disturb()
         self.clock.note(self.node, "goes on")
@@ -168,7 +177,7 @@ class Machine:
             if self.pid == pid:
                 act(*arguments)
         if self.pid == pid:
-            self.step(Tick())
+            self._pass_time()
 
     def wake(self) -> None:
         self._resume(self.pid)
@@ -176,8 +185,17 @@ class Machine:
     def _tick(self, pid: int) -> None:
         if pid == self.pid:
             if not self.is_paused:
-                self.step(Tick())
+                self.disk.tell_damage()
+                self._pass_time()
             self.clock.after(TICK, self._tick, pid)
+
+    def _pass_time(self) -> None:
+        self._room_told = self.disk.free_permille
+        self.step(Tick(self.disk.free_permille))
+
+    def has_told_room(self) -> bool:
+        """Tell whether the member was last told that its disk has room."""
+        return self._room_told == 1000
 
     # --- what reaches it ----------------------------------------------------------------------------------
 
@@ -238,13 +256,21 @@ class Machine:
     def submit(self, token: int, records: tuple[Record, ...], told: Tell, *, is_waited_for: bool = False) -> None:
         self._asked[token] = told
         if is_waited_for:
-            self.clock.after(self.settings.ack_within + SECOND, self._check_answered, token, self.clock.now)
+            is_alone = not self.is_paused and self.member.protection is Protection.DEGRADED
+            patience = ALONE_WITHIN if is_alone else self.settings.ack_within + SECOND
+            self.clock.after(patience, self._check_answered, token, self.clock.now)
         self.take(Submit(token, records, is_waited_for))
 
     def _check_answered(self, token: int, asked_at: int) -> None:
         """L5: every DATA is answered in time, unless this process was kept from its work."""
-        if token in self._asked and self.disturbed_at < asked_at:
+        is_disturbed = self.disturbed_at >= asked_at or self.disk.was_slow_since(asked_at)
+        if token in self._asked and not is_disturbed:
             raise Violation("L5", f"node {self.node} leaves token {token} without an answer")
+
+    def scrub(self) -> None:
+        """Walk over the whole disk from time to time, for as long as there is damage to be found."""
+        self.disk.scrub()
+        self.clock.after(SECOND, self.scrub)
 
     def command(self, verb: str, *, is_forced: bool = False) -> None:
         self.do(self._command, Command(self.clock.number(), verb, is_forced))
@@ -257,6 +283,10 @@ class Machine:
         if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
             self.is_demoted = True
             self.clock.counts["demoted"] += 1
+
+    def waits_for_operator(self) -> bool:
+        """Tell whether this member does not promote itself, whoever is silent."""
+        return self.settings.authority is Mode.MANUAL or self.member._ownership.is_held_back
 
     def wall_ms(self) -> int:
         return WALL_BASE_MS + self.clock.now // MS + self.wall_skew_ms

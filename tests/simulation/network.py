@@ -113,6 +113,8 @@ class Network:
         if strike is not None:
             clock.counts[f"strike {strike}"] += 1
             delay += STRUCK_DELAY * (strike == "delay")
+            if strike == "drop" and isinstance(message, Hello):  # the first on a stream is lost with the stream alone
+                self._break(link, sender, "reset")
         link.last[sender] = when = max(clock.now + delay, link.last[sender])
         for _ in range(_COPIES.get(strike, 1)):
             clock.at(when, self._arrive, link, sender, message)
@@ -158,6 +160,12 @@ class Network:
         if self.link is not None:
             for sender in (0, 1):
                 self.clock.after(self.clock.between(0, 50 * MS), self._flush, self.link, sender)
+
+    def mend(self, sender: int) -> None:
+        """Let what this one sends through again."""
+        self.is_cut[sender] = False
+        if self.link is not None:
+            self.clock.after(self.clock.between(0, 50 * MS), self._flush, self.link, sender)
 
     def _give_up(self, link: Link, node: int) -> None:
         if any(self.is_cut):

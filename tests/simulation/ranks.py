@@ -5,6 +5,8 @@ from __future__ import annotations
 QUEUED, DEFERRED, CANCELLED, BOUNCED, DELIVERED = range(5)
 TERMINAL = CANCELLED
 
+HELD, FREE = b"held", b""  # what an operator wrote into the register of an item
+
 _DSN = b"dsn/"
 
 

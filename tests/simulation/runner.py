@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from replicator.core.events import Drained
 from replicator.core.values import Item, Kind, PartValue, Record, Role
 from tests.simulation.clock import MS
-from tests.simulation.ranks import BOUNCED, CANCELLED, DEFERRED, DELIVERED, QUEUED, TERMINAL, dsn_key, is_dsn
+from tests.simulation.ranks import BOUNCED, CANCELLED, DEFERRED, DELIVERED, HELD, QUEUED, TERMINAL, dsn_key, is_dsn
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine, Tell
     from tests.simulation.world import World
 
 POLL = 120 * MS
+
+
+class Attempt(NamedTuple):
+    """One delivery. why_again: an earlier one succeeded, and this node could not know."""
+
+    item: Item
+    part: bytes
+    value: PartValue
+    why_again: str
 
 
 class Runner:
@@ -59,34 +68,42 @@ class Runner:
         self.machine.later(POLL, self._poll)
         wall = self.machine.wall_ms()
         for item in list(self.machine.disk.items.values()):
-            if item.key in self.withheld:
+            if item.key in self.withheld or item.flags.data == HELD or not self._has_due(item, wall):
+                continue
+            if not self.machine.disk.is_readable(item.key):
                 continue
             for part, value in item.parts.items():
                 what = (item.key, part)
                 if value.rank < TERMINAL and value.due <= wall and what not in self.in_flight:
                     self.in_flight.add(what)
-                    self.machine.later(self.clock.between(2 * MS, 40 * MS), self._final_dot, item, part, value)
+                    why_again = self.world.truth.attempt_begins(self.machine, *what)
+                    attempt = Attempt(item, part, value, why_again)
+                    self.machine.later(self.clock.between(2 * MS, 40 * MS), self._final_dot, attempt)
+
+    @staticmethod
+    def _has_due(item: Item, wall: int) -> bool:
+        return any(value.rank < TERMINAL and value.due <= wall for value in item.parts.values())
 
     def may_finish(self) -> bool:
         return self.machine.may_deliver()
 
-    def _final_dot(self, item: Item, part: bytes, value: PartValue) -> None:
+    def _final_dot(self, attempt: Attempt) -> None:
         """Ask for authority at the last moment, and send the dot."""
-        what = (item.key, part)
         if not self.may_finish():
-            self._end_attempt(what)
+            self._end_attempt((attempt.item.key, attempt.part))
             return
-        self.world.truth.final_dot(self.machine, item.key, part)
-        self.clock.after(self.clock.between(MS // 10, 2 * MS), self._next_hop, self.machine.pid, item, part, value)
+        self.world.truth.final_dot(self.machine, attempt.item.key, attempt.part)
+        self.clock.after(self.clock.between(MS // 10, 2 * MS), self._next_hop, self.machine.pid, attempt)
 
-    def _next_hop(self, pid: int, item: Item, part: bytes, value: PartValue) -> None:
+    def _next_hop(self, pid: int, attempt: Attempt) -> None:
         """Decide as the next hop does, whether or not the node still listens."""
-        world = self.world
+        world, (item, part, value, why_again) = self.world, attempt
         rank = world.next_hop_says(is_notification=is_dsn(item.key))
+        is_reply_lost = rank == DELIVERED and world.happens(0.04)
         if rank == DELIVERED:
-            world.truth.delivered(item.key, part)
+            world.truth.delivered(pid, item.key, part, why_again, is_reply_lost=is_reply_lost)
         self.clock.note(self.machine.node, "next hop", item.key, part, rank)
-        if rank == DELIVERED and world.happens(0.04):
+        if is_reply_lost:
             self.clock.counts["reply of the next hop lost"] += 1
             rank = QUEUED
         if pid == self.machine.pid:

@@ -32,7 +32,7 @@ def test_no_invariant_breaks_and_the_campaign_has_seen_what_it_must() -> None:
     if total.failures:
         failure = total.failures[0]
         world, _ = campaign.play(failure.seed)
-        told = f"{failure.text}\nsee it again: {campaign.replay_command(failure.seed)}"
+        told = f"{failure.text}\nsee it again: {campaign.replay_command(failure)}"
         pytest.fail(f"{trace.show(world.clock.log)}\n{told}")
     assert total.unseen == []
 
@@ -51,20 +51,12 @@ def test_planned_switchovers_make_no_duplicates() -> None:
     assert total.counts["switchover done"] > 10
 
 
-def test_a_crash_before_any_effect_loses_nothing() -> None:
-    crashes = 0
-    for seed in range(1, 6):
-        swept = campaign.sweep(seed)
-        assert swept.failures == []
-        crashes += swept.counts["crash between effects"]
-    assert crashes > 400
-
-
-def _digests(hash_seed: str) -> str:
+def _digests(hash_seed: str, mutant: str = "") -> str:
     program = (
-        "from tests.simulation import campaign\n"
-        "for seed in (2, 3, 5, 6, 10):\n"
-        "    print(seed, campaign.digest(campaign.play(seed)[0]))\n"
+        "from tests.simulation import campaign, mutants\n"
+        f"with mutants.planted({mutant!r}):\n"
+        "    for seed in (2, 3, 5, 6, 7, 10, 13):\n"
+        "        print(seed, campaign.digest(campaign.play(seed)[0]))\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     return subprocess.run(
@@ -74,5 +66,10 @@ def _digests(hash_seed: str) -> str:
 
 def test_a_seed_is_one_history_whatever_the_hash_seed() -> None:
     first, second = _digests("1"), _digests("4711")
-    assert len(first.split()) == 10
+    assert len(first.split()) == 14
     assert first == second
+
+
+def test_an_order_that_hangs_on_the_hash_seed_is_seen() -> None:
+    """Two short names come in the same order under about half of all hash seeds."""
+    assert len({_digests(hash_seed, "order-of-hashes") for hash_seed in ("1", "2", "3")}) > 1

@@ -17,11 +17,12 @@ def test_planted_bug_is_caught(mutant: Mutant) -> None:
     assert found.failures, f"{mutant.name} survived {found.histories} histories: {mutant.bug}"
     failure = found.failures[0]
     print(f"#{mutant.number} {mutant.name}: {failure.name} with seed {failure.seed}, history {found.histories}")
-    assert failure.name in mutant.caught_by, campaign.replay_command(failure.seed, mutant.name)
+    assert failure.name in mutant.caught_by, campaign.replay_command(failure, mutant.name)
 
 
-def test_the_first_nine_bugs_are_all_there() -> None:
-    assert set(range(1, 10)) <= {mutant.number for mutant in mutants.ALL}
+def test_every_bug_of_the_design_is_there_but_the_harmless_and_the_impossible() -> None:
+    """28 heals itself (the vector in the next beat is whole); 32 needs bodies in files, and they are in the store."""
+    assert set(range(1, 34)) - {mutant.number for mutant in mutants.BY_NAME.values()} == {28, 32}
 
 
 def test_nothing_stays_planted() -> None:

@@ -6,11 +6,12 @@ Numbers of invariants are those of the design: S1-S5, S7, S9, S10, S12-S16 and L
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from replicator.core.events import Answer, Commit, RoleChanged, Settings
 from replicator.core.merge import Change
-from replicator.core.values import Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
+from replicator.core.values import AckLevel, Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
 from tests.simulation.clock import MS, SECOND, Clock, Violation
 from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
 
@@ -20,10 +21,30 @@ if TYPE_CHECKING:
 DOTS_MAX = 4_000  # records that one history may make; more is members that answer one another for ever
 
 
+class End(NamedTuple):
+    """A delivery that a next hop took."""
+
+    pid: int  # of the process that sent the dot
+    is_reply_lost: bool
+
+
 class Life:
     """What the world knows of one item: a try of a client, or a notification."""
 
-    __slots__ = ("aborted", "acked", "delivered", "done", "held_by", "key", "parts", "put", "refused_by")
+    __slots__ = (
+        "aborted",
+        "acked",
+        "damaged_on",
+        "delivered",
+        "done",
+        "ends",
+        "held_by",
+        "key",
+        "parts",
+        "put",
+        "refused_by",
+        "results",
+    )
 
     def __init__(self, key: bytes, put: Dot, parts: tuple[bytes, ...]) -> None:
         self.key = key
@@ -35,6 +56,17 @@ class Life:
         self.done: list[Dot] = []
         self.delivered: Counter[bytes] = Counter()
         self.held_by: set[int] = set()  # stores that ever had it durable, by their number
+        self.damaged_on: set[int] = set()  # stores of which a bit was flipped in it
+        self.ends: dict[bytes, list[End]] = {}  # by part: what next hops took
+        self.results: dict[bytes, list[Dot]] = {}  # by part: the records that say so
+
+
+class Before(NamedTuple):
+    """What a store held before a transaction."""
+
+    vector: Vector
+    items: dict[bytes, Item]  # that the transaction may touch
+    away: set[bytes]
 
 
 class Truth:
@@ -67,7 +99,9 @@ class Truth:
         if key is None:
             return
         if answer.durability == Durability.REFUSED:
-            self.clock.counts["refused"] += 1
+            self.clock.counts[f"refused: {answer.why}"] += 1
+            if answer.why == "full" and machine.disk.free_permille == 1000 and machine.has_told_room():
+                raise Violation("L6", f"node {machine.node} takes nothing new, and its disk has room again")
             if life is not None:
                 life.refused_by = machine.pid
                 self._refused.append(key)
@@ -77,6 +111,8 @@ class Truth:
             self.clock.counts["degraded ack"] += 1
         elif answer.durability == Durability.RECEIVED:
             self.clock.counts["ack of what is received"] += 1
+            if machine.settings.level is not AckLevel.REMOTE_RECEIVED:
+                raise Violation("S1", f"250 for {key!r}, which is on one disk, and two are asked for")
         if life is None:
             raise Violation("S1", f"250 for {key!r}, which is in no commit")
         if machine.disk.number not in life.held_by:
@@ -165,11 +201,33 @@ class Truth:
         if self.lives[key].refused_by == machine.pid:
             raise Violation("S12", f"node {machine.node} delivers {key!r}, which it answered with 451")
 
-    def delivered(self, key: bytes, part: bytes) -> None:
-        delivered = self.lives[key].delivered
-        delivered[part] += 1
-        if delivered[part] > 1:
+    def attempt_begins(self, machine: Machine, key: bytes, part: bytes) -> str:
+        """S11: what a node delivers a second time it did not know to be delivered. Return why, "": it is the first."""
+        life = self.lives[key]
+        ends = life.ends.get(part)
+        if not ends:
+            return ""
+        vector = machine.disk.vector
+        if any(vector.get(dot.branch, 0) >= dot.seq for dot in life.results.get(part, ())):
+            if life.damaged_on:
+                return "the item was damaged"
+            raise Violation("S11", f"node {machine.node} begins {key!r} {part!r}, which it has as delivered")
+        end = ends[-1]
+        if end.is_reply_lost:
+            return "the reply was lost"
+        if end.pid == machine.pid:
+            raise Violation("S11", f"node {machine.node} begins {key!r} {part!r} again in the process that ended it")
+        is_alive = any(other.pid == end.pid for other in self.machines)
+        return "the result was not here yet" if is_alive else "the process ended before its result was here"
+
+    def delivered(self, pid: int, key: bytes, part: bytes, why_again: str, *, is_reply_lost: bool) -> None:
+        """Note what a next hop took. why_again: as the attempt began."""
+        life = self.lives[key]
+        life.delivered[part] += 1
+        life.ends.setdefault(part, []).append(End(pid, is_reply_lost))
+        if life.delivered[part] > 1:
             self.clock.counts["duplicate"] += 1
+            self.clock.counts[f"duplicate: {why_again or 'two attempts at once'}"] += 1
 
     def has_ended(self, life: Life, part: bytes) -> bool:
         """Tell whether nothing is owed for a part."""
@@ -202,7 +260,7 @@ class Truth:
 
     def _compare(self, dot: Dot, known: Record, record: Record) -> None:
         if record.kind == Kind.VOID and known.kind == Kind.PUT:
-            if not self.may_be_absent(self.lives[known.key]):
+            if not self.may_be_absent(self.lives[known.key]) and known.key not in self.excused:
                 raise Violation("S5", f"{known.key!r} is shipped as VOID, and is not finished")
         elif record != known:
             raise Violation("S9", f"two records of {dot}: {known} and {record}")
@@ -217,6 +275,10 @@ class Truth:
             life = self.lives[record.key] = Life(record.key, dot, tuple(name for name, _ in record.parts))
             if is_dsn(record.key):
                 self.notices.setdefault(bounce_of(record.key), []).append(life)
+        elif record.kind == Kind.PART:
+            for name, value in record.parts:
+                if value.rank == DELIVERED:
+                    self.lives[record.key].results.setdefault(name, []).append(dot)
         elif record.kind == Kind.DONE:
             self.lives[record.key].done.append(dot)
         elif record.kind == Kind.ABORT:
@@ -225,6 +287,8 @@ class Truth:
                 raise Violation("S12", f"ABORT of {record.key!r} after its 250")
             life.aborted.append(dot)
             self.clock.counts["abort"] += 1
+            if any(other.node != dot.branch.node and other.role == Role.ACTIVE for other in self.machines):
+                self.clock.counts["abort raced with a takeover"] += 1
 
     def _check_floors(self, machine: Machine, floors: Vector) -> None:
         """S15: the log is cut only where the peer has it durable."""
@@ -237,15 +301,13 @@ class Truth:
 
     # --- what becomes durable -----------------------------------------------------------------------------
 
-    def became_durable(
-        self, machine: Machine, commits: list[Commit], before: Vector, was: dict[bytes, Item], touched: set[bytes]
-    ) -> None:
+    def became_durable(self, machine: Machine, before: Before, touched: set[bytes]) -> None:
         """Check one transaction against what the store held before it: S3, S4, S5, S9, S14."""
         disk = machine.disk
         after, peak = disk.vector, self.peak[machine.node]
         covered: list[tuple[Dot, Record]] = []
         for branch, seq in after.items():
-            low = before.get(branch, 0)
+            low = before.vector.get(branch, 0)
             if seq > low:
                 records = self.records.get(branch, [])
                 if seq > len(records):
@@ -265,36 +327,46 @@ class Truth:
             if applied.change is Change.ORPHANED:
                 self.clock.counts["orphan kept"] += 1
         for key in sorted(touched):
-            self._check_item(machine, key, before, was.get(key), disk.items.get(key))
+            self._check_item(machine, key, before, disk.items.get(key))
 
     def _check_parts(self, machine: Machine, dot: Dot, record: Record) -> None:
         """S9: what the vector covers is here, or was superseded: parts are at least so high."""
         item = machine.disk.items.get(record.key)
+        is_whole = not self.lives[record.key].damaged_on
+        if record.kind == Kind.FLAGS and item is not None and item.flags < record.flags and is_whole:
+            raise Violation("S9", f"node {machine.node} covers {dot}, but the flags of {record.key!r} are older")
         for name, value in record.parts if record.kind == Kind.PART else ():
             if value.rank >= TERMINAL:
                 self._check_end(machine, self.lives[record.key], name, value)
-            if item is not None and item.parts[name] < value:
+            # what was last known of a part may go with a damaged copy: it is done again
+            if item is not None and item.parts[name] < value and not self.lives[record.key].damaged_on:
                 raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} {name!r} is lower")
 
     def _check_put(self, machine: Machine, dot: Dot, record: Record) -> None:
         """S9: an item whose PUT the vector covers is here, or has ended."""
         life = self.lives[record.key]
         life.held_by.add(machine.disk.number)
-        if record.key not in machine.disk.items and not self.may_be_absent(life):
+        if machine.disk.holds(record.key):
+            self.excused.discard(record.key)  # it was on its way here when the other copy was lost
+        is_here = record.key in machine.disk.items or record.key in machine.disk.away
+        if not is_here and not self.may_be_absent(life) and record.key not in self.excused:
             raise Violation("S9", f"node {machine.node} covers {dot}, but {record.key!r} is not there nor finished")
 
-    def _check_item(self, machine: Machine, key: bytes, before: Vector, was: Item | None, item: Item | None) -> None:
-        life = self.lives[key]
+    def _check_item(self, machine: Machine, key: bytes, before: Before, item: Item | None) -> None:
+        life, was = self.lives[key], before.items.get(key)
         if item is None:
-            if was is not None and not self.may_be_absent(life):
+            is_dropped = (was is not None or key in before.away) and key not in machine.disk.away
+            if is_dropped and not self.may_be_absent(life) and key not in self.excused:
                 raise Violation("S5", f"node {machine.node} removes {key!r}, which is not finished")
             return
-        if was is None and before.get(item.put.branch, 0) >= item.put.seq:
+        if was is None and key not in before.away and before.vector.get(item.put.branch, 0) >= item.put.seq:
             raise Violation("S14", f"node {machine.node} takes {key!r} back after it had finished it")
         vector = machine.disk.vector
         for dot in life.done + life.aborted:
             if vector.get(dot.branch, 0) >= dot.seq:
                 raise Violation("S14", f"node {machine.node} keeps {key!r}, though it has the record of its end")
+        if was is not None and item.flags < was.flags:
+            raise Violation("S4", f"node {machine.node}: the flags of {key!r} fell from {was.flags} to {item.flags}")
         for name, value in item.parts.items():
             if was is not None and name in was.parts and value < was.parts[name]:
                 raise Violation("S4", f"node {machine.node}: {key!r} {name!r} fell from {was.parts[name]} to {value}")
@@ -331,15 +403,27 @@ class Truth:
 
     def destroying(self, machine: Machine, kept: dict[bytes, Item]) -> None:
         """Excuse what only this store holds, where one copy was promised or the other copy was destroyed before."""
+        for key in machine.disk.items:
+            if key not in kept:
+                self.losing(machine, key)
         other = self.machines[1 - machine.node].disk
-        for key, item in machine.disk.items.items():
-            life = self.lives[key]
-            is_other_whole = key in other.items and other.vector.get(life.put.branch, 0) >= life.put.seq
-            if key in kept or is_other_whole or not is_pending(item):
-                continue
-            if other.number not in life.held_by:
-                self.excused.add(key)
-                self.clock.counts["excused: the only copy was destroyed"] += 1
+        self.excused.update(other.away)  # nobody can say any more what it was
+        self.excused.update(key for key in other.items if not other.holds(key))
+
+    def damaging(self, machine: Machine, key: bytes) -> None:
+        """A bit is about to be flipped in an item."""
+        self.lives[key].damaged_on.add(machine.disk.number)
+        self.losing(machine, key)
+
+    def losing(self, machine: Machine, key: bytes) -> None:
+        """Excuse an item whose copy on this store is lost now, when that is the last."""
+        other = self.machines[1 - machine.node].disk
+        life = self.lives[key]
+        is_other_whole = other.holds(key) and other.vector.get(life.put.branch, 0) >= life.put.seq
+        has_ended_there = other.number in life.held_by and key not in other.items and key not in other.away
+        if is_pending(machine.disk.items[key]) and not is_other_whole and not has_ended_there:
+            self.excused.add(key)
+            self.clock.counts["excused: the only copy was destroyed"] += 1
 
     def restored(self, machine: Machine) -> None:
         """Count the restored store as a copy of what was in the backup."""
@@ -347,6 +431,20 @@ class Truth:
         for life in self.lives.values():
             if vector.get(life.put.branch, 0) >= life.put.seq:
                 life.held_by.add(number)
+
+    # --- at any time --------------------------------------------------------------------------------------
+
+    def check_agreement(self) -> None:
+        """S10: nodes with equal vectors hold equal items, but for what came with a snapshot that has not ended."""
+        first, second = (machine.disk for machine in self.machines)
+        if first.vector != second.vector or first.is_ahead or second.is_ahead:
+            return
+        self.clock.counts["equal vectors compared"] += 1
+        if first.items != second.items:
+            differing = [
+                key for key in {**first.items, **second.items} if first.items.get(key) != second.items.get(key)
+            ]
+            raise Violation("S10", f"equal vectors, but not equal: {differing}")
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -373,9 +471,16 @@ class Truth:
             raise Violation("L1", f"still there after all: {sorted(mine)}")
 
         for disk in (first, second):
+            away = self.owed_of_away(disk.away)
+            if away:
+                raise Violation("L1", f"still away after all: {sorted(away)}")
             for orphan in disk.store.tables.orphaned.values():
-                if disk.vector.get(orphan.put.branch, 0) >= orphan.put.seq:
+                if disk.vector.get(orphan.put.branch, 0) >= orphan.put.seq and orphan.key not in disk.away:
                     raise Violation("S10", f"kept for an item that has come: {orphan}")
+
+    def owed_of_away(self, away: Iterable[bytes]) -> list[bytes]:
+        """Leave out what has ended: that it has may be lost with a log, and it is named as lost then."""
+        return [key for key in away if key not in self.excused and not self.may_be_absent(self.lives[key])]
 
     def owed(self, items: dict[bytes, Item]) -> dict[bytes, Item]:
         """Leave out what is left of a snapshot that never ended, because both disks were lost meanwhile."""

@@ -30,9 +30,21 @@ class LocalClock:
         self.rate_ppm = 0 if is_exact else clock.chance.choice((-RATE_ERROR_PPM, 0, RATE_ERROR_PPM))
         self.offset = 0 if is_exact else clock.between(0, 1_000 * SECOND)
         self.asleep = 0  # how long the machine has been suspended
+        self._stopped_at: int | None = None
 
     def now(self) -> int:
-        return self.offset + self.clock.now + self.clock.now * self.rate_ppm // PPM
+        now = self.clock.now if self._stopped_at is None else self._stopped_at
+        return self.offset + now + now * self.rate_ppm // PPM
+
+    def stop(self) -> None:
+        """Stand still: what a machine that is held by its host sees."""
+        self._stopped_at = self.clock.now
+
+    def go_on(self) -> None:
+        """Go on, and never make up for it."""
+        if self._stopped_at is not None:
+            self.offset -= self.clock.now - self._stopped_at
+            self._stopped_at = None
 
 
 class WitnessHost:

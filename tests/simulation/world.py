@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from replicator.core.events import Settings
-from replicator.core.values import Role
+from replicator.core.values import Mode, Role
 from tests.simulation import faults
 from tests.simulation.clients import Clients
 from tests.simulation.clock import MS, SECOND, Chance, Clock, Violation
+from tests.simulation.faults import operators
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
@@ -55,6 +56,7 @@ class World:
             lease=bounds.lease,
             ask_after=ASK_AFTER,
             gathered_octets_max=bounds.gathered_octets_max,
+            full_below_permille=50,
         )
 
     # --- whom a fault strikes --------------------------------------------------------------------------------
@@ -67,6 +69,30 @@ class World:
             if machine.role == Role.ACTIVE and machine.is_alive:
                 return machine
         return self.any_of(chance)
+
+    # --- wires one by one -----------------------------------------------------------------------------------
+
+    @property
+    def wires(self) -> tuple[tuple[str, int], ...]:
+        """Name every wire: of a pair each direction, and each node's to the witness."""
+        pair = (("pair", 0), ("pair", 1))
+        return pair if self.witness is None else (*pair, ("witness", 0), ("witness", 1))
+
+    def clog(self, wire: str, node: int) -> None:
+        if self.is_healed:
+            return
+        self.disturb()
+        if wire == "pair":
+            self.network.cut((node,))
+        elif self.witness is not None:
+            self.witness.is_cut[node] = True
+
+    def unclog(self, wire: str, node: int) -> None:
+        self.disturb()
+        if wire == "pair":
+            self.network.mend(node)
+        elif self.witness is not None:
+            self.witness.is_cut[node] = False
 
     # --- chance -------------------------------------------------------------------------------------------
 
@@ -91,6 +117,8 @@ class World:
 
     def expect_takeover(self, node: int) -> None:
         """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile."""
+        if self.script.plan.authority is Mode.MANUAL:
+            return
         other = self.machines[1 - node]
         is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
         is_hindered = is_hindered or (self.witness is not None and not self.witness.helps(other.node))
@@ -148,6 +176,7 @@ class World:
         self.clock.note("-", "all faults end")
         self.is_healed = True
         self.network.heal()
+        self.clients.is_cut = [False, False]
         if self.witness is not None:
             self.witness.heal()
         for machine in self.machines:
@@ -155,10 +184,14 @@ class World:
             machine.crash_soon(-1)
             machine.wake()
             machine.start()
+            machine.scrub()
+        operators.release_all(self)
+        self.clock.after(self.restart_after_max, operators.promote_one, self)
 
     def _check_honesty(self) -> None:
         for machine in self.machines:
             self.truth.check_honesty(machine)
+        self.truth.check_agreement()
         self.clock.after(500 * MS, self._check_honesty)
 
     def _look(self, one_owner_by: int) -> None:
@@ -173,6 +206,7 @@ class World:
             self._owner, self._single_since = owners, clock.now
         first, second = (machine.disk for machine in self.machines)
         left = self.truth.owed(first.items) or self.truth.owed(second.items)
+        left = left or self.truth.owed_of_away((*first.away, *second.away))
         is_quiet = self.clients.are_content and not left and first.vector == second.vector
         self._is_settled = is_quiet and len(owners) == 1 and clock.now - self._single_since >= SECOND
         clock.after(250 * MS, self._look, one_owner_by)

@@ -19,7 +19,6 @@ Fault = Callable[["World", Chance], None]
 
 _PAIR: dict[str, Fault] = {**processes.MENU, **links.MENU, **disks.MENU, **operators.MENU}
 _ALL: dict[str, Fault] = {**_PAIR, **witnessed.MENU}
-_NAMED: dict[str, Fault] = {**_ALL, **operators.ORDERS}
 
 
 def names(authority: Mode) -> tuple[str, ...]:
@@ -33,4 +32,4 @@ def inject(world: World, name: str, seed: int) -> None:
         world.clock.note("-", "fault", name)
         world.clock.counts[f"fault {name}"] += 1
         world.disturb()
-        _NAMED[name](world, Chance(seed))
+        _ALL[name](world, Chance(seed))

@@ -32,7 +32,15 @@ def _pause(world: World, chance: Chance) -> None:
     machine.pause(chance.between(*chance.choice(((50 * MS, 250 * MS), (150 * MS, 3_500 * MS)))))
 
 
+def _hold_machine(world: World, chance: Chance) -> None:
+    """Let a virtual machine stand still with its clock: it does not know that time went by."""
+    if world.witness is None:  # a lease is measured by a clock that runs
+        world.clock.counts["clock stopped"] += 1
+        world.owner_or_any(chance).pause(chance.between(300 * MS, 5_000 * MS), is_clock_stopped=True)
+
+
 MENU = {
+    "hold the machine": _hold_machine,
     "kill": _kill,
     "kill the owner": _kill_owner,
     "power loss of both": _kill_both,

@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.simulation.mutants import answering, authority, delivery, leasing, merging, shipping
+from tests.simulation.mutants import answering, authority, delivery, leasing, merging, shipping, storing
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.script import Plan
 
 ALL: tuple[Mutant, ...] = tuple(
     sorted(
-        answering.MUTANTS + shipping.MUTANTS + merging.MUTANTS + delivery.MUTANTS + authority.MUTANTS + leasing.MUTANTS,
+        answering.MUTANTS
+        + shipping.MUTANTS
+        + merging.MUTANTS
+        + delivery.MUTANTS
+        + authority.MUTANTS
+        + leasing.MUTANTS
+        + storing.MUTANTS,
         key=lambda mutant: (mutant.number, mutant.name),
     )
 )
-BY_NAME = {mutant.name: mutant for mutant in ALL}
+BY_NAME = {mutant.name: mutant for mutant in (*ALL, storing.ORDER_OF_HASHES)}
 
 
 def plan_of(name: str) -> Plan | None:

@@ -53,6 +53,10 @@ def _no_abort(planting: Planting) -> None:
     was = planting.replace(Accept, "__init__", init)
 
 
+def _each_waits(planting: Planting) -> None:
+    planting.replace(Accept, "waits_for_peer", lambda self: self._has_peer)
+
+
 MUTANTS = (
     Mutant("250-before-commit", 1, "250 before the local commit", ("S1",), 5, _before_commit),
     Mutant("250-when-sent", 2, "250 when the record was sent to the peer", ("S1",), 5, _when_sent),
@@ -65,5 +69,6 @@ MUTANTS = (
         60,
         _commit_error_swallowed,
     ),
+    Mutant("each-waits", 29, "each waits for a peer that was given up", ("L5",), 10, _each_waits),
     Mutant("451-without-abort", 16, "451 after local durability without ABORT", ("S12",), 150, _no_abort),
 )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicator.core.values import Item, PartValue, Record
+from replicator.core.values import Record
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.ranks import DELIVERED
-from tests.simulation.runner import Runner
+from tests.simulation.runner import Attempt, Runner
 
 
 def _recorded_at_dot(planting: Planting) -> None:
-    def final_dot(self: Runner, item: Item, part: bytes, value: PartValue) -> None:
+    def final_dot(self: Runner, attempt: Attempt) -> None:
         if self.may_finish():
-            self._record(item, part, value, DELIVERED)
-        was(self, item, part, value)
+            self._record(attempt.item, attempt.part, attempt.value, DELIVERED)
+        was(self, attempt)
 
     was = planting.replace(Runner, "_final_dot", final_dot)
 

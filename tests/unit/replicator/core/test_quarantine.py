@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Damaged, Fetch, Fetched
-from replicator.core.values import Damage, Presence
+from replicator.core.events import Authority, Damaged, Effect, Fetch, Fetched, Image, Send, Settings
+from replicator.core.journal import Journal
+from replicator.core.peer import Peer
+from replicator.core.quarantine import Quarantine
+from replicator.core.values import Away, Branch, Damage, Dot, Presence
 from tests.fakes.pair import Side, joined, part
 
 
 def rot(side: Side, key: str) -> None:
     """Damage an item on a side's disk, and have a read find that."""
-    side.store.rotten.add(key.encode())
+    side.store.rot(key.encode())
     side.step(Damaged((Damage("blob", key.encode()),)))
     side.pair.settle()
 
@@ -76,7 +79,7 @@ def test_what_no_peer_ever_had_is_lost_and_kept_aside() -> None:
 def test_what_is_damaged_on_both_sides_is_lost() -> None:
     pair = joined()
     pair.a.accept("one")
-    pair.b.store.rotten.add(b"one")
+    pair.b.store.rot(b"one")
     rot(pair.a, "one")
     pair.run(50)
     assert notes(pair.a, "replica.lost") == ["one"]
@@ -105,3 +108,17 @@ def test_a_new_start_asks_again() -> None:
     pair.link()
     pair.run(1_000)
     assert pair.a.keys == ["one"]
+
+
+def test_a_peer_that_is_still_writing_an_item_is_not_asked_for_it() -> None:
+    """It would say that it has none, and what is on its way would be called lost."""
+    put = Dot(Branch(1, 5), 3)
+    image = Image(b"store", {}, Authority(0, 0), away=(Away(b"one", put),))
+    peer = Peer(1, {})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), peer, image)
+    out: list[Effect] = []
+    quarantine.pump(7, 0, out)
+    assert out == []
+    peer.durable[put.branch] = put.seq
+    quarantine.pump(7, 1, out)
+    assert out == [Send(7, Fetch(b"one"))]

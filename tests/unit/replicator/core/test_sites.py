@@ -240,7 +240,7 @@ def test_a_damaged_item_of_a_site_comes_back_from_a_member() -> None:
     wan = joined()
     wan.a.accept("x")
     wan.run(500)
-    wan.c.store.rotten.add(b"x")
+    wan.c.store.rot(b"x")
     wan.c.step(Damaged((Damage("blob", b"x"),)))
     wan.c.work_disk()
     assert wan.c.keys == []
