@@ -281,7 +281,8 @@ class Machine:
         self.is_demoted = self.is_demoted and command.verb != "promote"
         self.step(command)
         if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
-            self.is_demoted = True
+            others = (machine for machine in self.world.machines if machine is not self)
+            self.is_demoted = not any(machine.role in OWNER_ROLES for machine in others)
             self.clock.counts["demoted"] += 1
 
     def waits_for_operator(self) -> bool:
