@@ -7,7 +7,7 @@ SEEDS ?= 5000
 FIRST ?= 1
 MINUTES ?= 15
 
-.PHONY: help run demo peers test check sim chaos bench docs proto lock clean
+.PHONY: help run demo peers test check sim sim-nightly chaos bench docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -47,6 +47,11 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 
 sim: $(VENV)/.dev ## Simulate histories of a pair: SEEDS=n from FIRST=n, or one SEED=n with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --first $(FIRST))
+
+sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, each single fault of twenty, each pair of faults of one
+	@$(BIN)/python -m tests.simulation --seeds 100000 --first $(FIRST)
+	@$(BIN)/python -m tests.simulation --sweep --seeds 20 --first $(FIRST)
+	@$(BIN)/python -m tests.simulation --pairs --seeds 1 --first $(FIRST)
 
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
