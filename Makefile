@@ -7,11 +7,11 @@ SEEDS ?= 5000
 FIRST ?= 1
 MINUTES ?= 15
 
-.PHONY: help run demo peers test check sim sim-nightly chaos bench docs proto lock clean
+.PHONY: help run demo peers test check sim sim-nightly chaos bench bench-replication docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python 3.11 or newer with its venv module is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -58,6 +58,11 @@ chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cut
 
 bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/bench.json
 	@$(BIN)/python -m tests.bench.bench_mail
+
+bench-replication: $(VENV)/.dev ## Measure a pair: 100,000 messages queued, planned switchovers, starts
+	@$(BIN)/python -m tests.bench.bench_queue
+	@$(BIN)/python -m tests.bench.bench_switchover
+	@$(BIN)/python -m tests.bench.bench_start
 
 docs: $(VENV)/.dev ## Write the generated reference pages
 	@$(BIN)/python -m mtad.config.reference
