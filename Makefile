@@ -59,7 +59,8 @@ chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cut
 bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/bench.json
 	@$(BIN)/python -m tests.bench.bench_mail
 
-bench-replication: $(VENV)/.dev ## Measure a pair: 100,000 messages queued, planned switchovers, starts
+bench-replication: $(VENV)/.dev ## Measure a pair: two disks against one, 100,000 messages queued, switchovers, starts
+	@$(BIN)/python -m tests.bench.bench_replication
 	@$(BIN)/python -m tests.bench.bench_queue
 	@$(BIN)/python -m tests.bench.bench_switchover
 	@$(BIN)/python -m tests.bench.bench_start
