@@ -39,7 +39,7 @@ from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
 from replicator.transport.voting import Voting
-from replicator.view import view
+from replicator.view import role_name, view
 
 TICK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
@@ -442,7 +442,8 @@ class Node:
 
     def _change_role(self, role: Role, epoch: int, why: str) -> None:
         self._role = role
-        self._report.emit("replica.role", role=role.name.lower(), epoch=epoch, why=why)
+        name = role_name(role, is_site=bool(self._settings.follows))
+        self._report.emit("replica.role", role=name, epoch=epoch, why=why)
         for callback in self._on_role:
             try:
                 callback(role, epoch, why)

@@ -36,7 +36,7 @@ def view(
     return NodeStatus(
         node=settings.node,
         name=settings.name,
-        role="stopped" if is_stopped else _role_name(status.role, is_site=bool(settings.follows)),
+        role="stopped" if is_stopped else role_name(status.role, is_site=bool(settings.follows)),
         epoch=status.authority.epoch,
         epoch_node=status.authority.node,
         position=status.vector,
@@ -56,7 +56,7 @@ def view(
     )
 
 
-def _role_name(role: Role, *, is_site: bool) -> str:
+def role_name(role: Role, *, is_site: bool) -> str:
     """Return what users call a role: a site that stands by follows."""
     return "following" if is_site and role in _STANDING_BY else role.name.lower()
 

@@ -22,6 +22,7 @@ from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts, channel_options
 from mtad.spool.service import SpoolService
 from mtad.telemetry.events import Events
+from replicator.view import role_name
 
 SLOW_TIMES = 3  # attempts at next hops that are slow to answer, beside as many others as the settings allow
 
@@ -74,7 +75,9 @@ class Back:
         """Tell the hook of the role that the node has by now, and of each that follows."""
         status = self._node.status()
         hook.changed(status.role, status.epoch, "the node has started")
-        self._node.on_role(lambda role, epoch, why: hook.changed(role.name.lower(), epoch, why))
+        replication = self._settings.replication
+        is_site = replication is not None and bool(replication.members)
+        self._node.on_role(lambda role, epoch, why: hook.changed(role_name(role, is_site=is_site), epoch, why))
 
     def _bound(self, path: Path) -> grpc.aio.Server:
         path.parent.mkdir(parents=True, exist_ok=True)
