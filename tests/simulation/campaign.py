@@ -34,6 +34,7 @@ TROUBLE = Plan()
 WITNESSED = Plan(authority=Mode.WITNESS)
 WITNESSED_CALM = replace(CALM, authority=Mode.WITNESS)
 WITNESSED_SWITCHOVERS = replace(SWITCHOVERS, authority=Mode.WITNESS)
+CALM_ABROAD = replace(CALM, has_site=True)
 
 # what a campaign must have seen, or it has gone soft
 SOMETIMES = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from replicator.core.events import (
     Answer,
     AskWitness,
+    Authority,
     Beat,
     CloseLink,
     Command,
@@ -40,6 +41,7 @@ from tests.simulation.runner import Runner
 from tests.simulation.witness import LocalClock
 
 if TYPE_CHECKING:
+    from tests.simulation.network import Network
     from tests.simulation.world import World
 
 TICK = 50 * MS
@@ -52,7 +54,7 @@ Tell = Callable[[Answer | None], None]
 
 
 class Machine:
-    """A node of the pair."""
+    """A node: of the pair, or the site."""
 
     def __init__(self, world: World, node: int, settings: Settings) -> None:
         self.world = world
@@ -71,17 +73,21 @@ class Machine:
         self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
+        self.is_ordered = False  # to promote, and has not stepped down since
+        self.known = Authority(0, 0)  # the highest grant that this process brought to its disk
         self.wall_skew_ms = 0
         self._room_told = 1000
         self._hybrid = 0
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._asked: dict[int, Tell] = {}
+        self.ends: tuple[tuple[Network, int], ...] = ()  # of the wires that lead to it
+        self.gone_until = 0  # it does not start before
         self._crash_in = -1  # effects still to be carried out before the process dies
         self._is_to_be_wiped = False  # its disk dies with it
         self._carry: dict[type, Callable[[Any], None]] = {
             Commit: self.disk.append,
-            Send: lambda effect: world.network.send(node, effect.session, effect.message),
-            CloseLink: lambda effect: world.network.closed_by(node, effect.session),
+            Send: self._send,
+            CloseLink: self._close_link,
             ReadLog: self.disk.read_log,
             ReadSnapshot: self.disk.read_snapshot,
             ReadItem: self.disk.read_item,
@@ -105,14 +111,15 @@ class Machine:
     # --- the life of a process ----------------------------------------------------------------------------
 
     def start(self) -> None:
-        if self.pid:
+        if self.pid or self.clock.now < self.gone_until:
             return
         clock = self.clock
         self.pid = clock.number()
         self.role = Role.PASSIVE
         self.active_heard_at = None
         self.greeted_by = 0
-        self.is_demoted = False
+        self.is_demoted = self.is_ordered = False
+        self.known = self.disk.store.authority
         self.disturbed_at = clock.now
         self._inbox.clear()
         self._asked.clear()
@@ -142,11 +149,18 @@ class Machine:
         self.local.go_on()
         self.disk.crash()
         self.runner.end()
-        self.world.network.died(self.node, is_power_lost=is_power_lost)
+        for network, end in self.ends:
+            network.died(end, is_power_lost=is_power_lost)
         asked, self._asked = self._asked, {}
         for tell in asked.values():
             clock.after(MS, tell, None)
         clock.after(clock.between(50 * MS, self.world.restart_after_max), self.start)
+
+    def go_away(self, duration: int) -> None:
+        """End the process, and do not start another one for so long."""
+        self.crash("gone for long", is_power_lost=True)
+        self.gone_until = self.clock.now + duration
+        self.clock.at(self.gone_until, self.start)
 
     def crash_soon(self, effects: int, *, is_wiped: bool = False) -> None:
         """Die before carrying out the effect that comes after so many."""
@@ -279,7 +293,9 @@ class Machine:
         self.commanded_at = self.clock.now
         was_owner = self.role in OWNER_ROLES
         self.is_demoted = self.is_demoted and command.verb != "promote"
+        self.is_ordered = self.is_ordered or command.verb == "promote"
         self.step(command)
+        self.is_ordered = self.is_ordered and self.role in (Role.PROMOTING, *OWNER_ROLES)
         if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
             others = (machine for machine in self.world.machines if machine is not self)
             self.is_demoted = not any(machine.role in OWNER_ROLES for machine in others)
@@ -287,7 +303,8 @@ class Machine:
 
     def waits_for_operator(self) -> bool:
         """Tell whether this member does not promote itself, whoever is silent."""
-        return self.settings.authority is Mode.MANUAL or self.member._ownership.is_held_back
+        own = self.member._ownership
+        return self.settings.authority is Mode.MANUAL or own.is_held_back or own.is_abroad
 
     def wall_ms(self) -> int:
         return WALL_BASE_MS + self.clock.now // MS + self.wall_skew_ms
@@ -297,6 +314,14 @@ class Machine:
         return self._hybrid
 
     # --- effects ------------------------------------------------------------------------------------------
+
+    def _send(self, effect: Send) -> None:
+        for network, end in self.ends:  # the one that knows the session carries it
+            network.send(end, effect.session, effect.message)
+
+    def _close_link(self, effect: CloseLink) -> None:
+        for network, end in self.ends:
+            network.closed_by(end, effect.session)
 
     def may_deliver(self) -> bool:
         """Ask as a delivery asks before its final dot: is there authority, and enough time to use it?"""
@@ -316,6 +341,7 @@ class Machine:
 
     def _role_changed(self, changed: RoleChanged) -> None:
         before, self.role = self.role, changed.role
+        self.is_ordered = self.is_ordered and changed.role not in (Role.PASSIVE, Role.REJOINING)
         self.world.truth.role_changed(self, before, changed)
         self.runner.role_changed(changed.role)
 

@@ -45,7 +45,9 @@ class Link:
 
 
 class Network:
-    """Dials, carries, holds and breaks."""
+    """Dials, carries, holds and breaks what joins two machines. Its ends are 0 and 1, for a pair as its nodes are."""
+
+    latency = (MS // 10, MS)
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -57,6 +59,12 @@ class Network:
         self.strikes: dict[int, str] = {}  # by the number of a message: 'drop', 'duplicate' or 'delay'
         self.messages_sent = 0
         self._is_dialling = False
+
+    def join(self, *machines: Machine) -> None:
+        """Lay the wire between two machines."""
+        self.machines = list(machines)
+        for end, machine in enumerate(machines):
+            machine.ends += ((self, end),)
 
     def start(self) -> None:
         self._dial_soon()
@@ -92,7 +100,7 @@ class Network:
         machine = self.machines[node]
         if link.ends[node] == NEW and machine.pid == link.pids[node]:
             link.ends[node] = UP
-            machine.take(LinkUp(link.sessions[node], 1 - node))
+            machine.take(LinkUp(link.sessions[node], self.machines[1 - node].node))
 
     # --- carrying -----------------------------------------------------------------------------------------
 
@@ -105,7 +113,7 @@ class Network:
             clock.counts["message lost on a standing link"] += 1
             return
         message = as_on_the_wire(message)
-        delay = clock.between(MS // 10, MS)
+        delay = clock.between(*self.latency)
         if self.extra_delay_max and clock.happens(0.5):
             delay += clock.between(0, self.extra_delay_max)
         strike = self.strikes.get(self.messages_sent) if self.strikes else None
@@ -141,7 +149,10 @@ class Network:
                 if self.clock.now > link.late_until[receiver]:
                     continue
                 self.clock.counts["message of an old session"] += 1
-            machine.hear(Received(link.sessions[receiver], message), is_standing=link.ends[receiver] == UP)
+            self._hand_over(machine, Received(link.sessions[receiver], message), is_standing=link.ends[receiver] == UP)
+
+    def _hand_over(self, machine: Machine, received: Received, *, is_standing: bool) -> None:
+        machine.hear(received, is_standing=is_standing)
 
     # --- faults -------------------------------------------------------------------------------------------
 

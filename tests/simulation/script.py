@@ -28,6 +28,7 @@ class Plan:
     log_records_max: tuple[int, ...] = (1 << 30, 1 << 30, 12, 4)  # one of these, for both stores
     authority: Mode = Mode.PAIR
     beat: int = 250 * MS
+    has_site: bool = False  # a third store follows across a WAN
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
     strikes: tuple[Strike, ...] = ()
     level: AckLevel = AckLevel.REMOTE_DURABLE
@@ -60,6 +61,14 @@ class Backup(NamedTuple):
 GATHERED_OCTETS = (1, 600, 256 << 10)  # of a snapshot for one commit: one item, a few, all of them
 
 
+class Abroad(NamedTuple):
+    """How the site is fed."""
+
+    delay: int  # a record is shipped to it when it is so old
+    feed_after: int  # for so long the passive need not say that it feeds it
+    silence: int  # after which a link across the WAN is given up
+
+
 class Bounds(NamedTuple):
     """How the nodes are set up."""
 
@@ -69,6 +78,7 @@ class Bounds(NamedTuple):
     accept_alone: bool
     log_records_max: int
     gathered_octets_max: int
+    abroad: Abroad | None = None  # None: there is no site
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,7 @@ def draw(seed: int, plan: Plan) -> Script:
         accept_alone=chance.happens(0.75),
         log_records_max=chance.choice(plan.log_records_max),
         gathered_octets_max=GATHERED_OCTETS[seed % len(GATHERED_OCTETS)],
+        abroad=_abroad(chance) if plan.has_site else None,
     )
     return Script(
         seed=seed,
@@ -125,8 +136,16 @@ def draw(seed: int, plan: Plan) -> Script:
     )
 
 
+def _abroad(chance: Chance) -> Abroad:
+    return Abroad(
+        delay=chance.choice((0, 0, 400, 1_500)) * MS,
+        feed_after=chance.choice((1_000, 2_000)) * MS,
+        silence=chance.choice((1_500, 3_000)) * MS,
+    )
+
+
 def _deeds(chance: Chance, plan: Plan, trouble: int) -> tuple[Deed, ...]:
-    names = plan.menu or faults.names(plan.authority)
+    names = plan.menu or faults.names(plan.authority, has_site=plan.has_site)
     first = min(trouble // 4, 3 * SECOND)
     return tuple(
         Deed(chance.between(first // 4, trouble), chance.choice(names), chance.getrandbits(32))
@@ -140,9 +159,10 @@ def show(script: Script) -> str:
     lease = f", lease {bounds.lease // MS} ms" if bounds.lease else ""
     alone = "accepts" if bounds.accept_alone else "rejects"
     log = f", log of {bounds.log_records_max} records" if bounds.log_records_max < 1 << 30 else ""
+    site = f", a site {bounds.abroad.delay // MS} ms behind" if bounds.abroad else ""
     head = (
         f"authority {plan.authority}, T_p {bounds.promote_after // MS} ms, T_ack {bounds.ack_within // MS} ms{lease}, "
-        f"{alone} alone{log}; healed at {script.trouble // MS} ms"
+        f"{alone} alone{log}{site}; healed at {script.trouble // MS} ms"
         + ("" if script.are_hops_fickle else "; next hops take everything")
     )
     acts = [(deed.when, f"fault: {deed.name}") for deed in script.deeds]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from replicator.core.events import Answer, Commit, RoleChanged, Settings
@@ -16,6 +17,7 @@ from tests.simulation.clock import MS, SECOND, Clock, Violation
 from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
 
 if TYPE_CHECKING:
+    from tests.simulation.disk import Disk
     from tests.simulation.machine import Machine
 
 DOTS_MAX = 4_000  # records that one history may make; more is members that answer one another for ever
@@ -72,20 +74,22 @@ class Before(NamedTuple):
 class Truth:
     """The ground truth of one history."""
 
-    def __init__(self, clock: Clock, machines: list[Machine]) -> None:
+    def __init__(self, clock: Clock, machines: list[Machine], everybody: list[Machine]) -> None:
         self.clock = clock
-        self.machines = machines
+        self.machines = machines  # of the pair
+        self.everybody = everybody  # with the site
         self.records: dict[Branch, list[Record]] = {}
         self.lives: dict[bytes, Life] = {}
         self.notices: dict[tuple[bytes, bytes], list[Life]] = {}  # by the item and part that bounced
         self.bounced: set[tuple[bytes, bytes]] = set()
         self.cancelled: set[tuple[bytes, bytes]] = set()
         self.excused: set[bytes] = set()
-        self.peak: list[Vector] = [{}, {}]  # the most that each node ever had durable
+        self.peak: list[Vector] = [{}, {}, {}]  # the most that each node ever had durable
         self.dots_count = 0
         self._asked: dict[int, bytes] = {}
         self._refused: list[bytes] = []
         self._disks: dict[int, int] = {}  # the store that an incarnation runs on
+        self._far_stores: set[int] = set()  # of the site: no answer counts them
 
     # --- what the clients see -----------------------------------------------------------------------------
 
@@ -117,7 +121,7 @@ class Truth:
             raise Violation("S1", f"250 for {key!r}, which is in no commit")
         if machine.disk.number not in life.held_by:
             raise Violation("S1", f"250 for {key!r} before it is durable here")
-        if answer.durability == Durability.REMOTE and len(life.held_by) < 2:
+        if answer.durability == Durability.REMOTE and len(life.held_by - self._far_stores) < 2:
             raise Violation("S1", f"250 for {key!r} promises two copies, and there is one")
         if life.aborted:
             raise Violation("S12", f"250 for {key!r} after its ABORT")
@@ -134,12 +138,18 @@ class Truth:
 
     def process_started(self, machine: Machine) -> None:
         self._disks[machine.incarnation] = machine.disk.number
+        if machine not in self.machines:
+            self._far_stores.add(machine.disk.number)
 
     def process_ended(self, machine: Machine) -> None:
         self._refused.clear()
 
     def role_changed(self, machine: Machine, before: Role, changed: RoleChanged) -> None:
         """S16: silence long enough before a takeover. S8: the grants of a node only grow."""
+        site = machine.world.site
+        if site is not None and machine is site.machine:
+            site.role_changed(before, changed)
+            return
         if changed.role == Role.ACTIVE and machine.world.witness is not None:
             machine.world.witness.became_active(machine, changed.authority.epoch)
         if changed.role == Role.FENCED:
@@ -196,7 +206,7 @@ class Truth:
         """S7: no final dot without own authority. S12: nor for what this process has answered with 451."""
         if machine.role != Role.ACTIVE:
             raise Violation("S7", f"node {machine.node} is {machine.role.name} and ends {key!r} {part!r} with the dot")
-        if machine.world.witness is not None:
+        if machine.world.witness is not None and machine in self.machines:
             machine.world.witness.final_dot(machine)
         if self.lives[key].refused_by == machine.pid:
             raise Violation("S12", f"node {machine.node} delivers {key!r}, which it answered with 451")
@@ -217,7 +227,7 @@ class Truth:
             return "the reply was lost"
         if end.pid == machine.pid:
             raise Violation("S11", f"node {machine.node} begins {key!r} {part!r} again in the process that ended it")
-        is_alive = any(other.pid == end.pid for other in self.machines)
+        is_alive = any(other.pid == end.pid for other in self.everybody)
         return "the result was not here yet" if is_alive else "the process ended before its result was here"
 
     def delivered(self, pid: int, key: bytes, part: bytes, why_again: str, *, is_reply_lost: bool) -> None:
@@ -256,7 +266,12 @@ class Truth:
                 known.append(record)
                 self._learn(dot, record)
         if commit.floors is not None:
-            self._check_floors(machine, commit.floors)
+            self._check_floors(machine, commit.floors, commit.floors if commit.cut is None else commit.cut)
+        site = machine.world.site
+        if commit.authority is not None:
+            if site is not None and machine is not site.machine:
+                site.claimed(machine, machine.known, commit)
+            machine.known = commit.authority
 
     def _compare(self, dot: Dot, known: Record, record: Record) -> None:
         if record.kind == Kind.VOID and known.kind == Kind.PUT:
@@ -290,14 +305,17 @@ class Truth:
             if any(other.node != dot.branch.node and other.role == Role.ACTIVE for other in self.machines):
                 self.clock.counts["abort raced with a takeover"] += 1
 
-    def _check_floors(self, machine: Machine, floors: Vector) -> None:
-        """S15: the log is cut only where the peer has it durable."""
-        peak = self.peak[1 - machine.node]
-        for branch, seq in floors.items():
-            if seq > peak.get(branch, 0):
-                raise Violation(
-                    "S15", f"the log of {branch} is cut to {seq}; the peer never had more than {peak.get(branch, 0)}"
-                )
+    def _check_floors(self, machine: Machine, floors: Vector, cut: Vector) -> None:
+        """S15: the log is cut only where every other has it durable; what both of the pair have, both had."""
+        for other in self.everybody:
+            is_of_pair = machine in self.machines and other in self.machines
+            had = self.peak[other.node]
+            for branch, seq in (floors if is_of_pair else cut).items() if other is not machine else ():
+                if seq > had.get(branch, 0):
+                    raise Violation(
+                        "S15",
+                        f"the log of {branch} is cut to {seq}; node {other.node} never had beyond {had.get(branch, 0)}",
+                    )
 
     # --- what becomes durable -----------------------------------------------------------------------------
 
@@ -405,23 +423,23 @@ class Truth:
         """Excuse what only this store holds, where one copy was promised or the other copy was destroyed before."""
         for key in machine.disk.items:
             if key not in kept:
-                self.losing(machine, key)
-        other = self.machines[1 - machine.node].disk
-        self.excused.update(other.away)  # nobody can say any more what it was
-        self.excused.update(key for key in other.items if not other.holds(key))
+                self._losing(machine, key, self.everybody)
+        for other in self.machines if machine in self.machines else ():
+            if other is not machine:
+                self.excused.update(other.disk.away)  # nobody can say any more what it was
+                self.excused.update(key for key in other.disk.items if not other.disk.holds(key))
 
     def damaging(self, machine: Machine, key: bytes) -> None:
         """A bit is about to be flipped in an item."""
         self.lives[key].damaged_on.add(machine.disk.number)
-        self.losing(machine, key)
+        self._losing(machine, key, self.machines)
 
-    def losing(self, machine: Machine, key: bytes) -> None:
-        """Excuse an item whose copy on this store is lost now, when that is the last."""
-        other = self.machines[1 - machine.node].disk
+    def _losing(self, machine: Machine, key: bytes, machines: list[Machine]) -> None:
+        """Excuse an item whose copy on this store is lost now, when none of these machines has another."""
         life = self.lives[key]
-        is_other_whole = other.holds(key) and other.vector.get(life.put.branch, 0) >= life.put.seq
-        has_ended_there = other.number in life.held_by and key not in other.items and key not in other.away
-        if is_pending(machine.disk.items[key]) and not is_other_whole and not has_ended_there:
+        others = [other.disk for other in machines if other is not machine]
+        is_elsewhere = any(is_whole_on(disk, life) or has_ended_on(disk, life) for disk in others)
+        if is_pending(machine.disk.items[key]) and not is_elsewhere:
             self.excused.add(key)
             self.clock.counts["excused: the only copy was destroyed"] += 1
 
@@ -436,7 +454,10 @@ class Truth:
 
     def check_agreement(self) -> None:
         """S10: nodes with equal vectors hold equal items, but for what came with a snapshot that has not ended."""
-        first, second = (machine.disk for machine in self.machines)
+        for machine, other in combinations(self.everybody, 2):
+            self._check_equal(machine.disk, other.disk)
+
+    def _check_equal(self, first: Disk, second: Disk) -> None:
         if first.vector != second.vector or first.is_ahead or second.is_ahead:
             return
         self.clock.counts["equal vectors compared"] += 1
@@ -461,16 +482,18 @@ class Truth:
                     notice.delivered[b"sender"] or notice.key in self.excused for notice in self.notices.get(what, ())
                 ):
                     raise Violation("S2", f"{what} was acknowledged, and never delivered nor bounced")
-        first, second = (machine.disk for machine in self.machines)
-        if first.vector != second.vector:
-            raise Violation("L3", f"the vectors differ: {first.vector} and {second.vector}")
-        mine, theirs = self.owed(first.items), self.owed(second.items)
-        if mine != theirs:
-            raise Violation("S10", f"equal vectors, but {sorted(mine)} and {sorted(theirs)}")
+        first, *others = (machine.disk for machine in self.everybody)
+        mine = self.owed(first.items)
+        for second in others:
+            if first.vector != second.vector:
+                raise Violation("L3", f"the vectors differ: {first.vector} and {second.vector}")
+            theirs = self.owed(second.items)
+            if mine != theirs:
+                raise Violation("S10", f"equal vectors, but {sorted(mine)} and {sorted(theirs)}")
         if mine:
             raise Violation("L1", f"still there after all: {sorted(mine)}")
 
-        for disk in (first, second):
+        for disk in (first, *others):
             away = self.owed_of_away(disk.away)
             if away:
                 raise Violation("L1", f"still away after all: {sorted(away)}")
@@ -485,6 +508,16 @@ class Truth:
     def owed(self, items: dict[bytes, Item]) -> dict[bytes, Item]:
         """Leave out what is left of a snapshot that never ended, because both disks were lost meanwhile."""
         return {key: item for key, item in items.items() if key not in self.excused}
+
+
+def is_whole_on(disk: Disk, life: Life) -> bool:
+    """Tell whether a disk has an item as it should be."""
+    return disk.holds(life.key) and disk.vector.get(life.put.branch, 0) >= life.put.seq
+
+
+def has_ended_on(disk: Disk, life: Life) -> bool:
+    """Tell whether a disk had an item to its end."""
+    return disk.number in life.held_by and life.key not in disk.items and life.key not in disk.away
 
 
 def is_pending(item: Item) -> bool:

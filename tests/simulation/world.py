@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Settings
+from typing import Any
+
+from replicator.core.events import Remote, Settings
 from replicator.core.values import Mode, Role
 from tests.simulation import faults
 from tests.simulation.clients import Clients
@@ -12,11 +14,13 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
 from tests.simulation.script import Script
+from tests.simulation.site import SITE, Site
 from tests.simulation.truth import Truth
 from tests.simulation.witness import WitnessHost
 
 SETTLE_MAX = 60 * SECOND
 ASK_AFTER = 500 * MS
+TAKEN_BACK_WITHIN = 20 * SECOND  # from the site: it comes back, is believed, ships what it has; an operator sees it
 
 
 class World:
@@ -28,11 +32,17 @@ class World:
         self.network = Network(clock)
         self.bounds = bounds = script.bounds
         self.witness = WitnessHost(self, bounds.lease) if bounds.lease else None
-        self.machines: list[Machine] = []
-        self.truth = Truth(clock, self.machines)
+        self.site: Site | None = None
+        self.machines: list[Machine] = []  # of the pair
+        self.everybody: list[Machine] = []
+        self.truth = Truth(clock, self.machines, self.everybody)
         for node in (0, 1):
             self.machines.append(Machine(self, node, self._settings(node)))
-        self.network.machines = self.machines
+        self.network.join(*self.machines)
+        self.everybody += self.machines
+        if bounds.abroad is not None:
+            self.site = Site(self)
+            self.everybody.append(self.site.machine)
         self.clients = Clients(self)
         self.disturbances = 0
         self.is_healed = False
@@ -57,7 +67,15 @@ class World:
             ask_after=ASK_AFTER,
             gathered_octets_max=bounds.gathered_octets_max,
             full_below_permille=50,
+            **self._for_a_site(),
         )
+
+    def _for_a_site(self) -> dict[str, Any]:
+        abroad = self.bounds.abroad
+        if abroad is None:
+            return {}
+        sites = (Remote(SITE, "site", abroad.delay),)
+        return {"sites": sites, "feed_after": abroad.feed_after, "site_silence": abroad.silence}
 
     # --- whom a fault strikes --------------------------------------------------------------------------------
 
@@ -117,7 +135,8 @@ class World:
 
     def expect_takeover(self, node: int) -> None:
         """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile."""
-        if self.script.plan.authority is Mode.MANUAL:
+        is_ordered_away = self.site is not None and self.site.was_promoted
+        if self.script.plan.authority is Mode.MANUAL or is_ordered_away or node == SITE:
             return
         other = self.machines[1 - node]
         is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
@@ -142,6 +161,8 @@ class World:
         for strike in script.strikes:
             self._prepare(*strike)
         self.network.start()
+        if self.site is not None:
+            self.site.start()
         clock.after(500 * MS, self._check_honesty)
         self.clients.plan(script.postings)
         for deed in script.deeds:
@@ -158,6 +179,8 @@ class World:
             one_owner_by += (
                 3 * self.bounds.lease
             )  # of what a dead process held, of what is held back for an heir, of a start
+        if self.site is not None and self.site.was_promoted:
+            one_owner_by += TAKEN_BACK_WITHIN
         clock.after(250 * MS, self._look, one_owner_by)
         clock.run(lambda: self._is_settled or clock.now > deadline)
         self.truth.check_end()
@@ -179,7 +202,10 @@ class World:
         self.clients.is_cut = [False, False]
         if self.witness is not None:
             self.witness.heal()
-        for machine in self.machines:
+        if self.site is not None:
+            self.site.heal()
+        for machine in self.everybody:
+            machine.gone_until = 0
             machine.disk.repair()
             machine.crash_soon(-1)
             machine.wake()
@@ -197,18 +223,19 @@ class World:
     def _look(self, one_owner_by: int) -> None:
         """L4: one owner, and it stays. Then: is there anything left to wait for?"""
         clock = self.clock
-        owners = tuple(machine.node for machine in self.machines if machine.role == Role.ACTIVE)
+        owners = tuple(machine.node for machine in self.everybody if machine.role == Role.ACTIVE)
         if clock.now >= one_owner_by and (len(owners) != 1 or (self._owner and owners != self._owner)):
             raise Violation(
                 "L4", f"owners {owners} (before: {self._owner}) at {clock.now // MS} ms, long after the heal"
             )
         if owners != self._owner:
             self._owner, self._single_since = owners, clock.now
-        first, second = (machine.disk for machine in self.machines)
-        left = self.truth.owed(first.items) or self.truth.owed(second.items)
-        left = left or self.truth.owed_of_away((*first.away, *second.away))
-        is_quiet = self.clients.are_content and not left and first.vector == second.vector
-        self._is_settled = is_quiet and len(owners) == 1 and clock.now - self._single_since >= SECOND
+        disks = [machine.disk for machine in self.everybody]
+        is_left = any(self.truth.owed(disk.items) or self.truth.owed_of_away(disk.away) for disk in disks)
+        are_equal = all(disk.vector == disks[0].vector for disk in disks)
+        is_quiet = self.clients.are_content and not is_left and are_equal
+        is_home = owners in ((0,), (1,))
+        self._is_settled = is_quiet and is_home and clock.now - self._single_since >= SECOND
         clock.after(250 * MS, self._look, one_owner_by)
 
     def _check_calm(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from replicator.core.values import Mode
 from tests.simulation.clock import Chance
-from tests.simulation.faults import disks, links, operators, processes, witnessed
+from tests.simulation.faults import disks, links, operators, processes, sites, witnessed
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 Fault = Callable[["World", Chance], None]
 
 _PAIR: dict[str, Fault] = {**processes.MENU, **links.MENU, **disks.MENU, **operators.MENU}
-_ALL: dict[str, Fault] = {**_PAIR, **witnessed.MENU}
+_ALL: dict[str, Fault] = {**_PAIR, **witnessed.MENU, **sites.MENU}
 
 
-def names(authority: Mode) -> tuple[str, ...]:
-    """Return what a seed may draw under that authority."""
-    return tuple(_ALL if authority is Mode.WITNESS else _PAIR)
+def names(authority: Mode, *, has_site: bool) -> tuple[str, ...]:
+    """Return what a seed may draw under that authority, for a pair alone or with a site."""
+    witnessed_too = tuple(witnessed.MENU) if authority is Mode.WITNESS else ()
+    return (*_PAIR, *witnessed_too, *(sites.MENU if has_site else ()))
 
 
 def inject(world: World, name: str, seed: int) -> None:

@@ -1,0 +1,129 @@
+"""A site: a third store across a WAN that follows the pair, what joins it to them, and what holds of it alone.
+
+It takes no mail, and owns by an operator's order only. Numbers of invariants go on from those of the truth:
+
+S18  no member promotes itself while the last grant that it knows of is the site's
+S19  the site owns by an operator's order alone, which its disk keeps
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replicator.core.events import (
+    Authority,
+    Commit,
+    Message,
+    Received,
+    Records,
+    Remote,
+    RoleChanged,
+    Settings,
+    SnapshotBegin,
+)
+from replicator.core.values import Kind, Mode, Role
+from tests.simulation.clock import MS, SECOND, Violation
+from tests.simulation.machine import OWNER_ROLES, Machine
+from tests.simulation.network import Network
+from tests.simulation.ranks import TERMINAL
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SITE = 2
+MEMBER_END, SITE_END = 0, 1
+
+
+class Wan(Network):
+    """The wire between a member and the site: slow, and no witness of who lives at home."""
+
+    latency = (10 * MS, 60 * MS)
+
+    def send(self, sender: int, session: int, message: Message) -> None:
+        link = self.link
+        if sender == MEMBER_END and link is not None and link.sessions[sender] == session:
+            self._count(message)
+        super().send(sender, session, message)
+
+    def _count(self, message: Message) -> None:
+        counts, member = self.clock.counts, self.machines[MEMBER_END]
+        if isinstance(message, SnapshotBegin):
+            counts["site fed by a snapshot"] += 1
+        elif isinstance(message, Records):
+            counts["site fed by an active" if member.role is Role.ACTIVE else "site fed by a passive"] += 1
+            if any(record.kind is Kind.VOID for record in message.records):
+                counts["site told of what is finished"] += 1
+
+    def _hand_over(self, machine: Machine, received: Received, *, is_standing: bool) -> None:
+        machine.take(received)
+
+
+class Site:
+    """The machine at the site and its two wires."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.machine = Machine(world, SITE, self._settings())
+        self.wans = (Wan(world.clock), Wan(world.clock))  # by member
+        for member, wan in zip(world.machines, self.wans, strict=True):
+            wan.join(member, self.machine)
+        self.was_promoted = False  # ever in this history
+        self.stores = {self.machine.disk.number}  # that it has had
+
+    def _settings(self) -> Settings:
+        bounds, plan = self.world.bounds, self.world.script.plan
+        assert bounds.abroad is not None
+        return Settings(
+            group="simulated",
+            node=SITE,
+            name="site",
+            peer_node=-1,
+            level=plan.level,
+            authority=Mode.MANUAL,
+            beat=plan.beat,
+            gathered_octets_max=bounds.gathered_octets_max,
+            full_below_permille=50,
+            follows=(Remote(0, "node0"), Remote(1, "node1")),
+            site_silence=bounds.abroad.silence,
+            feed_after=bounds.abroad.feed_after,
+        )
+
+    # --- its life -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.machine.start()
+        for wan in self.wans:
+            wan.start()
+
+    def heal(self) -> None:
+        for wan in self.wans:
+            wan.heal()
+
+    def promote(self, *, is_forced: bool) -> None:
+        """Let an operator promote it."""
+        if self.machine.is_answering:
+            self.was_promoted = True
+            self.machine.command("promote", is_forced=is_forced)
+
+    # --- what must hold -----------------------------------------------------------------------------------
+
+    def role_changed(self, before: Role, changed: RoleChanged) -> None:
+        machine = self.machine
+        if changed.role == Role.PROMOTING:
+            is_ordered = machine.commanded_at == self.clock.now or machine.disk.store.authority.node == SITE
+            if not is_ordered:
+                raise Violation("S19", "the site promotes itself, and no operator told it to")
+        elif changed.role == Role.ACTIVE:
+            self.clock.counts["site promoted"] += 1
+            if any(value.rank < TERMINAL for item in machine.disk.items.values() for value in item.parts.values()):
+                self.clock.counts["site promoted with pending mail"] += 1
+        elif before in OWNER_ROLES:
+            self.clock.counts["site taken back home"] += 1
+
+    def claimed(self, machine: Machine, known: Authority, commit: Commit) -> None:
+        """S18: a member that knows of the site's grant claims another by an operator's order, or by its peer's."""
+        is_handed_over = self.clock.now - machine.handed_over_at < SECOND
+        is_claim = commit.authority is not None and commit.authority.node == machine.node
+        if is_claim and known.node == SITE and not machine.is_ordered and not is_handed_over:
+            raise Violation("S18", f"node {machine.node} takes back what an operator gave to the site")
