@@ -77,6 +77,8 @@ SOMETIMES = (
     "wiped during a partition",
     "equal vectors compared",
     "an operator ends a time without owner",
+    "link of version 1",
+    "upgraded",
     "duplicate: the reply was lost",
     "duplicate: the result was not here yet",
     "duplicate: the process ended before its result was here",

@@ -35,9 +35,11 @@ from replicator.core.events import (
 )
 from replicator.core.member import Member
 from replicator.core.values import Mode, Protection, Record, Role
+from replicator.core.versions import VERSION_MAX
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.disk import Disk
 from tests.simulation.runner import Runner
+from tests.simulation.versions import OLD
 from tests.simulation.witness import LocalClock
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Machine:
         self.local = LocalClock(world.clock, is_exact=world.script.plan.authority is not Mode.WITNESS)
         self.incarnation = 0
         self.pid = 0  # of the living process; a number never given twice
+        self.version = VERSION_MAX  # of the protocol, that the living process knows at most
         self.is_paused = False
         self.role = Role.PASSIVE
         self.disturbed_at = 0  # when something last kept the process from doing its work
@@ -115,6 +118,7 @@ class Machine:
             return
         clock = self.clock
         self.pid = clock.number()
+        self.version = OLD if clock.now < self.world.script.old_until[self.node] else VERSION_MAX
         self.role = Role.PASSIVE
         self.active_heard_at = None
         self.greeted_by = 0
@@ -161,6 +165,12 @@ class Machine:
         self.crash("gone for long", is_power_lost=True)
         self.gone_until = self.clock.now + duration
         self.clock.at(self.gone_until, self.start)
+
+    def upgrade(self) -> None:
+        """End a process of the older version; the one that starts in its place is of today's."""
+        if self.version == OLD and not self.world.is_healed:
+            self.clock.counts["upgraded"] += 1
+            self.crash("upgraded")
 
     def crash_soon(self, effects: int, *, is_wiped: bool = False) -> None:
         """Die before carrying out the effect that comes after so many."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replicator.core.events import Ack, Beat, Hello, LinkDown, LinkUp, Message, Received, Records, SnapshotBegin
+from replicator.core.versions import VERSION_MAX
 from tests.simulation.clock import MS, SECOND, Clock
+from tests.simulation.versions import as_carried
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -33,11 +35,12 @@ NEW, UP, GONE = range(3)
 class Link:
     """One stream; each end has its own number for it and its own opinion whether it stands."""
 
-    __slots__ = ("ends", "held", "last", "late_until", "pids", "sessions")
+    __slots__ = ("ends", "held", "last", "late_until", "pids", "sessions", "version")
 
-    def __init__(self, sessions: tuple[int, int], pids: tuple[int, int]) -> None:
+    def __init__(self, sessions: tuple[int, int], pids: tuple[int, int], version: int) -> None:
         self.sessions = sessions
         self.pids = pids
+        self.version = version  # the smaller one of the two processes'
         self.ends = [NEW, NEW]
         self.late_until = [0, 0]  # what this end had read already still comes out of its queue after it gave up
         self.held: tuple[list[Message], list[Message]] = ([], [])  # by sender
@@ -92,7 +95,9 @@ class Network:
         if old is not None:
             for node in (0, 1):  # an end that still believes in the old one is told before the new one stands
                 self._down(old, node, "replaced")
-        self.link = link = Link((self.clock.number(), self.clock.number()), (first.pid, second.pid))
+        version = min(first.version, second.version)
+        self.link = link = Link((self.clock.number(), self.clock.number()), (first.pid, second.pid), version)
+        self.clock.counts[f"link of version {version}"] += 1
         for node in (0, 1):
             self.clock.after(self.clock.between(0, 3 * MS), self._stand, link, node)
 
@@ -113,6 +118,8 @@ class Network:
             clock.counts["message lost on a standing link"] += 1
             return
         message = as_on_the_wire(message)
+        if link.version < VERSION_MAX:
+            message = as_carried(link.version, message)
         delay = clock.between(*self.latency)
         if self.extra_delay_max and clock.happens(0.5):
             delay += clock.between(0, self.extra_delay_max)

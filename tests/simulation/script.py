@@ -32,6 +32,7 @@ class Plan:
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
     strikes: tuple[Strike, ...] = ()
     level: AckLevel = AckLevel.REMOTE_DURABLE
+    old_share: float = 0.2  # of the histories begin with a process of the older version
 
 
 class Deed(NamedTuple):
@@ -58,6 +59,7 @@ class Backup(NamedTuple):
     node: int
 
 
+FOREVER = 1 << 62
 GATHERED_OCTETS = (1, 600, 256 << 10)  # of a snapshot for one commit: one item, a few, all of them
 
 
@@ -95,6 +97,7 @@ class Script:
     backups: tuple[Backup, ...]
     strikes: tuple[Strike, ...]
     are_hops_fickle: bool = True  # next hops say 451 and 550 before the heal, and lose replies
+    old_until: tuple[int, ...] = (0, 0, 0)  # by node: what starts before then is a process of the older version
 
     @property
     def size(self) -> int:
@@ -133,6 +136,7 @@ def draw(seed: int, plan: Plan) -> Script:
         ),
         strikes=plan.strikes,
         are_hops_fickle=True,
+        old_until=_old_until(Chance(f"versions of {seed}"), plan, trouble),
     )
 
 
@@ -153,6 +157,19 @@ def _deeds(chance: Chance, plan: Plan, trouble: int) -> tuple[Deed, ...]:
     )
 
 
+def _old_until(chance: Chance, plan: Plan, trouble: int) -> tuple[int, ...]:
+    """Draw which nodes are of the older version, and until when: a restart is no part of a calm history."""
+    if not chance.happens(plan.old_share):
+        return (0, 0, 0)
+    first = chance.randrange(2)
+    if plan.is_calm or chance.happens(0.4):
+        times = (FOREVER, 0)
+    else:
+        times = (chance.between(SECOND, trouble), chance.choice((0, chance.between(SECOND, trouble))))
+    of_site = FOREVER if plan.has_site and chance.happens(0.3) else 0
+    return (*(times if first == 0 else times[::-1]), of_site)
+
+
 def show(script: Script) -> str:
     """Write a script for a reader, in the order of time."""
     plan, bounds = script.plan, script.bounds
@@ -164,9 +181,11 @@ def show(script: Script) -> str:
         f"authority {plan.authority}, T_p {bounds.promote_after // MS} ms, T_ack {bounds.ack_within // MS} ms{lease}, "
         f"{alone} alone{log}{site}; healed at {script.trouble // MS} ms"
         + ("" if script.are_hops_fickle else "; next hops take everything")
+        + "".join(f"; node {node} is of version 1" for node, until in enumerate(script.old_until) if until)
     )
     acts = [(deed.when, f"fault: {deed.name}") for deed in script.deeds]
     acts += [(act.when, f"message {act.name} of {act.parts} recipients to node {act.node}") for act in script.postings]
+    acts += [(until, f"node {node} is upgraded") for node, until in enumerate(script.old_until) if 0 < until < FOREVER]
     acts += [(backup.when, f"backup of node {backup.node}") for backup in script.backups]
     lines = [f"{when / MS:10.2f}  {what}" for when, what in sorted(acts)]
     lines += [f"            {_strike(strike)}" for strike in script.strikes]

@@ -13,7 +13,7 @@ from tests.simulation.faults import operators
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
-from tests.simulation.script import Script
+from tests.simulation.script import FOREVER, Script
 from tests.simulation.site import SITE, Site
 from tests.simulation.truth import Truth
 from tests.simulation.witness import WitnessHost
@@ -167,6 +167,9 @@ class World:
         self.clients.plan(script.postings)
         for deed in script.deeds:
             clock.at(deed.when, faults.inject, self, deed.name, deed.seed)
+        for machine in self.machines:
+            if 0 < script.old_until[machine.node] < FOREVER:
+                clock.at(script.old_until[machine.node], machine.upgrade)
         for backup in script.backups:
             clock.at(backup.when, self.machines[backup.node].disk.back_up)
         clock.run(lambda: clock.now >= script.trouble)

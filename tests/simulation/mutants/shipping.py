@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from replicator.core import merge
-from replicator.core.events import Effect, Hello, Image, ReadSnapshot, Records, SnapshotRead
+from replicator.core import merge, peer
+from replicator.core.events import Effect, Hello, Image, ReadSnapshot, Records, Settings, SnapshotRead
 from replicator.core.journal import Journal
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
@@ -79,6 +79,13 @@ def _cut_by_have(planting: Planting) -> None:
     was = planting.replace(Journal, "cut_log", cut_log)
 
 
+def _untold_refused(planting: Planting) -> None:
+    def other_rules(settings: Settings, hello: Hello) -> str:
+        return "" if hello.mode == settings.authority else f"authority: came {hello.mode!r}"
+
+    planting.replace(peer, "_other_rules", other_rules)
+
+
 MUTANTS = (
     Mutant("no-incarnation", 5, "seq goes on from the last durable one", ("S9", "L3", "crash"), 80, _no_incarnation),
     Mutant("gap-accepted", 6, "the receiver takes records after a gap", ("S9",), 200, _gap_accepted),
@@ -107,4 +114,5 @@ MUTANTS = (
         50,
         _cut_by_have,
     ),
+    Mutant("untold-refused", 118, "what an older member cannot say is a no", ("L3", "S2"), 60, _untold_refused),
 )
