@@ -35,6 +35,14 @@ WITNESSED = Plan(authority=Mode.WITNESS)
 WITNESSED_CALM = replace(CALM, authority=Mode.WITNESS)
 WITNESSED_SWITCHOVERS = replace(SWITCHOVERS, authority=Mode.WITNESS)
 CALM_ABROAD = replace(CALM, has_site=True)
+ABROAD = replace(TROUBLE, has_site=True, log_records_max=(1 << 30, 12, 4))
+WITNESSED_ABROAD = replace(WITNESSED, has_site=True)
+FOLLOWING = replace(ABROAD, menu=("site away", "site cut off", "feeder cut off from the site", "site wiped", "kill"))
+LOST_PAIRS = replace(
+    ABROAD,
+    menu=("pair lost", "pair lost", "site promoted", "site killed", "taken back from the site", "site cut off"),
+    trouble_seconds=9,
+)
 
 # what a campaign must have seen, or it has gone soft
 SOMETIMES = (
@@ -79,6 +87,15 @@ SOMETIMES = (
     "an operator ends a time without owner",
     "link of version 1",
     "upgraded",
+    "site fed by a passive",
+    "site fed by an active",
+    "site fed by a snapshot",
+    "site spared what was finished within its delay",
+    "site promoted with pending mail",
+    "site took mail of clients",
+    "site taken back home",
+    "a promoted site ships what others wrote",
+    "a site sends home what others wrote",
     "duplicate: the reply was lost",
     "duplicate: the result was not here yet",
     "duplicate: the process ended before its result was here",
@@ -134,6 +151,11 @@ _PLANS = (
     TROUBLE,
     WIRES,
     MANUAL,
+    ABROAD,
+    LOST_PAIRS,
+    FOLLOWING,
+    WITNESSED_ABROAD,
+    LOST_PAIRS,
 )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replicator.core.events import Answer
-from replicator.core.values import Durability, Kind, PartValue, Record
+from replicator.core.values import Durability, Kind, PartValue, Record, Role
 from tests.simulation.clock import MS, SECOND
 from tests.simulation.ranks import QUEUED
+from tests.simulation.site import SITE
 
 if TYPE_CHECKING:
     from tests.simulation.script import Posting
@@ -35,7 +36,7 @@ class Clients:
     def __init__(self, world: World) -> None:
         self.world = world
         self.letters: list[Letter] = []
-        self.is_cut = [False, False]  # by node: they do not reach it, nor do its answers reach them
+        self.is_cut = [False, False, False]  # by node: they do not reach it, nor do its answers reach them
 
     def plan(self, postings: tuple[Posting, ...]) -> None:
         for posting in postings:
@@ -49,7 +50,7 @@ class Clients:
 
     def hand_in(self, letter: Letter, node: int) -> None:
         world = self.world
-        machine = world.machines[node]
+        machine = world.everybody[node]
         letter.tries += 1
         if not machine.is_alive or self.is_cut[node] or letter.tries > TRIES_MAX:
             self._again(letter, node)
@@ -73,7 +74,7 @@ class Clients:
         """Hear the answer; None is a connection that broke."""
         world = self.world
         if answer is not None and answer.durability != Durability.REFUSED:
-            world.machines[node].runner.withheld.discard(key)
+            world.everybody[node].runner.withheld.discard(key)
         if reply[0]:
             return
         reply[0] = True
@@ -83,6 +84,7 @@ class Clients:
                 answer = None
             else:
                 letter.is_taken = True
+                world.clock.counts["site took mail of clients"] += node == SITE
                 return
         self._again(letter, node)
 
@@ -93,4 +95,11 @@ class Clients:
 
     def _again(self, letter: Letter, node: int) -> None:
         clock = self.world.clock
-        clock.after(clock.between(100 * MS, 600 * MS), self.hand_in, letter, 1 - node)
+        clock.after(clock.between(100 * MS, 600 * MS), self.hand_in, letter, self._other(node))
+
+    def _other(self, node: int) -> int:
+        """Return where to try next: the other of the pair, or the site, where that is the owner."""
+        site = self.world.site
+        if node == SITE:
+            return self.world.clock.chance.randrange(2)
+        return SITE if site is not None and site.machine.role is Role.ACTIVE else 1 - node

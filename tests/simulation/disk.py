@@ -161,11 +161,12 @@ class Disk:
             was = {key: items[key] for key in touched if key in items}
             if commit.items or commit.mend:
                 self.is_ahead = True
-            if commit.vector is not None:
-                self.is_ahead = False
         told = store.complete()
         if isinstance(told, CommitFailed):
             raise Violation("S9", f"node {self.machine.node}: the merge refuses what the member asks for: {told.why}")
+        if any(commit.vector is not None for commit in flight):
+            beyond = store.tables.beyond.items()  # of another snapshot, that broke off
+            self.is_ahead = any(seq > store.vector.get(branch, 0) for branch, seq in beyond)
         if told.away:
             self.is_ahead = True
         touched.update(moved.key for moved in told.away)

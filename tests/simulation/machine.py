@@ -77,6 +77,7 @@ class Machine:
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
         self.is_ordered = False  # to promote, and has not stepped down since
+        self._is_refused = False  # the command that was given last
         self.known = Authority(0, 0)  # the highest grant that this process brought to its disk
         self.wall_skew_ms = 0
         self._room_told = 1000
@@ -303,9 +304,10 @@ class Machine:
         self.commanded_at = self.clock.now
         was_owner = self.role in OWNER_ROLES
         self.is_demoted = self.is_demoted and command.verb != "promote"
-        self.is_ordered = self.is_ordered or command.verb == "promote"
+        was_ordered, self.is_ordered = self.is_ordered, self.is_ordered or command.verb == "promote"
+        self._is_refused = False
         self.step(command)
-        self.is_ordered = self.is_ordered and self.role in (Role.PROMOTING, *OWNER_ROLES)
+        self.is_ordered = was_ordered if self._is_refused else self.is_ordered
         if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
             others = (machine for machine in self.world.machines if machine is not self)
             self.is_demoted = not any(machine.role in OWNER_ROLES for machine in others)
@@ -347,6 +349,7 @@ class Machine:
         tell(answer)
 
     def _told(self, told: Told) -> None:
+        self._is_refused = not told.is_done
         self.clock.counts["command done" if told.is_done else "command refused"] += 1
 
     def _role_changed(self, changed: RoleChanged) -> None:

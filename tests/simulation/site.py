@@ -41,18 +41,25 @@ class Wan(Network):
 
     def send(self, sender: int, session: int, message: Message) -> None:
         link = self.link
-        if sender == MEMBER_END and link is not None and link.sessions[sender] == session:
-            self._count(message)
+        if link is not None and link.sessions[sender] == session:
+            (self._count_home if sender == SITE_END else self._count_out)(message)
         super().send(sender, session, message)
 
-    def _count(self, message: Message) -> None:
+    def _count_out(self, message: Message) -> None:
         counts, member = self.clock.counts, self.machines[MEMBER_END]
         if isinstance(message, SnapshotBegin):
             counts["site fed by a snapshot"] += 1
         elif isinstance(message, Records):
             counts["site fed by an active" if member.role is Role.ACTIVE else "site fed by a passive"] += 1
             if any(record.kind is Kind.VOID for record in message.records):
-                counts["site told of what is finished"] += 1
+                is_delayed = any(site.delay for site in member.settings.sites)
+                counts["site spared what was finished within its delay"] += is_delayed
+
+    def _count_home(self, message: Message) -> None:
+        is_of_another = isinstance(message, Records) and message.branch.node != SITE
+        if isinstance(message, SnapshotBegin) or is_of_another:
+            who = "a promoted site ships" if self.machines[SITE_END].role in OWNER_ROLES else "a site sends home"
+            self.clock.counts[f"{who} what others wrote"] += 1
 
     def _hand_over(self, machine: Machine, received: Received, *, is_standing: bool) -> None:
         machine.take(received)

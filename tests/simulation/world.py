@@ -202,7 +202,7 @@ class World:
         self.clock.note("-", "all faults end")
         self.is_healed = True
         self.network.heal()
-        self.clients.is_cut = [False, False]
+        self.clients.is_cut = [False, False, False]
         if self.witness is not None:
             self.witness.heal()
         if self.site is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.simulation.mutants import answering, authority, delivery, leasing, merging, shipping, storing
+from tests.simulation.mutants import abroad, answering, authority, delivery, leasing, merging, shipping, storing
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.script import Plan
 
@@ -20,7 +20,8 @@ ALL: tuple[Mutant, ...] = tuple(
         + delivery.MUTANTS
         + authority.MUTANTS
         + leasing.MUTANTS
-        + storing.MUTANTS,
+        + storing.MUTANTS
+        + abroad.MUTANTS,
         key=lambda mutant: (mutant.number, mutant.name),
     )
 )
