@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from replicator.core.values import Mode
 from tests.simulation.clock import Violation
 from tests.simulation.script import Plan, Script, Strike, draw
+from tests.simulation.truth import BY_ORDER
 from tests.simulation.world import World
 
 CALM = Plan(faults_max=0, is_calm=True)
@@ -98,6 +99,7 @@ SOMETIMES = (
     "a site sends home what others wrote",
     "duplicate: the reply was lost",
     "duplicate: the result was not here yet",
+    f"duplicate: {BY_ORDER}",
     "duplicate: the process ended before its result was here",
 )
 

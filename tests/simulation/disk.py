@@ -8,8 +8,8 @@ from replicator.core.events import Commit, CommitFailed, Committed, Damaged, Ima
 from replicator.core.values import Away, Damage, Dot, Item, Kind, Vector
 from tests.fakes.model_store import ModelStore
 from tests.simulation.clock import MS, Chance, Violation
+from tests.simulation.lives import Before
 from tests.simulation.ranks import TERMINAL
-from tests.simulation.truth import Before
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from replicator.core.events import Drained
 from replicator.core.values import Item, Kind, PartValue, Record, Role
 from tests.simulation.clock import MS
+from tests.simulation.lives import End
 from tests.simulation.ranks import BOUNCED, CANCELLED, DEFERRED, DELIVERED, HELD, QUEUED, TERMINAL, dsn_key, is_dsn
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Runner:
         rank = world.next_hop_says(is_notification=is_dsn(item.key))
         is_reply_lost = rank == DELIVERED and world.happens(0.04)
         if rank == DELIVERED:
-            world.truth.delivered(pid, item.key, part, why_again, is_reply_lost=is_reply_lost)
+            world.truth.delivered(End(self.machine.node, pid, is_reply_lost), item.key, part, why_again)
         self.clock.note(self.machine.node, "next hop", item.key, part, rank)
         if is_reply_lost:
             self.clock.counts["reply of the next hop lost"] += 1

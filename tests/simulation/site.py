@@ -23,9 +23,9 @@ from replicator.core.events import (
 )
 from replicator.core.values import Kind, Mode, Role
 from tests.simulation.clock import MS, SECOND, Violation
+from tests.simulation.lives import is_pending
 from tests.simulation.machine import OWNER_ROLES, Machine
 from tests.simulation.network import Network
-from tests.simulation.ranks import TERMINAL
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -123,7 +123,7 @@ class Site:
                 raise Violation("S19", "the site promotes itself, and no operator told it to")
         elif changed.role == Role.ACTIVE:
             self.clock.counts["site promoted"] += 1
-            if any(value.rank < TERMINAL for item in machine.disk.items.values() for value in item.parts.values()):
+            if any(is_pending(item) for item in machine.disk.items.values()):
                 self.clock.counts["site promoted with pending mail"] += 1
         elif before in OWNER_ROLES:
             self.clock.counts["site taken back home"] += 1

@@ -5,69 +5,22 @@ Numbers of invariants are those of the design: S1-S5, S7, S9, S10, S12-S16 and L
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from replicator.core.events import Answer, Commit, RoleChanged, Settings
 from replicator.core.merge import Change
 from replicator.core.values import AckLevel, Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
 from tests.simulation.clock import MS, SECOND, Clock, Violation
+from tests.simulation.lives import Before, End, Life, has_ended_on, is_pending, is_whole_on
 from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
 
 if TYPE_CHECKING:
     from tests.simulation.disk import Disk
     from tests.simulation.machine import Machine
 
+BY_ORDER = "an operator let the site deliver"
 DOTS_MAX = 4_000  # records that one history may make; more is members that answer one another for ever
-
-
-class End(NamedTuple):
-    """A delivery that a next hop took."""
-
-    pid: int  # of the process that sent the dot
-    is_reply_lost: bool
-
-
-class Life:
-    """What the world knows of one item: a try of a client, or a notification."""
-
-    __slots__ = (
-        "aborted",
-        "acked",
-        "damaged_on",
-        "delivered",
-        "done",
-        "ends",
-        "held_by",
-        "key",
-        "parts",
-        "put",
-        "refused_by",
-        "results",
-    )
-
-    def __init__(self, key: bytes, put: Dot, parts: tuple[bytes, ...]) -> None:
-        self.key = key
-        self.put = put
-        self.parts = parts
-        self.acked = Durability.REFUSED
-        self.refused_by = 0  # the process that said 451
-        self.aborted: list[Dot] = []
-        self.done: list[Dot] = []
-        self.delivered: Counter[bytes] = Counter()
-        self.held_by: set[int] = set()  # stores that ever had it durable, by their number
-        self.damaged_on: set[int] = set()  # stores of which a bit was flipped in it
-        self.ends: dict[bytes, list[End]] = {}  # by part: what next hops took
-        self.results: dict[bytes, list[Dot]] = {}  # by part: the records that say so
-
-
-class Before(NamedTuple):
-    """What a store held before a transaction."""
-
-    vector: Vector
-    items: dict[bytes, Item]  # that the transaction may touch
-    away: set[bytes]
 
 
 class Truth:
@@ -226,17 +179,25 @@ class Truth:
             return "the reply was lost"
         if end.pid == machine.pid:
             raise Violation("S11", f"node {machine.node} begins {key!r} {part!r} again in the process that ended it")
+        if self._is_of_two_places(machine.node, life, part):
+            return BY_ORDER
         is_alive = any(other.pid == end.pid for other in self.everybody)
         return "the result was not here yet" if is_alive else "the process ended before its result was here"
 
-    def delivered(self, pid: int, key: bytes, part: bytes, why_again: str, *, is_reply_lost: bool) -> None:
+    def _is_of_two_places(self, node: int, life: Life, part: bytes) -> bool:
+        """Tell whether the last delivery of a part was on the other side of the WAN."""
+        far = [machine.node for machine in self.everybody[2:]]
+        return (node in far) != (life.ends[part][-1].node in far)
+
+    def delivered(self, end: End, key: bytes, part: bytes, why_again: str) -> None:
         """Note what a next hop took. why_again: as the attempt began."""
         life = self.lives[key]
-        life.delivered[part] += 1
-        life.ends.setdefault(part, []).append(End(pid, is_reply_lost))
-        if life.delivered[part] > 1:
+        if life.delivered[part]:
+            at_once = BY_ORDER if self._is_of_two_places(end.node, life, part) else "two attempts at once"
             self.clock.counts["duplicate"] += 1
-            self.clock.counts[f"duplicate: {why_again or 'two attempts at once'}"] += 1
+            self.clock.counts[f"duplicate: {why_again or at_once}"] += 1
+        life.delivered[part] += 1
+        life.ends.setdefault(part, []).append(end)
 
     def has_ended(self, life: Life, part: bytes) -> bool:
         """Tell whether nothing is owed for a part."""
@@ -517,17 +478,3 @@ class Truth:
     def owed(self, items: dict[bytes, Item]) -> dict[bytes, Item]:
         """Leave out what is left of a snapshot that never ended, because both disks were lost meanwhile."""
         return {key: item for key, item in items.items() if key not in self.excused}
-
-
-def is_whole_on(disk: Disk, life: Life) -> bool:
-    """Tell whether a disk has an item as it should be."""
-    return disk.holds(life.key) and disk.vector.get(life.put.branch, 0) >= life.put.seq
-
-
-def has_ended_on(disk: Disk, life: Life) -> bool:
-    """Tell whether a disk had an item to its end."""
-    return disk.number in life.held_by and life.key not in disk.items and life.key not in disk.away
-
-
-def is_pending(item: Item) -> bool:
-    return any(value.rank < TERMINAL for value in item.parts.values())

@@ -1,0 +1,75 @@
+"""What the world knows of one item, and what it asks a disk about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from replicator.core.values import Dot, Durability, Item, Vector
+from tests.simulation.ranks import TERMINAL
+
+if TYPE_CHECKING:
+    from tests.simulation.disk import Disk
+
+
+class End(NamedTuple):
+    """A delivery that a next hop took."""
+
+    node: int
+    pid: int  # of the process that sent the dot
+    is_reply_lost: bool
+
+
+class Life:
+    """What the world knows of one item: a try of a client, or a notification."""
+
+    __slots__ = (
+        "aborted",
+        "acked",
+        "damaged_on",
+        "delivered",
+        "done",
+        "ends",
+        "held_by",
+        "key",
+        "parts",
+        "put",
+        "refused_by",
+        "results",
+    )
+
+    def __init__(self, key: bytes, put: Dot, parts: tuple[bytes, ...]) -> None:
+        self.key = key
+        self.put = put
+        self.parts = parts
+        self.acked = Durability.REFUSED
+        self.refused_by = 0  # the process that said 451
+        self.aborted: list[Dot] = []
+        self.done: list[Dot] = []
+        self.delivered: Counter[bytes] = Counter()
+        self.held_by: set[int] = set()  # stores that ever had it durable, by their number
+        self.damaged_on: set[int] = set()  # stores of which a bit was flipped in it
+        self.ends: dict[bytes, list[End]] = {}  # by part: what next hops took
+        self.results: dict[bytes, list[Dot]] = {}  # by part: the records that say so
+
+
+class Before(NamedTuple):
+    """What a store held before a transaction."""
+
+    vector: Vector
+    items: dict[bytes, Item]  # that the transaction may touch
+    away: set[bytes]
+
+
+def is_whole_on(disk: Disk, life: Life) -> bool:
+    """Tell whether a disk has an item as it should be."""
+    return disk.holds(life.key) and disk.vector.get(life.put.branch, 0) >= life.put.seq
+
+
+def has_ended_on(disk: Disk, life: Life) -> bool:
+    """Tell whether a disk had an item to its end."""
+    return disk.number in life.held_by and life.key not in disk.items and life.key not in disk.away
+
+
+def is_pending(item: Item) -> bool:
+    return any(value.rank < TERMINAL for value in item.parts.values())
