@@ -38,7 +38,7 @@ class Quarantine:
         self._lost_at = 0
         self._voided = {away.key for away in image.away if away.is_voided}
         self._theirs: Vector = {}  # what the peer had when it greeted us
-        self._had_all = False  # that was all that we had
+        self._within = dict(image.vector)  # covers the put of every item that cannot be read
 
     @property
     def away_count(self) -> int:
@@ -70,13 +70,14 @@ class Quarantine:
             if key not in self._away and len(self._away) < AWAY_MAX:
                 self._away[key] = put
                 self._wanted.append(key)
+                if put is None:
+                    self._within = dict(self._journal.durable)
 
     # --- asking the peer ------------------------------------------------------------------------------------
 
     def greeted(self) -> None:
         """Note what the peer has: nothing of it was sent as VOID on this link."""
         self._theirs = dict(self._peer.durable)
-        self._had_all = covers_all(self._theirs, self._journal.durable)
 
     def link_lost(self) -> None:
         """Ask anew on the next link, also for what was lost: the peer may be another."""
@@ -105,7 +106,7 @@ class Quarantine:
 
     def _is_on_its_way(self, put: Dot | None) -> bool:
         """Tell whether the peer's disk does not have the record of the item yet: its answer would say nothing."""
-        return put is not None and not covers(self._peer.durable, put)
+        return not self._is_covered(put, self._peer.durable)
 
     def fetched(self, message: Fetched, session: int, now: int, out: list[Effect]) -> None:
         """Take in the peer's answer, and ask for the next one."""
@@ -131,9 +132,11 @@ class Quarantine:
 
     def _has_finished(self, key: bytes, put: Dot | None) -> bool:
         """Tell whether a peer that does not hold the item has had it, before this link stood."""
-        if key in self._voided:
-            return False
-        return self._had_all if put is None else covers(self._theirs, put)
+        return key not in self._voided and self._is_covered(put, self._theirs)
+
+    def _is_covered(self, put: Dot | None, vector: Vector) -> bool:
+        """Tell whether a vector covers the item's put, whichever that is when it could not be read."""
+        return covers_all(vector, self._within) if put is None else covers(vector, put)
 
 
 # --- answering the peer -------------------------------------------------------------------------------------

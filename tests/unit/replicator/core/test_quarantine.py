@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Authority, Damaged, Effect, Fetch, Fetched, Image, Send, Settings
+from replicator.core.events import Authority, Damaged, Effect, Fetch, Fetched, Image, Note, Send, Settings
 from replicator.core.journal import Journal
 from replicator.core.peer import Peer
 from replicator.core.quarantine import Quarantine
@@ -122,3 +122,34 @@ def test_a_peer_that_is_still_writing_an_item_is_not_asked_for_it() -> None:
     peer.durable[put.branch] = put.seq
     quarantine.pump(7, 1, out)
     assert out == [Send(7, Fetch(b"one"))]
+
+
+def test_of_an_item_that_cannot_be_read_the_peer_is_asked_when_it_has_all_that_was_here() -> None:
+    """Its dot is not known: it may be what the peer is still writing, and that it has none would be no end."""
+    theirs, image = Branch(1, 5), Image(b"store", {Branch(1, 5): 2}, Authority(0, 0))
+    journal, peer = Journal(Branch(0, 4), image), Peer(1, {theirs: 2})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    out: list[Effect] = []
+    quarantine.greeted()
+    journal.durable[theirs] = 3  # which the peer sends while it writes it
+    quarantine.committed(1, (Away(b"one", None),), out)
+    out.clear()
+    quarantine.pump(7, 0, out)
+    assert out == []
+    peer.durable[theirs] = 3
+    quarantine.pump(7, 1, out)
+    assert out == [Send(7, Fetch(b"one"))]
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 7, 2, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
+
+
+def test_an_item_that_cannot_be_read_has_ended_when_the_peer_had_all_that_was_here() -> None:
+    theirs, image = Branch(1, 5), Image(b"store", {Branch(1, 5): 2}, Authority(0, 0), away=(Away(b"one", None),))
+    journal, peer = Journal(Branch(0, 4), image), Peer(1, {theirs: 2})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    out: list[Effect] = []
+    journal.durable[theirs] = 9  # that came later, and cannot be what is damaged
+    quarantine.greeted()
+    quarantine.pump(7, 0, out)
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 7, 1, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
