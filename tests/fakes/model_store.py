@@ -122,10 +122,10 @@ class ModelTables:
     # what the disk does about damage
 
     def move_away(self, key: bytes) -> None:
-        """Take a damaged item out of use."""
+        """Take a damaged item out of use. Of one that cannot be read its dot is not known either."""
         item, table = self.held[key], self.rotten[key]
         self.delete_item(item)
-        self.keep_away(Away(key, item.put, table))
+        self.keep_away(Away(key, None if table == "item" else item.put, table))
 
     def keep_away(self, away: Away) -> None:
         self.write(self.away, away.key, away)
@@ -171,6 +171,29 @@ class ModelStore:
         self.found: list[Damage] = []  # by reads, for the member to decide about
         self.rotten_log: set[Dot] = set()  # records of which a bit was flipped
         self.applied: list[tuple[Dot, Record, Applied]] = []  # by the last transaction, for whoever watches
+
+    def copy(self) -> ModelStore:
+        """Return what a backup of the store's file holds."""
+        copy = ModelStore(self.store_id, self.terminal_rank, self.log_records_max)
+        copy.tables.held = dict(self.tables.held)
+        copy.tables.blobs = dict(self.tables.blobs)
+        copy.tables.orphaned = dict(self.tables.orphaned)
+        copy.tables.vector = dict(self.tables.vector)
+        copy.tables.named = dict(self.tables.named)
+        copy.tables.beyond = dict(self.tables.beyond)
+        copy.tables.away = dict(self.tables.away)
+        copy.tables.rotten = dict(self.tables.rotten)
+        copy.rotten_log = set(self.rotten_log)
+        copy.log = dict(self.log)
+        copy.cut = dict(self.cut)
+        copy.floors = dict(self.floors)
+        copy.stores = dict(self.stores)
+        copy.authority = self.authority
+        return copy
+
+    def reopen(self) -> None:
+        """Let a process start on it: what another one found is not known."""
+        self.found = []
 
     # --- the transaction ------------------------------------------------------------------------------------
 
@@ -271,6 +294,24 @@ class ModelStore:
     def items(self) -> dict[bytes, Item]:
         return self.tables.held
 
+    @property
+    def rotten(self) -> dict[bytes, str]:
+        return self.tables.rotten
+
+    @property
+    def away(self) -> dict[bytes, Away]:
+        return self.tables.away
+
+    @property
+    def beyond(self) -> Vector:
+        return self.tables.beyond
+
+    def orphans(self) -> Iterator[Orphan]:
+        return self.tables.orphans()
+
+    def log_dots(self) -> list[Dot]:
+        return list(self.log)
+
     def read_log(self, ask: ReadLog) -> LogRead:
         """Answer a ReadLog effect."""
         if ask.first_seq <= self.cut.get(ask.branch, 0):
@@ -308,43 +349,41 @@ class ModelStore:
 
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
         """Answer a ReadSnapshot effect: all pieces, as they are at this moment; new items before known ones."""
-        new, known, away = self._sorted_out(ask.known)
-        items: list[tuple[Item, bytes | None]] = [*new, *known]
-        pieces = [tuple(items[at : at + piece_items_max]) for at in range(0, len(items), piece_items_max)] or [()]
-        last = len(pieces) - 1
-        orphans = tuple(self.tables.orphaned.values())
-        return [
-            SnapshotRead(
-                session=ask.session,
-                vector=dict(self.vector) if number == 0 else None,
-                items=piece,
-                is_last=number == last,
-                orphans=orphans if number == 0 else (),
-                away=away if number == 0 else (),
-            )
-            for number, piece in enumerate(pieces)
-        ]
+        keys = sorted(self.items)
+        known = {key for key in keys if self.rotten.get(key) != "item" and covers(ask.known, self.items[key].put)}
+        pieces: list[SnapshotRead] = []
+        for is_of_known in (False, True) if known else (False,):
+            for at in range(0, len(keys), piece_items_max) or (0,):
+                away = [] if pieces else self._away_of_snapshot(ask.known)
+                found = [
+                    (self.items[key], None if is_of_known else self.tables.blobs[key])
+                    for key in keys[at : at + piece_items_max]
+                    if (key in known) is is_of_known or self.rotten.get(key) == "item"
+                    if self._is_fit(key, away, is_of_known=is_of_known)
+                ]
+                pieces.append(SnapshotRead(ask.session, None, tuple(found), False, (), tuple(away)))
+        orphans = tuple(orphan for _, orphan in sorted(self.tables.orphaned.items()))
+        pieces[0] = pieces[0]._replace(vector=_in_order(self.vector), orphans=orphans)
+        pieces[-1] = pieces[-1]._replace(is_last=True)
+        return pieces
 
-    def _sorted_out(
-        self, vector: Vector
-    ) -> tuple[list[tuple[Item, bytes | None]], list[tuple[Item, bytes | None]], tuple[bytes, ...]]:
-        """Return the items that the reader of a snapshot lacks, those that it has, and the keys of what is damaged."""
-        new: list[tuple[Item, bytes | None]] = []
-        known: list[tuple[Item, bytes | None]] = []
-        away = list(self.tables.away)
-        for entry in self.tables.away.values():
-            if not entry.is_voided and (entry.put is None or not covers(vector, entry.put)):
+    def _away_of_snapshot(self, known: Vector) -> list[bytes]:
+        """Return the keys of what was found damaged before."""
+        for _, entry in sorted(self.tables.away.items()):
+            if not entry.is_voided and (entry.put is None or not covers(known, entry.put)):
                 self.found.append(Damage(VOIDED, entry.key))
-        for item in self.items.values():
-            table, is_known = self.tables.rotten.get(item.key), covers(vector, item.put)
-            if table == "item" or (table == "blob" and not is_known):
-                self.found += [Damage(table, item.key), Damage(VOIDED, item.key)]
-                away.append(item.key)
-            elif is_known:
-                known.append((item, None))
-            else:
-                new.append((item, self.tables.blobs[item.key]))
-        return new, sorted(known, key=lambda entry: entry[0].key), tuple(away)
+        return sorted(self.tables.away)
+
+    def _is_fit(self, key: bytes, away: list[bytes], *, is_of_known: bool) -> bool:
+        """Tell whether an item can be shipped; else its key goes with what is away. Of a known one goes no blob."""
+        table = self.rotten.get(key)
+        if table is None or (table == "blob" and is_of_known):
+            return True
+        self.found.append(Damage(table, key))
+        if not is_of_known:
+            self.found.append(Damage(VOIDED, key))
+        away.append(key)
+        return False
 
     def read_item(self, ask: ReadItem) -> ItemRead:
         """Answer a ReadItem effect."""
@@ -360,25 +399,36 @@ class ModelStore:
         """Flip a bit of an item, or of its blob. Reads notice it, and note it in `found`."""
         self.tables.rotten[key] = table
 
+    def rot_log(self, dot: Dot) -> None:
+        """Flip a bit of a record of the log."""
+        self.rotten_log.add(dot)
+
     def scrub(self) -> None:
         """Read everything, as a walk over the whole store does."""
-        self.found += [Damage(table, key) for key, table in self.tables.rotten.items()]
-        self.found += [Damage("log", layout.dot_key(dot)) for dot in self.rotten_log if dot in self.log]
+        self.found += [Damage(table, key) for key, table in sorted(self.tables.rotten.items())]
+        self.found += [Damage("log", layout.dot_key(dot)) for dot in sorted(self.rotten_log) if dot in self.log]
 
     def image(self) -> Image:
         """Return what a member that starts on this store is given."""
         finished = tuple(
-            (item.key, item.put) for item in self.items.values() if merge.are_terminal(item.parts, self.terminal_rank)
+            (key, item.put)
+            for key, item in sorted(self.items.items())
+            if merge.are_terminal(item.parts, self.terminal_rank)
         )
         beyond = {branch: seq for branch, seq in self.tables.beyond.items() if seq > self.vector.get(branch, 0)}
         are_covered = all(covers(self.vector, item.put) for item in self.items.values())
         return Image(
             self.store_id,
-            dict(self.vector),
+            _in_order(self.vector),
             self.authority,
-            dict(self.floors),
+            _in_order(self.floors),
             finished,
-            tuple(self.tables.away.values()),
-            dict(self.stores),
-            {} if are_covered else beyond,
+            tuple(away for _, away in sorted(self.away.items())),
+            dict(sorted(self.stores.items())),
+            {} if are_covered else _in_order(beyond),
         )
+
+
+def _in_order(vector: Vector) -> Vector:
+    """Return a vector as it comes from a disk: branch after branch."""
+    return dict(sorted(vector.items()))

@@ -166,14 +166,14 @@ def plan_of(seed: int) -> Plan:
     return _PLANS[seed % len(_PLANS)]
 
 
-def play(seed: int, plan: Plan | None = None) -> tuple[World, Failure | None]:
-    """Play one history that a seed draws."""
-    return play_script(draw(seed, plan or plan_of(seed)))
+def play(seed: int, plan: Plan | None = None, kind: str = "model") -> tuple[World, Failure | None]:
+    """Play one history that a seed draws. kind: of its stores."""
+    return play_script(draw(seed, plan or plan_of(seed)), kind)
 
 
-def play_script(script: Script) -> tuple[World, Failure | None]:
+def play_script(script: Script, kind: str = "model") -> tuple[World, Failure | None]:
     """Play one history. An exception of the core is a failure like any other."""
-    world, seed = World(script), script.seed
+    world, seed = World(script, kind), script.seed
     try:
         world.run()
     except Violation as violation:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from replicator.core.events import Commit, CommitFailed, Committed, Damaged, Image, ReadItem, ReadLog, ReadSnapshot
-from replicator.core.values import Away, Damage, Dot, Item, Kind, Vector
-from tests.fakes.model_store import ModelStore
+from replicator.core.values import Away, Dot, Item, Kind, Presence, Vector
 from tests.simulation.clock import MS, Chance, Violation
 from tests.simulation.lives import Before
-from tests.simulation.ranks import TERMINAL
+from tests.simulation.shelf import DiskStore
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -17,26 +17,6 @@ if TYPE_CHECKING:
 
 PIECE_ITEMS = 3
 SLOWEST = 500 * MS
-
-
-def copy_of(store: ModelStore) -> ModelStore:
-    """Return what a backup of the store's file holds."""
-    copy = ModelStore(store.store_id, store.terminal_rank, store.log_records_max)
-    copy.tables.held = dict(store.tables.held)
-    copy.tables.blobs = dict(store.tables.blobs)
-    copy.tables.orphaned = dict(store.tables.orphaned)
-    copy.tables.vector = dict(store.tables.vector)
-    copy.tables.named = dict(store.tables.named)
-    copy.tables.beyond = dict(store.tables.beyond)
-    copy.tables.away = dict(store.tables.away)
-    copy.tables.rotten = dict(store.tables.rotten)
-    copy.rotten_log = set(store.rotten_log)
-    copy.log = dict(store.log)
-    copy.cut = dict(store.cut)
-    copy.floors = dict(store.floors)
-    copy.stores = dict(store.stores)
-    copy.authority = store.authority
-    return copy
 
 
 class Disk:
@@ -53,18 +33,28 @@ class Disk:
         self._queue: list[Commit] = []
         self._flight: list[Commit] = []
         self._is_failed = False
-        self._backup: ModelStore | None = None
+        self._backup: DiskStore | None = None
         self.log_records_max = world.bounds.log_records_max
-        self.make()
-
-    def make(self) -> None:
-        self.number = self.clock.number()
         self.is_ahead = False  # of its vector: what came with a snapshot, or back from the peer, counts at its end
-        self.store = ModelStore(self.clock.chance.randbytes(8), TERMINAL, self.log_records_max)
+        self.store = self._made()
+
+    def _made(self) -> DiskStore:
+        """Return an empty store."""
+        self.number = self.clock.number()
+        return self.world.shelf.new(self.machine.node, self.clock.chance.randbytes(8), self.log_records_max)
+
+    def _replace(self, store: DiskStore) -> None:
+        """Put another store in the place of what is there."""
+        self.world.shelf.drop(self.store)
+        self.store = store
 
     @property
-    def items(self) -> dict[bytes, Item]:
+    def items(self) -> Mapping[bytes, Item]:
         return self.store.items
+
+    def in_order(self) -> list[Item]:
+        """Return all items in the order of their keys, in which a process walks over them."""
+        return [item for _, item in sorted(self.store.items.items())]
 
     @property
     def vector(self) -> Vector:
@@ -72,18 +62,15 @@ class Disk:
 
     def holds(self, key: bytes) -> bool:
         """Tell whether an item is here, and is what was written."""
-        return key in self.store.items and key not in self.store.tables.rotten
+        return key in self.store.items and key not in self.store.rotten
 
     def is_readable(self, key: bytes) -> bool:
         """Read an item with its blob, as a delivery does: what is damaged is noticed, and nothing is read."""
-        table = self.store.tables.rotten.get(key)
-        if table is not None:
-            self.store.found.append(Damage(table, key))
-        return table is None and key in self.store.items
+        return self.store.read_item(ReadItem(0, key)).presence is Presence.HELD
 
     @property
-    def away(self) -> dict[bytes, Away]:
-        return self.store.tables.away
+    def away(self) -> Mapping[bytes, Away]:
+        return self.store.away
 
     # --- as the process sees it ---------------------------------------------------------------------------
 
@@ -91,6 +78,7 @@ class Disk:
         self._queue.clear()
         self._flight = []
         self._is_failed = False
+        self.store.reopen()
 
     def image(self) -> Image:
         return self.store.image()
@@ -165,7 +153,7 @@ class Disk:
         if isinstance(told, CommitFailed):
             raise Violation("S9", f"node {self.machine.node}: the merge refuses what the member asks for: {told.why}")
         if any(commit.vector is not None for commit in flight):
-            beyond = store.tables.beyond.items()  # of another snapshot, that broke off
+            beyond = store.beyond.items()  # of another snapshot, that broke off
             self.is_ahead = any(seq > store.vector.get(branch, 0) for branch, seq in beyond)
         if told.away:
             self.is_ahead = True
@@ -238,14 +226,16 @@ class Disk:
     def rot(self, chance: Chance) -> None:
         """Flip a bit: in an item, in its blob, or in a record of the log."""
         table = chance.choice(("item", "blob", "log"))
-        places = list(self.store.log) if table == "log" else [key for key in self.items if self.holds(key)]
+        places = (
+            sorted(self.store.log_dots()) if table == "log" else [key for key in sorted(self.items) if self.holds(key)]
+        )
         if not places:
             return
         self.clock.counts[f"bit flipped: {table}"] += 1
         place = chance.choice(places)
         self.clock.note(self.machine.node, "a bit is flipped", table, place)
         if isinstance(place, Dot):
-            self.store.rotten_log.add(place)
+            self.store.rot_log(place)
         else:
             self.world.truth.damaging(self.machine, place)
             self.store.rot(place, table)
@@ -255,7 +245,9 @@ class Disk:
         return self._backup is not None
 
     def back_up(self) -> None:
-        self._backup = copy_of(self.store)
+        if self._backup is not None:
+            self.world.shelf.drop(self._backup)
+        self._backup = self.world.shelf.copy(self.store)
 
     def wipe(self) -> None:
         """Put an empty disk in; the process does not live."""
@@ -263,7 +255,8 @@ class Disk:
         if any(self.world.network.is_cut):
             self.clock.counts["wiped during a partition"] += 1
         self.world.truth.destroying(self.machine, {})
-        self.make()
+        self.is_ahead = False
+        self._replace(self._made())
 
     def restore(self) -> None:
         """Put the backup back; the process does not live."""
@@ -271,6 +264,6 @@ class Disk:
             self.clock.counts["old backup restored"] += 1
             self.world.truth.destroying(self.machine, self._backup.items)
             self.number = self.clock.number()
-            self.store = copy_of(self._backup)
+            self._replace(self.world.shelf.copy(self._backup))
             self.is_ahead = True  # perhaps
             self.world.truth.restored(self.machine)

@@ -68,7 +68,7 @@ class Runner:
             return
         self.machine.later(POLL, self._poll)
         wall = self.machine.wall_ms()
-        for item in list(self.machine.disk.items.values()):
+        for item in self.machine.disk.in_order():
             if item.key in self.withheld or item.flags.data == HELD or not self._has_due(item, wall):
                 continue
             if not self.machine.disk.is_readable(item.key):

@@ -416,6 +416,7 @@ class Truth:
         """S10: nodes with equal vectors hold equal items, but for what came with a snapshot that has not ended.
 
         A site may have left out what it was told to be finished; the other learns that by a record still to come.
+        What is damaged on one of them is neither here nor gone until its disk has looked at it again.
         """
         first, second = (machine.disk for machine in self.machines)
         self._check_equal(first, second, lambda life: False)
@@ -428,10 +429,12 @@ class Truth:
             return
         self.clock.counts["equal vectors compared"] += 1
         if first.items != second.items:
+            damaged = {*first.store.rotten, *second.store.rotten}
             differing = [
                 key
                 for key in {**first.items, **second.items}
                 if first.items.get(key) != second.items.get(key)
+                and key not in damaged
                 and not ((key not in first.items or key not in second.items) and may_be_absent(self.lives[key]))
             ]
             if differing:
@@ -467,7 +470,7 @@ class Truth:
             away = self.owed_of_away(disk.away)
             if away:
                 raise Violation("L1", f"still away after all: {sorted(away)}")
-            for orphan in disk.store.tables.orphaned.values():
+            for orphan in disk.store.orphans():
                 if disk.vector.get(orphan.put.branch, 0) >= orphan.put.seq and orphan.key not in disk.away:
                     raise Violation("S10", f"kept for an item that has come: {orphan}")
 

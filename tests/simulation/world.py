@@ -14,6 +14,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
 from tests.simulation.script import FOREVER, Script
+from tests.simulation.shelf import SHELVES, Shelf
 from tests.simulation.site import SITE, Site
 from tests.simulation.truth import Truth
 from tests.simulation.witness import WitnessHost
@@ -24,10 +25,11 @@ TAKEN_BACK_WITHIN = 20 * SECOND  # from the site: it comes back, is believed, sh
 
 
 class World:
-    """Everything of one history."""
+    """Everything of one history. kind: of its stores, as in SHELVES."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, kind: str = "model") -> None:
         self.script = script
+        self.shelf: Shelf = SHELVES[kind]()
         self.clock = clock = Clock(script.noise)
         self.network = Network(clock)
         self.bounds = bounds = script.bounds
@@ -154,7 +156,13 @@ class World:
     # --- the course of a history --------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Play the history to its end. Errors: Violation."""
+        """Play the history to its end, once. Errors: Violation."""
+        try:
+            self._play()
+        finally:
+            self.shelf.close()
+
+    def _play(self) -> None:
         clock, script = self.clock, self.script
         for machine in self.machines:
             machine.start()

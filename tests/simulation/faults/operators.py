@@ -41,7 +41,7 @@ def _hold(world: World, chance: Chance) -> None:
 
 def _write_flags(machine: Machine, data: bytes, chance: Chance) -> None:
     """Write the register of some item that is held, or is not, on that node."""
-    items = [item for item in machine.disk.items.values() if (item.flags.data == HELD) == (data == FREE)]
+    items = [item for item in machine.disk.in_order() if (item.flags.data == HELD) == (data == FREE)]
     if items and machine.is_answering:
         _submit_flags(machine, chance.choice(items), data)
 
@@ -61,7 +61,7 @@ def release_all(world: World) -> None:
     """Let go of everything that is held, again and again: a hold may still be on its way."""
     for machine in world.machines:
         if machine.role == Role.ACTIVE and machine.is_answering:
-            for item in list(machine.disk.items.values()):
+            for item in machine.disk.in_order():
                 if item.flags.data == HELD:
                     _submit_flags(machine, item, FREE)
     world.clock.after(SECOND, release_all, world)
