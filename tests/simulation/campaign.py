@@ -86,6 +86,8 @@ SOMETIMES = (
     "wiped during a partition",
     "equal vectors compared",
     "an operator ends a time without owner",
+    "claim honoured after a takeover",
+    "claim given back",
     "link of version 1",
     "upgraded",
     "site fed by a passive",
@@ -101,6 +103,7 @@ SOMETIMES = (
     "duplicate: the result was not here yet",
     f"duplicate: {BY_ORDER}",
     "duplicate: the process ended before its result was here",
+    "duplicate: the process ended before its result was on a disk",
 )
 
 

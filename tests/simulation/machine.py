@@ -356,7 +356,7 @@ class Machine:
         before, self.role = self.role, changed.role
         self.is_ordered = self.is_ordered and changed.role not in (Role.PASSIVE, Role.REJOINING)
         self.world.truth.role_changed(self, before, changed)
-        self.runner.role_changed(changed.role)
+        self.runner.role_changed(changed)
 
     def _note(self, note: Note) -> None:
         self.clock.counts[f"note {note.name}"] += 1

@@ -80,7 +80,7 @@ class _Search:
 
     def simplify(self) -> None:
         """Make plainer what cannot be left out, and heal earlier."""
-        for simpler in (_of_one_part, _with_steady_hops, _without_bound, _of_one_version):
+        for simpler in (_of_one_part, _with_steady_hops, _without_bound, _of_one_version, _without_claims):
             script = simpler(self.best)
             if script != self.best:
                 self._try(script)
@@ -120,6 +120,10 @@ def _without_bound(script: Script) -> Script:
 
 def _of_one_version(script: Script) -> Script:
     return replace(script, old_until=(0, 0, 0))
+
+
+def _without_claims(script: Script) -> Script:
+    return replace(script, bounds=script.bounds._replace(claim=0))
 
 
 def _earlier(script: Script) -> Iterator[int]:

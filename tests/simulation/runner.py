@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from replicator.core.events import Drained
+from replicator.core.events import Answer, Drained, RoleChanged
 from replicator.core.values import Item, Kind, PartValue, Record, Role
+from tests.simulation.claims import claimant, claimed, given_back, is_anothers
 from tests.simulation.clock import MS
 from tests.simulation.lives import End
 from tests.simulation.ranks import BOUNCED, CANCELLED, DEFERRED, DELIVERED, HELD, QUEUED, TERMINAL, dsn_key, is_dsn
@@ -33,6 +35,7 @@ class Runner:
         self.world = world
         self.machine = machine
         self.clock = world.clock
+        self.claim = world.bounds.claim
         self.begin()
 
     def begin(self) -> None:
@@ -40,13 +43,19 @@ class Runner:
         self.withheld: set[bytes] = set()  # handed in here and not answered with 250: not ours to deliver
         self._drain: int | None = None  # the number of the Drain that awaits its answer
         self._is_polling = False
+        self._epoch = -1  # as an owner
+        self._doubt_until = 0  # until then the claims of other nodes count, whatever they say of their end
+        self._honoured: set[tuple[bytes, bytes]] = set()
 
     def end(self) -> None:
         self.begin()
 
-    def role_changed(self, role: Role) -> None:
-        if role == Role.ACTIVE:
+    def role_changed(self, changed: RoleChanged) -> None:
+        if changed.role == Role.ACTIVE:
             self._drain = None
+            if changed.authority.epoch != self._epoch:
+                self._epoch = changed.authority.epoch
+                self._doubt_until = self.machine.local.now() + self.claim
             if not self._is_polling:
                 self._is_polling = True
                 self.machine.later(1, self._poll)
@@ -75,15 +84,75 @@ class Runner:
                 continue
             for part, value in item.parts.items():
                 what = (item.key, part)
-                if value.rank < TERMINAL and value.due <= wall and what not in self.in_flight:
+                if value.rank < TERMINAL and self.is_due(value, wall) and what not in self.in_flight:
+                    if self.is_in_doubt(value):
+                        self._honour(what)
+                        continue
                     self.in_flight.add(what)
                     why_again = self.world.truth.attempt_begins(self.machine, *what)
                     attempt = Attempt(item, part, value, why_again)
-                    self.machine.later(self.clock.between(2 * MS, 40 * MS), self._final_dot, attempt)
+                    act = self._claim if self.claim else self._final_dot
+                    self.machine.later(self.clock.between(2 * MS, 40 * MS), act, attempt)
+
+    def _has_due(self, item: Item, wall: int) -> bool:
+        return any(value.rank < TERMINAL and self.is_due(value, wall) for value in item.parts.values())
+
+    def is_due(self, value: PartValue, wall: int) -> bool:
+        return value.due <= wall
+
+    def is_in_doubt(self, value: PartValue) -> bool:
+        """Tell whether another node may have delivered a part, and may come back and say so."""
+        return is_anothers(value, self.machine.node) and self.machine.local.now() < self._doubt_until
+
+    def _honour(self, what: tuple[bytes, bytes]) -> None:
+        if what not in self._honoured:
+            self._honoured.add(what)
+            self.clock.counts["claim honoured after a takeover"] += 1
+
+    # --- claims -------------------------------------------------------------------------------------------
+
+    def _claim(self, attempt: Attempt) -> None:
+        """Write down that a part may have its final dot from now on, and wait until the peer knows or is away."""
+        machine, value = self.machine, self._present(attempt)
+        if value is None or not self.may_finish():
+            self._end_attempt((attempt.item.key, attempt.part))
+        elif value.rank >= TERMINAL:  # the peer has just told; nobody asks so late
+            self._final_dot(attempt)
+        else:
+            self.world.truth.claims.asked_for(machine, (attempt.item.key, attempt.part))
+            until = machine.wall_ms() + self.claim // MS
+            value = claimed(value, machine.node, machine.hybrid_ms(), until)
+            records = (self._change(attempt, value),)
+            machine.submit(self.clock.number(), records, partial(self._told_of_claim, attempt), is_waited_for=True)
+
+    def _told_of_claim(self, attempt: Attempt, answer: Answer | None) -> None:
+        if answer is not None:  # else the process ended
+            self.machine.later(MS // 10, self._claimed, attempt, answer)
+
+    def _claimed(self, attempt: Attempt, answer: Answer) -> None:
+        self.world.truth.claims.made(self.machine, (attempt.item.key, attempt.part), answer)
+        self._final_dot(attempt)
+
+    def _give_back(self, attempt: Attempt) -> None:
+        """End an attempt that came to no final dot, and its claim with it."""
+        what, value = (attempt.item.key, attempt.part), self._present(attempt)
+        if value is None or value.rank >= TERMINAL or claimant(value) != self.machine.node:
+            self._end_attempt(what)
+            return
+        self.clock.counts["claim given back"] += 1
+        self.world.truth.claims.given_back(what)
+        self._submit(((self._change(attempt, given_back(value, self.machine.hybrid_ms())),),), what)
+
+    def _present(self, attempt: Attempt) -> PartValue | None:
+        """Return the state of an attempt's part as the disk has it now; None: its item is gone."""
+        item = self.machine.disk.items.get(attempt.item.key)
+        return None if item is None else item.parts[attempt.part]
 
     @staticmethod
-    def _has_due(item: Item, wall: int) -> bool:
-        return any(value.rank < TERMINAL and value.due <= wall for value in item.parts.values())
+    def _change(attempt: Attempt, value: PartValue) -> Record:
+        return Record(Kind.PART, attempt.item.key, put=attempt.item.put, parts=((attempt.part, value),))
+
+    # --- to the next hop ----------------------------------------------------------------------------------
 
     def may_finish(self) -> bool:
         return self.machine.may_deliver()
@@ -91,7 +160,7 @@ class Runner:
     def _final_dot(self, attempt: Attempt) -> None:
         """Ask for authority at the last moment, and send the dot."""
         if not self.may_finish():
-            self._end_attempt((attempt.item.key, attempt.part))
+            self._give_back(attempt)
             return
         self.world.truth.final_dot(self.machine, attempt.item.key, attempt.part)
         self.clock.after(self.clock.between(MS // 10, 2 * MS), self._next_hop, self.machine.pid, attempt)
@@ -119,6 +188,7 @@ class Runner:
         if rank == BOUNCED and is_dsn(item.key):
             rank = CANCELLED
         due = machine.wall_ms() + self.clock.between(200, 900) if rank == DEFERRED else 0
+        self.world.truth.claims.ended((item.key, part))
         value = PartValue(rank, value.attempts + 1, machine.hybrid_ms(), due, b"reply")
         outcome = Record(Kind.PART, item.key, put=item.put, parts=((part, value),))
         transactions = self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),)

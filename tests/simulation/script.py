@@ -32,6 +32,7 @@ class Plan:
     is_calm: bool = False  # no loss anywhere: a duplicate is a fault
     strikes: tuple[Strike, ...] = ()
     level: AckLevel = AckLevel.REMOTE_DURABLE
+    claim_share: float = 0.4  # of the histories write down what is about to be delivered
     old_share: float = 0.2  # of the histories begin with a process of the older version
 
 
@@ -81,6 +82,7 @@ class Bounds(NamedTuple):
     log_records_max: int
     gathered_octets_max: int
     abroad: Abroad | None = None  # None: there is no site
+    claim: int = 0  # T_claim; 0: nobody claims
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def draw(seed: int, plan: Plan) -> Script:
         log_records_max=chance.choice(plan.log_records_max),
         gathered_octets_max=GATHERED_OCTETS[seed % len(GATHERED_OCTETS)],
         abroad=_abroad(chance) if plan.has_site else None,
+        claim=_claim(Chance(f"claims of {seed}"), plan),
     )
     return Script(
         seed=seed,
@@ -138,6 +141,10 @@ def draw(seed: int, plan: Plan) -> Script:
         are_hops_fickle=True,
         old_until=_old_until(Chance(f"versions of {seed}"), plan, trouble),
     )
+
+
+def _claim(chance: Chance, plan: Plan) -> int:
+    return chance.choice((1_500, 4_000)) * MS if chance.happens(plan.claim_share) else 0
 
 
 def _abroad(chance: Chance) -> Abroad:
@@ -177,9 +184,10 @@ def show(script: Script) -> str:
     alone = "accepts" if bounds.accept_alone else "rejects"
     log = f", log of {bounds.log_records_max} records" if bounds.log_records_max < 1 << 30 else ""
     site = f", a site {bounds.abroad.delay // MS} ms behind" if bounds.abroad else ""
+    claim = f", T_claim {bounds.claim // MS} ms" if bounds.claim else ""
     head = (
         f"authority {plan.authority}, T_p {bounds.promote_after // MS} ms, T_ack {bounds.ack_within // MS} ms{lease}, "
-        f"{alone} alone{log}{site}; healed at {script.trouble // MS} ms"
+        f"{alone} alone{log}{site}{claim}; healed at {script.trouble // MS} ms"
         + ("" if script.are_hops_fickle else "; next hops take everything")
         + "".join(f"; node {node} is of version 1" for node, until in enumerate(script.old_until) if until)
     )

@@ -1,7 +1,6 @@
 """A pair with a witness: two never own (S6), an epoch has one owner (S8), calm histories deliver everything once.
 
-Claims are not there yet, so S11 is checked where nothing fails and for planned switchovers; what a crash leaves in
-doubt may be delivered twice with a witness as without one.
+What a crash leaves in doubt may be delivered twice with a witness as without one; claims make that rarer with both.
 """
 
 from __future__ import annotations

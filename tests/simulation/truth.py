@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from replicator.core.events import Answer, Commit, RoleChanged, Settings
 from replicator.core.merge import Change
 from replicator.core.values import AckLevel, Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
+from tests.simulation.claims import Confirmed
 from tests.simulation.clock import MS, SECOND, Clock, Violation
 from tests.simulation.lives import Before, End, Life, has_ended_on, is_pending, is_whole_on
 from tests.simulation.ranks import BOUNCED, CANCELLED, DELIVERED, TERMINAL, bounce_of, is_dsn
@@ -26,8 +27,9 @@ DOTS_MAX = 4_000  # records that one history may make; more is members that answ
 class Truth:
     """The ground truth of one history."""
 
-    def __init__(self, clock: Clock, machines: list[Machine], everybody: list[Machine]) -> None:
+    def __init__(self, clock: Clock, machines: list[Machine], everybody: list[Machine], claim: int) -> None:
         self.clock = clock
+        self.claims = Confirmed(claim)
         self.machines = machines  # of the pair
         self.everybody = everybody  # with the site
         self.records: dict[Branch, list[Record]] = {}
@@ -122,6 +124,7 @@ class Truth:
             each.is_demoted = False
         if any(is_pending(item) for item in machine.disk.items.values()):
             clock.counts["takeover with pending mail"] += 1
+        self.claims.taken_over(machine)
         if clock.now - machine.handed_over_at < SECOND:
             clock.counts["switchover done"] += 1
         elif machine.active_heard_at is not None and clock.now - machine.commanded_at > SECOND:
@@ -166,6 +169,7 @@ class Truth:
     def attempt_begins(self, machine: Machine, key: bytes, part: bytes) -> str:
         """S11: what a node delivers a second time it did not know to be delivered. Return why, "": it is the first."""
         life = self.lives[key]
+        self.claims.check(machine, (key, part), is_damaged=bool(life.damaged_on))
         ends = life.ends.get(part)
         if not ends:
             return ""
@@ -181,8 +185,12 @@ class Truth:
             raise Violation("S11", f"node {machine.node} begins {key!r} {part!r} again in the process that ended it")
         if self._is_of_two_places(machine.node, life, part):
             return BY_ORDER
-        is_alive = any(other.pid == end.pid for other in self.everybody)
-        return "the result was not here yet" if is_alive else "the process ended before its result was here"
+        if any(other.pid == end.pid for other in self.everybody):
+            return "the result was not here yet"
+        vectors = [other.disk.vector for other in self.everybody]
+        if any(vector.get(dot.branch, 0) >= dot.seq for dot in life.results.get(part, ()) for vector in vectors):
+            return "the process ended before its result was here"
+        return "the process ended before its result was on a disk"
 
     def _is_of_two_places(self, node: int, life: Life, part: bytes) -> bool:
         """Tell whether the last delivery of a part was on the other side of the WAN."""

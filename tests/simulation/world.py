@@ -37,7 +37,7 @@ class World:
         self.site: Site | None = None
         self.machines: list[Machine] = []  # of the pair
         self.everybody: list[Machine] = []
-        self.truth = Truth(clock, self.machines, self.everybody)
+        self.truth = Truth(clock, self.machines, self.everybody, bounds.claim)
         for node in (0, 1):
             self.machines.append(Machine(self, node, self._settings(node)))
         self.network.join(*self.machines)

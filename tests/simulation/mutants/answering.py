@@ -65,7 +65,7 @@ MUTANTS = (
         "commit-error-swallowed",
         4,
         "a commit error is swallowed",
-        ("S1", "S9", "S15", "L5"),
+        ("S1", "S9", "S13", "S15", "L5"),
         60,
         _commit_error_swallowed,
     ),

@@ -68,7 +68,7 @@ MUTANTS = (
         "unknown-dropped",
         11,
         "a record about an unknown item is dropped",
-        ("S14", "S9", "S10", "L1"),
+        ("S14", "S9", "S10", "S11", "L1"),
         1_500,
         _unknown_dropped,
         LOST_DISKS,

@@ -1,0 +1,49 @@
+"""Claims: they hide nothing for ever, and what a node comes back in time to tell is not delivered again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from replicator.core.values import PartValue
+from tests.simulation import campaign
+from tests.simulation.campaign import CALM, TROUBLE
+from tests.simulation.claims import claimant, claimed, given_back, is_anothers
+from tests.simulation.ranks import DEFERRED, QUEUED
+
+LATE_WORD = replace(TROUBLE, menu=("slow link", "kill the owner"), letters=(12, 20))
+
+
+def test_calm_histories_claim_everything_and_deliver_it_once() -> None:
+    total = campaign.run(range(1, 16), replace(CALM, claim_share=1.0))
+    assert total.failures == []
+    assert total.counts["acknowledged"] > 80
+    assert total.counts["duplicate"] == total.counts["claim given back"] == 0
+
+
+def _late(counts: Counter[str]) -> int:
+    """Count the duplicates of what the node that had delivered it could have told."""
+    return (
+        counts["duplicate: the result was not here yet"]
+        + counts["duplicate: the process ended before its result was here"]
+    )
+
+
+def test_what_the_other_comes_back_to_tell_is_seldom_delivered_again() -> None:
+    without = campaign.run(range(1, 61), replace(LATE_WORD, claim_share=0.0))
+    with_claims = campaign.run(range(1, 61), replace(LATE_WORD, claim_share=1.0))
+    assert without.failures == with_claims.failures == []
+    assert _late(without.counts) > 20
+    assert _late(with_claims.counts) < _late(without.counts) // 3
+    assert with_claims.counts["claim honoured after a takeover"] > 20
+
+
+def test_each_state_of_a_claim_joins_above_the_one_before() -> None:
+    queued = PartValue(QUEUED, 0, 700, 100, b"")
+    claim = claimed(queued, 1, 650, 4_000)  # by a clock that is behind
+    outcome = PartValue(DEFERRED, 1, 600, 300, b"reply")
+    assert queued < claim < given_back(claim, 650) < outcome
+    assert (claimant(claim), claim.rank, claim.attempts, claim.due) == (1, QUEUED, 0, 4_000)
+    assert is_anothers(claim, 0)
+    assert not is_anothers(claim, 1)
+    assert claimant(given_back(claim, 650)) is claimant(outcome) is None
