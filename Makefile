@@ -48,8 +48,9 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 sim: $(VENV)/.dev ## Simulate histories of a pair: SEEDS=n from FIRST=n, or one SEED=n with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --first $(FIRST))
 
-sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, each single fault of twenty, each pair of faults of one
+sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, 2,000 on LMDB, each single fault of twenty, each pair of faults of one
 	@$(BIN)/python -m tests.simulation --seeds 100000 --first $(FIRST)
+	@$(BIN)/python -m tests.simulation --seeds 2000 --first $(FIRST) --store lmdb
 	@$(BIN)/python -m tests.simulation --sweep --seeds 20 --first $(FIRST)
 	@$(BIN)/python -m tests.simulation --pairs --seeds 1 --first $(FIRST)
 

@@ -7,14 +7,19 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from tests.simulation import campaign, mutants, sweep, trace
 from tests.simulation.minimise import minimise
 from tests.simulation.script import Strike, draw, show
+from tests.simulation.shelf import MODEL, SHELVES
 
 CHUNK = 100
 PAIR_SHARES = 50
 HISTORIES_TO_SEE_ALL = 500
+
+Share = tuple[str, int, int]
+"""What is done, the first seed, and how many; or, of pairs, which share."""
 
 
 def main() -> int:
@@ -29,9 +34,12 @@ def main() -> int:
     parser.add_argument("--strike", action="append", type=_strike, default=[], help="one fault of a sweep, as printed")
     parser.add_argument("--sweep", action="store_true", help="of each seed, each single fault: crashes, messages")
     parser.add_argument("--pairs", action="store_true", help="of each seed, each crash with each lost message")
+    parser.add_argument("--store", default=MODEL, choices=list(SHELVES), help="what the nodes' disks hold")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--failures", type=int, default=1, help="go on until there are so many, in each process")
     asked = parser.parse_args()
+    if asked.store != MODEL and (asked.sweep or asked.pairs):
+        parser.error("a sweep is played on the model")
     if asked.seed is not None:
         return _one(asked)
     return _many(asked)
@@ -42,11 +50,11 @@ def _one(asked: argparse.Namespace) -> int:
     with mutants.planted(asked.mutant):
         plan = mutants.plan_of(asked.mutant) or campaign.plan_of(asked.seed)
         script = draw(asked.seed, replace(sweep.SWEPT, strikes=tuple(asked.strike)) if asked.strike else plan)
-        world, failure = campaign.play_script(script)
+        world, failure = campaign.play_script(script, asked.store)
         if failure is not None and not asked.whole:
             print(f"seed {asked.seed}: {failure.text}\nlooking for less that breaks {failure.name} too...")
-            smallest = minimise(script, campaign.failure_of)
-            world, failure = campaign.play_script(smallest.script)
+            smallest = minimise(script, partial(campaign.failure_of, store=asked.store))
+            world, failure = campaign.play_script(smallest.script, asked.store)
             print(f"{script.size} acts came down to {smallest.script.size}, in {smallest.plays} histories")
     if asked.trace or failure is not None:
         print(trace.show(world.clock.log))
@@ -61,18 +69,19 @@ def _strike(text: str) -> Strike:
     return kind, int(node), int(number)
 
 
-def _job(mutant: str, kind: str, first: int, count: int, failures_max: int) -> campaign.Campaign:
+def _job(mutant: str, store: str, share: Share, failures_max: int) -> campaign.Campaign:
     """Do one share of the work, in a process of its own."""
+    kind, first, count = share
     with mutants.planted(mutant):
         if kind == "sweep":
             return sweep.sweep(first)
         if kind == "pairs":
             return sweep.pairs(first, count, PAIR_SHARES)
-        return campaign.run(range(first, first + count), mutants.plan_of(mutant), failures_max)
+        return campaign.run(range(first, first + count), mutants.plan_of(mutant), failures_max, store)
 
 
-def _jobs(asked: argparse.Namespace) -> list[tuple[str, int, int]]:
-    """Cut the work into shares: what is done, the first seed, and how many (or, of pairs, which share)."""
+def _jobs(asked: argparse.Namespace) -> list[Share]:
+    """Cut the work into shares."""
     end = asked.first + asked.seeds
     if asked.sweep:
         return [("sweep", seed, 0) for seed in range(asked.first, end)]
@@ -85,7 +94,7 @@ def _many(asked: argparse.Namespace) -> int:
     started = time.monotonic()
     total = campaign.Campaign()
     with ProcessPoolExecutor(asked.processes) as pool:
-        shares = [pool.submit(_job, asked.mutant, *share, asked.failures) for share in _jobs(asked)]
+        shares = [pool.submit(_job, asked.mutant, asked.store, share, asked.failures) for share in _jobs(asked)]
         for share in shares:
             total.add(share.result())
             if len(total.failures) >= asked.failures:
@@ -94,15 +103,16 @@ def _many(asked: argparse.Namespace) -> int:
                 break
     is_general = not (asked.sweep or asked.pairs or asked.mutant)
     must_have_seen = is_general and total.histories >= HISTORIES_TO_SEE_ALL
-    return _report(total, time.monotonic() - started, asked.mutant, must_have_seen=must_have_seen)
+    code = _report(total, time.monotonic() - started, must_have_seen=must_have_seen)
+    for failure in total.failures:
+        print(f"seed {failure.seed}: {failure.text}\n    {campaign.replay_command(failure, asked.mutant, asked.store)}")
+    return code
 
 
-def _report(total: campaign.Campaign, seconds: float, mutant: str, *, must_have_seen: bool) -> int:
+def _report(total: campaign.Campaign, seconds: float, *, must_have_seen: bool) -> int:
     for name, count in sorted(total.counts.items()):
         print(f"{count:10}  {name}")
     print(f"{total.histories} histories in {seconds:.1f} s, {60 * total.histories / seconds:.0f} a minute")
-    for failure in total.failures:
-        print(f"seed {failure.seed}: {failure.text}\n    {campaign.replay_command(failure, mutant)}")
     unseen = total.unseen if must_have_seen else []
     if unseen:
         print("never seen, so the campaign has gone soft:", ", ".join(unseen))

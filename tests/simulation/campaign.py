@@ -6,13 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from replicator.core.values import Mode
 from tests.simulation.clock import Violation
 from tests.simulation.script import Plan, Script, Strike, draw
+from tests.simulation.shelf import MODEL
 from tests.simulation.truth import BY_ORDER
 from tests.simulation.world import World
 
+DRIFT = "drift"  # between the model of the store and the store
 CALM = Plan(faults_max=0, is_calm=True)
 SWITCHOVERS = Plan(faults_max=3, menu=("switchover",), is_calm=True)
 LOST_DISKS = Plan(menu=("restore", "wipe", "restore", "kill the owner"), letters=(12, 20), trouble_seconds=5)
@@ -169,14 +172,22 @@ def plan_of(seed: int) -> Plan:
     return _PLANS[seed % len(_PLANS)]
 
 
-def play(seed: int, plan: Plan | None = None, kind: str = "model") -> tuple[World, Failure | None]:
-    """Play one history that a seed draws. kind: of its stores."""
-    return play_script(draw(seed, plan or plan_of(seed)), kind)
+def play(seed: int, plan: Plan | None = None, store: str = MODEL) -> tuple[World, Failure | None]:
+    """Play one history that a seed draws. store: the kind of its stores, as in SHELVES."""
+    return play_script(draw(seed, plan or plan_of(seed)), store)
 
 
-def play_script(script: Script, kind: str = "model") -> tuple[World, Failure | None]:
-    """Play one history. An exception of the core is a failure like any other."""
-    world, seed = World(script, kind), script.seed
+def play_script(script: Script, store: str = MODEL) -> tuple[World, Failure | None]:
+    """Play one history. An exception of the core is a failure like any other; so is another history on the model."""
+    world, failure = _play(script, store)
+    if failure is None and store != MODEL:
+        model, _ = _play(script, MODEL)
+        failure = _drift(script, world, model)
+    return world, failure
+
+
+def _play(script: Script, store: str) -> tuple[World, Failure | None]:
+    world, seed = World(script, store), script.seed
     try:
         world.run()
     except Violation as violation:
@@ -186,22 +197,30 @@ def play_script(script: Script, kind: str = "model") -> tuple[World, Failure | N
     return world, None
 
 
-def failure_of(script: Script) -> str:
+def _drift(script: Script, world: World, model: World) -> Failure | None:
+    """Return where a history on other stores parts from the same one on the model."""
+    for ours, theirs in zip_longest(world.clock.log, model.clock.log):
+        if repr(ours) != repr(theirs):
+            return Failure(script.seed, DRIFT, f"{DRIFT}: {ours!r}, and on the model {theirs!r}", script.strikes)
+    return None
+
+
+def failure_of(script: Script, store: str = MODEL) -> str:
     """Return which invariant does not hold in a history; "": all hold."""
-    _, failure = play_script(script)
+    _, failure = play_script(script, store)
     return failure.name if failure is not None else ""
 
 
-def run(seeds: Iterable[int], plan: Plan | None = None, failures_max: int = 1) -> Campaign:
+def run(seeds: Iterable[int], plan: Plan | None = None, failures_max: int = 1, store: str = MODEL) -> Campaign:
     """Play the histories of these seeds until there are enough failures."""
-    return run_scripts((draw(seed, plan or plan_of(seed)) for seed in seeds), failures_max)
+    return run_scripts((draw(seed, plan or plan_of(seed)) for seed in seeds), failures_max, store)
 
 
-def run_scripts(scripts: Iterable[Script], failures_max: int = 1) -> Campaign:
+def run_scripts(scripts: Iterable[Script], failures_max: int = 1, store: str = MODEL) -> Campaign:
     """Play histories until there are enough failures."""
     campaign = Campaign()
     for script in scripts:
-        world, failure = play_script(script)
+        world, failure = play_script(script, store)
         campaign.histories += 1
         campaign.counts.update(world.clock.counts)
         campaign.counts["events"] += len(world.clock.log)
@@ -220,9 +239,10 @@ def digest(world: World) -> str:
     return told.hexdigest()
 
 
-def replay_command(failure: Failure, mutant: str = "") -> str:
+def replay_command(failure: Failure, mutant: str = "", store: str = MODEL) -> str:
     """Return what to type to see a failure again, and smaller."""
     words = [f"python -m tests.simulation --seed {failure.seed}"]
     words += [f"--strike {kind}:{node}:{number}" for kind, node, number in failure.strikes]
     words += [f"--mutant {mutant}"] if mutant else []
+    words += [f"--store {store}"] if store != MODEL else []
     return " ".join(words)

@@ -28,6 +28,7 @@ from tests.fakes.model_store import ModelStore
 from tests.simulation.lmdb_store import LmdbStore
 from tests.simulation.ranks import TERMINAL
 
+MODEL = "model"
 MAP_OCTETS = 16 << 20
 IN_MEMORY = Path("/dev/shm")  # where it is: the power cuts of a history are simulated
 
@@ -130,4 +131,4 @@ class LmdbShelf:
         shutil.rmtree(self._folder)
 
 
-SHELVES: Mapping[str, type[ModelShelf | LmdbShelf]] = {"model": ModelShelf, "lmdb": LmdbShelf}
+SHELVES: Mapping[str, type[ModelShelf | LmdbShelf]] = {MODEL: ModelShelf, "lmdb": LmdbShelf}

@@ -14,7 +14,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Network
 from tests.simulation.ranks import BOUNCED, DEFERRED, DELIVERED
 from tests.simulation.script import FOREVER, Script
-from tests.simulation.shelf import SHELVES, Shelf
+from tests.simulation.shelf import MODEL, SHELVES, Shelf
 from tests.simulation.site import SITE, Site
 from tests.simulation.truth import Truth
 from tests.simulation.witness import WitnessHost
@@ -25,11 +25,11 @@ TAKEN_BACK_WITHIN = 20 * SECOND  # from the site: it comes back, is believed, sh
 
 
 class World:
-    """Everything of one history. kind: of its stores, as in SHELVES."""
+    """Everything of one history. store: the kind of its stores, as in SHELVES."""
 
-    def __init__(self, script: Script, kind: str = "model") -> None:
+    def __init__(self, script: Script, store: str = MODEL) -> None:
         self.script = script
-        self.shelf: Shelf = SHELVES[kind]()
+        self.shelf: Shelf = SHELVES[store]()
         self.clock = clock = Clock(script.noise)
         self.network = Network(clock)
         self.bounds = bounds = script.bounds

@@ -59,7 +59,7 @@ MUTANTS = (
         "snapshot-resurrects",
         9,
         "a snapshot adds what was finished here",
-        ("S14", "S9", "S10"),
+        ("S14", "S9", "S10", "L1"),
         300,
         _snapshot_resurrects,
         SPLITS,
