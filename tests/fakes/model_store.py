@@ -416,7 +416,8 @@ class ModelStore:
             if merge.are_terminal(item.parts, self.terminal_rank)
         )
         beyond = {branch: seq for branch, seq in self.tables.beyond.items() if seq > self.vector.get(branch, 0)}
-        are_covered = all(covers(self.vector, item.put) for item in self.items.values())
+        readable = (item for key, item in self.items.items() if self.rotten.get(key) != "item")
+        are_covered = all(covers(self.vector, item.put) for item in readable)
         return Image(
             self.store_id,
             _in_order(self.vector),

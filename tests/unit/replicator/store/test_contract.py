@@ -27,6 +27,7 @@ from replicator.core.vectors import covers
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
 from tests.fakes.model_store import ModelStore
+from tests.simulation.lmdb_store import LmdbStore
 
 TERMINAL_RANK = 2
 BRANCHES = (Branch(0, 11), Branch(0, 12), Branch(1, 7))
@@ -297,3 +298,53 @@ def check_totals(store: Store) -> None:
     assert (totals.items, totals.parts) == (len(items), len(open_parts))
     assert totals.octets == sum(item.size for item in items)
     assert totals.oldest_key == (items[0].key if items else b"")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_is_told_alike(seed: int, tmp_path: Path) -> None:
+    """Everything that a read may come upon: the same answers, and the same that is found, in the same order."""
+    story, chance = Story(seed), random.Random(seed)
+    model = ModelStore(b"store", TERMINAL_RANK)
+    settings = StoreSettings(tmp_path / "store", 0, TERMINAL_RANK, map_octets=1 << 20, map_octets_max=64 << 20)
+    disk = LmdbStore(settings, model.log_records_max)
+    disk.name(model.store_id)
+    for _ in range(STEPS):
+        commit = story.commit(model.image())
+        if model.found:
+            commit = commit._replace(mend=tuple(model.found))
+            model.found, disk.found = [], []
+        model.begin(commit)
+        disk.begin(commit)
+        expected = model.complete()
+        assert disk.complete() == expected
+        if isinstance(expected, CommitFailed):
+            for branch in BRANCHES:
+                story._next[branch] = model.vector.get(branch, 0) + 1
+        rot(model, disk, chance)
+        story.reached["away"] += isinstance(expected, Committed) and bool(expected.away)
+        known = chance.choice(({}, model.vector))
+        assert disk.read_snapshot(ReadSnapshot(1, known)) == model.read_snapshot(ReadSnapshot(1, known))
+        for branch, seq in model.vector.items():
+            ask = ReadLog(1, branch, chance.randint(1, seq), 1 << 20)
+            assert disk.read_log(ask) == model.read_log(ask)
+        if chance.random() < 0.2:
+            model.scrub()
+            disk.scrub()
+        assert disk.found == model.found
+        assert disk.image() == model.image()
+    disk.close()
+    assert story.reached["away"] > 2
+
+
+def rot(model: ModelStore, disk: LmdbStore, chance: random.Random) -> None:
+    """Flip a bit of the same value in both."""
+    items = [key for key, item in sorted(model.items.items()) if item.size and key not in model.rotten]
+    table = chance.choice(("item", "blob", "log", ""))
+    if table == "log" and model.log:
+        dot = chance.choice(model.log_dots())
+        model.rot_log(dot)
+        disk.rot_log(dot)
+    elif table in ("item", "blob") and items:
+        key = chance.choice(items)
+        model.rot(key, table)
+        disk.rot(key, table)
