@@ -35,7 +35,7 @@ class Disk:
         self._is_failed = False
         self._backup: DiskStore | None = None
         self.log_records_max = world.bounds.log_records_max
-        self.is_ahead = False  # of its vector: what came with a snapshot, or back from the peer, counts at its end
+        self._is_ahead = False  # of its vector: what came back from the peer, or went away, counts at a snapshot's end
         self.store = self._made()
 
     def _made(self) -> DiskStore:
@@ -59,6 +59,12 @@ class Disk:
     @property
     def vector(self) -> Vector:
         return self.store.vector
+
+    @property
+    def is_ahead(self) -> bool:
+        """Tell whether it may hold more than its vector covers: of a snapshot that has not ended, or from elsewhere."""
+        vector = self.store.vector
+        return self._is_ahead or any(seq > vector.get(branch, 0) for branch, seq in self.store.beyond.items())
 
     def holds(self, key: bytes) -> bool:
         """Tell whether an item is here, and is what was written."""
@@ -147,16 +153,15 @@ class Disk:
         if not was:
             items = store.items
             was = {key: items[key] for key in touched if key in items}
-            if commit.items or commit.mend:
-                self.is_ahead = True
+        if any(commit.mend or (commit.items and not commit.is_snapshot) for commit in flight):
+            self._is_ahead = True
         told = store.complete()
         if isinstance(told, CommitFailed):
             raise Violation("S9", f"node {self.machine.node}: the merge refuses what the member asks for: {told.why}")
         if any(commit.vector is not None for commit in flight):
-            beyond = store.beyond.items()  # of another snapshot, that broke off
-            self.is_ahead = any(seq > store.vector.get(branch, 0) for branch, seq in beyond)
+            self._is_ahead = False
         if told.away:
-            self.is_ahead = True
+            self._is_ahead = True
         touched.update(moved.key for moved in told.away)
         self.world.truth.became_durable(self.machine, Before(before, was, away), touched)
         return told
@@ -255,7 +260,7 @@ class Disk:
         if any(self.world.network.is_cut):
             self.clock.counts["wiped during a partition"] += 1
         self.world.truth.destroying(self.machine, {})
-        self.is_ahead = False
+        self._is_ahead = False
         self._replace(self._made())
 
     def restore(self) -> None:
@@ -265,5 +270,5 @@ class Disk:
             self.world.truth.destroying(self.machine, self._backup.items)
             self.number = self.clock.number()
             self._replace(self.world.shelf.copy(self._backup))
-            self.is_ahead = True  # perhaps
+            self._is_ahead = True  # perhaps
             self.world.truth.restored(self.machine)
