@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from mtad.lab.layout import (
     make_keys,
     zones,
 )
+from mtad.lab.ports import free_port, is_free
 from mtad.lab.sink import Delivery, read_record, tell
 from mtad.lab.wire import Wire
 from mtad.pb import admin_pb2, admin_pb2_grpc
@@ -246,18 +245,18 @@ async def _started_node(stack: AsyncExitStack, files: NodeFiles) -> RunningNode:
 
 def _free_ports(*wished: int) -> list[int]:
     """Return as many free ports of loopback, different ones; each the one wished for, if it is free."""
-    with contextlib.ExitStack() as held:
-        return [_probe(held, port) for port in wished]
+    ports: list[int] = []
+    for port in wished:
+        is_had = port and port not in ports and is_free(port)
+        ports.append(port if is_had else _found(ports))
+    return ports
 
 
-def _probe(held: contextlib.ExitStack, wished: int) -> int:
-    for port in (wished, 0):
-        probe = held.enter_context(socket.socket())
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return int(probe.getsockname()[1])
-    raise LaboratoryFault("no port of loopback is free")
+def _found(taken: Sequence[int]) -> int:
+    try:
+        return free_port(*taken)
+    except OSError as error:
+        raise LaboratoryFault(str(error)) from error
 
 
 async def wait_until(condition: Callable[[], bool], seconds_max: float) -> bool:

@@ -17,11 +17,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtad.lab.ports import free_port
 from tests.bench.measure import Row, in_turn, save, table
 from tests.peers.mtad import DOMAIN, pair, policy_to, single
 from tests.peers.opendkim import opendkim
 from tests.peers.postfix import Postfix, postfix, smtp_source
-from tests.peers.process import free_port, greets, open_folder, program, running
+from tests.peers.process import greets, open_folder, program, running
 
 OURS = "mtad"
 SESSIONS = 20

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mtad.lab.child import Child
 from mtad.lab.layout import HOST
+from mtad.lab.ports import free_port
 from mtad.lab.wire import Wire
 from mtad.startup.provision import Ca, make_member_certificate
-from tests.peers.process import free_port
 
 NAME = "w"
 

@@ -18,9 +18,9 @@ from typer.main import get_command
 
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.cli import mtactl
+from mtad.lab.ports import free_port
 from mtad.main import command
 from mtad.telemetry.events import CollectedEvents
-from tests.peers.process import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

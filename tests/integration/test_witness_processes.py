@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from mtad.lab.child import Child
 from mtad.lab.layout import HOST, NodeShape
 from mtad.lab.load import LoadPlan, run_load
 from mtad.lab.pair import Laboratory, RunningNode, running_laboratory
+from mtad.lab.ports import free_port
 from mtad.startup.provision import Ca, make_member_certificate
 from tests.peers.process import open_folder
 
@@ -42,12 +42,6 @@ stage "deliver" {
 """
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 async def start_witness(folder: Path, port: int) -> Child:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.process import free_port, greets, open_folder, program, running
+from mtad.lab.ports import free_port
+from tests.peers.process import greets, open_folder, program, running
 
 _CONFIGURATION = """\
 base_dir = {folder}/run

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mtad.config.show import toml_value
+from mtad.lab.ports import free_port
 from mtad.startup import provision
-from tests.peers.process import READY_SECONDS_MAX, free_port, greets, open_folder, tail, wait_until
+from tests.peers.process import READY_SECONDS_MAX, greets, open_folder, tail, wait_until
 
 GROUP = "pair"
 DOMAIN = "mtad.test"

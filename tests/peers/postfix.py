@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.process import PeerUnavailable, free_port, greets, open_folder, program, running
+from mtad.lab.ports import free_port
+from tests.peers.process import PeerUnavailable, greets, open_folder, program, running
 
 SOURCE_SECONDS_MAX = 110.0
 

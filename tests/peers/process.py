@@ -30,13 +30,6 @@ def program(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
     """Make a folder that a program's own users may enter, unlike pytest's, and remove it at the end."""
