@@ -367,7 +367,16 @@ def _remove(tables: Tables, key: bytes, put: Dot) -> Applied:
     elif tables.is_away(key):
         tables.forget_away(key)
         tables.delete_orphan(put)
+        if not put.seq:  # which PUT it was could not be read: what was learned of it meanwhile goes with it
+            _forget_orphans(tables, key)
     if not absent_is_finished(tables, key, put):
         tables.put_orphan(Orphan(key, put, True, {}, NO_FLAGS))
         return Applied(Change.REMOVED if is_here else Change.ORPHANED, key, put)
     return Applied(Change.REMOVED if is_here else Change.NOTHING, key, put)
+
+
+def _forget_orphans(tables: Tables, key: bytes) -> None:
+    """Drop what is known of the PUTs under this key that are finished."""
+    for orphan in tables.orphans():
+        if orphan.key == key and absent_is_finished(tables, key, orphan.put):
+            tables.delete_orphan(orphan.put)

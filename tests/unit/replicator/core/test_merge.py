@@ -5,7 +5,7 @@ import pytest
 from replicator.core import merge
 from replicator.core.events import Commit, SnapshotItem, Stretch
 from replicator.core.merge import Change
-from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Kind, PartValue, Record
+from replicator.core.values import NO_FLAGS, Away, Branch, Dot, Flags, Kind, PartValue, Record
 from tests.fakes.model_store import ModelTables
 from tests.fakes.pair import TERMINAL, part, put
 
@@ -221,3 +221,16 @@ def test_the_end_of_a_snapshot_forgets_what_it_made_certain() -> None:
     apply(tables, B, done("x"), Record(Kind.DONE, b"y", Dot(A, 9)))
     merge.end_snapshot(tables, {A: 3})
     assert list(tables.orphaned) == [Dot(A, 9)]
+
+
+def test_the_end_of_an_item_whose_put_could_not_be_read_takes_along_what_was_learned_meanwhile() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"))
+    tables.delete_item(tables.held[b"x"])
+    tables.keep_away(Away(b"x", None))
+    apply(tables, A, part("x", PUT, 2))
+    assert list(tables.orphaned) == [PUT]
+    gone = SnapshotItem(b"x", Dot(Branch(0, 0), 0), (), NO_FLAGS, b"", None, Kind.DONE)
+    merge.merge_item(tables, gone, TERMINAL)
+    assert tables.orphaned == {}
+    assert not tables.is_away(b"x")
