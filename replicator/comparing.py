@@ -24,7 +24,7 @@ from replicator.core.compare import (
     differing,
     ranges_of,
 )
-from replicator.core.events import Compare, Compared, Message
+from replicator.core.messages import Compare, Compared, Message
 from replicator.store.states import States, read_states, states_of
 from replicator.store.store import Store
 from replicator.transport import wire

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import count
 
 from replicator.connecting import link_settings, listening
-from replicator.core.events import Message
+from replicator.core.messages import Message
 from replicator.report import Report
 from replicator.settings import NodeSettings
 from replicator.transport.link import Link, Problem, Receiver

@@ -26,6 +26,7 @@ from replicator.core import events as core
 from replicator.core.compare import Comparison
 from replicator.core.grants import Reply
 from replicator.core.member import Member
+from replicator.core.messages import Compare, Compared, Message
 from replicator.core.values import Durability, Item, Record, Role
 from replicator.links import Links
 from replicator.report import Level, Report
@@ -385,9 +386,9 @@ class Node:
                     self._room.clear()
                     await self._room.wait()
 
-    def received(self, session: int, message: core.Message) -> None:
+    def received(self, session: int, message: Message) -> None:
         """Tell the core."""
-        if isinstance(message, core.Compare | core.Compared):
+        if isinstance(message, Compare | Compared):
             if self._comparing is not None:
                 self._comparing.received(session, message)
             return

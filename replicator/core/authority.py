@@ -13,10 +13,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from replicator.core.events import Authority, Beat, Consent, Effect, Plea, RoleChanged, Settings
+from replicator.core.events import Effect, RoleChanged, Settings
 from replicator.core.grants import Reply
 from replicator.core.journal import Journal
-from replicator.core.values import Mode, Role
+from replicator.core.messages import Beat, Consent, Plea
+from replicator.core.values import Authority, Mode, Role
 
 
 class Cue(IntEnum):

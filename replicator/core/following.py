@@ -7,8 +7,8 @@ active, whichever way the site learns of it.
 from __future__ import annotations
 
 from replicator.core.authority import OWNING, Cue, Ownership
-from replicator.core.events import Authority, Effect
-from replicator.core.values import Role
+from replicator.core.events import Effect
+from replicator.core.values import Authority, Role
 
 
 class Following(Ownership):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from replicator.core.events import Authority, Commit, Effect, Image, SnapshotItem, Stretch
-from replicator.core.values import Branch, Damage, Dot, Record, Vector
+from replicator.core.events import Commit, Effect, Image, Stretch
+from replicator.core.messages import SnapshotItem
+from replicator.core.values import Authority, Branch, Damage, Dot, Record, Vector
 from replicator.core.vectors import raise_to
 
 NOTHING: Vector = {}

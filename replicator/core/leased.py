@@ -8,10 +8,11 @@ passive that hears no active asks the witness, which grants when it has promised
 from __future__ import annotations
 
 from replicator.core.authority import OWNING, Cue, Ownership, WitnessState
-from replicator.core.events import AskWitness, Authority, Beat, Consent, Effect, Note, Plea, Settings
+from replicator.core.events import AskWitness, Effect, Note, Settings
 from replicator.core.grants import Denied, Granted, Reply
 from replicator.core.journal import Journal
-from replicator.core.values import Role
+from replicator.core.messages import Beat, Consent, Plea
+from replicator.core.values import Authority, Role
 from replicator.core.votes import NOBODY, Votes
 
 HOLDING = (*OWNING, Role.FENCED)

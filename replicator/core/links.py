@@ -13,31 +13,32 @@ from replicator.core.accept import Accept, Sign
 from replicator.core.authority import OWNING, Cue, Ownership
 from replicator.core.events import (
     MILLISECOND,
-    Ack,
-    Authority,
-    Beat,
-    Bye,
     CloseLink,
     Effect,
-    Fetch,
-    Fetched,
-    Handover,
-    Hello,
     ItemRead,
     LinkDown,
     LinkUp,
     LogRead,
     Note,
     Received,
-    Records,
     Send,
     Settings,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
     SnapshotRead,
 )
 from replicator.core.journal import Journal
+from replicator.core.messages import (
+    Ack,
+    Beat,
+    Bye,
+    Fetch,
+    Fetched,
+    Handover,
+    Hello,
+    Records,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotItem,
+)
 from replicator.core.neighbour import Neighbour
 from replicator.core.peer import ahead_of_us, objection, too_far
 from replicator.core.quarantine import Quarantine, answer, asked
@@ -47,7 +48,7 @@ from replicator.core.sites import Sites
 from replicator.core.status import Link
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail
-from replicator.core.values import AckLevel, Dot, Kind, Mode, Protection, Role, Vector
+from replicator.core.values import AckLevel, Authority, Dot, Kind, Mode, Protection, Role, Vector
 from replicator.core.vectors import beyond, covers_all
 from replicator.core.versions import VERSION_MAX, VERSION_MIN
 

@@ -16,7 +16,6 @@ from replicator.core.accept import Accept
 from replicator.core.authority import Ownership
 from replicator.core.events import (
     Answer,
-    Authority,
     Command,
     CommitFailed,
     Committed,
@@ -48,7 +47,7 @@ from replicator.core.sites import Sites
 from replicator.core.status import Status
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
+from replicator.core.values import Authority, Branch, Dot, Durability, Kind, Mode, Protection, Record, Role, Vector
 from replicator.core.vectors import minimum
 from replicator.core.versions import VERSION_MAX, may_write
 

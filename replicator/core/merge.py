@@ -34,7 +34,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from replicator.core.events import Commit, SnapshotItem, Stretch
+from replicator.core.events import Commit, Stretch
+from replicator.core.messages import SnapshotItem
 from replicator.core.values import (
     NO_FLAGS,
     Branch,

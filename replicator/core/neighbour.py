@@ -5,7 +5,8 @@ A neighbour has one link at a time, under a session that no other link of this m
 
 from __future__ import annotations
 
-from replicator.core.events import Hello, Image
+from replicator.core.events import Image
+from replicator.core.messages import Hello
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing

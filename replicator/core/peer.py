@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Authority, Hello, Settings
+from replicator.core.events import Settings
 from replicator.core.journal import Journal
-from replicator.core.values import Branch, Mode, Role, Vector
+from replicator.core.messages import Hello
+from replicator.core.values import Authority, Branch, Mode, Role, Vector
 from replicator.core.versions import VERSION_MAX, VERSION_MIN, chosen
 
 EPOCH_LEAP_MAX = 1_000_000  # takeovers that can have passed unheard; what is beyond would leave no room above it

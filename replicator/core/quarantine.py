@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from replicator.core.events import Effect, Fetch, Fetched, Image, ItemRead, Note, ReadItem, Send, Settings, SnapshotItem
+from replicator.core.events import Effect, Image, ItemRead, Note, ReadItem, Send, Settings
 from replicator.core.journal import Journal
+from replicator.core.messages import Fetch, Fetched, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.sending import item_message
 from replicator.core.values import NO_FLAGS, VOIDED, Away, Branch, Damage, Dot, Kind, Presence, Vector

@@ -6,18 +6,9 @@ saying again what is durable here. Whose epoch it is plays no part: authority fe
 
 from __future__ import annotations
 
-from replicator.core.events import (
-    Ack,
-    Effect,
-    Note,
-    Records,
-    Send,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
-    Stretch,
-)
+from replicator.core.events import Effect, Note, Send, Stretch
 from replicator.core.journal import Journal
+from replicator.core.messages import Ack, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.peer import ahead_of_us
 from replicator.core.values import Branch, Kind, Vector
 from replicator.core.vectors import covers

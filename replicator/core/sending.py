@@ -10,21 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from replicator.core.events import (
-    Effect,
-    LogRead,
-    Note,
-    ReadLog,
-    ReadSnapshot,
-    Records,
-    Send,
-    Settings,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
-    SnapshotRead,
-)
+from replicator.core.events import Effect, LogRead, Note, ReadLog, ReadSnapshot, Send, Settings, SnapshotRead
 from replicator.core.journal import Journal
+from replicator.core.messages import Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind, Orphan, Record, Vector

@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from replicator.core.authority import WitnessState
-from replicator.core.events import Authority
-from replicator.core.values import Protection, Role, Vector
+from replicator.core.values import Authority, Protection, Role, Vector
 
 
 class Link(StrEnum):

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from replicator.core import risks
 from replicator.core.authority import Cue, Ownership
-from replicator.core.events import Command, Drain, Effect, Handover, Send, Settings, Told
+from replicator.core.events import Command, Drain, Effect, Send, Settings, Told
 from replicator.core.journal import Journal
+from replicator.core.messages import Handover
 from replicator.core.peer import Peer
 from replicator.core.values import Mode, Protection, Role
 

@@ -138,6 +138,13 @@ class Mode(StrEnum):
     MANUAL = "manual"
 
 
+class Authority(NamedTuple):
+    """A grant of the right to deliver. The larger tuple wins; the lower one steps down."""
+
+    epoch: int
+    node: int
+
+
 class AckLevel(StrEnum):
     """How far an accepted change must get before its answer, while the peer is there."""
 

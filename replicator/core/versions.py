@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.core.values import Kind, Record
 
 VERSION_MIN = 1

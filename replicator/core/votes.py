@@ -8,9 +8,10 @@ begins bound. All promises are counted as lease.py says.
 
 from __future__ import annotations
 
-from replicator.core.events import Consent, Plea, Settings
+from replicator.core.events import Settings
 from replicator.core.grants import Ask, Denied, Granted, Release, Reply
 from replicator.core.lease import held_until, promised_for
+from replicator.core.messages import Consent, Plea
 
 NOBODY = -1
 ASKED_MAX = 16  # requests, and pleas, whose answers are still of use

@@ -25,8 +25,7 @@ from zlib import crc32
 
 from replicator import codec
 from replicator.codec import DamagedError
-from replicator.core.events import Authority
-from replicator.core.values import Away, Branch, Dot, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import Authority, Away, Branch, Dot, Item, Kind, Orphan, Record, Vector
 from replicator.pb import replicator_pb2 as wire
 from replicator.pb import store_pb2 as pb
 

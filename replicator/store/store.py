@@ -15,9 +15,22 @@ from typing import NamedTuple
 
 from replicator.codec import DamagedError
 from replicator.core import merge
-from replicator.core.events import Authority, Commit, Image
+from replicator.core.events import Commit, Image
 from replicator.core.merge import Applied, Change
-from replicator.core.values import VOIDED, Away, Branch, Damage, Dot, Item, Kind, Orphan, Presence, Record, Vector
+from replicator.core.values import (
+    VOIDED,
+    Authority,
+    Away,
+    Branch,
+    Damage,
+    Dot,
+    Item,
+    Kind,
+    Orphan,
+    Presence,
+    Record,
+    Vector,
+)
 from replicator.core.vectors import covers
 from replicator.status import Totals
 from replicator.store import layout

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from replicator.codec import DamagedError
-from replicator.core.events import Authority
 from replicator.core.merge import are_terminal
-from replicator.core.values import Branch, Damage, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Authority, Branch, Damage, Dot, Item, Orphan, Record, Vector
 from replicator.store import layout
 from replicator.store.damage import DamagedTables
 from replicator.store.environment import Environment, Transaction

@@ -19,7 +19,7 @@ import grpc
 import grpc.aio
 
 from replicator.codec import DamagedError
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.pb import replicator_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates, wire

@@ -10,7 +10,7 @@ from collections import deque
 from itertools import chain
 
 from replicator.codec import DamagedError
-from replicator.core.events import Records
+from replicator.core.messages import Records
 from replicator.pb import replicator_pb2 as pb
 
 PACKET_OCTETS = 1 << 20

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import grpc.aio
 
 from replicator.codec import DamagedError
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.transport import wire
 from replicator.transport.packets import Incoming
 

@@ -9,9 +9,9 @@ from google.protobuf.message import DecodeError
 
 from replicator import codec
 from replicator.codec import DamagedError
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.core.compare import Range
-from replicator.core.values import Branch, Kind, Presence, Record, Role
+from replicator.core.values import Authority, Branch, Kind, Presence, Record, Role
 from replicator.pb import replicator_pb2 as pb
 
 
@@ -44,7 +44,7 @@ def _hello_from(message: pb.Message) -> core.Hello:
         hello.version_min,
         hello.version_max,
         codec.vector_from(hello.vector),
-        core.Authority(hello.epoch, hello.epoch_node),
+        Authority(hello.epoch, hello.epoch_node),
         Role(hello.role),
         hello.session,
         hello.mode,
@@ -101,7 +101,7 @@ def _beat_from(message: pb.Message) -> core.Beat:
     beat = message.beat
     return core.Beat(
         codec.vector_from(beat.durable),
-        core.Authority(beat.epoch, beat.epoch_node),
+        Authority(beat.epoch, beat.epoch_node),
         Role(beat.role),
         beat.ticket,
         beat.free_permille,
@@ -175,7 +175,7 @@ def _handover_to(message: pb.Message, said: core.Handover) -> None:
 
 
 def _handover_from(message: pb.Message) -> core.Handover:
-    return core.Handover(core.Authority(message.handover.epoch, message.handover.node))
+    return core.Handover(Authority(message.handover.epoch, message.handover.node))
 
 
 def _bye_to(message: pb.Message, said: core.Bye) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from replicator.core.events import Commit, Message
+from replicator.core.events import Commit
+from replicator.core.messages import Message
 from replicator.core.values import Branch, Damage, Dot, Flags, Kind, PartValue, Presence, Record
 from replicator.pb import replicator_pb2, store_pb2, witness_pb2
 from replicator.store import layout

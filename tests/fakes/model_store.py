@@ -15,7 +15,6 @@ from typing import Any
 
 from replicator.core import merge
 from replicator.core.events import (
-    Authority,
     Commit,
     CommitFailed,
     Committed,
@@ -29,7 +28,20 @@ from replicator.core.events import (
 )
 from replicator.core.merge import Applied, Change
 from replicator.core.tail import octets_of
-from replicator.core.values import VOIDED, Away, Branch, Damage, Dot, Item, Kind, Orphan, Presence, Record, Vector
+from replicator.core.values import (
+    VOIDED,
+    Authority,
+    Away,
+    Branch,
+    Damage,
+    Dot,
+    Item,
+    Kind,
+    Orphan,
+    Presence,
+    Record,
+    Vector,
+)
 from replicator.core.vectors import covers
 from replicator.store import layout
 

@@ -22,10 +22,8 @@ from replicator.core.events import (
     Drained,
     Effect,
     Event,
-    Hello,
     LinkDown,
     LinkUp,
-    Message,
     Note,
     ReadItem,
     ReadLog,
@@ -42,6 +40,7 @@ from replicator.core.events import (
 )
 from replicator.core.grants import Request
 from replicator.core.member import Member
+from replicator.core.messages import Hello, Message
 from replicator.core.values import Dot, Durability, Kind, Mode, PartValue, Record, Role
 from replicator.core.versions import MESSAGES, VERSION_MAX
 from replicator.core.witness import NO_GRANT, Grant, Keep, Requested, Witness

@@ -13,7 +13,6 @@ from pathlib import Path
 from replicator.codec import DamagedError
 from replicator.core import merge
 from replicator.core.events import (
-    Authority,
     Commit,
     CommitFailed,
     Committed,
@@ -26,7 +25,7 @@ from replicator.core.events import (
     SnapshotRead,
 )
 from replicator.core.merge import Applied, Change
-from replicator.core.values import Away, Damage, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Authority, Away, Damage, Dot, Item, Orphan, Record, Vector
 from replicator.store import layout, scrub
 from replicator.store.environment import StoreSettings, Transaction
 from replicator.store.store import Store

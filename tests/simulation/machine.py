@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 from replicator.core.events import (
     Answer,
     AskWitness,
-    Authority,
-    Beat,
     CloseLink,
     Command,
     Commit,
     Drain,
     Event,
-    Handover,
-    Hello,
     Note,
     ReadItem,
     ReadLog,
@@ -34,7 +30,8 @@ from replicator.core.events import (
     Told,
 )
 from replicator.core.member import Member
-from replicator.core.values import Mode, Protection, Record, Role
+from replicator.core.messages import Beat, Handover, Hello
+from replicator.core.values import Authority, Mode, Protection, Record, Role
 from replicator.core.versions import VERSION_MAX
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.disk import Disk

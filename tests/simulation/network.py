@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Ack, Beat, Hello, LinkDown, LinkUp, Message, Received, Records, SnapshotBegin
+from replicator.core.events import LinkDown, LinkUp, Received
+from replicator.core.messages import Ack, Beat, Hello, Message, Records, SnapshotBegin
 from replicator.core.versions import VERSION_MAX
 from tests.simulation.clock import MS, SECOND, Clock
 from tests.simulation.versions import as_carried

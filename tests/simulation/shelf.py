@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from replicator.core.events import (
-    Authority,
     Commit,
     CommitFailed,
     Committed,
@@ -22,7 +21,7 @@ from replicator.core.events import (
     SnapshotRead,
 )
 from replicator.core.merge import Applied
-from replicator.core.values import Away, Damage, Dot, Item, Orphan, Record, Vector
+from replicator.core.values import Authority, Away, Damage, Dot, Item, Orphan, Record, Vector
 from replicator.store.environment import StoreSettings
 from tests.fakes.model_store import ModelStore
 from tests.simulation.lmdb_store import LmdbStore

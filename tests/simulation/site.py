@@ -10,18 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import (
-    Authority,
-    Commit,
-    Message,
-    Received,
-    Records,
-    Remote,
-    RoleChanged,
-    Settings,
-    SnapshotBegin,
-)
-from replicator.core.values import Kind, Mode, Role
+from replicator.core.events import Commit, Received, Remote, RoleChanged, Settings
+from replicator.core.messages import Message, Records, SnapshotBegin
+from replicator.core.values import Authority, Kind, Mode, Role
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.lives import is_pending
 from tests.simulation.machine import OWNER_ROLES, Machine

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from replicator.core.events import Ack, Authority, Beat, Hello, Records
-from replicator.core.values import AckLevel, Branch, Kind, Record, Role
+from replicator.core.messages import Ack, Beat, Hello, Records
+from replicator.core.values import AckLevel, Authority, Branch, Kind, Record, Role
 from replicator.core.versions import MESSAGES
 from tests.simulation import campaign
 from tests.simulation.campaign import CALM, TROUBLE, WITNESSED

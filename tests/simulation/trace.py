@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from replicator.core.events import Beat, Received, Send, Tick
+from replicator.core.events import Received, Send, Tick
+from replicator.core.messages import Beat
 from tests.simulation.clock import MS
 
 LINES_MAX = 2_000

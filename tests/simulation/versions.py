@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicator.core.events import Ack, Beat, Hello, Message, Records
+from replicator.core.messages import Ack, Beat, Hello, Message, Records
 from replicator.core.versions import MESSAGES, RECORDS, VERSION_MAX, VERSION_MIN
 from tests.simulation.clock import Violation
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.core.compare import Range
 from replicator.core.values import (
     NO_FLAGS,
+    Authority,
     Away,
     Branch,
     Dot,
@@ -40,14 +41,12 @@ RECORDS = {
 
 _ITEM = core.SnapshotItem(b"K1", PUT, PARTS, FLAGS, b"meta", b"octets of the item")
 MESSAGES: dict[str, core.Message] = {
-    "hello": core.Hello(
-        "group", 1, "b.test", b"\x01" * 16, B.incarnation, 1, 1, VECTOR, core.Authority(4, 0), Role(1), 7
-    ),
+    "hello": core.Hello("group", 1, "b.test", b"\x01" * 16, B.incarnation, 1, 1, VECTOR, Authority(4, 0), Role(1), 7),
     "records": core.Records(A, 5, tuple(RECORDS.values())),
     "ack": core.Ack(VECTOR),
-    "beat": core.Beat(VECTOR, core.Authority(4, 0), Role.ACTIVE, 9, 750),
-    "beat-plea": core.Beat(VECTOR, core.Authority(4, 0), Role.FENCED, 9, 750, plea=core.Plea(2, 3_000_000_000)),
-    "beat-consent": core.Beat({}, core.Authority(4, 0), Role.PASSIVE, 9, 1000, consent=core.Consent(2, 8)),
+    "beat": core.Beat(VECTOR, Authority(4, 0), Role.ACTIVE, 9, 750),
+    "beat-plea": core.Beat(VECTOR, Authority(4, 0), Role.FENCED, 9, 750, plea=core.Plea(2, 3_000_000_000)),
+    "beat-consent": core.Beat({}, Authority(4, 0), Role.PASSIVE, 9, 1000, consent=core.Consent(2, 8)),
     "snapshot-begin": core.SnapshotBegin(VECTOR),
     "snapshot-item": _ITEM,
     "snapshot-item-known": _ITEM._replace(blob=None),
@@ -56,7 +55,7 @@ MESSAGES: dict[str, core.Message] = {
     "snapshot-gone": core.SnapshotItem(b"K3", Dot(B, 5), (), NO_FLAGS, b"", None, Kind.DONE),
     "snapshot-away": core.SnapshotItem(b"K4", Dot(Branch(0, 0), 0), (), NO_FLAGS, b"", None, Kind.VOID),
     "snapshot-end": core.SnapshotEnd(6),
-    "handover": core.Handover(core.Authority(4, 0)),
+    "handover": core.Handover(Authority(4, 0)),
     "bye": core.Bye("group: expected 'x', came 'y'"),
     "fetch": core.Fetch(b"K1"),
     "fetched": core.Fetched(b"K1", Presence.HELD, _ITEM),
@@ -73,4 +72,4 @@ ORPHAN = Orphan(b"K2", Dot(B, 4), False, dict(PARTS), FLAGS)
 GONE = Orphan(b"K3", Dot(B, 5), True, {}, NO_FLAGS)
 AWAY = Away(b"K4", Dot(A, 6), "blob", True)
 LOST = Away(b"K5", None)
-AUTHORITY = core.Authority(4, 1)
+AUTHORITY = Authority(4, 1)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from replicator.core import merge
-from replicator.core.events import Commit, ReadLog, ReadSnapshot, SnapshotItem, Stretch
+from replicator.core.events import Commit, ReadLog, ReadSnapshot, Stretch
+from replicator.core.messages import SnapshotItem
 from replicator.core.sending import item_message, orphan_message
 from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Item, Kind, PartValue, Record, Vector
 from replicator.core.vectors import covers

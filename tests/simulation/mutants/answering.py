@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from replicator.core.accept import Accept
-from replicator.core.events import Ack, CommitFailed, Committed, Effect, Event, Records, Send
+from replicator.core.events import CommitFailed, Committed, Effect, Event, Send
 from replicator.core.member import Member
+from replicator.core.messages import Ack, Records
 from replicator.core.receiving import Incoming
 from replicator.core.values import Kind, Protection, Record
 from tests.simulation.mutants.planting import Mutant, Planting

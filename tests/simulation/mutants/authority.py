@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from replicator.core.authority import Ownership
-from replicator.core.events import Effect, Hello, Records, Tick
+from replicator.core.events import Effect, Tick
 from replicator.core.links import Links
 from replicator.core.member import Member
+from replicator.core.messages import Hello, Records
 from replicator.core.neighbour import Neighbour
 from replicator.core.switchover import Commands
 from tests.simulation.campaign import SWITCHOVERS

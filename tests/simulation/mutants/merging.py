@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replicator.core import merge
-from replicator.core.events import SnapshotItem
+from replicator.core.messages import SnapshotItem
 from replicator.core.values import Dot, Item, Kind, PartValue
 from tests.simulation.campaign import LOST_DISKS, SPLITS
 from tests.simulation.mutants.planting import Mutant, Planting

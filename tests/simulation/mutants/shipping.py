@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from replicator.core import merge, peer
-from replicator.core.events import Effect, Hello, Image, ReadSnapshot, Records, Settings, SnapshotRead
+from replicator.core.events import Effect, Image, ReadSnapshot, Settings, SnapshotRead
 from replicator.core.journal import Journal
+from replicator.core.messages import Hello, Records
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.values import Branch, Dot, Record, Vector

@@ -4,7 +4,8 @@ import pytest
 
 from replicator.core import accept
 from replicator.core.accept import PROTECTION, Sign
-from replicator.core.events import Ack, Beat, Received
+from replicator.core.events import Received
+from replicator.core.messages import Ack, Beat
 from replicator.core.values import AckLevel, Durability, Kind, Protection, Role
 from tests.fakes.pair import Pair, joined, part, put
 

@@ -3,8 +3,9 @@
 import pytest
 
 from replicator.core.authority import TRANSITIONS, Cue
-from replicator.core.events import Authority, Beat, Received
-from replicator.core.values import Role
+from replicator.core.events import Received
+from replicator.core.messages import Beat
+from replicator.core.values import Authority, Role
 from tests.fakes.pair import TERMINAL, Pair, joined, part, put
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from replicator.core.events import Authority, Beat, Received, WitnessSaid
+from replicator.core.events import Received, WitnessSaid
 from replicator.core.grants import Denied, Granted
+from replicator.core.messages import Beat
 from replicator.core.status import Link
-from replicator.core.values import Role
+from replicator.core.values import Authority, Role
 from replicator.core.witness import NOBODY
 from tests.fakes.pair import Pair, put, witnessed
 

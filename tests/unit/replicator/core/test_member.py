@@ -3,10 +3,11 @@
 import pytest
 
 from replicator.core import member
-from replicator.core.events import Ack, Authority, Beat, Hello, Image, Received, Records, Settings, Submit, Tick
+from replicator.core.events import Image, Received, Settings, Submit, Tick
 from replicator.core.member import Member
+from replicator.core.messages import Ack, Beat, Hello, Records
 from replicator.core.status import Link
-from replicator.core.values import Branch, Durability, Kind, Record, Role
+from replicator.core.values import Authority, Branch, Durability, Kind, Record, Role
 from tests.fakes.pair import TERMINAL, Pair, joined, part, put
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from replicator.core import merge
-from replicator.core.events import Commit, SnapshotItem, Stretch
+from replicator.core.events import Commit, Stretch
 from replicator.core.merge import Change
+from replicator.core.messages import SnapshotItem
 from replicator.core.values import NO_FLAGS, Away, Branch, Dot, Flags, Kind, PartValue, Record
 from tests.fakes.model_store import ModelTables
 from tests.fakes.pair import TERMINAL, part, put

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Authority, Damaged, Effect, Fetch, Fetched, Image, Note, Send, Settings
+from replicator.core.events import Damaged, Effect, Image, Note, Send, Settings
 from replicator.core.journal import Journal
+from replicator.core.messages import Fetch, Fetched
 from replicator.core.peer import Peer
 from replicator.core.quarantine import Quarantine
-from replicator.core.values import Away, Branch, Damage, Dot, Presence
+from replicator.core.values import Authority, Away, Branch, Damage, Dot, Presence
 from tests.fakes.pair import Side, joined, part
 
 

@@ -2,24 +2,11 @@
 
 import pytest
 
-from replicator.core.events import (
-    Ack,
-    Authority,
-    Bye,
-    Commit,
-    Effect,
-    Image,
-    Message,
-    Received,
-    Records,
-    Send,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
-)
+from replicator.core.events import Commit, Effect, Image, Received, Send
 from replicator.core.journal import Journal
+from replicator.core.messages import Ack, Bye, Message, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.receiving import Incoming
-from replicator.core.values import NO_FLAGS, Branch, Dot, Kind, Record, Role
+from replicator.core.values import NO_FLAGS, Authority, Branch, Dot, Kind, Record, Role
 from tests.fakes.pair import Pair, joined, put
 
 OWN, THEIRS = Branch(0, 7), Branch(1, 9)

@@ -2,16 +2,8 @@
 
 import pytest
 
-from replicator.core.events import (
-    Ack,
-    Beat,
-    Message,
-    ReadLog,
-    Records,
-    SnapshotBegin,
-    SnapshotEnd,
-    SnapshotItem,
-)
+from replicator.core.events import ReadLog
+from replicator.core.messages import Ack, Beat, Message, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.values import Durability, Kind, Protection, Role
 from tests.fakes.pair import TERMINAL, Pair, Side, joined, part, put
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from replicator.core.events import Beat, Damaged, Event, ReadItem, ReadLog, ReadSnapshot, Records, SnapshotItem
+from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapshot
+from replicator.core.messages import Beat, Records, SnapshotItem
 from replicator.core.status import Far, Link
 from replicator.core.values import Damage, Durability, Kind, Mode, Role
 from tests.fakes.pair import TERMINAL, Side, part, put

@@ -2,8 +2,9 @@
 
 import pytest
 
-from replicator.core.events import Ack, Authority, Beat, Drained, Handover, Hello, LinkUp, Received, Told
-from replicator.core.values import Mode, Role
+from replicator.core.events import Drained, LinkUp, Received, Told
+from replicator.core.messages import Ack, Beat, Handover, Hello
+from replicator.core.values import Authority, Mode, Role
 from tests.fakes.pair import Pair, Side, joined, put, witnessed
 
 

@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from replicator.core.events import Bye, Handover, Hello, Message, Received, SnapshotBegin
+from replicator.core.events import Received
+from replicator.core.messages import Bye, Handover, Hello, Message, SnapshotBegin
 from replicator.core.values import Durability, Flags, Kind, Record, Role
 from replicator.core.versions import (
     CRITICAL_BELOW,

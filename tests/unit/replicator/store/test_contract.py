@@ -10,19 +10,9 @@ from typing import Protocol
 import pytest
 
 from replicator.core import merge
-from replicator.core.events import (
-    Authority,
-    Commit,
-    CommitFailed,
-    Committed,
-    Image,
-    LogRead,
-    ReadLog,
-    ReadSnapshot,
-    SnapshotItem,
-    Stretch,
-)
-from replicator.core.values import Branch, Dot, Flags, Item, Kind, Orphan, PartValue, Record, Vector
+from replicator.core.events import Commit, CommitFailed, Committed, Image, LogRead, ReadLog, ReadSnapshot, Stretch
+from replicator.core.messages import SnapshotItem
+from replicator.core.values import Authority, Branch, Dot, Flags, Item, Kind, Orphan, PartValue, Record, Vector
 from replicator.core.vectors import covers
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from replicator.core.events import Commit, SnapshotItem, Stretch
+from replicator.core.events import Commit, Stretch
+from replicator.core.messages import SnapshotItem
 from replicator.core.values import NO_FLAGS, VOIDED, Branch, Damage, Dot, Kind, PartValue, Presence, Record
 from replicator.store import layout, scrub
 from replicator.store.environment import StoreSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from replicator.core import events as core
-from replicator.core.values import Branch, Kind, Presence, Record, Role
+from replicator.core import messages as core
+from replicator.core.values import Authority, Branch, Kind, Presence, Record, Role
 from replicator.transport import link, wire
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import Link, LinkSettings, split_address
@@ -21,7 +21,7 @@ from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
 
 WAIT_SECONDS = 10.0
-BEAT = core.Beat({}, core.Authority(1, 0), Role.PASSIVE, 1, 1000)
+BEAT = core.Beat({}, Authority(1, 0), Role.PASSIVE, 1, 1000)
 
 
 class Heard:
@@ -239,7 +239,7 @@ async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateA
 
 
 def hello(store_id: bytes) -> core.Hello:
-    return core.Hello("group", 0, "a.test", store_id, 9, 1, 1, {}, core.Authority(1, 0), Role.PASSIVE)
+    return core.Hello("group", 0, "a.test", store_id, 9, 1, 1, {}, Authority(1, 0), Role.PASSIVE)
 
 
 async def another(authority: CertificateAuthority, listener: End) -> End:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from replicator.core import events as core
+from replicator.core import messages as core
 from replicator.transport.link import Link, LinkSettings
 from replicator.transport.listening import Listener
 from tests.fakes.certificate_authority import CertificateAuthority

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.codec import DamagedError
-from replicator.core.events import Records
+from replicator.core.messages import Records
 from replicator.core.values import Branch, Kind, Record
 from replicator.pb import replicator_pb2 as pb
 from replicator.transport.packets import (

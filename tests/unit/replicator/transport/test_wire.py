@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.codec import DamagedError
-from replicator.core import events as core
-from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Kind, PartValue, Record, Role
+from replicator.core import messages as core
+from replicator.core.values import NO_FLAGS, Authority, Branch, Dot, Flags, Kind, PartValue, Record, Role
 from replicator.pb import replicator_pb2 as pb
 from replicator.transport import wire
 
@@ -17,7 +17,7 @@ SMALL = st.integers(0, 2**32 - 1)
 BRANCHES = st.builds(Branch, SMALL, NUMBERS)
 DOTS = st.builds(Dot, BRANCHES, NUMBERS)
 VECTORS = st.dictionaries(BRANCHES, NUMBERS, max_size=4)
-AUTHORITIES = st.builds(core.Authority, NUMBERS, SMALL)
+AUTHORITIES = st.builds(Authority, NUMBERS, SMALL)
 PARTS = st.lists(
     st.tuples(st.binary(max_size=9), st.builds(PartValue, SMALL, SMALL, NUMBERS, NUMBERS, st.binary(max_size=9))),
     max_size=3,
