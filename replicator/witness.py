@@ -24,6 +24,7 @@ from replicator.pb import witness_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates
 from replicator.transport.certificates import Credentials
+from replicator.transport.renewing import server_credentials
 from replicator.transport.voting import OPTIONS, SERVICE, ask_of, release_of, said_to
 
 STATE_OCTETS_MAX = 4_096
@@ -117,8 +118,8 @@ class WitnessServer:
     async def start(self) -> None:
         """Read the state and listen. Errors: WitnessStateError; OSError."""
         settings = self._settings
+        credentials = server_credentials(settings.credentials, self._report, "witness.credentials")
         self._witness = Witness(self._state.open(), round(settings.lease_seconds * _SECOND), _now())
-        ca, certificate, key = settings.credentials.read()
         server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Hold": grpc.unary_unary_rpc_method_handler(
@@ -131,7 +132,6 @@ class WitnessServer:
             ),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        credentials = grpc.ssl_server_credentials([(key, certificate)], ca, require_client_auth=True)
         try:
             self.listen_port = server.add_secure_port(settings.listen_address, credentials)
         except RuntimeError as error:

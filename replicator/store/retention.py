@@ -25,6 +25,6 @@ class Retention:
         """Remember where the branches are; return up to where the log has become too old, when some of it has."""
         self._marks.append((now, vector))
         old: Vector | None = None
-        while now - self._marks[0][0] >= self._seconds_max:
+        while self._marks and now - self._marks[0][0] >= self._seconds_max:
             old = self._marks.popleft()[1]
         return old

@@ -198,6 +198,8 @@ class Writer:
             return self._failed(generation, group, "failed", error)
         except lmdb.Error as error:
             return self._failed(generation, group, "full" if environment.is_full(error) else "failed", error)
+        except Exception as error:  # noqa: BLE001 - this thread's end would leave all who wait for it without an answer
+            return self._failed(generation, group, "failed", error)
 
     def _change(self, generation: int, group: list[_Ticket]) -> Written:
         commits = [ticket.commit for ticket in group]

@@ -13,6 +13,7 @@ from replicator.report import Report
 from replicator.transport import certificates
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import SERVICE, Link, refusal, server_options
+from replicator.transport.renewing import server_credentials
 
 
 class Listener:
@@ -31,15 +32,12 @@ class Listener:
 
     async def start(self) -> None:
         """Listen. Errors: OSError when the address is taken or a file of the credentials cannot be read."""
-        self._certificates = self._read_certificates()
+        credentials = server_credentials(self._credentials, self._report, "replica.credentials")
         server = grpc.aio.server(options=server_options())
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve, request_deserializer=pb.Packet.FromString, response_serializer=pb.Packet.SerializeToString
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Link": handler}),))
-        credentials = grpc.dynamic_ssl_server_credentials(
-            self._certificates, self._renewed_certificates, require_client_authentication=True
-        )
         try:
             self.port = server.add_secure_port(self._address, credentials)
         except RuntimeError as error:
@@ -51,21 +49,6 @@ class Listener:
         """Listen no more."""
         if self._server is not None:
             await self._server.stop(0.1)
-
-    def _read_certificates(self) -> grpc.ServerCertificateConfiguration:
-        ca, certificate, key = self._credentials.read()
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], ca)
-
-    def _renewed_certificates(self) -> grpc.ServerCertificateConfiguration:
-        """Return what the files hold at this handshake, or held last when they cannot be read.
-
-        Called in a thread of gRPC.
-        """
-        try:
-            self._certificates = self._read_certificates()
-        except OSError as error:
-            self._report.emit("replica.credentials", level="error", what=str(error))
-        return self._certificates
 
     async def _serve(self, _requests: AsyncIterator[pb.Packet], context: Any) -> None:
         """Give a stream that another opened to the link of its name; a stranger is told which names are expected."""

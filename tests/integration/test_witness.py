@@ -230,3 +230,19 @@ def test_the_state_is_locked_checked_and_kept(tmp_path: Path) -> None:
 async def test_a_node_needs_to_know_where_its_witness_is(trio: Trio) -> None:
     with pytest.raises(ValueError, match="witness_address"):
         await Node(replace(trio.settings(1), witness_address=""), trio.report).start()
+
+
+async def test_a_witness_shows_a_renewed_certificate_without_a_new_start(tmp_path: Path) -> None:
+    trio = Trio(tmp_path)
+    await trio.start_witness("other.test")
+    right = trio.authority.issue("w.test")
+    node = await trio.start(trio.settings(1))
+    await until(lambda: (witness := node.status().witness) is not None and "other.test" in witness.problem)
+    shown = trio.authority.issue("other.test")
+    shown.cert_path.unlink()
+    await trio.report.wait_for("witness.credentials")
+    shown.key_path.write_bytes(right.key_path.read_bytes())
+    shown.cert_path.write_bytes(right.cert_path.read_bytes())
+    await until(lambda: node.is_owner)
+    await trio.stop(node)
+    await trio.stop_witness()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -378,3 +379,16 @@ def test_little_is_remembered_of_how_old_the_log_is() -> None:
     retention = Retention(86_400.0)
     marks = sum(retention.is_due(now) and not retention.mark(now, {}) for now in range(0, 86_400, 60))
     assert marks == MARKS_MAX
+
+
+def test_a_log_that_is_kept_no_time_is_cut_at_once(tmp_path: Path) -> None:
+    retention = Retention(0.0)
+    for now in (1.0, 1.0, 2.0):
+        assert retention.is_due(now)
+        assert retention.mark(now, {BRANCH: int(now)}) == {BRANCH: int(now)}
+    store = Store(replace(settings(tmp_path / "store"), log_seconds_max=0.0))
+    store.change([put(1)])
+    store.change([put(2)])
+    assert store.read_log(BRANCH, 1, 1 << 20) is None
+    assert len(store.items(b"", 10)) == 2
+    store.close()

@@ -29,7 +29,7 @@ class SlowStore(Store):
         self.may_go = threading.Semaphore(0)
         self.has_begun = threading.Semaphore(0)
         self.groups: list[list[int]] = []
-        self.fault: lmdb.Error | None = None
+        self.fault: Exception | None = None
 
     def change(self, commits: Sequence[Commit]) -> Done:
         self.groups.append([commit.ticket for commit in commits])
@@ -204,3 +204,17 @@ def test_stop_writes_what_is_queued(tmp_path: Path) -> None:
         writer.stop()
         assert store.totals().items == 49
         assert results.qsize() >= 1
+
+
+def test_a_fault_of_the_store_ends_a_transaction_and_not_the_thread(tmp_path: Path) -> None:
+    with writing(tmp_path / "store", SlowStore) as (store, writer, results):
+        assert isinstance(store, SlowStore)
+        store.may_go.release(2)
+        store.fault = IndexError("of an empty deque")
+        writer.put(put(1))
+        failed = results.get(timeout=WAIT_SECONDS)
+        assert (failed.ticket, failed.why, failed.detail) == (1, "failed", "IndexError: of an empty deque")
+        store.fault = None
+        writer.begin(1)
+        writer.put(put(1))
+        assert results.get(timeout=WAIT_SECONDS) == Written(1, 1, keys=frozenset({key(1)}))
