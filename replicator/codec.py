@@ -10,12 +10,11 @@ import struct
 from collections.abc import Iterable
 from zlib import crc32
 
-from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Kind, PartValue, Record, Vector
+from replicator.core.values import NO_FLAGS, NOWHERE, Branch, Dot, Flags, Kind, PartValue, Record, Vector
 from replicator.pb import replicator_pb2 as pb
 
 _NUMBERS = struct.Struct(">IIIQQQ")
 _PART = struct.Struct(">IIIQQI")
-_NO_DOT = Dot(Branch(0, 0), 0)
 _KINDS: dict[int, int] = {int(kind): kind for kind in Kind}
 
 Parts = Iterable[tuple[bytes, PartValue]]
@@ -27,7 +26,7 @@ class DamagedError(Exception):
 
 def record_crc(record: Record) -> int:
     """Return the CRC-32 of all fields of a record."""
-    put = record.put or _NO_DOT
+    put = record.put or NOWHERE
     crc = crc32(
         _NUMBERS.pack(record.kind, len(record.key), put.branch.node, put.branch.incarnation, put.seq, record.flags.hlc)
     )

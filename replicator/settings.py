@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.core import events as core
-from replicator.core.values import AckLevel, Mode
+from replicator.core.values import SECOND, AckLevel, Mode
 
-_SECOND = 1_000_000_000
 NO_PEER = -1
 FULL_BELOW_PERMILLE = 50  # of the store free: the rest is for the ends of what is here
 
@@ -83,22 +82,22 @@ class NodeSettings:
             node=self.node,
             name=self.name,
             peer_node=self.peer_node,
-            beat=round(self.beat_seconds * _SECOND),
-            promote_after=round(self.promote_after_seconds * _SECOND),
-            ack_within=round(self.ack_within_seconds * _SECOND),
+            beat=round(self.beat_seconds * SECOND),
+            promote_after=round(self.promote_after_seconds * SECOND),
+            ack_within=round(self.ack_within_seconds * SECOND),
             accept_alone=self.accept_alone,
             level=self.level,
-            drain_within=round(self.drain_seconds_max * _SECOND),
+            drain_within=round(self.drain_seconds_max * SECOND),
             full_below_permille=FULL_BELOW_PERMILLE,
             authority=self.authority,
-            lease=round(self.lease_seconds * _SECOND),
-            ask_after=round(self.ask_after_seconds * _SECOND),
+            lease=round(self.lease_seconds * SECOND),
+            ask_after=round(self.ask_after_seconds * SECOND),
             sites=_remotes(self.sites),
             follows=_remotes(self.follows),
-            site_silence=round(self.site_silence_seconds * _SECOND),
-            feed_after=round(self.feed_after_seconds * _SECOND),
+            site_silence=round(self.site_silence_seconds * SECOND),
+            feed_after=round(self.feed_after_seconds * SECOND),
         )
 
 
 def _remotes(sites: tuple[SiteSettings, ...]) -> tuple[core.Remote, ...]:
-    return tuple(core.Remote(site.node, site.name, round(site.delay_seconds * _SECOND)) for site in sites)
+    return tuple(core.Remote(site.node, site.name, round(site.delay_seconds * SECOND)) for site in sites)

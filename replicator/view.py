@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from replicator.core.authority import WitnessState
+from replicator.core.authority import STANDING_BY, WitnessState
 from replicator.core.status import Far, Link, Status
-from replicator.core.values import AckLevel, Protection, Role
+from replicator.core.values import SECOND, AckLevel, Protection, Role
 from replicator.settings import NodeSettings
 from replicator.status import FarStatus, NodeStatus, PeerStatus, WitnessStatus
 from replicator.store.store import Store
 from replicator.transport.link import Problem
 
 NO_LINK = Problem("down", "")
-_STANDING_BY = (Role.PASSIVE, Role.REJOINING)
 
 
 def view(
@@ -58,7 +57,7 @@ def view(
 
 def role_name(role: Role, *, is_site: bool) -> str:
     """Return what users call a role: a site that stands by follows."""
-    return "following" if is_site and role in _STANDING_BY else role.name.lower()
+    return "following" if is_site and role in STANDING_BY else role.name.lower()
 
 
 def _peer_status(status: Status, name: str, problem: Problem) -> PeerStatus:
@@ -97,5 +96,5 @@ def _way(link: Link, why: str, problem: Problem) -> tuple[str, str]:
 
 def witness_status(name: str, state: WitnessState, problem: str) -> WitnessStatus:
     """Return what is told of the witness. problem: of its last call that failed."""
-    heard_seconds = state.heard_ago / 1e9 if state.heard_ago >= 0 else -1.0
-    return WitnessStatus(name, state.word, heard_seconds, state.lease_left / 1e9, problem * (state.word == "silent"))
+    heard_seconds = state.heard_ago / SECOND if state.heard_ago >= 0 else -1.0
+    return WitnessStatus(name, state.word, heard_seconds, state.lease_left / SECOND, problem * (state.word == "silent"))

@@ -19,6 +19,7 @@ import grpc
 import grpc.aio
 
 from replicator.core.grants import Reply, Request
+from replicator.core.values import SECOND
 from replicator.core.witness import NO_GRANT, NOBODY, Answered, Grant, Keep, Requested, Witness
 from replicator.pb import witness_pb2 as pb
 from replicator.report import Report
@@ -29,7 +30,6 @@ from replicator.transport.voting import OPTIONS, SERVICE, ask_of, release_of, sa
 
 STATE_OCTETS_MAX = 4_096
 FORMAT = 1
-_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class WitnessServer:
         """Read the state and listen. Errors: WitnessStateError; OSError."""
         settings = self._settings
         credentials = server_credentials(settings.credentials, self._report, "witness.credentials")
-        self._witness = Witness(self._state.open(), round(settings.lease_seconds * _SECOND), _now())
+        self._witness = Witness(self._state.open(), round(settings.lease_seconds * SECOND), _now())
         server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Hold": grpc.unary_unary_rpc_method_handler(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from replicator.core.events import Answer, Effect, Note, Settings, Submit
 from replicator.core.journal import Journal
-from replicator.core.values import AckLevel, Dot, Durability, Kind, Protection, Record
+from replicator.core.values import MILLISECOND, AckLevel, Dot, Durability, Kind, Protection, Record
 
 SPANS_MAX = 4_096
 
@@ -217,7 +217,7 @@ class Accept:
             self._give_up(late, out)
         else:
             what = "no link" if self.protection is Protection.SUSPECT else "no acknowledgement"
-            self.sign(Sign.TIMEOUT, now, f"{what} for {self._ack_within // 1_000_000} ms", out)
+            self.sign(Sign.TIMEOUT, now, f"{what} for {self._ack_within // MILLISECOND} ms", out)
         self.settle(peer_durable, out)
 
     def _unconfirmed_since(self, now: int, peer_durable: int) -> int:

@@ -97,7 +97,9 @@ TRANSITIONS: dict[tuple[Role, Cue], Move] = {
     },
 }
 
+STANDING_BY = (Role.PASSIVE, Role.REJOINING)
 OWNING = (Role.ACTIVE, Role.DRAINING)
+HOLDING = (*OWNING, Role.FENCED)  # the owner by its epoch
 
 
 class Ownership:
@@ -180,7 +182,7 @@ class Ownership:
             self._claim(self.seen.epoch + 1, out)
         elif is_outranked:
             self.move(Cue.OUTRANKED, out)
-        elif self.role in OWNING and role in (Role.PASSIVE, Role.REJOINING) and self._must_claim_above(authority):
+        elif self.role in OWNING and role in STANDING_BY and self._must_claim_above(authority):
             self._claim(self.seen.epoch + 1, out)
 
     def _must_claim_above(self, authority: Authority) -> bool:
@@ -283,7 +285,7 @@ class Ownership:
         move = TRANSITIONS.get((self.role, cue))
         if move is None:
             return False
-        if move.role in (Role.PASSIVE, Role.REJOINING):
+        if move.role in STANDING_BY:
             self._claim_ticket = 0
         self.role = move.role
         out.append(RoleChanged(move.role, self.authority, move.why))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from replicator.core.grants import Reply, Request
 from replicator.core.messages import Message, SnapshotItem
 from replicator.core.values import (
+    MILLISECOND,
     AckLevel,
     Authority,
     Away,
@@ -301,8 +302,6 @@ Effect = (
 
 
 # --- settings and the durable image -------------------------------------------------------------------------
-
-MILLISECOND = 1_000_000
 
 
 class Remote(NamedTuple):

@@ -6,7 +6,7 @@ active, whichever way the site learns of it.
 
 from __future__ import annotations
 
-from replicator.core.authority import OWNING, Cue, Ownership
+from replicator.core.authority import STANDING_BY, Cue, Ownership
 from replicator.core.events import Effect
 from replicator.core.values import Authority, Role
 
@@ -20,10 +20,9 @@ class Following(Ownership):
 
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
         """Take in what a member said of itself, or of the other: a later grant than ours was an operator's at home."""
-        is_standing_by = self.role not in (*OWNING, Role.PROMOTING)
         if self.breaks_silence(role):
             self.heard_active(authority, now)
-            if is_standing_by and self.seen.node == self._settings.node and authority < self.seen:
+            if self.role in STANDING_BY and self.seen.node == self._settings.node and authority < self.seen:
                 authority = Authority(self.seen.epoch + 1, authority.node)  # what was ordered here is over for good
         is_outranked = self.is_outranked(authority)
         if authority > self.seen:

@@ -12,7 +12,7 @@ from collections import deque
 from replicator.core.events import Commit, Effect, Image, Stretch
 from replicator.core.messages import SnapshotItem
 from replicator.core.values import Authority, Branch, Damage, Dot, Record, Vector
-from replicator.core.vectors import raise_to
+from replicator.core.vectors import beyond, raise_to
 
 NOTHING: Vector = {}
 
@@ -109,8 +109,7 @@ class Journal:
 
     def uncovered(self) -> Vector:
         """Return up to where items may be here that our vector does not cover: a broken-off snapshot brought them."""
-        durable = self.durable
-        return {branch: seq for branch, seq in self.beyond.items() if seq > durable.get(branch, 0)}
+        return beyond(self.beyond, self.durable)
 
     def mend(self, damages: tuple[Damage, ...], out: list[Effect]) -> int:
         """Have damaged values moved out of the way. Return the ticket."""

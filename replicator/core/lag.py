@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from replicator.core.values import Vector
+from replicator.core.values import SECOND, Vector
 from replicator.core.vectors import covers_all
 
 MARKS_MAX = 2_048
 EXACTNESS = 64  # a thinned mark stands for a stretch of its own age divided by this
-SECOND = 1_000_000_000
 
 
 class Mark(NamedTuple):

@@ -7,16 +7,13 @@ passive that hears no active asks the witness, which grants when it has promised
 
 from __future__ import annotations
 
-from replicator.core.authority import OWNING, Cue, Ownership, WitnessState
+from replicator.core.authority import HOLDING, OWNING, STANDING_BY, Cue, Ownership, WitnessState
 from replicator.core.events import AskWitness, Effect, Note, Settings
 from replicator.core.grants import Denied, Granted, Reply
 from replicator.core.journal import Journal
 from replicator.core.messages import Beat, Consent, Plea
 from replicator.core.values import Authority, Role
 from replicator.core.votes import NOBODY, Votes
-
-HOLDING = (*OWNING, Role.FENCED)
-STANDING_BY = (Role.PASSIVE, Role.REJOINING)
 
 
 class Leased(Ownership):

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from replicator.core.accept import Accept, Sign
 from replicator.core.authority import OWNING, Cue, Ownership
 from replicator.core.events import (
-    MILLISECOND,
     CloseLink,
     Effect,
     ItemRead,
@@ -48,7 +47,7 @@ from replicator.core.sites import Sites
 from replicator.core.status import Link
 from replicator.core.switchover import Commands
 from replicator.core.tail import Tail
-from replicator.core.values import AckLevel, Authority, Dot, Kind, Mode, Protection, Role, Vector
+from replicator.core.values import MILLISECOND, AckLevel, Authority, Dot, Kind, Mode, Protection, Role, Vector
 from replicator.core.vectors import beyond, covers_all
 from replicator.core.versions import VERSION_MAX, VERSION_MIN
 

@@ -11,7 +11,7 @@ from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link
-from replicator.core.values import Branch, Vector
+from replicator.core.values import MILLISECOND, Branch, Vector
 
 
 class Neighbour:
@@ -86,7 +86,7 @@ class Neighbour:
             return ""
         self.doubted = Peer(self.node, {})
         self.doubted.replace(hello, own)
-        expected = f"expected {known.hex()}, heard {silence // 1_000_000} ms ago"
+        expected = f"expected {known.hex()}, heard {silence // MILLISECOND} ms ago"
         return f"store: {expected}, came {hello.store_id.hex()}"
 
     def is_silent(self, now: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from replicator.core.events import Settings
 from replicator.core.journal import Journal
 from replicator.core.messages import Hello
-from replicator.core.values import Authority, Branch, Mode, Role, Vector
+from replicator.core.values import MILLISECOND, Authority, Branch, Mode, Role, Vector
 from replicator.core.versions import VERSION_MAX, VERSION_MIN, chosen
 
 EPOCH_LEAP_MAX = 1_000_000  # takeovers that can have passed unheard; what is beyond would leave no room above it
@@ -122,7 +122,7 @@ def _other_rules(settings: Settings, hello: Hello) -> str:
     if hello.mode and hello.mode != settings.authority:
         return f"authority: expected {settings.authority.value!r}, came {hello.mode!r}"
     if settings.authority is Mode.WITNESS and hello.lease > settings.lease:
-        return f"lease: expected at most {settings.lease // 1_000_000} ms, came {hello.lease // 1_000_000} ms"
+        return f"lease: expected at most {settings.lease // MILLISECOND} ms, came {hello.lease // MILLISECOND} ms"
     return ""
 
 

@@ -14,14 +14,13 @@ from replicator.core.journal import Journal
 from replicator.core.messages import Fetch, Fetched, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.sending import item_message
-from replicator.core.values import NO_FLAGS, VOIDED, Away, Branch, Damage, Dot, Kind, Presence, Vector
+from replicator.core.values import NO_FLAGS, NOWHERE, VOIDED, Away, Damage, Dot, Kind, Presence, Vector
 from replicator.core.vectors import covers, covers_all
 
 AWAY_MAX = 100_000  # that are remembered; the next start finds the others
 MENDING_MAX = 4_096
 PATIENCE_BEATS = 40  # for an answer, which may be a large item
 LOST_AGAIN_BEATS = 240
-_NOWHERE = Dot(Branch(0, 0), 0)
 
 
 class Quarantine:
@@ -120,7 +119,7 @@ class Quarantine:
             self._journal.merge_item(message.item, out)
             out.append(Note("replica.healed", (("key", show(key)),)))
         elif message.presence is Presence.ABSENT and self._has_finished(key, put):
-            gone = SnapshotItem(key, put or _NOWHERE, (), NO_FLAGS, b"", None, Kind.DONE)
+            gone = SnapshotItem(key, put or NOWHERE, (), NO_FLAGS, b"", None, Kind.DONE)
             self._journal.merge_item(gone, out)
             out.append(Note("replica.healed", (("key", show(key)), ("why", "the peer has finished it"))))
         else:

@@ -12,8 +12,7 @@ from replicator.core.journal import Journal
 from replicator.core.neighbour import Neighbour
 from replicator.core.peer import Peer
 from replicator.core.status import Link
-
-SECOND = 1_000_000_000
+from replicator.core.values import SECOND
 
 
 def of_promotion(settings: Settings, own: Ownership, peer: Peer, journal: Journal, now: int) -> str:

@@ -15,10 +15,9 @@ from replicator.core.journal import Journal
 from replicator.core.messages import Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import NO_FLAGS, NOWHERE, SECOND, Branch, Item, Kind, Orphan, Record, Vector
 from replicator.core.vectors import covers_all, raise_to
 
-_NOWHERE = Dot(Branch(0, 0), 0)
 BACKOFF_MAX = 8  # patience doubles each time that going back did not help
 
 
@@ -31,7 +30,7 @@ class Line(NamedTuple):
 
 
 NEAR = Line(3, 20, 0)
-FAR = Line(120, 800, 10**9 >> 14)  # as slow as 16 KiB a second
+FAR = Line(120, 800, SECOND >> 14)  # as slow as 16 KiB a second
 
 
 class Outgoing:
@@ -247,7 +246,7 @@ def item_message(item: Item, blob: bytes | None) -> SnapshotItem:
 
 def away_message(key: bytes) -> SnapshotItem:
     """Return how that travels which is here, but damaged."""
-    return SnapshotItem(key, _NOWHERE, (), NO_FLAGS, b"", None, Kind.VOID)
+    return SnapshotItem(key, NOWHERE, (), NO_FLAGS, b"", None, Kind.VOID)
 
 
 def orphan_message(orphan: Orphan) -> SnapshotItem:

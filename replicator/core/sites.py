@@ -17,7 +17,7 @@ from replicator.core.neighbour import Neighbour
 from replicator.core.sending import FAR, Outgoing
 from replicator.core.status import Far, Link
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import Record, Vector
+from replicator.core.values import SECOND, Record, Vector
 from replicator.core.vectors import minimum
 
 
@@ -101,7 +101,7 @@ class Sites:
     def _lags_long(self, far: Neighbour, now: int) -> bool:
         """Tell whether a member lacks something that nobody at home seems to have."""
         lag = self._marks.lag(far.peer.durable, self._journal.durable, now)
-        return lag.seconds * 1e9 >= self._settings.feed_after
+        return lag.seconds * SECOND >= self._settings.feed_after
 
     # --- the log --------------------------------------------------------------------------------------------
 

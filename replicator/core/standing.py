@@ -10,14 +10,10 @@ from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
 from replicator.core.accept import Sign
-from replicator.core.authority import Cue
+from replicator.core.authority import HOLDING, OWNING, STANDING_BY, Cue
 from replicator.core.values import Protection, Role
 
 State = TypeVar("State", bound=IntEnum)
-
-_STANDING_BY = (Role.PASSIVE, Role.REJOINING)
-_OWNING = (Role.ACTIVE, Role.DRAINING)
-_HOLDING = (*_OWNING, Role.FENCED)
 
 
 class _Stay(NamedTuple):
@@ -33,21 +29,21 @@ def _all_but(*states: State) -> tuple[State, ...]:
 _ROLES = (
     _Stay("it has a peer", (Role.REJOINING,), (Cue.ALONE,)),
     _Stay("it is promoting already", (Role.PROMOTING,), (Cue.ALONE, Cue.SILENCE, Cue.ORDERED)),
-    _Stay("it is the owner already", _HOLDING, (Cue.ALONE, Cue.SILENCE, Cue.HANDOVER, Cue.ORDERED)),
-    _Stay("its claim was given up meanwhile", _STANDING_BY, (Cue.CONFIRMED,)),
-    _Stay("an owner acts under the epoch that it has claimed above another", _HOLDING, (Cue.CONFIRMED,)),
-    _Stay("there is no claim", _STANDING_BY, (Cue.CONTESTED,)),
-    _Stay("of two owners the epochs decide", _HOLDING, (Cue.CONTESTED,)),
-    _Stay("it has claimed nothing: silence alone is measured anew", _STANDING_BY, (Cue.PAUSED,)),
-    _Stay("what it owns by ends by itself, or by a higher epoch", _HOLDING, (Cue.PAUSED,)),
-    _Stay("it owns nothing", _STANDING_BY, (Cue.OUTRANKED, Cue.EXPIRED, Cue.RENEWED, Cue.UNFIT)),
+    _Stay("it is the owner already", HOLDING, (Cue.ALONE, Cue.SILENCE, Cue.HANDOVER, Cue.ORDERED)),
+    _Stay("its claim was given up meanwhile", STANDING_BY, (Cue.CONFIRMED,)),
+    _Stay("an owner acts under the epoch that it has claimed above another", HOLDING, (Cue.CONFIRMED,)),
+    _Stay("there is no claim", STANDING_BY, (Cue.CONTESTED,)),
+    _Stay("of two owners the epochs decide", HOLDING, (Cue.CONTESTED,)),
+    _Stay("it has claimed nothing: silence alone is measured anew", STANDING_BY, (Cue.PAUSED,)),
+    _Stay("what it owns by ends by itself, or by a higher epoch", HOLDING, (Cue.PAUSED,)),
+    _Stay("it owns nothing", STANDING_BY, (Cue.OUTRANKED, Cue.EXPIRED, Cue.RENEWED, Cue.UNFIT)),
     _Stay("only an active owner drains", _all_but(Role.ACTIVE), (Cue.DRAIN,)),
     _Stay("nothing is being handed over", _all_but(Role.DRAINING), (Cue.HANDED_OVER, Cue.GIVEN_UP)),
-    _Stay("it does not own", _all_but(*_OWNING), (Cue.DEMOTED,)),
+    _Stay("it does not own", _all_but(*OWNING), (Cue.DEMOTED,)),
     _Stay("it did not come back to catch up", _all_but(Role.REJOINING), (Cue.CAUGHT_UP,)),
-    _Stay("it claims the epoch in the role that it has", (Role.PROMOTING, *_OWNING), (Cue.GRANTED,)),
+    _Stay("it claims the epoch in the role that it has", (Role.PROMOTING, *OWNING), (Cue.GRANTED,)),
     _Stay("its disk must have the epoch first", (Role.PROMOTING,), (Cue.RENEWED,)),
-    _Stay("it goes on", _OWNING, (Cue.RENEWED,)),
+    _Stay("it goes on", OWNING, (Cue.RENEWED,)),
     _Stay("it has stopped already", (Role.FENCED,), (Cue.EXPIRED,)),
 )
 

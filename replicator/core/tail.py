@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from replicator.core.values import Record
+from replicator.core.values import SECOND, Record
 
 OCTETS_OF_A_RECORD = 96  # names and numbers, about: so that a flood of tiny records is bounded too
 OCTETS_OF_A_PART = 64
 MARKS_MAX = 4096
-SECOND = 1_000_000_000
 
 
 def octets_of(records: tuple[Record, ...]) -> int:

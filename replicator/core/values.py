@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+SECOND = 1_000_000_000  # of `now`
+MILLISECOND = SECOND // 1_000
+
 
 class Branch(NamedTuple):
     """The records that one incarnation of one member wrote; never continued after a restart."""
@@ -23,6 +26,9 @@ class Dot(NamedTuple):
     branch: Branch
     seq: int  # 1, 2, 3, ... without holes
 
+
+NOWHERE = Dot(Branch(0, 0), 0)
+"""Stands where no record is meant; none has this name."""
 
 Vector = dict[Branch, int]
 """Highest contiguous seq applied and durable, by branch."""

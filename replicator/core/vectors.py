@@ -32,8 +32,8 @@ def minimum(vector: Vector, other: Vector) -> Vector:
 
 
 def beyond(vector: Vector, other: Vector) -> Vector:
-    """Return what of `vector` whoever knows `other` has not been told."""
-    return {branch: seq for branch, seq in vector.items() if seq != other.get(branch, 0)}
+    """Return what of `vector` the other does not stand for: the branches that are further there."""
+    return {branch: seq for branch, seq in vector.items() if seq > other.get(branch, 0)}
 
 
 def show(vector: Vector) -> str:

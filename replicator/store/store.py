@@ -31,7 +31,7 @@ from replicator.core.values import (
     Record,
     Vector,
 )
-from replicator.core.vectors import covers
+from replicator.core.vectors import beyond, covers
 from replicator.status import Totals
 from replicator.store import layout
 from replicator.store.environment import Environment, LongRead, StoreSettings, Transaction
@@ -282,13 +282,12 @@ class Store:
     def _beyond(self, transaction: Transaction, vector: Vector) -> Vector:
         """Return up to where items are here that the vector does not cover."""
         value = self._or_none(transaction, "meta", b"beyond")
-        beyond = {} if value is None else layout.vector_of(value)
-        beyond = {branch: seq for branch, seq in beyond.items() if seq > vector.get(branch, 0)}
-        on: bytes | None = b"" if beyond else None
+        uncovered = {} if value is None else beyond(layout.vector_of(value), vector)
+        on: bytes | None = b"" if uncovered else None
         while on is not None:  # rarely more than one page: they are among the first, or none is left
             items, _, on = walk_items(transaction, self._tables["item"], on, READ_ITEMS_MAX)
             if not all(covers(vector, item.put) for item in items):
-                return beyond
+                return uncovered
         return {}
 
     # --- what is shipped ------------------------------------------------------------------------------------

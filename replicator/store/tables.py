@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from replicator.codec import DamagedError
 from replicator.core.merge import are_terminal
 from replicator.core.values import Authority, Branch, Damage, Dot, Item, Orphan, Record, Vector
+from replicator.core.vectors import beyond
 from replicator.store import layout
 from replicator.store.damage import DamagedTables
 from replicator.store.environment import Environment, Transaction
@@ -283,8 +284,8 @@ class WriteTables:
         for branch in self._raised:
             self._put("vector", layout.branch_key(branch), layout.number(self._positions[branch]))
         if self._beyond is not None and self._is_beyond_raised:
-            beyond = {branch: seq for branch, seq in self._beyond.items() if seq > self.position(branch)}
-            self._put("meta", b"beyond", layout.vector_value(beyond))
+            positions = {branch: self.position(branch) for branch in self._beyond}
+            self._put("meta", b"beyond", layout.vector_value(beyond(self._beyond, positions)))
         if self._octets_added or self._must_count:
             self._put("meta", b"octets", layout.number(max(0, self._octets_before() + self._octets_added)))
 

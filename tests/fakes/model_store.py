@@ -42,7 +42,7 @@ from replicator.core.values import (
     Record,
     Vector,
 )
-from replicator.core.vectors import covers
+from replicator.core.vectors import beyond, covers
 from replicator.store import layout
 
 MISSING = object()
@@ -427,7 +427,6 @@ class ModelStore:
             for key, item in sorted(self.items.items())
             if merge.are_terminal(item.parts, self.terminal_rank)
         )
-        beyond = {branch: seq for branch, seq in self.tables.beyond.items() if seq > self.vector.get(branch, 0)}
         readable = (item for key, item in self.items.items() if self.rotten.get(key) != "item")
         are_covered = all(covers(self.vector, item.put) for item in readable)
         return Image(
@@ -438,7 +437,7 @@ class ModelStore:
             finished,
             tuple(away for _, away in sorted(self.away.items())),
             dict(sorted(self.stores.items())),
-            {} if are_covered else _in_order(beyond),
+            {} if are_covered else _in_order(beyond(self.tables.beyond, self.vector)),
         )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from replicator.core.events import (
-    MILLISECOND,
     Answer,
     AskWitness,
     CloseLink,
@@ -41,7 +40,7 @@ from replicator.core.events import (
 from replicator.core.grants import Request
 from replicator.core.member import Member
 from replicator.core.messages import Hello, Message
-from replicator.core.values import Dot, Durability, Kind, Mode, PartValue, Record, Role
+from replicator.core.values import MILLISECOND, Dot, Durability, Kind, Mode, PartValue, Record, Role
 from replicator.core.versions import MESSAGES, VERSION_MAX
 from replicator.core.witness import NO_GRANT, Grant, Keep, Requested, Witness
 from tests.fakes.model_store import ModelStore

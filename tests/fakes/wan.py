@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from replicator.core.events import MILLISECOND, Event, LinkDown, LinkUp, Received, Remote, Settings, Tick, WitnessSaid
+from replicator.core.events import Event, LinkDown, LinkUp, Received, Remote, Settings, Tick, WitnessSaid
 from replicator.core.grants import Request
 from replicator.core.messages import Message, Records, SnapshotItem
-from replicator.core.values import Mode, Role
+from replicator.core.values import MILLISECOND, Mode, Role
 from replicator.core.witness import NO_GRANT, Keep, Requested, Witness
 from tests.fakes.pair import TICK_MS, Side
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from replicator.core.events import Commit, CommitFailed, Committed, Damaged, Image, ReadItem, ReadLog, ReadSnapshot
 from replicator.core.values import Away, Dot, Item, Kind, Presence, Vector
+from replicator.core.vectors import beyond
 from tests.simulation.clock import MS, Chance, Violation
 from tests.simulation.lives import Before
 from tests.simulation.shelf import DiskStore
@@ -63,8 +64,7 @@ class Disk:
     @property
     def is_ahead(self) -> bool:
         """Tell whether it may hold more than its vector covers: of a snapshot that has not ended, or from elsewhere."""
-        vector = self.store.vector
-        return self._is_ahead or any(seq > vector.get(branch, 0) for branch, seq in self.store.beyond.items())
+        return self._is_ahead or bool(beyond(self.store.beyond, self.store.vector))
 
     def holds(self, key: bytes) -> bool:
         """Tell whether an item is here, and is what was written."""

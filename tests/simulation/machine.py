@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from replicator.core.authority import STANDING_BY
 from replicator.core.events import (
     Answer,
     AskWitness,
@@ -351,7 +352,7 @@ class Machine:
 
     def _role_changed(self, changed: RoleChanged) -> None:
         before, self.role = self.role, changed.role
-        self.is_ordered = self.is_ordered and changed.role not in (Role.PASSIVE, Role.REJOINING)
+        self.is_ordered = self.is_ordered and changed.role not in STANDING_BY
         self.world.truth.role_changed(self, before, changed)
         self.runner.role_changed(changed)
 

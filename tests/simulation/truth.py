@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from replicator.core.authority import STANDING_BY
 from replicator.core.events import Answer, Commit, RoleChanged, Settings
 from replicator.core.merge import Change
 from replicator.core.values import AckLevel, Branch, Dot, Durability, Item, Kind, Mode, PartValue, Record, Role, Vector
@@ -112,7 +113,7 @@ class Truth:
             self.clock.counts["owner unfenced"] += 1
         elif changed.role == Role.ACTIVE and before != Role.DRAINING:
             self._took_over(machine)
-        elif before == Role.ACTIVE and changed.role in (Role.PASSIVE, Role.REJOINING):
+        elif before == Role.ACTIVE and changed.role in STANDING_BY:
             self.clock.counts["deposed owner steps down"] += 1
 
     def _took_over(self, machine: Machine) -> None:

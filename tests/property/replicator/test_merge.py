@@ -20,7 +20,7 @@ from replicator.core.events import Commit, ReadLog, ReadSnapshot, Stretch
 from replicator.core.messages import SnapshotItem
 from replicator.core.sending import item_message, orphan_message
 from replicator.core.values import NO_FLAGS, Branch, Dot, Flags, Item, Kind, PartValue, Record, Vector
-from replicator.core.vectors import covers
+from replicator.core.vectors import beyond, covers
 from tests.fakes.model_store import ModelStore
 
 TERMINAL = 2
@@ -147,7 +147,7 @@ class Stores(RuleBasedStateMachine):
     def ship(self, sender: int, receiver: int, number: int, count: int) -> None:
         """Ship some records of one branch that the receiver lacks."""
         source, target = self.stores[sender], self.stores[receiver]
-        lacking = [branch for branch, seq in source.vector.items() if seq > target.vector.get(branch, 0)]
+        lacking = list(beyond(source.vector, target.vector))
         if not lacking:
             return
         branch = lacking[number % len(lacking)]

@@ -14,7 +14,6 @@ import pytest
 from replicator.core.accept import PROTECTION
 from replicator.core.authority import TRANSITIONS
 from replicator.core.events import (
-    MILLISECOND,
     Answer,
     CloseLink,
     Command,
@@ -62,6 +61,7 @@ from replicator.core.messages import (
 )
 from replicator.core.status import Link
 from replicator.core.values import (
+    MILLISECOND,
     NO_FLAGS,
     VOIDED,
     Authority,

@@ -1,7 +1,7 @@
 """How far another node is behind, and what was here at which time."""
 
-from replicator.core.lag import MARKS_MAX, SECOND, Lag, Marks
-from replicator.core.values import Branch
+from replicator.core.lag import MARKS_MAX, Lag, Marks
+from replicator.core.values import SECOND, Branch
 
 OURS, THEIRS = Branch(0, 7), Branch(1, 9)
 

@@ -6,7 +6,7 @@ from replicator.core import merge
 from replicator.core.events import Commit, Stretch
 from replicator.core.merge import Change
 from replicator.core.messages import SnapshotItem
-from replicator.core.values import NO_FLAGS, Away, Branch, Dot, Flags, Kind, PartValue, Record
+from replicator.core.values import NO_FLAGS, NOWHERE, Away, Branch, Dot, Flags, Kind, PartValue, Record
 from tests.fakes.model_store import ModelTables
 from tests.fakes.pair import TERMINAL, part, put
 
@@ -231,7 +231,7 @@ def test_the_end_of_an_item_whose_put_could_not_be_read_takes_along_what_was_lea
     tables.keep_away(Away(b"x", None))
     apply(tables, A, part("x", PUT, 2))
     assert list(tables.orphaned) == [PUT]
-    gone = SnapshotItem(b"x", Dot(Branch(0, 0), 0), (), NO_FLAGS, b"", None, Kind.DONE)
+    gone = SnapshotItem(b"x", NOWHERE, (), NO_FLAGS, b"", None, Kind.DONE)
     merge.merge_item(tables, gone, TERMINAL)
     assert tables.orphaned == {}
     assert not tables.is_away(b"x")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from replicator.core.events import MILLISECOND, Image, LinkUp, Received, Settings
+from replicator.core.events import Image, LinkUp, Received, Settings
 from replicator.core.journal import Journal
 from replicator.core.messages import Ack, Beat, Bye, Handover, Hello
 from replicator.core.peer import Peer, ahead_of_us, objection
 from replicator.core.status import Link
-from replicator.core.values import Authority, Branch, Mode, Role
+from replicator.core.values import MILLISECOND, Authority, Branch, Mode, Role
 from tests.fakes.pair import Pair, joined
 
 OWN, THEIRS, OTHER = Branch(0, 7), Branch(1, 9), Branch(1, 8)

@@ -6,7 +6,7 @@ from replicator.core.events import Commit, Effect, Image, Received, Send
 from replicator.core.journal import Journal
 from replicator.core.messages import Ack, Bye, Message, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.receiving import Incoming
-from replicator.core.values import NO_FLAGS, Authority, Branch, Dot, Kind, Record, Role
+from replicator.core.values import NO_FLAGS, NOWHERE, Authority, Branch, Dot, Kind, Record, Role
 from tests.fakes.pair import Pair, joined, put
 
 OWN, THEIRS = Branch(0, 7), Branch(1, 9)
@@ -148,7 +148,7 @@ def test_what_the_peer_has_finished_goes_before_the_end_and_what_it_names_stays(
     pair = joined(gathered_octets_max=1)
     assert take_snapshot(pair, Records(THEIRS, 1, tuple(put(f"{seq}") for seq in range(1, 6)))) == []
     _, _, third, fourth, _ = items(5, None)
-    away = SnapshotItem(b"2", Dot(Branch(0, 0), 0), (), NO_FLAGS, b"", None, Kind.VOID)
+    away = SnapshotItem(b"2", NOWHERE, (), NO_FLAGS, b"", None, Kind.VOID)
     assert isinstance(third, SnapshotItem)
     whole = third._replace(blob=b"content")
     assert take_snapshot(pair, SnapshotBegin({THEIRS: 5}), away, whole, fourth) == []

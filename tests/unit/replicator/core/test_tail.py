@@ -1,6 +1,7 @@
 """Our newest records in memory."""
 
-from replicator.core.tail import SECOND, Tail, octets_of
+from replicator.core.tail import Tail, octets_of
+from replicator.core.values import SECOND
 from tests.fakes.pair import put
 
 

@@ -31,6 +31,7 @@ def test_the_minimum_is_what_both_have() -> None:
 def test_what_was_not_told_is_what_has_risen_since() -> None:
     assert beyond({A: 2, B: 5}, {A: 2, B: 4}) == {B: 5}
     assert beyond({A: 2}, {}) == {A: 2}
+    assert beyond({A: 2}, {A: 3}) == {}
 
 
 def test_a_vector_is_shown_by_node_and_incarnation() -> None:
