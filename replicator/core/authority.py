@@ -259,15 +259,19 @@ class Ownership:
         """Tell, looking again, whether an active peer was heard since the claim was made."""
         return self._actives_heard > self._heard_at_claim and not self._is_forced
 
+    def rises_by(self, now: int) -> Cue | None:
+        """Return what lets this member promote itself now; None: nothing does."""
+        if self._settings.peer_node < 0:
+            return None if self.is_held_back or self.is_abroad else Cue.ALONE
+        return Cue.SILENCE if self.silence_allows(now) else None
+
     def tick(self, now: int, out: list[Effect]) -> None:
-        """Act on silence, and on a claim that is durable. All input that had arrived was taken in before."""
+        """Act on a claim that is durable, or promote. All input that had arrived was taken in before."""
         if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
             self._claim_ticket = 0
             self._use_claim(now, out)
-        elif self._settings.peer_node < 0 and not self.is_held_back and not self.is_abroad:
-            self.promote(Cue.ALONE, now, out)
-        elif self._settings.peer_node >= 0 and self.silence_allows(now):
-            self.promote(Cue.SILENCE, now, out)
+        elif (cue := self.rises_by(now)) is not None:
+            self.promote(cue, now, out)
 
     def _use_claim(self, now: int, out: list[Effect]) -> None:
         """Act under the claim that is durable now, unless it is contested."""

@@ -33,6 +33,10 @@ class Following(Ownership):
         elif is_outranked:
             self.move(Cue.OUTRANKED, out)
 
+    def rises_by(self, now: int) -> Cue | None:
+        """Return SILENCE: being alone lets no site promote itself."""
+        return Cue.SILENCE if self.silence_allows(now) else None
+
     def silence_allows(self, now: int) -> bool:
         """Tell whether to go on with what an operator ordered before this start."""
         is_ordered = self.seen.epoch > 0 and self.seen.node == self._settings.node
@@ -41,11 +45,3 @@ class Following(Ownership):
     def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
         """Begin to promote: the new epoch goes to the disk first. Return what the operator is told."""
         return super().promote(cue, now, out, force=True)
-
-    def tick(self, now: int, out: list[Effect]) -> None:
-        """Act on a claim that is durable, or go on after a restart."""
-        if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
-            self._claim_ticket = 0
-            self._use_claim(now, out)
-        elif self.silence_allows(now):
-            self.promote(Cue.SILENCE, now, out)

@@ -167,11 +167,12 @@ class Leased(Ownership):
             self._ask_if_due(now, out)
         return "asking the witness"
 
+    def rises_by(self, now: int) -> None:
+        """Return None: the witness's grant alone makes this member promote."""
+
     def tick(self, now: int, out: list[Effect]) -> None:
-        """Act on a claim that is durable; ask when it is time. All input that had arrived was taken in before."""
-        if self._claim_ticket and self._claim_ticket <= self._journal.durable_ticket:
-            self._claim_ticket = 0
-            self._use_claim(now, out)
+        """Act on a claim that is durable; ask when it is time."""
+        super().tick(now, out)
         self._ask_if_due(now, out)
 
     def _use_claim(self, now: int, out: list[Effect]) -> None:

@@ -93,7 +93,6 @@ class Links:
         self._commands = concerned.commands
         self._finished = concerned.finished
         self.beats = 0  # since the link to the peer came up
-        self._free_permille = 1000
         self.neighbours = dict(self._sites.neighbours)
         if settings.peer_node >= 0:
             self.neighbours[settings.peer_node] = pair
@@ -412,11 +411,10 @@ class Links:
 
     def tick(self, free_permille: int, now: int, out: list[Effect], *, is_beat: bool) -> None:
         """Say and send what it is time for, and end links on which nothing comes."""
-        self._free_permille = free_permille
         for neighbour in self.neighbours.values():
             self._watch_link(neighbour, now, out)
             if is_beat and neighbour.link is Link.UP:
-                self._send_beat(neighbour, now, out)
+                self._send_beat(neighbour, free_permille, now, out)
             if neighbour.outgoing is not None:
                 neighbour.outgoing.tick(now, out)
         if self._healer.link is Link.UP:
@@ -443,7 +441,7 @@ class Links:
         heard = [neighbour.peer.durable for neighbour in self._standing.values() if neighbour.link is Link.UP]
         return bool(heard) and all(covers_all(self._journal.durable, durable) for durable in heard)
 
-    def _send_beat(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
+    def _send_beat(self, neighbour: Neighbour, free_permille: int, now: int, out: list[Effect]) -> None:
         neighbour.beats += 1
         plea, consent = self._ownership.words(neighbour.beats, now) if neighbour is self._pair else (None, None)
         beat = Beat(
@@ -451,7 +449,7 @@ class Links:
             self._ownership.authority,
             self._ownership.role,
             neighbour.beats,
-            self._free_permille,
+            free_permille,
             plea,
             consent,
             self._sites.feeding if neighbour is self._pair else (),

@@ -67,18 +67,24 @@ class Sites:
             if far.link is not Link.UP:
                 continue
             is_fed = not far.is_site or self._feeds(far, now, is_peer_given_up=is_peer_given_up)
-            if is_fed and far.outgoing is None:
-                outgoing = Outgoing(far.session, self._settings, self._journal, self._tail, far.peer, now)
-                outgoing.line = FAR
-                outgoing.reach = self._reach(far, now)
-                far.outgoing = outgoing
-                if far.is_site:
-                    outgoing.begin(now, out)
-            elif not is_fed and far.outgoing is not None and not far.outgoing.is_in_snapshot:
-                far.outgoing = None
-            if far.outgoing is not None:
+            if far.outgoing is None:
+                if is_fed:
+                    self._begin(far, now, out)
+            elif is_fed or far.outgoing.is_in_snapshot:
                 far.outgoing.reach = self._reach(far, now)
                 far.outgoing.pump(now, out)
+            else:
+                far.outgoing = None
+
+    def _begin(self, far: Neighbour, now: int, out: list[Effect]) -> None:
+        """Begin to ship to a neighbour."""
+        far.outgoing = outgoing = Outgoing(far.session, self._settings, self._journal, self._tail, far.peer, now)
+        outgoing.line = FAR
+        outgoing.reach = self._reach(far, now)
+        if far.is_site:
+            outgoing.begin(now, out)
+        else:
+            outgoing.pump(now, out)
 
     def _feeds(self, site: Neighbour, now: int, *, is_peer_given_up: bool) -> bool:
         """Tell whether this member ships to a site: it comes first, or the peer does not say that it does."""
