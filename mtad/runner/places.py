@@ -55,6 +55,10 @@ class Places:
         places = limits.per_slow_domain_max if domain in self._slow_domains else limits.per_domain_max
         return self._domains[domain] < places
 
+    def holds(self, queue_id: QueueId) -> bool:
+        """Tell whether the message is being attempted."""
+        return queue_id in self._young or queue_id in self._slow
+
     def take(self, queue_id: QueueId, domain: str, now: float) -> None:
         """Note that an attempt begins."""
         self._young[queue_id] = _Taken(domain, now)

@@ -111,7 +111,6 @@ class Runner:
         self._claims = Claims(collaborators.spool, local, limits.claim_seconds, events)
         self._places = Places(limits.places)
         self._in_flight: dict[asyncio.Task[None], _Flight] = {}
-        self._attempted: set[QueueId] = set()  # the same messages
         self._set_aside: dict[QueueId, float] = {}  # until when; oldest first
         self._after: DueRecipient | None = None  # where the last look ended; None at the end of the index
         self._was_owner = False
@@ -261,7 +260,6 @@ class Runner:
             flight = _Flight(entry.queue_id, loop.create_future())
             task = asyncio.create_task(self._fly(flight))
             self._in_flight[task] = flight
-            self._attempted.add(entry.queue_id)
             self._places.take(entry.queue_id, domain, loop.time())
             task.add_done_callback(self._ended)
             places -= 1
@@ -273,7 +271,7 @@ class Runner:
 
     def _is_free(self, entry: DueRecipient) -> bool:
         """Tell whether a due message may be attempted now."""
-        if not entry.is_answered or entry.queue_id in self._attempted:
+        if not entry.is_answered or self._places.holds(entry.queue_id):
             return False
         until = self._set_aside.get(entry.queue_id)
         if until is not None and asyncio.get_running_loop().time() < until:
@@ -291,7 +289,6 @@ class Runner:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Make the place free. What was claimed and surely not delivered, whoever owns the queue may try at once."""
         flight = self._in_flight.pop(task)
-        self._attempted.discard(flight.queue_id)
         self._places.leave(flight.queue_id, asyncio.get_running_loop().time())
         self._claims.give_back(flight.queue_id, flight.claimed - flight.past_dot)
         self._wake.set()

@@ -290,6 +290,12 @@ def is_finished_by(item: Item, states: Mapping[str, RecipientState]) -> bool:
     return all(value.rank >= TERMINAL_RANK or part in raised for part, value in item.parts.items())
 
 
+def told_records(item: Item, states: Mapping[str, RecipientState], hlc: int) -> tuple[Record, ...]:
+    """Return the records that tell these states of an item; the last removes it when nothing is left to do."""
+    told = state_record(item, states, hlc)
+    return (told, done_record(item)) if is_finished_by(item, states) else (told,)
+
+
 def flags_record(item: Item, *, is_held: bool, reason: str, hlc: int) -> Record:
     """Return the record that writes the operator's register."""
     data = queue_pb2.Flags(is_held=is_held, reason=reason).SerializeToString()

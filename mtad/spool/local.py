@@ -127,12 +127,16 @@ class LocalSpool:
         records = [codec.put_record(message, hlc) for message in changes.puts if message.dsn_of not in gone]
         for queue_id, states in changes.states.items():
             item = items[queue_id]
-            if item is None:
-                continue
-            records.append(codec.state_record(item, states, hlc))
-            if codec.is_finished_by(item, states):
-                records.append(codec.done_record(item))
+            if item is not None:
+                records += codec.told_records(item, states, hlc)
         return tuple(records)
+
+    def _here(self, named: Mapping[QueueId, Collection[str]]) -> Iterator[tuple[Item, Collection[str]]]:
+        """Give the items of the messages that are here still, with what is named of each."""
+        for queue_id, addresses in named.items():
+            item = self._node.item(codec.key_of(queue_id))
+            if item is not None:
+                yield item, addresses
 
     # --- for the runner -------------------------------------------------------------------------------------
 
@@ -141,20 +145,18 @@ class LocalSpool:
 
         Nothing is refused: what cannot be noted for want of room would be delivered without.
         """
-        records = []
-        for queue_id, addresses in claimed.items():
-            item = self._node.item(codec.key_of(queue_id))
-            if item is not None and not codec.is_held(item):
-                records.append(codec.claim_record(item, addresses, claim, self._hlc()))
+        records = [
+            codec.claim_record(item, addresses, claim, self._hlc())
+            for item, addresses in self._here(claimed)
+            if not codec.is_held(item)
+        ]
         await self._submit_some(records, wait=True)
 
     async def give_back(self, claimed: Mapping[QueueId, Collection[str]], node: int) -> None:
         """End the node's claims on recipients that were not delivered: whoever owns the queue may try them at once."""
-        records = []
-        for queue_id, addresses in claimed.items():
-            item = self._node.item(codec.key_of(queue_id))
-            if item is not None:
-                records.append(codec.give_back_record(item, addresses, node, self._hlc()))
+        records = [
+            codec.give_back_record(item, addresses, node, self._hlc()) for item, addresses in self._here(claimed)
+        ]
         await self._submit_some(records, wait=False)
 
     async def _submit_some(self, records: Sequence[Record], *, wait: bool) -> None:
@@ -216,10 +218,8 @@ class LocalSpool:
 
         Where it was found damaged that counts when it comes back from the peer; where it was finished it says nothing.
         """
-        records = [codec.state_record(message.item, states, self._hlc())]
-        if codec.is_finished_by(message.item, states):
-            records.append(codec.done_record(message.item))
-        return self._answer(await self._node.submit(tuple(records), wait=False), len(records))
+        records = codec.told_records(message.item, states, self._hlc())
+        return self._answer(await self._node.submit(records, wait=False), len(records))
 
     async def redate(self) -> int:
         """Date by this node's clock what one that is ahead of it has put off; return how many recipients that were.

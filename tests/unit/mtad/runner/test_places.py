@@ -22,6 +22,16 @@ def test_places_are_bounded_in_all_and_for_each_domain() -> None:
     assert [len(begun(places, domain, 3, 1)) for domain in "bc"] == [0, 1]
 
 
+def test_a_message_is_held_until_it_leaves_however_long_that_lasts() -> None:
+    places = Places(LIMITS)
+    places.take("m1", "a", 0)
+    assert (places.holds("m1"), places.holds("m2")) == (True, False)
+    assert places.free(10) == LIMITS.at_once_max, "it is slow by now"
+    assert places.holds("m1")
+    places.leave("m1", 11)
+    assert not places.holds("m1")
+
+
 def test_what_lasts_long_takes_no_place_of_others() -> None:
     places = Places(LIMITS)
     assert [len(begun(places, domain, 2, 0)) for domain in "abc"] == [2, 2, 0]
