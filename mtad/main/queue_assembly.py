@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lmdb
@@ -25,30 +26,24 @@ STORE_ERRORS = (StoreFormatError, StoreLockedError, StoreOwnerError, DamagedErro
 def node_settings(settings: Settings) -> NodeSettings:
     """Return what the replication engine needs of the settings."""
     node, queue, replication = settings.node, settings.queue, settings.replication
-    store_path = node.data_dir / "queue"
-    item_octets_max = settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS
-    if replication is None:
-        return NodeSettings(
-            group=node.name,
-            node=node.id,
-            name=node.name,
-            store_path=store_path,
-            terminal_rank=TERMINAL_RANK,
-            map_octets_max=queue.map_octets_max,
-            item_octets_max=item_octets_max,
-        )
-    return NodeSettings(
-        group=replication.group,
+    alone = NodeSettings(
+        group=node.name,
         node=node.id,
         name=node.name,
-        store_path=store_path,
+        store_path=node.data_dir / "queue",
         terminal_rank=TERMINAL_RANK,
+        map_octets_max=queue.map_octets_max,
+        item_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS,
+    )
+    if replication is None:
+        return alone
+    return replace(
+        alone,
+        group=replication.group,
         listen_address=str(replication.listen),
         ca_path=replication.ca,
         cert_path=replication.cert,
         key_path=replication.key,
-        map_octets_max=queue.map_octets_max,
-        item_octets_max=item_octets_max,
         beat_seconds=replication.beat_milliseconds / 1000,
         promote_after_seconds=replication.promote_after_seconds,
         ack_within_seconds=replication.ack_within_seconds,

@@ -17,7 +17,6 @@ from replicator.store.environment import sync
 from replicator.store.store import Store
 
 _STORE_ID_OCTETS = 16
-_NAMES_MAX = 16
 
 
 def back_up(store: Store, folder: Path) -> int:
@@ -43,7 +42,7 @@ def back_up(store: Store, folder: Path) -> int:
 
 def _mark(folder: Path) -> None:
     """Give the copy an identity of its own, and keep whose copy it is."""
-    env = lmdb.open(str(folder), max_dbs=_NAMES_MAX, map_size=1 << 20)
+    env = lmdb.open(str(folder), max_dbs=layout.TABLES_MAX, map_size=1 << 20)
     table = env.open_db(b"meta")
     with env.begin(write=True) as transaction:
         was = layout.unseal(b"store_id", transaction.get(b"store_id", b"", db=table))

@@ -7,7 +7,6 @@ hold the same.
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import lmdb
@@ -44,8 +43,7 @@ def compact(environment: Environment, writer: Writer) -> Compacted:
 
 def _copy(environment: Environment) -> str:
     """Make a durable copy beside the store; return why there is none, "" when there is."""
-    disk = os.statvfs(environment.path)
-    if disk.f_bavail * disk.f_frsize < environment.live_octets + RESERVE_OCTETS_MIN:
+    if environment.free_disk_octets() < environment.live_octets + RESERVE_OCTETS_MIN:
         return f"the disk has no room for a copy of {environment.live_octets} octets"
     try:
         environment.make_copy()

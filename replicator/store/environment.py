@@ -31,7 +31,6 @@ RESERVE_OCTETS_MIN = 512 << 10
 _PERMILLE = 1000
 _DISK_LOOK_SECONDS = 1.0
 _FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NAMES_MAX = 16
 _COPY = "compacting"  # the folder of a copy that is to take the store's place
 
 
@@ -162,7 +161,7 @@ class Environment:
     def _look_before_opening(self) -> None:
         """Read format and owner without writing anything."""
         env = lmdb.open(
-            str(self._settings.path), readonly=True, lock=False, create=False, max_dbs=_NAMES_MAX, subdir=True
+            str(self._settings.path), readonly=True, lock=False, create=False, max_dbs=layout.TABLES_MAX, subdir=True
         )
         try:
             with env.begin() as transaction:
@@ -188,7 +187,7 @@ class Environment:
         self._env = lmdb.open(
             str(self._settings.path),
             map_size=self._map_octets,
-            max_dbs=_NAMES_MAX,
+            max_dbs=layout.TABLES_MAX,
             max_readers=126,
             sync=True,
             metasync=True,
@@ -323,14 +322,18 @@ class Environment:
         """The size of the map now."""
         return self._map_octets
 
+    def free_disk_octets(self) -> int:
+        """Return how much the disk under the store has left."""
+        disk = os.statvfs(self._settings.path)
+        return disk.f_bavail * disk.f_frsize
+
     def capacity_octets(self) -> int:
         """Return how much the store could ever hold: the largest map, or what the disk has left for it."""
         now = self._monotonic()
         if now - self._disk_seen >= _DISK_LOOK_SECONDS:
             self._disk_seen = now
             data = self._settings.path / "data.mdb"
-            disk = os.statvfs(self._settings.path)
-            self._disk_octets = disk.f_bavail * disk.f_frsize + data.stat().st_blocks * 512
+            self._disk_octets = self.free_disk_octets() + data.stat().st_blocks * 512
         return min(self._settings.map_octets_max, self._disk_octets)
 
     def free_permille(self) -> int:
@@ -373,8 +376,7 @@ class Environment:
         """Tell whether this failure is one of space; LMDB says EIO when a write was cut short by a full disk."""
         if isinstance(error, lmdb.MapFullError) or getattr(error, "code", 0) in _FULL_ERRORS:
             return True
-        disk = os.statvfs(self._settings.path)
-        return disk.f_bavail * disk.f_frsize < RESERVE_OCTETS_MIN
+        return self.free_disk_octets() < RESERVE_OCTETS_MIN
 
 
 def sync(path: Path) -> None:

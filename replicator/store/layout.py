@@ -31,6 +31,7 @@ from replicator.pb import store_pb2 as pb
 
 FORMAT = 1
 TABLES = ("item", "blob", "due", "log", "vector", "orphan", "finished", "meta", "away", "damaged", "named")
+TABLES_MAX = 16  # for which LMDB makes room
 STORE_OF = b"store of "
 KEY_OCTETS_MAX = 255
 BLOB_PIECE_OCTETS = 128 * 4096 - 16  # with LMDB's header a whole number of pages
