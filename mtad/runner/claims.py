@@ -14,11 +14,15 @@ counted as unprotected). Attempts that come to no 354 make no claim and are repe
 A claim ends in one of these ways, each of which joins above it:
 
     the outcome      attempts + 1 and data without a claim, or a terminal rank
-    given back       the same rank and attempts, hlc raised, due at once, no claim: its node knows that nothing was
-                     delivered, and records no outcome, for it does not own the queue any more or hands it over
+    given back       the same rank and attempts, the claim's hlc + 1, due at once, no claim: its node knows that nothing
+                     was delivered, and records no outcome, for it does not own the queue any more or hands it over
     an operator      hold and delete as ever; flush and release leave a recipient alone until its claim has ended
     its end          due comes: the owner tries again. The claims of another node are honoured for T_claim from when
                      this one took the queue over, in case its clock is behind ours or its attempt lasted long
+
+Two nodes that own at once (`authority = "pair"`, cut) may claim the same recipient. The higher of both claims stands,
+and giving back the lower one leaves it. What is not seen then by who takes over: the lower claim where the higher one
+was given back, and a claim below an outcome that its node had not heard of. Such a recipient may be delivered twice.
 
 A worker whose attempt goes on after its client was answered claims in the same form, in the PUT itself, and says so
 again while the attempt lasts (`mtad.server.keeping`, `mtad.server.background`).

@@ -205,10 +205,13 @@ def claim_record(item: Item, addresses: Iterable[str], claim: Claim, hlc: int) -
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
 
 
-def give_back_record(item: Item, addresses: Iterable[str], node: int, hlc: int) -> Record:
-    """Return the record that ends the node's claims on some recipients: nothing was delivered, they are due at once."""
+def give_back_record(item: Item, addresses: Iterable[str], node: int) -> Record:
+    """Return the record that ends the node's claims on some recipients: nothing was delivered, they are due at once.
+
+    It is dated by the claim, not by the clock: it must not hide what another node has claimed since.
+    """
     parts = tuple(
-        (part, _with_claim(value, None, FAR_MS if value.due == FAR_MS else DUE_AT_ONCE, _after(item, part, hlc)))
+        (part, _with_claim(value, None, FAR_MS if value.due == FAR_MS else DUE_AT_ONCE, value.hlc + 1))
         for part in map(part_of, addresses)
         if (value := item.parts.get(part)) is not None and value.rank < TERMINAL_RANK and _is_claimed_by(value, node)
     )

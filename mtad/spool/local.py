@@ -154,9 +154,7 @@ class LocalSpool:
 
     async def give_back(self, claimed: Mapping[QueueId, Collection[str]], node: int) -> None:
         """End the node's claims on recipients that were not delivered: whoever owns the queue may try them at once."""
-        records = [
-            codec.give_back_record(item, addresses, node, self._hlc()) for item, addresses in self._here(claimed)
-        ]
+        records = [codec.give_back_record(item, addresses, node) for item, addresses in self._here(claimed)]
         await self._submit_some(records, wait=False)
 
     async def _submit_some(self, records: Sequence[Record], *, wait: bool) -> None:

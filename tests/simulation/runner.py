@@ -119,18 +119,17 @@ class Runner:
         elif value.rank >= TERMINAL:  # the peer has just told; nobody asks so late
             self._final_dot(attempt)
         else:
-            self.world.truth.claims.asked_for(machine, (attempt.item.key, attempt.part))
             until = machine.wall_ms() + self.claim // MS
-            value = claimed(value, machine.node, machine.hybrid_ms(), until)
-            records = (self._change(attempt, value),)
-            machine.submit(self.clock.number(), records, partial(self._told_of_claim, attempt), is_waited_for=True)
+            claim = claimed(value, machine.node, machine.hybrid_ms(), until)
+            tell = partial(self._told_of_claim, attempt, claim)
+            machine.submit(self.clock.number(), (self._change(attempt, claim),), tell, is_waited_for=True)
 
-    def _told_of_claim(self, attempt: Attempt, answer: Answer | None) -> None:
+    def _told_of_claim(self, attempt: Attempt, claim: PartValue, answer: Answer | None) -> None:
         if answer is not None:  # else the process ended
-            self.machine.later(MS // 10, self._claimed, attempt, answer)
+            self.machine.later(MS // 10, self._claimed, attempt, claim, answer)
 
-    def _claimed(self, attempt: Attempt, answer: Answer) -> None:
-        self.world.truth.claims.made(self.machine, (attempt.item.key, attempt.part), answer)
+    def _claimed(self, attempt: Attempt, claim: PartValue, answer: Answer) -> None:
+        self.world.truth.claims.made(self.machine, (attempt.item.key, attempt.part), claim, answer)
         self._final_dot(attempt)
 
     def _give_back(self, attempt: Attempt) -> None:
@@ -140,8 +139,8 @@ class Runner:
             self._end_attempt(what)
             return
         self.clock.counts["claim given back"] += 1
-        self.world.truth.claims.given_back(what)
-        self._submit(((self._change(attempt, given_back(value, self.machine.hybrid_ms())),),), what)
+        self.world.truth.claims.given_back(self.machine, what)
+        self._submit(((self._change(attempt, given_back(value)),),), what)
 
     def _present(self, attempt: Attempt) -> PartValue | None:
         """Return the state of an attempt's part as the disk has it now; None: its item is gone."""
@@ -188,7 +187,6 @@ class Runner:
         if rank == BOUNCED and is_dsn(item.key):
             rank = CANCELLED
         due = machine.wall_ms() + self.clock.between(200, 900) if rank == DEFERRED else 0
-        self.world.truth.claims.ended((item.key, part))
         value = PartValue(rank, value.attempts + 1, machine.hybrid_ms(), due, b"reply")
         outcome = Record(Kind.PART, item.key, put=item.put, parts=((part, value),))
         transactions = self.bounce(item.key, part, outcome) if rank == BOUNCED else ((outcome,),)

@@ -323,6 +323,7 @@ class Truth:
         if record.kind == Kind.FLAGS and item is not None and item.flags < record.flags and is_whole:
             raise Violation("S9", f"node {machine.node} covers {dot}, but the flags of {record.key!r} are older")
         for name, value in record.parts if record.kind == Kind.PART else ():
+            self.claims.written((record.key, name), value)
             if value.rank >= TERMINAL:
                 self._check_end(machine, self.lives[record.key], name, value)
             # what was last known of a part may go with a damaged copy: it is done again

@@ -8,12 +8,20 @@ from typing import Any
 from replicator.core.values import PartValue, Record
 from tests.simulation import runner
 from tests.simulation.campaign import TROUBLE
-from tests.simulation.claims import claimed, is_anothers
+from tests.simulation.claims import claimed, given_back, is_anothers
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.ranks import DELIVERED
 from tests.simulation.runner import Attempt, Runner
+from tests.simulation.script import Plan
 
 CLAIMED = replace(TROUBLE, claim_share=1.0)
+CONTENDED = Plan(
+    menu=("switchover", "promote", "lossy link", "slow link", "kill the owner", "kill"),
+    faults_max=24,
+    trouble_seconds=5,
+    letters=(40, 60),
+    claim_share=1.0,
+)
 
 
 def _recorded_at_dot(planting: Planting) -> None:
@@ -60,6 +68,21 @@ def _claim_too_low(planting: Planting) -> None:
     planting.replace(runner, "claimed", lower)
 
 
+def _claim_given_back_late(planting: Planting) -> None:
+    now = 0
+
+    def give_back(self: Runner, attempt: Attempt) -> None:
+        nonlocal now
+        now = self.machine.hybrid_ms()
+        was(self, attempt)
+
+    def late(value: PartValue) -> PartValue:
+        return given_back(value)._replace(hlc=max(now, value.hlc + 1))
+
+    was = planting.replace(Runner, "_give_back", give_back)
+    planting.replace(runner, "given_back", late)
+
+
 MUTANTS = (
     Mutant("delivered-at-dot", 14, "DELIVERED is recorded at the dot, not at the 2xx", ("S3",), 5, _recorded_at_dot),
     Mutant("dsn-apart", 15, "a bounce and its notification are two transactions", ("S3", "S2"), 100, _dsn_apart),
@@ -76,4 +99,13 @@ MUTANTS = (
     ),
     Mutant("claim-without-end", 121, "a claim outlives its time", ("L1", "S2"), 40, _claim_without_end, CLAIMED),
     Mutant("claim-too-low", 122, "a claim does not win over what was there", ("S11",), 40, _claim_too_low, CLAIMED),
+    Mutant(
+        "claim-given-back-late",
+        123,
+        "a claim that is given back hides a later one of the other node",
+        ("S11",),
+        150,
+        _claim_given_back_late,
+        CONTENDED,
+    ),
 )

@@ -49,7 +49,7 @@ class Member:
         self.write(codec.claim_record(self.item, [BOB], claim, self.clock_ms))
 
     def give_back(self) -> None:
-        self.write(codec.give_back_record(self.item, [BOB], self.node, self.clock_ms))
+        self.write(codec.give_back_record(self.item, [BOB], self.node))
 
     def defer(self) -> None:
         count = self.state.attempts_count + 1

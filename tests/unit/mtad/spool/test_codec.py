@@ -144,13 +144,25 @@ def test_what_is_finished_is_not_claimed():
 def test_who_made_a_claim_may_give_it_back(node, is_given_back):
     item = item_of(codec.put_record(MESSAGE, hlc=5_000))
     claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
-    state = codec.read_message(joined(claimed, codec.give_back_record(claimed, [BOB], node, hlc=1))).recipients[BOB]
+    state = codec.read_message(joined(claimed, codec.give_back_record(claimed, [BOB], node))).recipients[BOB]
     assert (state.claim, state.due_ms) == ((None, DUE_AT_ONCE) if is_given_back else (CLAIM, CLAIM.until_ms))
+
+
+def test_a_claim_that_is_given_back_hides_no_later_claim_of_another_node():
+    item = item_of(codec.put_record(MESSAGE, hlc=5_000))
+    theirs = replace(CLAIM, node=2, until_ms=CLAIM.until_ms + 1)
+    claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
+    both = joined(
+        joined(claimed, codec.give_back_record(claimed, [BOB], 1)),
+        codec.claim_record(item, [BOB], theirs, hlc=9_001),
+    )
+    state = codec.read_message(both).recipients[BOB]
+    assert (state.claim, state.due_ms) == (theirs, theirs.until_ms)
 
 
 def test_what_is_held_stays_away_when_a_claim_is_given_back():
     item = item_of(codec.put_record(MESSAGE, hlc=5_000))
     claimed = joined(item, codec.claim_record(item, [BOB], CLAIM, hlc=9_000))
     held = joined(claimed, codec.due_record(claimed, lambda _value: FAR_MS, hlc=9_001))
-    given_back = joined(held, codec.give_back_record(held, [BOB], 1, hlc=1))
+    given_back = joined(held, codec.give_back_record(held, [BOB], 1))
     assert codec.read_message(given_back).recipients[BOB].due_ms == FAR_MS
