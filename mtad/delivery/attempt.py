@@ -15,6 +15,7 @@ from mtad.delivery.client_events import Mail, NotOpened, Settled
 from mtad.delivery.connection import Connection, Content, Hop
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool
+from mtad.mail.dsn_request import RecipientRequest
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 
@@ -42,12 +43,16 @@ class Attempt:
         self._mail = mail
         self._on_outcome = on_outcome
         self._undecided: dict[str, asyncio.Future[Outcome | None] | None] = {}  # the future: who waits for RCPT's reply
+        self._requests: dict[str, RecipientRequest] = {}
         self._asked: set[str] = set()  # over the connection that is open now
         self._failure: Outcome | None = None  # what befell the connections so far
         self._connection: Connection | None = None
         self._opening: asyncio.Task[bool] | None = None
         self._ended: asyncio.Future[None] | None = None
-        self.recipients_count = 0
+
+    @property
+    def recipients_count(self) -> int:
+        return len(self._requests)
 
     @property
     def is_past_dot(self) -> bool:
@@ -56,12 +61,12 @@ class Attempt:
 
     # While the client still names recipients
 
-    async def ask(self, address: str, seconds: float) -> Outcome | None:
+    async def ask(self, address: str, request: RecipientRequest, seconds: float) -> Outcome | None:
         """Ask the next hop for a recipient, if a connection is at hand; None when it agrees or was not asked.
 
         seconds   how long to wait; what comes later counts when the attempt is finished
         """
-        self.add(address)
+        self.add(address, request)
         for _ in range(2):  # a connection that was used before may be stale: once more
             if self._ended is not None and self._ended.done():
                 self._release()
@@ -85,10 +90,10 @@ class Attempt:
                 return outcome
         return None
 
-    def add(self, address: str) -> None:
+    def add(self, address: str, request: RecipientRequest) -> None:
         """Add a recipient without asking for it yet."""
         self._undecided[address] = None
-        self.recipients_count += 1
+        self._requests[address] = request
 
     async def abort(self) -> None:
         """Give the attempt up; its connection goes back to the pool."""
@@ -215,10 +220,10 @@ class Attempt:
                 self._fail(Outcome(Result.DELAYED, _LOST, connection.hop.name))
                 return
             connection.begin(mail, self)
-        unasked = [address for address in self._undecided if address not in self._asked]
+        unasked = {address: self._requests[address] for address in self._undecided if address not in self._asked}
         self._asked.update(unasked)
         if not self._ended.done():
-            connection.ask(unasked, content, is_utf8=mail.is_utf8)
+            connection.ask(unasked, content)
 
     def _fail(self, outcome: Outcome) -> None:
         """Note what befell a connection or a host: while one may yet serve us nothing is permanent."""

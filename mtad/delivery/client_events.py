@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest
 from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
@@ -42,6 +43,7 @@ class Mail:
     is_8bit: bool = False
     is_utf8: bool = False
     size_octets: int = 0
+    request: MessageRequest = NO_MESSAGE_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

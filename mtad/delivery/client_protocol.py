@@ -1,9 +1,9 @@
 """The client side of one SMTP or LMTP connection, without I/O: octets in, events out, octets to send.
 
 RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 1870 (SIZE), RFC 6152 (8BITMIME),
-RFC 6531 (SMTPUTF8). The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`), writes what `to_send`
-gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may go out, so a
-caller need not know whether the peer offers PIPELINING.
+RFC 6531 (SMTPUTF8), RFC 3461 (DSN). The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`), writes
+what `to_send` gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may go
+out, so a caller need not know whether the peer offers PIPELINING.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from mtad.delivery.client_events import (
     Step,
 )
 from mtad.delivery.reply_parser import Broken, ReplyParser
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.dsn_request import NO_REQUEST, MessageRequest, RecipientRequest, notify_text, original_text, xtext
+from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
@@ -42,6 +43,7 @@ _MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
 class _Transaction:
     """What is open between MAIL and its end; dropped whole."""
 
+    is_utf8: bool = False
     undecided: dict[str, bool] = field(default_factory=dict)  # recipient -> was accepted; in the order asked
     mail_refusal: Reply | None = None
     is_data_asked: bool = False
@@ -57,6 +59,20 @@ def path_octets(address: str, *, is_utf8: bool) -> bytes | None:
         return address.encode("utf-8" if is_utf8 else "ascii")
     except UnicodeEncodeError:
         return None
+
+
+def _mail_request(request: MessageRequest) -> bytes:
+    """Return the parameters of MAIL that pass the sender's request on (RFC 3461 §5.2.1)."""
+    ret = f" RET={request.ret}" if request.ret else ""
+    envid = f" ENVID={xtext(request.envid)}" if request.envid else ""
+    return (ret + envid).encode("ascii")
+
+
+def _rcpt_request(request: RecipientRequest) -> bytes:
+    """Return the parameters of RCPT that pass the sender's request on."""
+    notify = f" NOTIFY={notify_text(request.notify)}" if request.notify else ""
+    original = f" ORCPT={original_text(request.original)}" if request.original else ""
+    return (notify + original).encode("ascii")
 
 
 def stuffed(content: bytes) -> bytes | None:
@@ -160,23 +176,27 @@ class ClientProtocol:
                 (mail.size_octets > 0, "SIZE", b" SIZE=%d" % mail.size_octets),
                 (mail.is_8bit or mail.is_utf8, "8BITMIME", b" BODY=8BITMIME"),
                 (mail.is_utf8, "SMTPUTF8", b" SMTPUTF8"),
+                (True, "DSN", _mail_request(mail.request)),
             )
             if is_wanted and keyword in self.extensions
         ]
-        self._transaction = _Transaction()
+        self._transaction = _Transaction(mail.is_utf8)
         self._ask(Step.MAIL, "", b"MAIL FROM:<%b>%b\r\n" % (path, b"".join(parameters)))
         return self._take_events()
 
-    def recipient(self, address: str, *, is_utf8: bool = False) -> list[Event]:
+    def recipient(self, address: str, request: RecipientRequest = NO_REQUEST) -> list[Event]:
         """Ask for a recipient. Errors: ValueError for an address that may not be sent, or outside a transaction."""
-        path = path_octets(address, is_utf8=is_utf8)
-        if path is None or self._transaction is None or self._transaction.is_data_asked:
+        if self._transaction is None or self._transaction.is_data_asked:
             raise ValueError("no recipient may be asked for")
+        path = path_octets(address, is_utf8=self._transaction.is_utf8)
+        if path is None:
+            raise ValueError("no such recipient may be sent")
         self._transaction.undecided[address] = False
         if self._transaction.mail_refusal is not None:
             self._settle([address], self._transaction.mail_refusal)
         else:
-            self._ask(Step.RCPT, address, b"RCPT TO:<%b>\r\n" % path)
+            parameters = _rcpt_request(request) if "DSN" in self.extensions else b""
+            self._ask(Step.RCPT, address, b"RCPT TO:<%b>%b\r\n" % (path, parameters))
         return self._take_events()
 
     def data(self) -> list[Event]:
@@ -323,10 +343,18 @@ class ClientProtocol:
     def _settle(self, addresses: list[str], reply: Reply) -> None:
         """Give these recipients the outcome that the reply says."""
         assert self._transaction is not None
-        outcome = Outcome(_RESULTS[reply.code // 100], reply, self._greeting.next_hop)
+        result = _RESULTS[reply.code // 100]
+        success = self._success() if result is Result.DELIVERED else Success.TOLD
+        outcome = Outcome(result, reply, self._greeting.next_hop, success)
         for address in addresses:
             del self._transaction.undecided[address]
             self._events.append(Settled(address, outcome))
+
+    def _success(self) -> Success:
+        """Return what is left for us to tell of a delivery here: nothing where the request was passed on."""
+        if "DSN" in self.extensions:
+            return Success.TOLD
+        return Success.DELIVERED if self._greeting.transport is Transport.LMTP else Success.RELAYED
 
     def _settle_all(self, reply: Reply) -> None:
         assert self._transaction is not None

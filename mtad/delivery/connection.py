@@ -29,6 +29,7 @@ from mtad.delivery.client_events import (
 )
 from mtad.delivery.client_protocol import ClientProtocol
 from mtad.delivery.warrant import MayFinish
+from mtad.mail.dsn_request import Requests
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
@@ -160,11 +161,11 @@ class Connection(asyncio.Protocol):
         self._listener = listener
         self._early = self._core.begin(mail)
 
-    def ask(self, addresses: list[str], content: Content | None, *, is_utf8: bool) -> None:
+    def ask(self, recipients: Requests, content: Content | None) -> None:
         """Ask for recipients, and to send the content to those that are accepted when it is given."""
         events, self._early = self._early, []
-        for address in addresses:
-            events += self._core.recipient(address, is_utf8=is_utf8)
+        for address, request in recipients.items():
+            events += self._core.recipient(address, request)
         if content is not None:
             self._content = content
             events += self._core.data()

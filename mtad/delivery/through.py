@@ -14,6 +14,7 @@ from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest, Requests
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
@@ -60,21 +61,21 @@ class Transaction:
         self._pending: dict[str, asyncio.Future[Outcome]] = {}
         self._all_decided: asyncio.Future[None] | None = None
 
-    async def recipient(self, address: str, route: Route) -> Outcome | None:
+    async def recipient(self, address: str, route: Route, request: RecipientRequest = NO_REQUEST) -> Outcome | None:
         """Ask the next hop for a recipient where a connection is at hand.
 
         None: it agrees, or was not asked yet. An Outcome is a refusal, DELAYED or FAILED, and stays the recipient's.
         """
         attempt = await self._attempt(address, route)
         if attempt is not None:
-            await attempt.ask(address, self._delivery.limits.rcpt_seconds_max)
+            await attempt.ask(address, request, self._delivery.limits.rcpt_seconds_max)
         return self._outcomes[address]
 
-    async def add(self, address: str, route: Route) -> None:
+    async def add(self, address: str, route: Route, request: RecipientRequest = NO_REQUEST) -> None:
         """Add a recipient that is asked for with the content."""
         attempt = await self._attempt(address, route)
         if attempt is not None:
-            attempt.add(address)
+            attempt.add(address, request)
 
     async def finish(self, content: bytes, deadline_seconds: float | None, warrant: Warrant | None = None) -> Finished:
         """Send the content to every next hop; return at the deadline, or when all is known (None: no deadline).
@@ -230,30 +231,29 @@ class Delivery:
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
         self._background: dict[asyncio.Task[None], int] = {}
 
-    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> Transaction:
+    def open(self, mail: Mail, *, trace: str) -> Transaction:
         """Begin a message; nothing is sent before its first recipient."""
-        return Transaction(self, Mail(reverse_path, is_8bit, is_utf8), trace)
+        return Transaction(self, mail, trace)
 
     async def attempt(
         self,
-        reverse_path: str,
+        mail: Mail,
         recipients: Mapping[str, Route],
         content: bytes,
         *,
-        is_8bit: bool,
-        is_utf8: bool,
+        requests: Requests,
         trace: str,
         warrant: Warrant,
     ) -> dict[str, Outcome]:
         """Deliver from the queue: no deadline but the time-outs of the protocol, and the end of the warrant."""
-        transaction = self.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+        transaction = self.open(mail, trace=trace)
         domains = {(domain_of(address), route): address for address, route in recipients.items()}
         if len(domains) > 1:  # look them up together; the resolver remembers
             await asyncio.gather(
                 *(self.means.destinations.of(address, route) for (_, route), address in domains.items())
             )
         for address, route in recipients.items():
-            await transaction.add(address, route)
+            await transaction.add(address, route, requests.get(address, NO_REQUEST))
         finished = await transaction.finish(content, None, warrant)
         return finished.outcomes
 

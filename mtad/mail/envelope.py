@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, NO_REQUEST, MessageRequest, RecipientRequest
 from mtad.mail.route import Route
 
 
@@ -27,6 +28,7 @@ class Recipient:
     route: Route
     queue_on_transient: bool = False  # policy `queue :transient`: keep here what the next hop refuses for now
     queue_at_once: bool = False  # policy `queue`: no attempt while the client waits
+    request: RecipientRequest = NO_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Envelope:
     size_declared_octets: int = 0
     is_submission: bool = False  # the client is a submitter (trusted or authenticated), not an MTA
     is_sender_verified: bool = False
+    request: MessageRequest = NO_MESSAGE_REQUEST
 
 
 def domain_of(address: str) -> str:

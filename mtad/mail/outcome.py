@@ -17,6 +17,14 @@ class Result(StrEnum):
     UNKNOWN = "unknown"  # the connection was lost between the final dot and its reply
 
 
+class Success(StrEnum):
+    """What a DSN of ours would say of a delivered recipient (RFC 3461 §5.2.2, §5.2.3)."""
+
+    TOLD = ""  # nothing: the next hop offers DSN, and the duty went with the message
+    RELAYED = "relayed"  # the next hop knows nothing of DSNs
+    DELIVERED = "delivered"  # by LMTP, which ends in the mailbox
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One recipient's result, with the reply that says why.
@@ -28,6 +36,7 @@ class Outcome:
     result: Result
     reply: Reply
     next_hop: str = ""
+    success: Success = Success.TOLD
 
     @property
     def is_final(self) -> bool:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/queue/v1/queue.proto\x12\rmtad.queue.v1\"\xf3\x01\n\x04Meta\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x12\n\narrival_ms\x18\x04 \x01(\x04\x12\x13\n\x0bsize_octets\x18\x05 \x01(\x04\x12%\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x15.mtad.queue.v1.Client\x12\x0f\n\x07is_8bit\x18\x07 \x01(\x08\x12\x0f\n\x07is_utf8\x18\x08 \x01(\x08\x12\x1a\n\x12is_sender_verified\x18\t \x01(\x08\x12\x15\n\ris_submission\x18\n \x01(\x08\x12\x0e\n\x06\x64sn_of\x18\x0b \x01(\t\"i\n\x06\x43lient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04helo\x18\x03 \x01(\t\x12\x10\n\x08is_esmtp\x18\x04 \x01(\x08\x12\x0e\n\x06is_tls\x18\x05 \x01(\x08\x12\x10\n\x08identity\x18\x06 \x01(\t\"y\n\x0eRecipientState\x12(\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x16.mtad.queue.v1.Attempt\x12\x18\n\x10\x61ttempts_dropped\x18\x02 \x01(\r\x12#\n\x05\x63laim\x18\x03 \x01(\x0b\x32\x14.mtad.queue.v1.Claim\"9\n\x05\x43laim\x12\x0c\n\x04node\x18\x01 \x01(\r\x12\x10\n\x08since_ms\x18\x02 \x01(\x04\x12\x10\n\x08until_ms\x18\x03 \x01(\x04\"v\n\x07\x41ttempt\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\x12\x0c\n\x04node\x18\x07 \x01(\r\"(\n\x05\x46lags\x12\x0f\n\x07is_held\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"e\n\x04Part\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x0e\n\x06\x64ue_ms\x18\x03 \x01(\x04\x12,\n\x05state\x18\x04 \x01(\x0b\x32\x1d.mtad.queue.v1.RecipientState\"d\n\nNewMessage\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\x13.mtad.queue.v1.Meta\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"C\n\x0bStateChange\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"\x88\x01\n\rCommitRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x04puts\x18\x02 \x03(\x0b\x32\x19.mtad.queue.v1.NewMessage\x12*\n\x06states\x18\x03 \x03(\x0b\x32\x1a.mtad.queue.v1.StateChange\x12\x14\n\x0cis_accepting\x18\x04 \x01(\x08\";\n\x0cWorkerReport\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x19\n\x11\x64\x65livered_through\x18\x02 \x01(\x04\"s\n\nFromWorker\x12.\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x1c.mtad.queue.v1.CommitRequestH\x00\x12-\n\x06report\x18\x02 \x01(\x0b\x32\x1b.mtad.queue.v1.WorkerReportH\x00\x42\x06\n\x04what\"L\n\x06\x41nswer\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06\x63opies\x18\x02 \x01(\r\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x13\n\x0bis_received\x18\x04 \x01(\x08\"2\n\x08ToWorker\x12&\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x15.mtad.queue.v1.Answer\";\n\x0f\x46romWorkerBatch\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.mtad.queue.v1.FromWorker2L\n\x05Spool\x12\x43\n\x04Work\x12\x1e.mtad.queue.v1.FromWorkerBatch\x1a\x17.mtad.queue.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/queue/v1/queue.proto\x12\rmtad.queue.v1\"\xb9\x02\n\x04Meta\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x12\n\narrival_ms\x18\x04 \x01(\x04\x12\x13\n\x0bsize_octets\x18\x05 \x01(\x04\x12%\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x15.mtad.queue.v1.Client\x12\x0f\n\x07is_8bit\x18\x07 \x01(\x08\x12\x0f\n\x07is_utf8\x18\x08 \x01(\x08\x12\x1a\n\x12is_sender_verified\x18\t \x01(\x08\x12\x15\n\ris_submission\x18\n \x01(\x08\x12\x0e\n\x06\x64sn_of\x18\x0b \x01(\t\x12\x0b\n\x03ret\x18\x0c \x01(\t\x12\r\n\x05\x65nvid\x18\r \x01(\t\x12(\n\x08requests\x18\x0e \x03(\x0b\x32\x16.mtad.queue.v1.Request\">\n\x07Request\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06notify\x18\x02 \x01(\r\x12\x10\n\x08original\x18\x03 \x01(\t\"i\n\x06\x43lient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04helo\x18\x03 \x01(\t\x12\x10\n\x08is_esmtp\x18\x04 \x01(\x08\x12\x0e\n\x06is_tls\x18\x05 \x01(\x08\x12\x10\n\x08identity\x18\x06 \x01(\t\"\x90\x01\n\x0eRecipientState\x12(\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x16.mtad.queue.v1.Attempt\x12\x18\n\x10\x61ttempts_dropped\x18\x02 \x01(\r\x12#\n\x05\x63laim\x18\x03 \x01(\x0b\x32\x14.mtad.queue.v1.Claim\x12\x15\n\rdelay_told_ms\x18\x04 \x01(\x04\"9\n\x05\x43laim\x12\x0c\n\x04node\x18\x01 \x01(\r\x12\x10\n\x08since_ms\x18\x02 \x01(\x04\x12\x10\n\x08until_ms\x18\x03 \x01(\x04\"v\n\x07\x41ttempt\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\x12\x0c\n\x04node\x18\x07 \x01(\r\"(\n\x05\x46lags\x12\x0f\n\x07is_held\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"e\n\x04Part\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x0e\n\x06\x64ue_ms\x18\x03 \x01(\x04\x12,\n\x05state\x18\x04 \x01(\x0b\x32\x1d.mtad.queue.v1.RecipientState\"d\n\nNewMessage\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\x13.mtad.queue.v1.Meta\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"C\n\x0bStateChange\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"\x88\x01\n\rCommitRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x04puts\x18\x02 \x03(\x0b\x32\x19.mtad.queue.v1.NewMessage\x12*\n\x06states\x18\x03 \x03(\x0b\x32\x1a.mtad.queue.v1.StateChange\x12\x14\n\x0cis_accepting\x18\x04 \x01(\x08\";\n\x0cWorkerReport\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x19\n\x11\x64\x65livered_through\x18\x02 \x01(\x04\"s\n\nFromWorker\x12.\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x1c.mtad.queue.v1.CommitRequestH\x00\x12-\n\x06report\x18\x02 \x01(\x0b\x32\x1b.mtad.queue.v1.WorkerReportH\x00\x42\x06\n\x04what\"L\n\x06\x41nswer\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06\x63opies\x18\x02 \x01(\r\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x13\n\x0bis_received\x18\x04 \x01(\x08\"2\n\x08ToWorker\x12&\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x15.mtad.queue.v1.Answer\";\n\x0f\x46romWorkerBatch\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.mtad.queue.v1.FromWorker2L\n\x05Spool\x12\x43\n\x04Work\x12\x1e.mtad.queue.v1.FromWorkerBatch\x1a\x17.mtad.queue.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,35 +32,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mtad.queue.v1.queue_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_META']._serialized_start=45
-  _globals['_META']._serialized_end=288
-  _globals['_CLIENT']._serialized_start=290
-  _globals['_CLIENT']._serialized_end=395
-  _globals['_RECIPIENTSTATE']._serialized_start=397
-  _globals['_RECIPIENTSTATE']._serialized_end=518
-  _globals['_CLAIM']._serialized_start=520
-  _globals['_CLAIM']._serialized_end=577
-  _globals['_ATTEMPT']._serialized_start=579
-  _globals['_ATTEMPT']._serialized_end=697
-  _globals['_FLAGS']._serialized_start=699
-  _globals['_FLAGS']._serialized_end=739
-  _globals['_PART']._serialized_start=741
-  _globals['_PART']._serialized_end=842
-  _globals['_NEWMESSAGE']._serialized_start=844
-  _globals['_NEWMESSAGE']._serialized_end=944
-  _globals['_STATECHANGE']._serialized_start=946
-  _globals['_STATECHANGE']._serialized_end=1013
-  _globals['_COMMITREQUEST']._serialized_start=1016
-  _globals['_COMMITREQUEST']._serialized_end=1152
-  _globals['_WORKERREPORT']._serialized_start=1154
-  _globals['_WORKERREPORT']._serialized_end=1213
-  _globals['_FROMWORKER']._serialized_start=1215
-  _globals['_FROMWORKER']._serialized_end=1330
-  _globals['_ANSWER']._serialized_start=1332
-  _globals['_ANSWER']._serialized_end=1408
-  _globals['_TOWORKER']._serialized_start=1410
-  _globals['_TOWORKER']._serialized_end=1460
-  _globals['_FROMWORKERBATCH']._serialized_start=1462
-  _globals['_FROMWORKERBATCH']._serialized_end=1521
-  _globals['_SPOOL']._serialized_start=1523
-  _globals['_SPOOL']._serialized_end=1599
+  _globals['_META']._serialized_end=358
+  _globals['_REQUEST']._serialized_start=360
+  _globals['_REQUEST']._serialized_end=422
+  _globals['_CLIENT']._serialized_start=424
+  _globals['_CLIENT']._serialized_end=529
+  _globals['_RECIPIENTSTATE']._serialized_start=532
+  _globals['_RECIPIENTSTATE']._serialized_end=676
+  _globals['_CLAIM']._serialized_start=678
+  _globals['_CLAIM']._serialized_end=735
+  _globals['_ATTEMPT']._serialized_start=737
+  _globals['_ATTEMPT']._serialized_end=855
+  _globals['_FLAGS']._serialized_start=857
+  _globals['_FLAGS']._serialized_end=897
+  _globals['_PART']._serialized_start=899
+  _globals['_PART']._serialized_end=1000
+  _globals['_NEWMESSAGE']._serialized_start=1002
+  _globals['_NEWMESSAGE']._serialized_end=1102
+  _globals['_STATECHANGE']._serialized_start=1104
+  _globals['_STATECHANGE']._serialized_end=1171
+  _globals['_COMMITREQUEST']._serialized_start=1174
+  _globals['_COMMITREQUEST']._serialized_end=1310
+  _globals['_WORKERREPORT']._serialized_start=1312
+  _globals['_WORKERREPORT']._serialized_end=1371
+  _globals['_FROMWORKER']._serialized_start=1373
+  _globals['_FROMWORKER']._serialized_end=1488
+  _globals['_ANSWER']._serialized_start=1490
+  _globals['_ANSWER']._serialized_end=1566
+  _globals['_TOWORKER']._serialized_start=1568
+  _globals['_TOWORKER']._serialized_end=1618
+  _globals['_FROMWORKERBATCH']._serialized_start=1620
+  _globals['_FROMWORKERBATCH']._serialized_end=1679
+  _globals['_SPOOL']._serialized_start=1681
+  _globals['_SPOOL']._serialized_end=1757
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Meta(_message.Message):
-    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of")
+    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     REVERSE_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,9 @@ class Meta(_message.Message):
     IS_SENDER_VERIFIED_FIELD_NUMBER: _ClassVar[int]
     IS_SUBMISSION_FIELD_NUMBER: _ClassVar[int]
     DSN_OF_FIELD_NUMBER: _ClassVar[int]
+    RET_FIELD_NUMBER: _ClassVar[int]
+    ENVID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
     format: int
     queue_id: str
     reverse_path: str
@@ -30,7 +33,20 @@ class Meta(_message.Message):
     is_sender_verified: bool
     is_submission: bool
     dsn_of: str
-    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ...) -> None: ...
+    ret: str
+    envid: str
+    requests: _containers.RepeatedCompositeFieldContainer[Request]
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ...) -> None: ...
+
+class Request(_message.Message):
+    __slots__ = ("recipient", "notify", "original")
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    NOTIFY_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    recipient: str
+    notify: int
+    original: str
+    def __init__(self, recipient: _Optional[str] = ..., notify: _Optional[int] = ..., original: _Optional[str] = ...) -> None: ...
 
 class Client(_message.Message):
     __slots__ = ("address", "port", "helo", "is_esmtp", "is_tls", "identity")
@@ -49,14 +65,16 @@ class Client(_message.Message):
     def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., helo: _Optional[str] = ..., is_esmtp: _Optional[bool] = ..., is_tls: _Optional[bool] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class RecipientState(_message.Message):
-    __slots__ = ("attempts", "attempts_dropped", "claim")
+    __slots__ = ("attempts", "attempts_dropped", "claim", "delay_told_ms")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
+    DELAY_TOLD_MS_FIELD_NUMBER: _ClassVar[int]
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     attempts_dropped: int
     claim: Claim
-    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ...) -> None: ...
+    delay_told_ms: int
+    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ...) -> None: ...
 
 class Claim(_message.Message):
     __slots__ = ("node", "since_ms", "until_ms")

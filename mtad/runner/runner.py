@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
+from mtad.delivery.client_events import Mail
 from mtad.delivery.warrant import Warrant
 from mtad.mail import dsn
+from mtad.mail.dsn_request import Requests
 from mtad.mail.envelope import Envelope, Recipient, domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -41,12 +43,11 @@ class Attempting(Protocol):
 
     async def attempt(
         self,
-        reverse_path: str,
+        mail: Mail,
         recipients: Mapping[str, Route],
         content: bytes,
         *,
-        is_8bit: bool,
-        is_utf8: bool,
+        requests: Requests,
         trace: str,
         warrant: Warrant,
     ) -> dict[str, Outcome]: ...
@@ -340,11 +341,10 @@ class Runner:
         if not routes:
             return
         outcomes = await self._attempting.attempt(
-            message.reverse_path,
+            Mail(message.reverse_path, is_8bit=message.is_8bit, is_utf8=message.is_utf8, request=message.request),
             routes,
             content,
-            is_8bit=message.is_8bit,
-            is_utf8=message.is_utf8,
+            requests=message.requests,
             trace=message.queue_id,
             warrant=Warrant(partial(self._may_finish, flight), flight.withdrawn),
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
+from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import node_of
@@ -213,4 +214,6 @@ class Acceptance:
             is_utf8=envelope.is_utf8,
             is_sender_verified=envelope.is_sender_verified,
             is_submission=envelope.is_submission,
+            request=envelope.request,
+            requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
         )

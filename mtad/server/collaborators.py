@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from mtad.delivery.client_events import Mail
+from mtad.mail.dsn_request import RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId, QueueIdSource
@@ -63,7 +65,7 @@ class Finished(Protocol):
 class Through(Protocol):
     """One message on its way to its next hops while the client waits (mtad.delivery)."""
 
-    async def recipient(self, address: str, route: Route) -> Outcome | None:
+    async def recipient(self, address: str, route: Route, request: RecipientRequest) -> Outcome | None:
         """Ask the next hop for this recipient; None is accepted or not yet asked, an Outcome a refusal."""
         ...
 
@@ -79,7 +81,7 @@ class Through(Protocol):
 class Delivery(Protocol):
     """Opens transactions towards next hops (mtad.delivery)."""
 
-    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> Through:
+    def open(self, mail: Mail, *, trace: str) -> Through:
         """Begin one; no connection is made before the first recipient."""
         ...
 

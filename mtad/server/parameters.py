@@ -1,4 +1,4 @@
-"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 6152; RFC 6531)."""
+"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 3461; RFC 6152; RFC 6531)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mtad.mail.address import BadPath, parse_path
+from mtad.mail.dsn_request import (
+    NO_MESSAGE_REQUEST,
+    NO_REQUEST,
+    MessageRequest,
+    RecipientRequest,
+    Return,
+    read_envid,
+    read_notify,
+    read_original,
+)
 from mtad.mail.reply import Reply
 
 _PATH = r' *<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?: +(.*))?'  # blanks before the path are wrong, and frequent
@@ -15,11 +25,12 @@ _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 §3
 _BODIES = {"7BIT": False, "8BITMIME": True}
+_RETURNS = {one.value: one for one in Return if one}
 
 _BAD_PARAMETER = Reply.of(501, "5.5.4", "Syntax error in parameters")
 _UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Parameter not recognized or not implemented")
 _MAIL_SYNTAX = Reply.of(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
-_RCPT_SYNTAX = Reply.of(501, "5.5.4", "Syntax: RCPT TO:<address>")
+_RCPT_SYNTAX = Reply.of(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
 _NULL_RECIPIENT = Reply.of(501, "5.1.3", "The null path is no recipient")
 _NEEDS_UTF8 = Reply.of(553, "5.6.7", "Address needs SMTPUTF8")
 
@@ -32,6 +43,15 @@ class MailArgument:
     size_octets: int = 0
     is_8bit: bool = False
     is_utf8: bool = False
+    request: MessageRequest = NO_MESSAGE_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class RcptArgument:
+    """What the client said with RCPT."""
+
+    path: str
+    request: RecipientRequest = NO_REQUEST
 
 
 def _size(said: MailArgument, value: str | None) -> MailArgument | Reply:
@@ -50,10 +70,36 @@ def _utf8(said: MailArgument, value: str | None) -> MailArgument | Reply:
     return _BAD_PARAMETER if value is not None else replace(said, is_utf8=True)
 
 
+def _ret(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    ret = _RETURNS.get((value or "").upper())
+    return _BAD_PARAMETER if ret is None else replace(said, request=replace(said.request, ret=ret))
+
+
+def _envid(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    envid = read_envid(value or "")
+    return _BAD_PARAMETER if envid is None else replace(said, request=replace(said.request, envid=envid))
+
+
+def _notify(said: RcptArgument, value: str | None) -> RcptArgument | Reply:
+    notify = read_notify(value or "")
+    return _BAD_PARAMETER if notify is None else replace(said, request=replace(said.request, notify=notify))
+
+
+def _orcpt(said: RcptArgument, value: str | None) -> RcptArgument | Reply:
+    original = read_original(value or "")
+    return _BAD_PARAMETER if original is None else replace(said, request=replace(said.request, original=original))
+
+
 _MAIL_PARAMETERS: Mapping[str, Callable[[MailArgument, str | None], MailArgument | Reply]] = {
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _utf8,
+    "RET": _ret,
+    "ENVID": _envid,
+}
+_RCPT_PARAMETERS: Mapping[str, Callable[[RcptArgument, str | None], RcptArgument | Reply]] = {
+    "NOTIFY": _notify,
+    "ORCPT": _orcpt,
 }
 
 
@@ -91,8 +137,8 @@ def parse_mail(argument: str, *, is_utf8_offered: bool) -> MailArgument | Reply:
     return said if said.is_utf8 or said.path.isascii() else _NEEDS_UTF8
 
 
-def parse_rcpt(argument: str, *, is_utf8: bool) -> str | Reply:
-    """Return the forward-path behind RCPT, or what is wrong with it; no extension with parameters is offered."""
+def parse_rcpt(argument: str, *, is_utf8: bool) -> RcptArgument | Reply:
+    """Parse what stands behind RCPT, or return what is wrong with it."""
     found = _TO.fullmatch(argument)
     if found is None:
         return _RCPT_SYNTAX
@@ -101,9 +147,20 @@ def parse_rcpt(argument: str, *, is_utf8: bool) -> str | Reply:
         return Reply.of(501, "5.1.3", path.why)
     if path is None:
         return _NULL_RECIPIENT
+    if not is_utf8 and not str(path).isascii():
+        return _NEEDS_UTF8
+    said = RcptArgument(str(path))
+    if not found[2]:
+        return said
     parameters = _split(found[2])
     if isinstance(parameters, Reply):
         return parameters
-    if parameters:
-        return _UNKNOWN_PARAMETER
-    return str(path) if is_utf8 or str(path).isascii() else _NEEDS_UTF8
+    for name, value in parameters.items():
+        read = _RCPT_PARAMETERS.get(name)
+        if read is None:
+            return _UNKNOWN_PARAMETER
+        result = read(said, value) if is_utf8 or value is None or value.isascii() else _BAD_PARAMETER
+        if isinstance(result, Reply):
+            return result
+        said = result
+    return said

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome, Result
@@ -221,6 +222,7 @@ class Session:
             is_utf8=said.is_utf8,
             size_declared_octets=said.size_octets,
             is_submission=self._is_trusted,
+            request=said.request,
         )
         verdict = await service.rooms.policy.mail(envelope)
         if verdict.reply is not None:
@@ -234,11 +236,10 @@ class Session:
             return _MAIL_FIRST
         if transaction.is_broken:
             return Step(local_fault(transaction.queue_id))
-        address = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
-        if isinstance(address, Reply):
-            return Step(address)
-        if "@" not in address:
-            address = f"{address}@{service.postmaster_domain}"
+        said = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
+        if isinstance(said, Reply):
+            return Step(said)
+        address = said.path if "@" in said.path else f"{said.path}@{service.postmaster_domain}"
         if transaction.has(address):
             return _RECIPIENT_OK
         if transaction.recipients_count >= service.limits.session.recipients_max:
@@ -250,16 +251,19 @@ class Session:
             self._transaction = replace(transaction, discarded=(*transaction.discarded, address))
             return _positive(_RECIPIENT_OK, verdict)
         disposition = await service.rooms.policy.deliver(transaction.envelope, address)
-        step = await self._add_recipient(transaction, address, disposition)
+        recipient = Recipient(
+            address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request
+        )
+        step = await self._add_recipient(transaction, recipient, disposition)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step
 
-    async def _add_recipient(self, transaction: Transaction, address: str, disposition: Disposition) -> Step:
+    async def _add_recipient(self, transaction: Transaction, recipient: Recipient, disposition: Disposition) -> Step:
         """Ask the next hop unless the mail is to be queued at once; keep what it delays where policy says so."""
         outcome: Outcome | None = None
         if not disposition.queue_at_once:
             through = transaction.through or self._open(transaction)
             self._transaction = transaction = transaction.asking(through)
-            outcome = await through.recipient(address, disposition.route)
+            outcome = await through.recipient(recipient.address, recipient.route, recipient.request)
         keeps = disposition.queue_on_transient or transaction.envelope.is_submission
         if outcome is not None and not (outcome.result is Result.DELAYED and keeps):
             self._transaction = transaction.asked()
@@ -267,12 +271,11 @@ class Session:
                 "recipient.refused",
                 session=self.id,
                 queue_id=transaction.queue_id,
-                recipient=address,
+                recipient=recipient.address,
                 next_hop=outcome.next_hop,
                 reply=str(outcome.reply),
             )
             return Step(with_status(passed_on(outcome)))
-        recipient = Recipient(address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once)
         self._transaction = transaction.with_recipient(
             Accepted(recipient, disposition.retry, outcome, disposition.is_fault)
         )
@@ -280,9 +283,8 @@ class Session:
 
     def _open(self, transaction: Transaction) -> Through:
         envelope = transaction.envelope
-        return self._service.rooms.delivery.open(
-            envelope.reverse_path, is_8bit=envelope.is_8bit, is_utf8=envelope.is_utf8, trace=transaction.queue_id
-        )
+        mail = Mail(envelope.reverse_path, is_8bit=envelope.is_8bit, is_utf8=envelope.is_utf8, request=envelope.request)
+        return self._service.rooms.delivery.open(mail, trace=transaction.queue_id)
 
     async def data(self, argument: str) -> Step:
         transaction = self._transaction

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Notify, RecipientRequest, Requests, Return
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -26,6 +27,8 @@ from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
 
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
+_RETURNS = {ret.value: ret for ret in Return}
+_NOTIFY_BITS = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 
 
 class QueueFormatError(Exception):
@@ -52,6 +55,8 @@ class StoredMessage:
     is_sender_verified: bool
     is_submission: bool
     dsn_of: QueueId
+    request: MessageRequest = NO_MESSAGE_REQUEST
+    requests: Requests = field(default_factory=dict)
 
     @property
     def size_octets(self) -> int:
@@ -101,6 +106,7 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
         ],
         attempts_dropped=max(0, state.attempts_count - len(kept)),
         claim=None if state.claim is None else _claim_message(state.claim),
+        delay_told_ms=state.delay_told_ms,
     )
 
 
@@ -132,7 +138,8 @@ def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> Reci
         for attempt in stored.attempts
     )
     known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
-    return RecipientState(known, due_ms, attempts, len(attempts) + stored.attempts_dropped, _read_claim(stored))
+    count = len(attempts) + stored.attempts_dropped
+    return RecipientState(known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms)
 
 
 def part_value(state: RecipientState, hlc: int) -> PartValue:
@@ -162,6 +169,12 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         is_sender_verified=message.is_sender_verified,
         is_submission=message.is_submission,
         dsn_of=message.dsn_of,
+        ret=message.request.ret.value,
+        envid=message.request.envid,
+        requests=[
+            queue_pb2.Request(recipient=utf8(address), notify=int(request.notify), original=utf8(request.original))
+            for address, request in message.requests.items()
+        ],
     )
 
 
@@ -335,7 +348,21 @@ def read_message(item: Item) -> StoredMessage:
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,
+        request=_read_request(meta),
+        requests=_read_requests(meta),
     )
+
+
+def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
+    """Return what MAIL asked; a word that a newer program stored asks nothing."""
+    return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)
+
+
+def _read_requests(meta: queue_pb2.Meta) -> Requests:
+    return {
+        request.recipient: RecipientRequest(Notify(request.notify & _NOTIFY_BITS), request.original)
+        for request in meta.requests
+    }
 
 
 def read_client(stored: queue_pb2.Client) -> Client:
@@ -385,4 +412,6 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,
+        request=_read_request(meta),
+        requests=_read_requests(meta),
     )

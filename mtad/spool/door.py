@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Requests
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
@@ -60,11 +61,15 @@ class RecipientState:
     attempts: tuple[Attempt, ...] = ()  # the last ATTEMPTS_KEPT, oldest first
     attempts_count: int = 0
     claim: Claim | None = None
+    delay_told_ms: int = 0  # UTC; when the sender was told of the delay, which happens once
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """All that the queue is told of a message when it is committed. `content` is final: fields added, signed."""
+    """All that the queue is told of a message when it is committed. `content` is final: fields added, signed.
+
+    requests   what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
+    """
 
     queue_id: QueueId
     reverse_path: str
@@ -77,6 +82,8 @@ class QueuedMessage:
     is_sender_verified: bool = False
     is_submission: bool = False
     dsn_of: QueueId = ""
+    request: MessageRequest = NO_MESSAGE_REQUEST
+    requests: Requests = field(default_factory=dict)
 
 
 class Refusal(StrEnum):

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import uvloop
 
+from mtad.delivery.client_events import Mail
 from mtad.delivery.through import Delivery
 from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
@@ -69,12 +70,12 @@ async def run(port: int, messages: int, octets: int, sessions: int) -> None:
 
     async def kept() -> None:
         outcomes = await delivery.attempt(
-            "x@a.test", {RECIPIENT: route}, content, is_8bit=False, is_utf8=False, trace="b", warrant=warrant
+            Mail("x@a.test"), {RECIPIENT: route}, content, requests={}, trace="b", warrant=warrant
         )
         assert outcomes[RECIPIENT].result is Result.DELIVERED, outcomes
 
     async def through() -> None:
-        transaction = delivery.open("x@a.test", is_8bit=False, is_utf8=False, trace="b")
+        transaction = delivery.open(Mail("x@a.test"), trace="b")
         assert await transaction.recipient(RECIPIENT, route) is None
         finished = await transaction.finish(content, 20)
         assert finished.outcomes[RECIPIENT].result is Result.DELIVERED, finished

@@ -12,7 +12,7 @@ Lines of a dialog:
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from mtad.delivery.client_events import (
     StartTls,
 )
 from mtad.delivery.client_protocol import ClientProtocol
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return, read_notify
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
@@ -56,7 +57,7 @@ class Dialog:
     def __init__(self, chunk_octets: int) -> None:
         self._chunk_octets = chunk_octets
         self._core = ClientProtocol(Greeting("us.test"))
-        self._mail = Mail("")
+        self._told_of_success: set[str] = set()
         self._events: list[str] = []
         self._written: list[str] = []
 
@@ -104,20 +105,31 @@ class Dialog:
         self._written += written.split("\r\n")[:-1]
 
     def _note(self, events: list[Event]) -> None:
-        self._events += [_SHOWN[type(event)](event) for event in events]
+        self._events += [_SHOWN[type(event)](event) + self._duty(event) for event in events]
+
+    def _duty(self, event: Event) -> str:
+        """Return what is left for us to tell of a success, where the sender asked for that."""
+        if not isinstance(event, Settled) or event.recipient not in self._told_of_success:
+            return ""
+        return f" ({event.outcome.success})" if event.outcome.success else ""
 
     def _ask(self, verb: str, *words: str) -> None:
         if verb == "mail":
-            flags = set(words[1:])
-            size = next((int(flag[5:]) for flag in flags if flag.startswith("size=")), 0)
-            self._mail = Mail(words[0].strip("<>"), "8bit" in flags, "utf8" in flags, size)
-            objection = self._core.objection(self._mail)
+            said = _said(words[1:])
+            request = MessageRequest(Return(said.get("ret", "")), said.get("envid", ""))
+            mail = Mail(words[0].strip("<>"), "8bit" in said, "utf8" in said, int(said.get("size", 0)), request)
+            objection = self._core.objection(mail)
             if objection is not None:
                 self._events.append(f"objection: {objection}")
             else:
-                self._note(self._core.begin(self._mail))
+                self._note(self._core.begin(mail))
         elif verb == "rcpt":
-            self._note(self._core.recipient(words[0], is_utf8=self._mail.is_utf8))
+            said = _said(words[1:])
+            notify = read_notify(said["notify"]) if "notify" in said else Notify.UNSAID
+            assert notify is not None
+            if Notify.SUCCESS in notify:
+                self._told_of_success.add(words[0])
+            self._note(self._core.recipient(words[0], RecipientRequest(notify, said.get("orcpt", ""))))
         elif verb == "abandon":
             self._note(self._core.abandon(Reply.of(451, "4.3.2", "Stopped")))
         elif verb == "lost":
@@ -132,6 +144,11 @@ class Dialog:
                 "tls": self._core.tls_started,
             }
             self._note(acts[verb]())
+
+
+def _said(words: Sequence[str]) -> dict[str, str]:
+    """Return flags and key=value words by their names."""
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
 @pytest.mark.parametrize("path", DIALOGS, ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from mtad.delivery.client_events import Settled
+from mtad.delivery.client_events import Mail, Settled
 from mtad.delivery.connection import Timeouts
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery, DeliveryLimits, Finished, Transaction
@@ -62,7 +62,7 @@ class Outgoing:
 
     def open(self, *, is_8bit: bool = False, is_utf8: bool = False, reverse_path: str = "x@a.test") -> Transaction:
         """Begin a message."""
-        return self.delivery.open(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace="t1")
+        return self.delivery.open(Mail(reverse_path, is_8bit, is_utf8), trace="t1")
 
     async def through(
         self, recipients: dict[str, Route], content: bytes = CONTENT, *, deadline_seconds: float = 20
@@ -81,13 +81,11 @@ class Outgoing:
         **flags: bool,
     ) -> dict[str, Outcome]:
         """Send one message as the runner would."""
-        asked = {"is_8bit": False, "is_utf8": False, **flags}
         return await self.delivery.attempt(
-            "x@a.test",
+            Mail("x@a.test", **flags),
             recipients,
             content,
-            is_8bit=asked["is_8bit"],
-            is_utf8=asked["is_utf8"],
+            requests={},
             trace="t1",
             warrant=Warrant(may_finish, withdrawn or asyncio.get_running_loop().create_future()),
         )

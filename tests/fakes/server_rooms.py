@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from mtad.delivery.client_events import Mail
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId, QueueIdSource
@@ -79,7 +81,7 @@ class FakeThrough:
     content: bytes | None = None
     is_aborted: bool = False
 
-    async def recipient(self, address: str, route: Route) -> Outcome | None:
+    async def recipient(self, address: str, route: Route, request: RecipientRequest = NO_REQUEST) -> Outcome | None:
         answer = self.delivery.at_rcpt.get(address)
         if isinstance(answer, Exception):
             raise answer
@@ -120,8 +122,8 @@ class FakeDelivery:
     gate: asyncio.Event | None = None
     opened: list[FakeThrough] = field(default_factory=list)
 
-    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> FakeThrough:
-        through = FakeThrough(self, reverse_path)
+    def open(self, mail: Mail, *, trace: str) -> FakeThrough:
+        through = FakeThrough(self, mail.reverse_path)
         self.opened.append(through)
         return through
 

@@ -11,6 +11,7 @@ import pytest
 
 from mtad.delivery.client_events import Mail, NotOpened
 from mtad.delivery.connection import Connection, Content, Hop, connect, unverified_tls_context
+from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel
 from tests.fakes.certificate_authority import CertificateAuthority
@@ -99,7 +100,7 @@ async def test_what_a_peer_does_not_read_is_not_kept() -> None:
         closed = asyncio.Event()
         connection.on_closed = lambda _: closed.set()
         connection.begin(Mail("x@a.test"), Silent())
-        connection.ask([U], Content(b"much\r\n" * 3_000_000, 18_000_000), is_utf8=False)
+        connection.ask({U: NO_REQUEST}, Content(b"much\r\n" * 3_000_000, 18_000_000))
         async with asyncio.timeout(5):
             await closed.wait()
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from mtad.delivery.client_events import Mail, NotOpened
 from mtad.delivery.connection import Connection, Hop
 from mtad.delivery.pool import Pool, PoolLimits
+from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.route import TlsLevel
 from tests.fakes.outgoing import TIMEOUTS, Silent
 from tests.fakes.scripted_server import HANG, Script, ScriptedServer
@@ -82,7 +83,7 @@ async def test_a_connection_is_closed_after_its_last_message() -> None:
         pool = Pool("us.test", PoolLimits(messages_per_connection_max=1), TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
-        connection.ask([], None, is_utf8=False)
+        connection.ask({}, None)
         pool.recycle(connection)
         await eventually(lambda: server.open_count == 0)
         assert server.commands[-2:] == ["RSET", "QUIT"]
@@ -94,7 +95,7 @@ async def test_recycled_connection_waits_for_rset() -> None:
         pool = Pool("us.test", timeouts=TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
-        connection.ask(["u@b.test"], None, is_utf8=False)
+        connection.ask({"u@b.test": NO_REQUEST}, None)
         pool.recycle(connection)
         assert not connection.is_usable
         await eventually(lambda: connection.is_usable)
@@ -108,7 +109,7 @@ async def test_rset_without_answer_closes() -> None:
         pool = Pool("us.test", timeouts=TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         connection.begin(Mail("x@a.test"), Silent())
-        connection.ask([], None, is_utf8=False)
+        connection.ask({}, None)
         pool.recycle(connection)
         await eventually(lambda: server.open_count == 0)
         assert pool.hops_count == 0

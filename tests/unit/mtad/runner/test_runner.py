@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from mtad.delivery.client_events import Mail
 from mtad.delivery.warrant import Warrant
+from mtad.mail.dsn_request import Requests
 from mtad.mail.envelope import Envelope
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -68,12 +70,11 @@ class Hops:
 
     async def attempt(
         self,
-        reverse_path: str,
+        mail: Mail,
         recipients: Mapping[str, Route],
         content: bytes,
         *,
-        is_8bit: bool,
-        is_utf8: bool,
+        requests: Requests,
         trace: str,
         warrant: Warrant,
     ) -> dict[str, Outcome]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from mtad.delivery.client_events import Mail
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueIdSource
@@ -52,7 +53,7 @@ class Bench:
 
     async def accept(self, content: bytes, envelope: Envelope, **outcomes: Outcome | None) -> Reply:
         """Accept a message to recipients of those names; an outcome is what their next hop said at RCPT."""
-        through = self.rooms.delivery.open("", is_8bit=False, is_utf8=False, trace="")
+        through = self.rooms.delivery.open(Mail(""), trace="")
         transaction = Transaction(self.ids.next(self.rooms.time.clock().wall_ms(), 1), envelope, through=through)
         for name, outcome in outcomes.items():
             address = f"{name}@example.net"
@@ -161,8 +162,8 @@ async def test_a_refusal_stands_when_the_next_hop_cannot_be_told() -> None:
     bench.rooms.policy.verdicts["data"] = Verdict(Reply.of(554, "5.7.1", "No"))
     original = bench.rooms.delivery.open
 
-    def open_failing(reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str):  # type: ignore[no-untyped-def]
-        through = original(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+    def open_failing(mail: Mail, *, trace: str):  # type: ignore[no-untyped-def]
+        through = original(mail, trace=trace)
 
         async def fail() -> None:
             raise RuntimeError("secret")
@@ -182,8 +183,8 @@ async def test_delivered_outcomes_of_others_are_not_ours() -> None:
     through_recipients = ["refused@example.net"]
     original = bench.rooms.delivery.open
 
-    def open_with_refused(reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str):  # type: ignore[no-untyped-def]
-        through = original(reverse_path, is_8bit=is_8bit, is_utf8=is_utf8, trace=trace)
+    def open_with_refused(mail: Mail, *, trace: str):  # type: ignore[no-untyped-def]
+        through = original(mail, trace=trace)
         through.recipients.extend(through_recipients)
         return through
 

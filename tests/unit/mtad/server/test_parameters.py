@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.reply import Reply
-from mtad.server.parameters import MailArgument, parse_mail, parse_rcpt
+from mtad.server.parameters import MailArgument, RcptArgument, parse_mail, parse_rcpt
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from mtad.server.parameters import MailArgument, parse_mail, parse_rcpt
         ("FROM:<ü@b.example> SMTPUTF8", MailArgument("ü@b.example", is_utf8=True)),
         ('FROM:<"a\\">b"@b.example>', MailArgument('"a\\">b"@b.example')),
         ("FROM:<@one.example:a@b.example>", MailArgument("a@b.example")),
+        ("FROM:<a@b> ret=full ENVID=QQ+3D1", MailArgument("a@b", request=MessageRequest(Return.FULL, "QQ=1"))),
     ],
 )
 def test_mail(argument: str, said: MailArgument) -> None:
@@ -28,7 +30,30 @@ def test_mail(argument: str, said: MailArgument) -> None:
 
 @pytest.mark.parametrize("argument", ["TO:<b@example.net>", "to: <b@example.net> "])
 def test_rcpt(argument: str) -> None:
-    assert parse_rcpt(argument, is_utf8=False) == "b@example.net"
+    assert parse_rcpt(argument, is_utf8=False) == RcptArgument("b@example.net")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "request_"),
+    [
+        ("NOTIFY=never", RecipientRequest(Notify.NEVER)),
+        ("NOTIFY=SUCCESS,DELAY", RecipientRequest(Notify.SUCCESS | Notify.DELAY)),
+        ("orcpt=rfc822;Bob+2Bx@example.org", RecipientRequest(original="rfc822;Bob+x@example.org")),
+        (
+            "ORCPT=utf-8;j\\x{F6}rg@example.org NOTIFY=FAILURE",
+            RecipientRequest(Notify.FAILURE, "utf-8;jörg@example.org"),
+        ),
+    ],
+)
+def test_rcpt_requests(parameters: str, request_: RecipientRequest) -> None:
+    assert parse_rcpt(f"TO:<b@example.net> {parameters}", is_utf8=False) == RcptArgument("b@example.net", request_)
+
+
+def test_an_original_recipient_in_utf8_needs_smtputf8() -> None:
+    argument = "TO:<b@example.net> ORCPT=utf-8;jörg@example.org"
+    assert isinstance(parse_rcpt(argument, is_utf8=False), Reply)
+    said = RcptArgument("b@example.net", RecipientRequest(original="utf-8;jörg@example.org"))
+    assert parse_rcpt(argument, is_utf8=True) == said
 
 
 @pytest.mark.parametrize("argument", ["TO:<ö@example.net>", "TO:<a@b> X=1", "TO:<>", "TO:<a@b", "FROM:<a@b>", ""])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -22,7 +23,7 @@ MESSAGE = QueuedMessage(
     client=Client("2001:db8::1", 4711, "client.example", True, True, "alice"),
     content=b"Subject: x\r\n\r\n\xff\r\n",
     recipients={
-        "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12),
+        "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12, delay_told_ms=8_500),
         "jörg@example.net": RecipientState(due_ms=8_000, claim=Claim(2, 7_000, 8_000)),
     },
     is_8bit=True,
@@ -30,6 +31,8 @@ MESSAGE = QueuedMessage(
     is_sender_verified=True,
     is_submission=True,
     dsn_of="01JD4Z8Q6K199999",
+    request=MessageRequest(Return.HEADERS, "QQ=1"),
+    requests={"bob@example.net": RecipientRequest(Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org")},
 )
 
 
@@ -42,6 +45,7 @@ def test_a_message_comes_back_as_it_was():
     for name in ("queue_id", "reverse_path", "arrival_ms", "client", "is_8bit", "is_utf8", "is_submission", "dsn_of"):
         assert getattr(read, name) == getattr(MESSAGE, name)
     assert read.recipients == MESSAGE.recipients
+    assert (read.request, read.requests) == (MESSAGE.request, MESSAGE.requests)
     assert read.is_sender_verified
     assert read.size_octets == len(MESSAGE.content)
     assert read.position == "1.0000000000000abc.7"

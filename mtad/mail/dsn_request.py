@@ -1,0 +1,130 @@
+"""What a sender asks to be told of its message: the parameters of DSN (RFC 3461 §4, RFC 6533 §3), and their encodings.
+
+Requests hold what was meant, not how it was written: xtext is read when a command comes in and written when one goes
+out. What cannot be read is no request, and what can holds no control character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum
+
+ENVID_OCTETS_MAX = 100  # RFC 3461 §4.4, as written
+ORIGINAL_OCTETS_MAX = 500  # RFC 3461 §4.2, as written
+
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})+")  # small letters are wrong, and plain
+_XTEXT_CODE = re.compile(r"\+([0-9A-Fa-f]{2})")
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
+_UNITEXT = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-Fa-f]{2,6}\})+")
+_UNITEXT_CODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_NOT_UTF8_XTEXT = re.compile(r"[^!-*,-<>-\[\]-~]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ADDRESS_TYPE = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~-]+")
+
+
+class Return(StrEnum):
+    """How much of the message a DSN on its failure returns (RET)."""
+
+    UNSAID = ""
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+class Notify(IntFlag):
+    """Of what the sender wants to be told (NOTIFY). The numbers are stored."""
+
+    UNSAID = 0
+    NEVER = 1
+    SUCCESS = 2
+    FAILURE = 4
+    DELAY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRequest:
+    """What MAIL said. `envid` names the message to its sender; '' is none."""
+
+    ret: Return = Return.UNSAID
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRequest:
+    """What RCPT said. `original` is ORCPT as 'rfc822;bob@example.net'; '' where it was not given."""
+
+    notify: Notify = Notify.UNSAID
+    original: str = ""
+
+    def wants(self, event: Notify) -> bool:
+        """Tell whether the sender wants to hear of it; who said nothing, of all but success (RFC 3461 §5.2)."""
+        said = self.notify or Notify.FAILURE | Notify.DELAY
+        return bool(said & event)
+
+
+NO_MESSAGE_REQUEST = MessageRequest()
+NO_REQUEST = RecipientRequest()
+Requests = Mapping[str, RecipientRequest]
+"""By recipient; who is not in it was given without parameters."""
+
+
+def read_notify(value: str) -> Notify | None:
+    """Return what NOTIFY asks; None for what is no such list. NEVER stands alone (RFC 3461 §4.1)."""
+    notify = Notify.UNSAID
+    for word in value.upper().split(","):
+        if word not in Notify.__members__ or word == Notify.UNSAID.name:
+            return None
+        notify |= Notify[word]
+    return None if notify & Notify.NEVER and notify != Notify.NEVER else notify
+
+
+def notify_text(notify: Notify) -> str:
+    """Return the value of NOTIFY; '' where nothing was asked."""
+    return ",".join(one.name for one in Notify if one in notify and one.name is not None)
+
+
+def read_envid(value: str) -> str | None:
+    """Return the identifier that ENVID gives; None for what is none."""
+    return _read_xtext(value) if len(value) <= ENVID_OCTETS_MAX else None
+
+
+def read_original(value: str) -> str | None:
+    """Return what ORCPT says, its address decoded; None for what is no such value."""
+    address_type, _, encoded = value.partition(";")
+    if len(value.encode("utf-8", "replace")) > ORIGINAL_OCTETS_MAX or not _ADDRESS_TYPE.fullmatch(address_type):
+        return None
+    address = _read_unitext(encoded) if address_type.lower() == "utf-8" else _read_xtext(encoded)
+    return None if address is None else f"{address_type};{address}"
+
+
+def original_text(original: str) -> str:
+    """Return the value of ORCPT, in ASCII, which every next hop takes."""
+    address_type, _, address = original.partition(";")
+    encoded = utf8_xtext(address) if address_type.lower() == "utf-8" else xtext(address)
+    return f"{address_type};{encoded}"
+
+
+def xtext(text: str) -> str:
+    """Return ASCII text as xtext (RFC 3461 §4)."""
+    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
+
+
+def utf8_xtext(address: str) -> str:
+    """Return an address as utf-8-addr-xtext (RFC 6533 §3)."""
+    return _NOT_UTF8_XTEXT.sub(lambda found: f"\\x{{{ord(found[0]):02X}}}", address)
+
+
+def _read_xtext(text: str) -> str | None:
+    if not _XTEXT.fullmatch(text):
+        return None
+    decoded = _XTEXT_CODE.sub(lambda found: chr(int(found[1], 16)), text)
+    return decoded if decoded.isascii() and not _UNPRINTABLE.search(decoded) else None
+
+
+def _read_unitext(text: str) -> str | None:
+    """Return what utf-8-addr-xtext, utf-8-addr-unitext or plain UTF-8 stands for (RFC 6533 §3)."""
+    if not _UNITEXT.fullmatch(text) or any(int(code, 16) > 0x10FFFF for code in _UNITEXT_CODE.findall(text)):
+        return None
+    decoded = _UNITEXT_CODE.sub(lambda found: chr(int(found[1], 16)), text)
+    return None if _UNPRINTABLE.search(decoded) else decoded

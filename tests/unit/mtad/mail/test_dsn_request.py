@@ -1,0 +1,110 @@
+"""What senders ask to be told, as it is written and as it is meant; tests/dialog/transcripts/dsn-parameters.txt."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtad.mail.dsn_request import (
+    ENVID_OCTETS_MAX,
+    ORIGINAL_OCTETS_MAX,
+    Notify,
+    RecipientRequest,
+    notify_text,
+    original_text,
+    read_envid,
+    read_notify,
+    read_original,
+    xtext,
+)
+
+FAILURE, DELAY, SUCCESS = Notify.FAILURE, Notify.DELAY, Notify.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("value", "notify"),
+    [
+        ("NEVER", Notify.NEVER),
+        ("success", SUCCESS),
+        ("FAILURE,Delay", FAILURE | DELAY),
+        ("SUCCESS,FAILURE,DELAY", SUCCESS | FAILURE | DELAY),
+    ],
+)
+def test_notify_is_read_and_written(value, notify):
+    assert read_notify(value) == notify
+    assert read_notify(notify_text(notify)) == notify
+
+
+@pytest.mark.parametrize("value", ["", ",", "NEVER,SUCCESS", "DELAY,NEVER", "SUCCESS,", "UNSAID", "ALWAYS", "0"])
+def test_what_is_no_list_is_refused(value):
+    assert read_notify(value) is None
+
+
+@pytest.mark.parametrize(
+    ("notify", "wanted"),
+    [
+        (Notify.UNSAID, {FAILURE, DELAY}),
+        (Notify.NEVER, set()),
+        (SUCCESS, {SUCCESS}),
+        (FAILURE | SUCCESS, {FAILURE, SUCCESS}),
+        (DELAY, {DELAY}),
+    ],
+)
+def test_who_says_nothing_hears_of_failure_and_delay(notify, wanted):
+    request = RecipientRequest(notify)
+    assert {event for event in (SUCCESS, FAILURE, DELAY) if request.wants(event)} == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("rfc822;bob@example.net", "rfc822;bob@example.net"),
+        ("rfc822;bob+2Bx+3D+20@example.net", "rfc822;bob+x= @example.net"),
+        ("x400;c=de", None),  # = may not stand in xtext
+        ("utf-8;j\\x{F6}rg@example.net", "utf-8;jörg@example.net"),
+        ("UTF-8;jörg@example.net", "UTF-8;jörg@example.net"),
+        ("utf-8;a\\x{1F600}", "utf-8;a\U0001f600"),
+    ],
+)
+def test_an_original_recipient_is_decoded(value, meant):
+    assert read_original(value) == meant
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "rfc822",
+        "rfc822;",
+        ";bob@example.net",
+        "rf c;bob",
+        "rfc822;bob+2",
+        "rfc822;bob+0D+0ABcc:x",
+        "rfc822;j+C3+B6rg@example.net",
+        "utf-8;bob\\x{0D}\\x{0A}Bcc:x",
+        "utf-8;\\x{D800}",
+        "utf-8;\\x{FFFFFF}",
+        "utf-8;a+2Bb",
+        "rfc822;" + "a" * ORIGINAL_OCTETS_MAX,
+    ],
+)
+def test_what_could_end_a_line_or_is_not_encoded_is_refused(value):
+    assert read_original(value) is None
+
+
+def test_an_envelope_id_has_a_limit():
+    assert read_envid("a" * ENVID_OCTETS_MAX) == "a" * ENVID_OCTETS_MAX
+    assert read_envid("a" * (ENVID_OCTETS_MAX + 1)) is None
+    assert read_envid("") is None
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30))
+def test_ascii_survives_xtext(text):
+    assert read_envid(xtext(text)) == text
+    assert read_original(original_text(f"rfc822;{text}")) == f"rfc822;{text}"
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
+def test_any_address_survives_its_encoding_in_ascii(text):
+    written = original_text(f"utf-8;{text}")
+    assert written.isascii()
+    assert not set(written.partition(";")[2]) & set(" +=")
+    assert read_original(written) == f"utf-8;{text}"
