@@ -115,59 +115,61 @@ _MEMBER = _reached(REPLICATION_PORT)
 _WITNESS_REACHED = _reached(WITNESS_PORT)
 
 
-def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
-    """Read what the operator wrote. The node is named after the first label of its host name."""
-    errors: list[str] = []
+class _Reading:
+    """Reads what the operator wrote, and gathers everything that is wrong with it."""
 
-    def take(what: str, form: Form, text: str) -> Any:
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def take(self, option: str, form: Form, text: str) -> Any:
+        """Return what the text means."""
         taken = form.read(text)
         if isinstance(taken, Unfit):
-            errors.append(f"{what} {text!r} {taken.why}; allowed: {form.allowed}")
+            self.errors.append(f"{option} {text!r} {taken.why}; allowed: {form.allowed}")
         return taken
 
-    hostname = take("--hostname", HOSTNAME, asked.hostname)
-    domains = [take("--domain", DOMAIN, domain) for domain in asked.domains]
-    listen = [take("--listen", LISTENER, address) for address in asked.listen]
-    peer_name, equals, peer_text = asked.peer.partition("=")
-    if asked.peer and not equals:
-        errors.append(f"--peer {asked.peer!r} has no address; allowed: NAME=HOST:PORT, such as mx2=192.0.2.2:7250")
-    elif asked.peer:
-        take("--peer", NAME, peer_name)
-        peer_address = take("--peer", _MEMBER, peer_text)
-    witness_name, equals, witness_text = asked.witness.partition("=")
-    if asked.witness and not (equals and asked.peer):
-        errors.append(f"--witness {asked.witness!r}: give NAME=HOST:PORT, such as w=192.0.2.3:7252, and --peer with it")
-    elif asked.witness:
-        take("--witness", NAME, witness_name)
-        witness_address = take("--witness", _WITNESS_REACHED, witness_text)
-    site_name, equals, site_text = asked.site.partition("=")
-    if asked.site and not (equals and asked.peer):
-        errors.append(f"--site {asked.site!r}: give NAME=HOST:PORT, such as far=192.0.2.4:7250, and --peer with it")
-    elif asked.site:
-        take("--site", NAME, site_name)
-        site_address = take("--site", _MEMBER, site_text)
-    own_address = take("--address", _MEMBER, asked.address) if asked.address else None
-    if asked.address and not asked.peer:
-        errors.append("--address is where the peer reaches this node; give --peer with it")
-    if not errors and peer_name == hostname.partition(".")[0]:
-        errors.append(f"--peer {peer_name!r} is this node's own name")
-    if not errors and witness_name and witness_name in (peer_name, hostname.partition(".")[0]):
-        errors.append(f"--witness {witness_name!r} is a node's own name")
-    if not errors and site_name and site_name in (peer_name, witness_name, hostname.partition(".")[0]):
-        errors.append(f"--site {site_name!r} is another's name already")
-    if errors:
-        return NotUnderstood(tuple(errors))
+    def other(self, option: str, form: Form, text: str, example: str) -> tuple[str, Any]:
+        """Return the name of another machine, and where it is reached; no name where none is given, or is wrong."""
+        name, equals, address = text.partition("=")
+        if not equals:
+            if text:
+                self.errors.append(f"{option} {text!r} has no address; allowed: NAME=HOST:PORT, such as {example}")
+            return "", None
+        self.take(option, NAME, name)
+        return name, self.take(option, form, address)
+
+
+def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
+    """Read what the operator wrote. The node is named after the first label of its host name."""
+    reading = _Reading()
+    hostname = reading.take("--hostname", HOSTNAME, asked.hostname)
+    domains = [reading.take("--domain", DOMAIN, domain) for domain in asked.domains]
+    listen = [reading.take("--listen", LISTENER, address) for address in asked.listen]
+    peer_name, peer_address = reading.other("--peer", _MEMBER, asked.peer, "mx2=192.0.2.2:7250")
+    witness_name, witness_address = reading.other("--witness", _WITNESS_REACHED, asked.witness, "w=192.0.2.3:7252")
+    site_name, site_address = reading.other("--site", _MEMBER, asked.site, "far=192.0.2.4:7250")
+    own_address = reading.take("--address", _MEMBER, asked.address) if asked.address else None
+    for option, given in (("--witness", asked.witness), ("--site", asked.site), ("--address", asked.address)):
+        if given and not asked.peer:
+            reading.errors.append(f"{option} {given!r} is of use to a pair alone; give --peer with it")
+    if reading.errors:
+        return NotUnderstood(tuple(reading.errors))
     name, _, domain = hostname.partition(".")
-    port = peer_address.port if asked.peer else REPLICATION_PORT
+    used = {name}
+    for option, other in (("--peer", peer_name), ("--witness", witness_name), ("--site", site_name)):
+        if other and other in used:
+            return NotUnderstood((f"{option} {other!r} is another's name already",))
+        used.add(other)
+    port = peer_address.port if peer_name else REPLICATION_PORT
     return NewNode(
         folder=folder,
         member=Member(name, 1, hostname, own_address or Address(hostname, port)),
-        peer=Member(peer_name, 2, _hostname_at(peer_name, peer_address, domain), peer_address) if asked.peer else None,
+        peer=Member(peer_name, 2, _hostname_at(peer_name, peer_address, domain), peer_address) if peer_name else None,
         domains=tuple(dict.fromkeys(domains)),
         selector=f"m{today:%Y%m}",
         listen=tuple(map(str, listen)),
-        witness=Voter(witness_name, witness_address) if asked.witness else None,
-        site=Member(site_name, 3, _hostname_at(site_name, site_address, domain), site_address) if asked.site else None,
+        witness=Voter(witness_name, witness_address) if witness_name else None,
+        site=Member(site_name, 3, _hostname_at(site_name, site_address, domain), site_address) if site_name else None,
     )
 
 

@@ -47,9 +47,9 @@ def test_init_writes_the_witness_into_both_nodes_settings(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--witness", "w=192.0.2.3:7252"), "and --peer with it"),
-        (("--witness", "w", "--peer", "mx2=192.0.2.2"), "give NAME=HOST:PORT"),
-        (("--witness", "mx2=192.0.2.3:1", "--peer", "mx2=192.0.2.2"), "is a node's own name"),
+        (("--witness", "w=192.0.2.3:7252"), "give --peer with it"),
+        (("--witness", "w", "--peer", "mx2=192.0.2.2"), "allowed: NAME=HOST:PORT"),
+        (("--witness", "mx2=192.0.2.3:1", "--peer", "mx2=192.0.2.2"), "is another's name already"),
     ],
 )
 def test_init_refuses_a_witness_that_cannot_be(tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:

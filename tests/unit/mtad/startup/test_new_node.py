@@ -68,7 +68,7 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
 
 def test_a_peer_has_another_name(tmp_path: Path) -> None:
     found = plan(tmp_path, Asked("mx1.example.org", ["example.org"], "mx1=mx2.example.org"), TODAY)
-    assert found == NotUnderstood(("--peer 'mx1' is this node's own name",))
+    assert found == NotUnderstood(("--peer 'mx1' is another's name already",))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_peer_has_another_name(tmp_path: Path) -> None:
         (Asked("mx1.example.org", ["example.org"], "mx2"), "--peer 'mx2' has no address; allowed: NAME=HOST:PORT"),
         (Asked("mx1.example.org", ["example.org"], "mx2=2001:db8::2"), "--peer '2001:db8::2' looks like an IPv6"),
         (Asked("mx1.example.org", ["example.org"], "mx2=b", address=":x"), "--address ':x' "),
-        (Asked("mx1.example.org", ["example.org"], address="a:1"), "--address is where the peer reaches this node;"),
+        (Asked("mx1.example.org", ["example.org"], address="a:1"), "--address 'a:1' is of use to a pair alone; give"),
     ],
 )
 def test_addresses_of_a_pair_that_are_no_use(tmp_path: Path, asked: Asked, error: str) -> None:
@@ -184,8 +184,8 @@ def test_a_pair_with_a_site_comes_with_the_sites_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("peer", "site", "error"),
     [
-        ("", "far=192.0.2.4", "and --peer with it"),
-        ("mx2=192.0.2.2", "far", "give NAME=HOST:PORT"),
+        ("", "far=192.0.2.4", "give --peer with it"),
+        ("mx2=192.0.2.2", "far", "allowed: NAME=HOST:PORT"),
         ("mx2=192.0.2.2", "mx2=192.0.2.4", "--site 'mx2' is another's name already"),
         ("mx2=192.0.2.2", "far=no host", "--site 'no host'"),
     ],
