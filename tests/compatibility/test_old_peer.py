@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import pytest_asyncio
 
 from replicator.core.values import AckLevel, Kind, Record
 from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store import layout
 from tests.compatibility.v1.peer import ACTIVE, PASSIVE, PUT, OldPeer, item, position, record, schema
-from tests.integration.test_pair import NAMES, REMOTE, Bench, damage, ended, put, until
+from tests.integration.bench import NAMES, REMOTE, Bench, damage, ended, put, until
 
 ITEMS = 30
 PART, FLAGS, DONE, ABORT, VOID = 2, 3, 4, 5, 6
 HELD, AWAY = 1, 3
 WAITS = [schema.Part(id=b"part", rank=0, hlc=1, due=100)]
 ENDS = [schema.Part(id=b"part", rank=3, attempts=1, hlc=2)]
-
-
-@pytest_asyncio.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for node in list(made.running):
-        await made.end(node)
 
 
 def old_member(bench: Bench, number: int = 1) -> OldPeer:

@@ -7,27 +7,17 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from replicator.settings import NO_PEER
 from replicator.status import Submitted
+from tests.integration.bench import LOCAL, REMOTE, Bench, ended, put, settled, until
 from tests.integration.test_faults import QUEUE_ALL, queue_ids, send
-from tests.integration.test_pair import LOCAL, REMOTE, Bench, ended, put, settled, until
 from tests.peers.mtad import MtadNode, pair
 from tests.peers.process import wait_until
-
-
-@pytest_asyncio.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for node in list(made.running):
-        await made.end(node)
 
 
 def restore(bench: Bench, backup: Path) -> None:

@@ -6,20 +6,19 @@ The peer is the one that the recorded schema of version 1 describes, with the sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import pytest_asyncio
 
 from replicator.node import Node
 from replicator.transport import backoff
 from tests.compatibility.v1.peer import ACTIVE, PUT, OldPeer, item, position, record, schema
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.test_pair import NAMES, Bench, put, until
+from tests.integration.bench import NAMES, Bench, put, until
 
 WAITS = [schema.Part(id=b"part", rank=0, hlc=1, due=100)]
 FAR = 1_000_007
@@ -59,14 +58,6 @@ class BadPeer(OldPeer):
     def say_octets(self, octets: bytes) -> None:
         """Send octets as a message."""
         self._outgoing.put_nowait(octets)
-
-
-@pytest_asyncio.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for node in list(made.running):
-        await made.end(node)
 
 
 async def start(bench: Bench, bad: BadPeer) -> tuple[Node, CollectedReport]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from replicator.core.values import Durability, Kind, PartValue, Record
 from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings
-from tests.integration.test_pair import Bench, ended, put, until
+from tests.integration.bench import Bench, ended, put, until
 
 ITEMS = 20
 MARK = b"the content of number %03d, and of no other"
-
-
-@pytest_asyncio.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for node in list(made.running):
-        await made.end(node)
 
 
 def key(number: int) -> bytes:

@@ -13,7 +13,7 @@ from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings, SiteSettings
 from replicator.status import Submitted
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.test_pair import LOCAL, MEBI, NAMES, REMOTE, Bench, ended, put, settled, until
+from tests.integration.bench import LOCAL, MEBI, NAMES, REMOTE, Bench, ended, put, settled, until
 
 SITE = "site.test"
 SITE_NODE = 2
@@ -74,8 +74,7 @@ class SiteBench(Bench):
 async def bench(tmp_path: Path) -> AsyncIterator[SiteBench]:
     made = SiteBench(tmp_path)
     yield made
-    for node in list(made.running):
-        await made.end(node)
+    await made.close()
 
 
 async def test_a_site_follows(bench: SiteBench) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest_asyncio
 
 from replicator.core.compare import Difference
 from replicator.core.events import Commit
@@ -15,17 +12,9 @@ from replicator.node import Node
 from replicator.settings import NO_PEER
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
-from tests.integration.test_pair import Bench, put
+from tests.integration.bench import Bench, put
 
 BRANCH = Branch(9, 1)
-
-
-@pytest_asyncio.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for node in list(made.running):
-        await made.end(node)
 
 
 def fill(path: Path, node: int, count: int, *, changed: frozenset[int] = frozenset()) -> None:
