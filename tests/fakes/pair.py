@@ -5,9 +5,9 @@ Everything that can happen at once happens at once; time passes in `run` alone. 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from replicator.core.events import (
     Answer,
@@ -59,17 +59,60 @@ def part(key: str, put: Dot, rank: int, hlc: int = 1) -> Record:
     return Record(Kind.PART, key.encode(), put, ((b"part", PartValue(rank, 1, hlc, 0, b"")),))
 
 
-class Surroundings(Protocol):
-    """What is around a member: time, links, and whatever else happens."""
+class Surroundings(ABC):
+    """What is around some members: time, links, perhaps a witness, and whatever else happens."""
 
-    now: int
-    events: deque[tuple[Side, Event]]
+    sides: tuple[Side, ...]
 
-    def settle(self) -> None: ...
-    def close(self, session: int) -> None: ...
-    def died(self, side: Side) -> None: ...
-    def carry(self, sender: Side, session: int, message: Message) -> None: ...
-    def carry_to_witness(self, sender: Side, request: Request) -> None: ...
+    def __init__(self) -> None:
+        self.now = 1_000_000 * MILLISECOND
+        self.session = 0
+        self.events: deque[tuple[Side, Event]] = deque()
+        self.witness: Witness | None = None
+        self.cut_from_witness: set[int] = set()  # nodes
+        self.grants: list[Grant] = []  # that the witness made durable
+
+    @abstractmethod
+    def close(self, session: int) -> None:
+        """Let one side end a link."""
+
+    @abstractmethod
+    def died(self, side: Side) -> None:
+        """Let the links of a side break with it."""
+
+    @abstractmethod
+    def carry(self, sender: Side, session: int, message: Message) -> None:
+        """Bring a message to the other end of its link, if that stands."""
+
+    def carry_to_witness(self, sender: Side, request: Request) -> None:
+        """Have the witness answer at once, if there is one and it can be reached."""
+        if self.witness is None or sender.node in self.cut_from_witness:
+            return
+        for effect in self.witness.step(self.now, Requested(0, request)):
+            if isinstance(effect, Keep):
+                self.grants.append(effect.grant)
+            elif effect.reply is not None:
+                self.events.append((sender, WitnessSaid(effect.reply)))
+
+    def settle(self) -> None:
+        """Let everything happen that can without time passing."""
+        for _ in range(100_000):
+            if self.events:
+                side, event = self.events.popleft()
+                if side.is_up and side.stopped is None:
+                    side.step(event)
+            elif not any([side.work_disk() for side in self.sides]):
+                return
+        raise AssertionError("it never comes to rest")
+
+    def run(self, milliseconds: int) -> None:
+        """Let time pass."""
+        for _ in range(0, milliseconds, TICK_MS):
+            self.now += TICK_MS * MILLISECOND
+            for side in self.sides:
+                if side.is_up and side.stopped is None:
+                    side.step(Tick())
+            self.settle()
 
 
 class Side:
@@ -222,29 +265,20 @@ class Side:
         self.step(CommitFailed(ticket, "disk full"))
 
 
-class Pair:
+class Pair(Surroundings):
     """Nodes 0 and 1 of one group."""
 
     def __init__(self, *, settings: dict[str, object] | None = None, log_records_max: int = 1 << 30) -> None:
-        self.now = 1_000_000 * MILLISECOND
-        self.session = 0
+        super().__init__()
         self.is_linked = False
         self.version_max = VERSION_MAX  # that both say they know
         self.is_wire_cut = False  # nothing gets through, and nobody is told
         self.loses: tuple[type, ...] = ()  # kinds of messages that the wire loses
-        self.events: deque[tuple[Side, Event]] = deque()
         chosen = settings or {}
-        self.witness: Witness | None = None
-        self.cut_from_witness: set[int] = set()  # nodes
-        self.grants: list[Grant] = []  # that the witness made durable
-        self.a, self.b = (
+        self.a, self.b = self.sides = tuple(
             Side(self, node, Settings("group", node, f"node {node}", 1 - node, **chosen), log_records_max)  # type: ignore[arg-type]
             for node in (0, 1)
         )
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        return self.a, self.b
 
     def link(self) -> None:
         """Let a link come up."""
@@ -267,12 +301,10 @@ class Pair:
                 side.step(LinkDown(self.session, "cut"))
 
     def close(self, session: int) -> None:
-        """Let one side end a link."""
         if session == self.session:
             self.cut()
 
     def died(self, side: Side) -> None:
-        """Let the links of a side break with it."""
         self.cut()
 
     def carry(self, sender: Side, session: int, message: Message) -> None:
@@ -283,36 +315,6 @@ class Pair:
         if self.is_linked and is_carried and session == self.session:
             receiver = self.b if sender is self.a else self.a
             self.events.append((receiver, Received(session, message)))
-
-    def carry_to_witness(self, sender: Side, request: Request) -> None:
-        """Have the witness answer at once, if there is one and it can be reached."""
-        if self.witness is None or sender.node in self.cut_from_witness:
-            return
-        for effect in self.witness.step(self.now, Requested(0, request)):
-            if isinstance(effect, Keep):
-                self.grants.append(effect.grant)
-            elif effect.reply is not None:
-                self.events.append((sender, WitnessSaid(effect.reply)))
-
-    def settle(self) -> None:
-        """Let everything happen that can without time passing."""
-        for _ in range(100_000):
-            if self.events:
-                side, event = self.events.popleft()
-                if side.is_up and side.stopped is None:
-                    side.step(event)
-            elif not (self.a.work_disk() | self.b.work_disk()):
-                return
-        raise AssertionError("it never comes to rest")
-
-    def run(self, milliseconds: int) -> None:
-        """Let time pass."""
-        for _ in range(0, milliseconds, TICK_MS):
-            self.now += TICK_MS * MILLISECOND
-            for side in self.sides:
-                if side.is_up and side.stopped is None:
-                    side.step(Tick())
-            self.settle()
 
     def sleep(self, milliseconds: int, sleeper: Side) -> None:
         """Let time pass while one side's process stands still; what reaches it waits."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 
-from replicator.core.events import Event, LinkDown, LinkUp, Received, Remote, Settings, Tick, WitnessSaid
-from replicator.core.grants import Request
+from replicator.core.events import LinkDown, LinkUp, Received, Remote, Settings
 from replicator.core.messages import Message, Records, SnapshotItem
 from replicator.core.values import MILLISECOND, Mode, Role
-from replicator.core.witness import NO_GRANT, Keep, Requested, Witness
-from tests.fakes.pair import TICK_MS, Side
+from replicator.core.witness import NO_GRANT, Witness
+from tests.fakes.pair import Side, Surroundings
 
 SITE = 2
 
 
-class Wan:
+class Wan(Surroundings):
     """Nodes 0 and 1, the pair, and node 2, the site."""
 
     def __init__(
@@ -25,27 +24,22 @@ class Wan:
         authority: Mode = Mode.PAIR,
         feed_after_ms: int = 5_000,
     ) -> None:
-        self.now = 1_000_000 * MILLISECOND
-        self.session = 0
-        self.events: deque[tuple[Side, Event]] = deque()
+        super().__init__()
         self.links: dict[int, tuple[Side, Side]] = {}
         self.carried: list[tuple[int, int, Message]] = []  # from, to, what
         sites = (Remote(SITE, "far", delay_ms * MILLISECOND),)
         follows = (Remote(0, "node 0"), Remote(1, "node 1"))
         feed_after = feed_after_ms * MILLISECOND
-        self.witness: Witness | None = None
         members = [
             Settings("group", node, f"node {node}", 1 - node, sites=sites, feed_after=feed_after, authority=authority)
             for node in (0, 1)
         ]
         far = Settings("group", SITE, "far", -1, follows=follows, feed_after=feed_after, authority=Mode.MANUAL)
-        self.a, self.b, self.c = (Side(self, settings.node, settings, log_records_max) for settings in (*members, far))
+        self.a, self.b, self.c = self.sides = tuple(
+            Side(self, settings.node, settings, log_records_max) for settings in (*members, far)
+        )
         if authority is Mode.WITNESS:
             self.witness = Witness(NO_GRANT, members[0].lease, self.now - 10_000 * MILLISECOND)
-
-    @property
-    def sides(self) -> tuple[Side, Side, Side]:
-        return self.a, self.b, self.c
 
     # --- links ----------------------------------------------------------------------------------------------
 
@@ -97,13 +91,6 @@ class Wan:
         self.carried.append((sender.node, receiver.node, message))
         self.events.append((receiver, Received(session, message)))
 
-    def carry_to_witness(self, sender: Side, request: Request) -> None:
-        if self.witness is None:
-            return
-        for effect in self.witness.step(self.now, Requested(0, request)):
-            if not isinstance(effect, Keep) and effect.reply is not None:
-                self.events.append((sender, WitnessSaid(effect.reply)))
-
     def shipped(self, sender: Side, receiver: Side) -> list[Message]:
         """What went from one to the other of records and items."""
         return [
@@ -111,28 +98,6 @@ class Wan:
             for start, end, message in self.carried
             if (start, end) == (sender.node, receiver.node) and isinstance(message, Records | SnapshotItem)
         ]
-
-    # --- time -----------------------------------------------------------------------------------------------
-
-    def settle(self) -> None:
-        """Let everything happen that can without time passing."""
-        for _ in range(100_000):
-            if self.events:
-                side, event = self.events.popleft()
-                if side.is_up and side.stopped is None:
-                    side.step(event)
-            elif not any([side.work_disk() for side in self.sides]):
-                return
-        raise AssertionError("it never comes to rest")
-
-    def run(self, milliseconds: int) -> None:
-        """Let time pass."""
-        for _ in range(0, milliseconds, TICK_MS):
-            self.now += TICK_MS * MILLISECOND
-            for side in self.sides:
-                if side.is_up and side.stopped is None:
-                    side.step(Tick())
-            self.settle()
 
 
 def joined(**chosen: object) -> Wan:
