@@ -19,7 +19,7 @@ from mtad.pb import queue_pb2_grpc
 from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.notification import Notifier
-from mtad.spool.remote import WorkerCounts, channel_options
+from mtad.spool.remote import NO_COUNTS, WorkerCounts, channel_options
 from mtad.spool.service import SpoolService
 from mtad.telemetry.events import Events
 from replicator.view import role_name
@@ -33,8 +33,8 @@ class Back:
     def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, events: Events) -> None:
         self._settings = settings
         self._node, self.spool = build_spool(settings, events)
-        self._service = SpoolService(self.spool, events)
-        self.counts_here: Callable[[], WorkerCounts] = lambda: WorkerCounts(0, 0)  # of a front in this process
+        self._service = SpoolService(self.spool, self.spool.memories, events)
+        self.counts_here: Callable[[], WorkerCounts] = lambda: NO_COUNTS  # of a front in this process
         self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
         self._runner = Runner(
             RunnerLimits(
@@ -55,9 +55,7 @@ class Back:
         self._server: grpc.aio.Server | None = None
 
     def _counts(self) -> WorkerCounts:
-        there = self._service.counts()
-        here = self.counts_here()
-        return WorkerCounts(there.sessions + here.sessions, there.delivered_through + here.delivered_through)
+        return self._service.counts() + self.counts_here()
 
     async def start(self) -> None:
         """Open the queue, meet the peer, answer on the Unix socket.
@@ -65,6 +63,7 @@ class Back:
         Errors: those of `replicator.node.Node.start`; OSError and StartError when the socket cannot be made.
         """
         await self._node.start()
+        await self.spool.memories.start()
         self._server = self._bound(self._settings.node.admin_socket)
         await self._server.start()
         self._runner.start()
@@ -99,6 +98,7 @@ class Back:
         await self._runner.stop()
         if self._server is not None:
             await self._server.stop(1.0)
+        await self.spool.memories.stop()
         epoch = self._node.status().epoch
         await self._node.stop()
         if self._hook is not None:

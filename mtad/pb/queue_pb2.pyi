@@ -112,6 +112,38 @@ class Flags(_message.Message):
     reason: str
     def __init__(self, is_held: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class Memory(_message.Message):
+    __slots__ = ("format", "queue_id", "fingerprint", "at_ms", "until_ms", "fates")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    FATES_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    queue_id: str
+    fingerprint: bytes
+    at_ms: int
+    until_ms: int
+    fates: _containers.RepeatedCompositeFieldContainer[Fate]
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., fingerprint: _Optional[bytes] = ..., at_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., fates: _Optional[_Iterable[_Union[Fate, _Mapping]]] = ...) -> None: ...
+
+class Fate(_message.Message):
+    __slots__ = ("recipients", "result", "code", "enhanced", "text", "next_hop")
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ENHANCED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
+    recipients: _containers.RepeatedScalarFieldContainer[str]
+    result: str
+    code: int
+    enhanced: str
+    text: str
+    next_hop: str
+    def __init__(self, recipients: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ..., code: _Optional[int] = ..., enhanced: _Optional[str] = ..., text: _Optional[str] = ..., next_hop: _Optional[str] = ...) -> None: ...
+
 class Part(_message.Message):
     __slots__ = ("recipient", "rank", "due_ms", "state")
     RECIPIENT_FIELD_NUMBER: _ClassVar[int]
@@ -154,39 +186,77 @@ class CommitRequest(_message.Message):
     is_accepting: bool
     def __init__(self, call: _Optional[int] = ..., puts: _Optional[_Iterable[_Union[NewMessage, _Mapping]]] = ..., states: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., is_accepting: _Optional[bool] = ...) -> None: ...
 
+class RememberRequest(_message.Message):
+    __slots__ = ("call", "memory")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    memory: Memory
+    def __init__(self, call: _Optional[int] = ..., memory: _Optional[_Union[Memory, _Mapping]] = ...) -> None: ...
+
+class RecallRequest(_message.Message):
+    __slots__ = ("call", "fingerprint")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    fingerprint: bytes
+    def __init__(self, call: _Optional[int] = ..., fingerprint: _Optional[bytes] = ...) -> None: ...
+
 class WorkerReport(_message.Message):
-    __slots__ = ("sessions", "delivered_through")
+    __slots__ = ("sessions", "delivered_through", "retries_answered", "retries_in_doubt")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     delivered_through: int
-    def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ...) -> None: ...
+    retries_answered: int
+    retries_in_doubt: int
+    def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report")
+    __slots__ = ("commit", "report", "remember", "recall")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    REMEMBER_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ...) -> None: ...
+    remember: RememberRequest
+    recall: RecallRequest
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("call", "copies", "refusal", "is_received")
+    __slots__ = ("call", "copies", "refusal", "is_received", "memories")
     CALL_FIELD_NUMBER: _ClassVar[int]
     COPIES_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     IS_RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
     call: int
     copies: int
     refusal: str
     is_received: bool
-    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ...) -> None: ...
+    memories: _containers.RepeatedCompositeFieldContainer[Memory]
+    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+
+class News(_message.Message):
+    __slots__ = ("is_all", "remembered", "forgotten")
+    IS_ALL_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    FORGOTTEN_FIELD_NUMBER: _ClassVar[int]
+    is_all: bool
+    remembered: _containers.RepeatedScalarFieldContainer[bytes]
+    forgotten: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, is_all: _Optional[bool] = ..., remembered: _Optional[_Iterable[bytes]] = ..., forgotten: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("answers",)
+    __slots__ = ("answers", "news")
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    NEWS_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
-    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
+    news: News
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., news: _Optional[_Union[News, _Mapping]] = ...) -> None: ...
 
 class FromWorkerBatch(_message.Message):
     __slots__ = ("items",)

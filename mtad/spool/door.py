@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Requests
 from mtad.mail.envelope import Client
+from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
 
@@ -126,5 +127,27 @@ class Door(Protocol):
         is_accepting   a client waits for the answer: return when both copies are durable, or what else
                        replication.level asks for; when the peer is away, as policy says. The caller answers 250
                        only on Committed. Otherwise return when they are durable here.
+        """
+        ...
+
+
+class Memories(Protocol):
+    """What is remembered of messages whose clients may not have heard what became of them."""
+
+    def has(self, fingerprint: bytes) -> bool:
+        """Tell, without asking anybody, whether something is remembered of a message."""
+        ...
+
+    async def recall(self, fingerprint: bytes) -> Sequence[Memory] | None:
+        """Return what is remembered, the oldest first, or None when that cannot be told now.
+
+        Waits a while for an attempt that goes on.
+        """
+        ...
+
+    async def remember(self, memory: Memory) -> bool:
+        """Keep a memory for a day, for both nodes; return when it is durable here, False when it could not be kept.
+
+        A transaction may be remembered while its attempt goes on, and once it has ended.
         """
         ...

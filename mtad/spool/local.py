@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from mtad.mail.queue_id import QueueId
-from mtad.spool import codec
+from mtad.spool import codec, memory_codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
 from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Claim, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.spool.memories import LocalMemories
 from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, PartValue, Record
@@ -73,6 +75,8 @@ class LocalSpool:
         self._hlc_last = 0
         self._unanswered: set[bytes] = set()
         self._on_change: Callable[[], None] = lambda: None
+        self.memories = LocalMemories(node, events, wall_ms)
+        node.on_change(self._changed)
         self._full_checked_ms = 0
         self._was_full = False
 
@@ -175,8 +179,11 @@ class LocalSpool:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back when something in the queue, or the right to deliver it, has changed; once answered for, again."""
         self._on_change = callback
-        self._node.on_change(lambda _keys: callback())
         self._node.on_role(lambda _role, _epoch, _why: callback())
+
+    def _changed(self, keys: frozenset[bytes]) -> None:
+        if self.memories.changed(keys) < len(keys):
+            self._on_change()
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Call back when the right to deliver is about to be handed over; it must end what is in flight."""
@@ -237,16 +244,19 @@ class LocalSpool:
     # --- for the operator -----------------------------------------------------------------------------------
 
     def status(self) -> NodeStatus:
-        """Return the state of the node and of its pair."""
-        return self._node.status()
+        """Return the state of the node and of its pair. What is remembered is no mail."""
+        status = self._node.status()
+        totals = status.totals._replace(items=max(0, status.totals.items - len(self.memories)))
+        return replace(status, totals=totals)
 
     async def command(self, verb: str, *, force: bool) -> Told:
         """Carry out `promote`, `switchover` or `demote`; says whether it was done, and what it costs."""
         return await self._node.command(verb, force=force)
 
     async def verify(self) -> Comparison:
-        """Compare this node's queue with its peer's by digests."""
-        return await self._node.verify()
+        """Compare this node's queue with its peer's by digests, and what both remember; only messages are counted."""
+        compared = await self._node.verify()
+        return compared._replace(items=max(0, compared.items - len(self.memories)))
 
     async def back_up(self, folder: Path) -> int:
         """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
@@ -263,8 +273,11 @@ class LocalSpool:
         """
         after = b""
         while page := self._node.items(after, PAGE_ITEMS):
-            yield [message for item in page if (message := self._readable(item)) is not None]
+            mail = takewhile(lambda item: item.key < memory_codec.PREFIX, page)
+            yield [message for item in mail if (message := self._readable(item)) is not None]
             after = page[-1].key
+            if after >= memory_codec.PREFIX:
+                return
 
     def _readable(self, item: Item) -> StoredMessage | None:
         try:

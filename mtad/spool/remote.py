@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import grpc
 import grpc.aio
 
+from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec
+from mtad.spool import codec, memory_codec
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from mtad.telemetry.events import Events
 
@@ -19,6 +20,7 @@ BATCH_OCTETS_MAX = 1 << 20
 RECONNECT_SECONDS = 0.2
 REPORT_SECONDS = 1.0
 FRAME_OCTETS = 64  # of a batch around one commit, a report beside it included
+_FAILED = queue_pb2.Answer(refusal=Refusal.FAILED.value)
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 READY_SECONDS_MAX = 5.0
 _TRY_AGAIN = [
@@ -45,6 +47,20 @@ class WorkerCounts:
 
     sessions: int
     delivered_through: int
+    retries_answered: int = 0
+    retries_in_doubt: int = 0
+
+    def __add__(self, other: WorkerCounts) -> WorkerCounts:
+        """Return what two of them tell together."""
+        return WorkerCounts(
+            self.sessions + other.sessions,
+            self.delivered_through + other.delivered_through,
+            self.retries_answered + other.retries_answered,
+            self.retries_in_doubt + other.retries_in_doubt,
+        )
+
+
+NO_COUNTS = WorkerCounts(0, 0)
 
 
 def channel_options(octets_max: int) -> list[tuple[str, int]]:
@@ -53,7 +69,7 @@ def channel_options(octets_max: int) -> list[tuple[str, int]]:
 
 
 class RemoteSpool:
-    """A door to the spool process; reconnects by itself when that process was restarted."""
+    """A door to the spool process, and its memories; reconnects by itself when that process was restarted."""
 
     def __init__(
         self, socket_path: str, limits: RemoteLimits, events: Events, counts: Callable[[], WorkerCounts]
@@ -62,7 +78,8 @@ class RemoteSpool:
         self._limits = limits
         self._events = events
         self._counts = counts
-        self._calls: dict[int, asyncio.Future[Committed | Refused]] = {}
+        self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
+        self._remembered: set[bytes] = set()  # fingerprints
         self._last_call = 0
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
@@ -91,24 +108,50 @@ class RemoteSpool:
 
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         """Keep the changes, all or none (see `mtad.spool.door.Door`)."""
+        answer = await self._ask(
+            lambda call: queue_pb2.FromWorker(commit=_request(call, changes, is_accepting=is_accepting))
+        )
+        return _read_answer(answer)
+
+    def has(self, fingerprint: bytes) -> bool:
+        """Tell whether something is remembered (see `mtad.spool.door.Memories`)."""
+        return fingerprint in self._remembered
+
+    async def recall(self, fingerprint: bytes) -> tuple[Memory, ...] | None:
+        """Return what is remembered (see `mtad.spool.door.Memories`)."""
+        answer = await self._ask(
+            lambda call: queue_pb2.FromWorker(recall=queue_pb2.RecallRequest(call=call, fingerprint=fingerprint))
+        )
+        return None if answer.refusal else tuple(memory_codec.read_memory(memory) for memory in answer.memories)
+
+    async def remember(self, memory: Memory) -> bool:
+        """Keep a memory (see `mtad.spool.door.Memories`)."""
+        stored = memory_codec.memory_message(memory)
+        answer = await self._ask(
+            lambda call: queue_pb2.FromWorker(remember=queue_pb2.RememberRequest(call=call, memory=stored))
+        )
+        return not answer.refusal
+
+    async def _ask(self, request: Callable[[int], queue_pb2.FromWorker]) -> queue_pb2.Answer:
+        """Make a call, with the number that its answer will carry; one that is not answered is refused."""
         if len(self._calls) >= self._limits.calls_max or not await self._connects():
-            return Refused(Refusal.FAILED)
+            return _FAILED
         self._last_call += 1
         call = self._last_call
-        request = _request(call, changes, is_accepting=is_accepting)
-        octets = request.ByteSize() + FRAME_OCTETS
+        item = request(call)
+        octets = item.ByteSize() + FRAME_OCTETS
         if octets > self._limits.message_octets_max:  # it would end the stream, and with it what others wait for
             self._events.emit("spool.too_large", level="error", octets=octets)
-            return Refused(Refusal.FAILED)
-        answer: asyncio.Future[Committed | Refused] = asyncio.get_running_loop().create_future()
+            return _FAILED
+        answer: asyncio.Future[queue_pb2.Answer] = asyncio.get_running_loop().create_future()
         self._calls[call] = answer
-        self._outgoing.add(queue_pb2.FromWorker(commit=request), octets)
+        self._outgoing.add(item, octets)
         try:
             async with asyncio.timeout(self._limits.answer_seconds_max):
                 return await answer
         except TimeoutError:
             self._events.emit("spool.silent", level="error", socket=self._target)
-            return Refused(Refusal.FAILED)
+            return _FAILED
         finally:
             self._calls.pop(call, None)
 
@@ -152,24 +195,36 @@ class RemoteSpool:
         self._outgoing = _Outgoing()
         stream = queue_pb2_grpc.SpoolStub(channel).Work(self._outgoing.batches())
         self._is_connected.set()
-        async for answers in stream:
-            for answer in answers.answers:
+        async for told in stream:
+            for answer in told.answers:
                 waiting = self._calls.get(answer.call)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result(_read_answer(answer))
+                    waiting.set_result(answer)
+            if told.HasField("news"):
+                self._learn(told.news)
+
+    def _learn(self, news: queue_pb2.News) -> None:
+        """Take in what is remembered. What a stream that is lost has told holds until the next one begins."""
+        if news.is_all:
+            self._remembered.clear()
+        self._remembered.update(news.remembered)
+        self._remembered.difference_update(news.forgotten)
 
     def _refuse_all(self) -> None:
         """The stream is gone: nobody knows what was kept, so nobody hears 250."""
         self._outgoing.end()
         for waiting in self._calls.values():
             if not waiting.done():
-                waiting.set_result(Refused(Refusal.FAILED))
+                waiting.set_result(_FAILED)
 
     async def _report(self) -> None:
         while True:
             counts = self._counts()
             self._outgoing.report = queue_pb2.WorkerReport(
-                sessions=counts.sessions, delivered_through=counts.delivered_through
+                sessions=counts.sessions,
+                delivered_through=counts.delivered_through,
+                retries_answered=counts.retries_answered,
+                retries_in_doubt=counts.retries_in_doubt,
             )
             self._outgoing.is_wanted.set()
             await asyncio.sleep(REPORT_SECONDS)

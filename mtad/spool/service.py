@@ -9,29 +9,29 @@ from collections.abc import AsyncIterator
 import grpc.aio
 
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec
-from mtad.spool.door import Changes, Committed, Door, Refusal, Refused
-from mtad.spool.remote import WorkerCounts
+from mtad.spool import codec, memory_codec
+from mtad.spool.door import Changes, Committed, Door, Refusal
+from mtad.spool.memories import LocalMemories
+from mtad.spool.remote import NO_COUNTS, WorkerCounts
 from mtad.telemetry.events import Events
 
-CALLS_MAX = 20_000  # commits of one worker without an answer; past it the stream is not read on
+CALLS_MAX = 20_000  # calls of one worker without an answer; past it the stream is not read on
+NEWS_MAX = 10_000  # that wait for one worker; past it the worker is told everything anew
 
 
 class SpoolService(queue_pb2_grpc.SpoolServicer):
     """Serves one stream a worker; a worker's answers come in the order in which they are ready."""
 
-    def __init__(self, door: Door, events: Events) -> None:
+    def __init__(self, door: Door, memories: LocalMemories, events: Events) -> None:
         self._door = door
+        self._memories = memories
         self._events = events
         self._workers: dict[int, WorkerCounts] = {}
         self._worker_last = 0
 
     def counts(self) -> WorkerCounts:
         """Return the sum of what the connected workers last told."""
-        return WorkerCounts(
-            sum(counts.sessions for counts in self._workers.values()),
-            sum(counts.delivered_through for counts in self._workers.values()),
-        )
+        return sum(self._workers.values(), start=NO_COUNTS)
 
     async def Work(  # noqa: N802 (the name is the schema's)
         self,
@@ -41,12 +41,13 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         """Serve one worker until it goes."""
         self._worker_last += 1
         worker = self._worker_last
-        self._workers[worker] = WorkerCounts(0, 0)
-        stream = _Stream(self._door, self._events)
+        self._workers[worker] = NO_COUNTS
+        stream = _Stream(self._door, self._memories, self._events)
         reader = asyncio.create_task(self._read(worker, stream, request_iterator))
         try:
-            async for answers in stream.answers():
-                yield answers
+            with self._memories.following(stream.hear):
+                async for told in stream.told():
+                    yield told
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -57,59 +58,100 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
             async for batch in requests:
                 for item in batch.items:
                     if item.HasField("report"):
-                        self._workers[worker] = WorkerCounts(item.report.sessions, item.report.delivered_through)
+                        self._workers[worker] = _counts(item.report)
                     else:
-                        await stream.take(item.commit)
+                        await stream.take(item)
         finally:
             stream.end()  # in whatever way it ended: a worker that is not read any more must hear of it
 
 
-class _Stream:
-    """One worker's calls: each a task, their answers sent together."""
+def _counts(report: queue_pb2.WorkerReport) -> WorkerCounts:
+    return WorkerCounts(report.sessions, report.delivered_through, report.retries_answered, report.retries_in_doubt)
 
-    def __init__(self, door: Door, events: Events) -> None:
+
+class _Stream:
+    """One worker's calls: each a task, their answers sent together; and the news of what is remembered."""
+
+    def __init__(self, door: Door, memories: LocalMemories, events: Events) -> None:
         self._door = door
+        self._memories = memories
         self._events = events
         self._places = asyncio.Semaphore(CALLS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: deque[queue_pb2.Answer] = deque()
+        self._news: dict[bytes, bool] | None = None  # by fingerprint; None: everything is to be told
         self._is_wanted = asyncio.Event()
+        self._is_wanted.set()
         self._is_ended = False
 
-    async def take(self, request: queue_pb2.CommitRequest) -> None:
+    async def take(self, item: queue_pb2.FromWorker) -> None:
         await self._places.acquire()
-        task = asyncio.create_task(self._commit(request))
+        task = asyncio.create_task(self._answer(item))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _commit(self, request: queue_pb2.CommitRequest) -> None:
+    async def _answer(self, item: queue_pb2.FromWorker) -> None:
+        """Carry out one call."""
+        kind = item.WhichOneof("what")
         try:
-            changes = Changes(
-                puts=tuple(codec.read_new_message(message) for message in request.puts),
-                states={change.queue_id: codec.read_parts(change.parts) for change in request.states},
-            )
-            result = await self._door.commit(changes, is_accepting=request.is_accepting)
+            if kind == "commit":
+                answer = await self._commit(item.commit)
+            elif kind == "remember":
+                answer = await self._remember(item.remember)
+            else:
+                answer = await self._recall(item.recall)
         except Exception as error:  # noqa: BLE001 (the boundary of one call: the client hears 451 and keeps its mail)
             self._events.emit("spool.fault", level="error", error=f"{type(error).__name__}: {error}")
-            result = Refused(Refusal.FAILED)
+            answer = queue_pb2.Answer(refusal=Refusal.FAILED.value)
         finally:
             self._places.release()
-        self._ready.append(
-            queue_pb2.Answer(call=request.call, copies=result.copies, is_received=result.is_received)
-            if isinstance(result, Committed)
-            else queue_pb2.Answer(call=request.call, refusal=result.why.value)
+        answer.call = getattr(item, kind or "commit").call
+        self._ready.append(answer)
+        self._is_wanted.set()
+
+    async def _commit(self, request: queue_pb2.CommitRequest) -> queue_pb2.Answer:
+        changes = Changes(
+            puts=tuple(codec.read_new_message(message) for message in request.puts),
+            states={change.queue_id: codec.read_parts(change.parts) for change in request.states},
         )
+        result = await self._door.commit(changes, is_accepting=request.is_accepting)
+        if isinstance(result, Committed):
+            return queue_pb2.Answer(copies=result.copies, is_received=result.is_received)
+        return queue_pb2.Answer(refusal=result.why.value)
+
+    async def _remember(self, request: queue_pb2.RememberRequest) -> queue_pb2.Answer:
+        is_kept = await self._memories.remember(memory_codec.read_memory(request.memory))
+        return queue_pb2.Answer(copies=1) if is_kept else queue_pb2.Answer(refusal=Refusal.FAILED.value)
+
+    async def _recall(self, request: queue_pb2.RecallRequest) -> queue_pb2.Answer:
+        recalled = await self._memories.recall(request.fingerprint)
+        return queue_pb2.Answer(memories=[memory_codec.memory_message(memory) for memory in recalled])
+
+    def hear(self, fingerprint: bytes, is_remembered: bool) -> None:
+        """Have the worker told of a change; what is newest of a fingerprint counts alone."""
+        if self._news is not None:
+            self._news[fingerprint] = is_remembered
+            if len(self._news) > NEWS_MAX:
+                self._news = None
         self._is_wanted.set()
 
     def end(self) -> None:
         self._is_ended = True
         self._is_wanted.set()
 
-    async def answers(self) -> AsyncIterator[queue_pb2.ToWorker]:
+    async def told(self) -> AsyncIterator[queue_pb2.ToWorker]:
+        """Yield what waits for the worker, together."""
         while not self._is_ended:
             await self._is_wanted.wait()
             self._is_wanted.clear()
-            if self._ready:
-                answers = list(self._ready)
-                self._ready.clear()
-                yield queue_pb2.ToWorker(answers=answers)
+            told = queue_pb2.ToWorker(answers=list(self._ready))
+            self._ready.clear()
+            if self._news is None:
+                told.news.is_all = True
+                told.news.remembered.extend(self._memories.fingerprints())
+            elif self._news:
+                told.news.remembered.extend(mark for mark, is_there in self._news.items() if is_there)
+                told.news.forgotten.extend(mark for mark, is_there in self._news.items() if not is_there)
+            self._news = {}
+            if told.answers or told.HasField("news"):
+                yield told

@@ -13,14 +13,15 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool.door import Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
 from mtad.spool.remote import RemoteLimits, RemoteSpool, WorkerCounts, channel_options
-from mtad.spool.service import SpoolService
+from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.queue import FakeDoor, message, until
+from tests.fakes.queue import FakeDoor, FakeMemories, message, until
 
 LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=0.3)
 
@@ -47,7 +48,7 @@ async def serving(socket: Path, servicer: queue_pb2_grpc.SpoolServicer) -> Async
 async def working(
     socket: Path, limits: RemoteLimits = LIMITS, events: CollectedEvents | None = None
 ) -> AsyncIterator[RemoteSpool]:
-    remote = RemoteSpool(str(socket), limits, events or CollectedEvents(), lambda: WorkerCounts(3, 14))
+    remote = RemoteSpool(str(socket), limits, events or CollectedEvents(), lambda: WorkerCounts(3, 14, 2, 1))
     await remote.start()
     try:
         yield remote
@@ -62,7 +63,7 @@ async def test_what_is_committed_arrives_whole_and_the_answer_comes_back(socket:
         puts=(message("b@y.test", "c@z.test"),),
         states={"01JD4Z8Q6K100000": {"d@y.test": RecipientState(Rank.DEFERRED, 9, (attempt,), 1)}},
     )
-    async with serving(socket, SpoolService(door, CollectedEvents())), working(socket) as remote:
+    async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())), working(socket) as remote:
         assert await remote.commit(changes, is_accepting=True) == Committed(2)
         assert await remote.commit(Changes(puts=changes.puts), is_accepting=False) == Committed(2)
     assert door.commits == [(changes, True), (Changes(puts=changes.puts), False)]
@@ -70,18 +71,24 @@ async def test_what_is_committed_arrives_whole_and_the_answer_comes_back(socket:
 
 @pytest.mark.parametrize("why", list(Refusal))
 async def test_each_refusal_comes_back_as_itself(socket: Path, why: Refusal) -> None:
-    async with serving(socket, SpoolService(FakeDoor(Refused(why)), CollectedEvents())), working(socket) as remote:
+    async with (
+        serving(socket, SpoolService(FakeDoor(Refused(why)), FakeMemories(), CollectedEvents())),
+        working(socket) as remote,
+    ):
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(why)
 
 
 async def test_nothing_to_keep_is_kept(socket: Path) -> None:
-    async with serving(socket, SpoolService(FakeDoor(Committed(0)), CollectedEvents())), working(socket) as remote:
+    async with (
+        serving(socket, SpoolService(FakeDoor(Committed(0)), FakeMemories(), CollectedEvents())),
+        working(socket) as remote,
+    ):
         assert await remote.commit(Changes(), is_accepting=False) == Committed(0)
 
 
 async def test_a_fault_refuses_one_call_and_says_nothing_of_itself(socket: Path) -> None:
     door, events = FakeDoor(RuntimeError("secret")), CollectedEvents()
-    async with serving(socket, SpoolService(door, events)), working(socket) as remote:
+    async with serving(socket, SpoolService(door, FakeMemories(), events)), working(socket) as remote:
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FAILED)
         door.answer = Committed(1)
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Committed(1)
@@ -95,7 +102,7 @@ async def test_many_calls_at_once_each_get_their_own_answer(socket: Path) -> Non
             await asyncio.sleep(0.001 * (copies % 7))
             return Committed(copies)
 
-    async with serving(socket, SpoolService(Echo(), CollectedEvents())), working(socket) as remote:
+    async with serving(socket, SpoolService(Echo(), FakeMemories(), CollectedEvents())), working(socket) as remote:
         asked = [Changes(puts=(message(reverse_path=f"{number}@x.test"),)) for number in range(1, 301)]
         answers = await asyncio.gather(*(remote.commit(changes, is_accepting=True) for changes in asked))
     assert answers == [Committed(number) for number in range(1, 301)]
@@ -103,7 +110,10 @@ async def test_many_calls_at_once_each_get_their_own_answer(socket: Path) -> Non
 
 async def test_large_envelopes_travel_in_batches_that_fit(socket: Path) -> None:
     wide = [message(*(f"{'r' * 60}{n}@y.test" for n in range(10_000))) for _ in range(8)]
-    async with serving(socket, SpoolService(FakeDoor(Committed(2)), CollectedEvents())), working(socket) as remote:
+    async with (
+        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), CollectedEvents())),
+        working(socket) as remote,
+    ):
         await remote.commit(Changes(puts=(message(),)), is_accepting=True)
         answers = await asyncio.gather(*(remote.commit(Changes(puts=(m,)), is_accepting=True) for m in wide))
     assert answers == [Committed(2)] * 8
@@ -112,7 +122,10 @@ async def test_large_envelopes_travel_in_batches_that_fit(socket: Path) -> None:
 async def test_what_is_too_large_for_the_stream_is_refused_and_the_others_are_not(socket: Path) -> None:
     small, events = message(), CollectedEvents()
     large = replace(message(), content=b"x" * LIMITS.message_octets_max)
-    async with serving(socket, SpoolService(FakeDoor(Committed(2)), events)), working(socket, events=events) as remote:
+    async with (
+        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
+        working(socket, events=events) as remote,
+    ):
         answers = await asyncio.gather(
             *(remote.commit(Changes(puts=(one,)), is_accepting=True) for one in (small, large, small))
         )
@@ -123,7 +136,10 @@ async def test_what_is_too_large_for_the_stream_is_refused_and_the_others_are_no
 async def test_the_largest_that_is_taken_fits(socket: Path) -> None:
     events = CollectedEvents()
     largest = replace(message(), content=b"x" * (LIMITS.message_octets_max - 400))
-    async with serving(socket, SpoolService(FakeDoor(Committed(2)), events)), working(socket, events=events) as remote:
+    async with (
+        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
+        working(socket, events=events) as remote,
+    ):
         await until(lambda: remote._is_connected.is_set())
         assert await remote.commit(Changes(puts=(largest,)), is_accepting=True) == Committed(2)
     assert events.named("spool.too_large") == []
@@ -140,7 +156,7 @@ async def test_a_spool_process_that_comes_later_is_reached_soon(socket: Path) ->
     loop = asyncio.get_running_loop()
     async with working(socket) as remote:
         assert not await remote.reached(1.4)
-        async with serving(socket, SpoolService(FakeDoor(Committed(1)), CollectedEvents())):
+        async with serving(socket, SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())):
             began = loop.time()
             assert await remote.reached(10)
             assert loop.time() - began < 0.8, "gRPC by itself would wait a second, and then longer"
@@ -150,12 +166,12 @@ async def test_what_waits_when_the_spool_process_goes_is_refused_and_the_next_on
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
     async with working(socket, replace(LIMITS, connect_seconds_max=5)) as remote:
-        async with serving(socket, SpoolService(door, CollectedEvents())):
+        async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())):
             waiting = asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True))
             await until(lambda: door.commits)
         assert await waiting == Refused(Refusal.FAILED)
         socket.unlink(missing_ok=True)
-        async with serving(socket, SpoolService(FakeDoor(Committed(1)), CollectedEvents())):
+        async with serving(socket, SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())):
             assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Committed(1)
 
 
@@ -163,7 +179,7 @@ async def test_a_spool_process_that_is_silent_does_not_hold_a_commit_for_ever(so
     door, events = FakeDoor(Committed(2)), CollectedEvents()
     door.may_answer.clear()
     limits = replace(LIMITS, answer_seconds_max=0.05)
-    async with serving(socket, SpoolService(door, events)), working(socket, limits, events) as remote:
+    async with serving(socket, SpoolService(door, FakeMemories(), events)), working(socket, limits, events) as remote:
         await until(lambda: remote._is_connected.is_set())
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FAILED)
         assert len(events.named("spool.silent")) == 1
@@ -175,7 +191,7 @@ async def test_a_spool_process_that_is_silent_does_not_hold_a_commit_for_ever(so
 async def test_stopping_refuses_what_waits(socket: Path) -> None:
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
-    async with serving(socket, SpoolService(door, CollectedEvents())):
+    async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())):
         async with working(socket) as remote:
             waiting = asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True))
             await until(lambda: door.commits)
@@ -186,7 +202,7 @@ async def test_no_more_calls_wait_than_the_limit(socket: Path) -> None:
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
     async with (
-        serving(socket, SpoolService(door, CollectedEvents())),
+        serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())),
         working(socket, replace(LIMITS, calls_max=2)) as remote,
     ):
         waiting = [asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True)) for _ in range(2)]
@@ -229,7 +245,7 @@ async def test_a_stream_that_breaks_is_followed_by_another(socket: Path) -> None
 async def test_what_cannot_be_sent_ends_the_stream_alone(socket: Path) -> None:
     events = CollectedEvents()
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(2)), events)),
+        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
         working(socket, replace(LIMITS, connect_seconds_max=5), events) as remote,
     ):
         await until(lambda: remote._is_connected.is_set())
@@ -240,8 +256,73 @@ async def test_what_cannot_be_sent_ends_the_stream_alone(socket: Path) -> None:
 
 
 async def test_the_workers_counts_are_added_up_while_they_are_there(socket: Path) -> None:
-    service = SpoolService(FakeDoor(Committed(2)), CollectedEvents())
+    service = SpoolService(FakeDoor(Committed(2)), FakeMemories(), CollectedEvents())
     async with serving(socket, service):
         async with working(socket), working(socket):
-            await until(lambda: service.counts() == WorkerCounts(6, 28))
+            await until(lambda: service.counts() == WorkerCounts(6, 28, 4, 2))
         await until(lambda: service.counts() == WorkerCounts(0, 0))
+
+
+# --- what is remembered -------------------------------------------------------------------------------------
+
+TAKEN = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok, taken"), "mx.example.net")
+
+
+def memory(mark: int, *recipients: str) -> Memory:
+    return Memory(f"01JD4Z8Q6K1{mark:05}", mark.to_bytes(16, "big"), 5, dict.fromkeys(recipients, TAKEN))
+
+
+async def test_what_one_worker_remembers_another_knows_and_recalls(socket: Path) -> None:
+    kept, memories = memory(1, "b@y.test"), FakeMemories()
+    service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
+    async with serving(socket, service), working(socket) as one, working(socket) as other:
+        assert await one.remember(kept)
+        await until(lambda: one.has(kept.fingerprint) and other.has(kept.fingerprint))
+        assert await other.recall(kept.fingerprint) == (kept,)
+        assert await other.recall(b"another") == ()
+        memories.forget(kept.fingerprint)
+        await until(lambda: not (one.has(kept.fingerprint) or other.has(kept.fingerprint)))
+
+
+async def test_a_memory_that_is_refused_is_said_to_be(socket: Path) -> None:
+    memories = FakeMemories(may_remember=False)
+    service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
+    async with serving(socket, service), working(socket) as remote:
+        assert not await remote.remember(memory(1, "b@y.test"))
+
+
+async def test_a_new_stream_tells_everything_anew(socket: Path) -> None:
+    first, second = memory(1, "b@y.test"), memory(2, "c@y.test")
+    memories = FakeMemories()
+    await memories.remember(first)
+    async with working(socket, replace(LIMITS, connect_seconds_max=5)) as remote:
+        async with serving(socket, SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())):
+            await until(lambda: remote.has(first.fingerprint))
+        assert remote.has(first.fingerprint), "what was told holds while there is no stream"
+        socket.unlink(missing_ok=True)
+        memories.forget(first.fingerprint)
+        await memories.remember(second)
+        async with serving(socket, SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())):
+            await until(lambda: remote.has(second.fingerprint))
+            assert not remote.has(first.fingerprint)
+
+
+async def test_what_cannot_be_asked_is_not_taken_for_nothing(socket: Path) -> None:
+    async with working(socket, replace(LIMITS, connect_seconds_max=0.05)) as remote:
+        assert await remote.recall(b"any") is None
+        assert not await remote.remember(memory(1, "b@y.test"))
+
+
+async def test_a_worker_that_does_not_keep_up_with_the_news_is_told_everything_anew(socket: Path) -> None:
+    memories = FakeMemories()
+    service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
+    async with serving(socket, service), working(socket) as remote:
+        await memories.remember(memory(0, "b@y.test"))
+        await until(lambda: remote.has(memory(0).fingerprint))
+        for mark in range(1, NEWS_MAX + 2):  # without a turn of the loop in which any could be sent
+            memories.keep(memory(mark, "b@y.test"))
+            memories.forget(memory(mark).fingerprint)
+        memories.keep(memory(NEWS_MAX + 9, "b@y.test"))
+        await until(lambda: remote.has(memory(NEWS_MAX + 9).fingerprint))
+        assert remote.has(memory(0).fingerprint)
+        assert not remote.has(memory(1).fingerprint)
