@@ -1,8 +1,9 @@
 """Items that were found damaged: moved out of the way, asked of the peer, and back when it has them.
 
 While an item is away it is neither shipped nor delivered, and nothing is concluded from its absence. One item is
-asked for at a time. The peer's answer ends it: it has the item (it is merged as any item of a snapshot is), or it has
-finished it, or it never had it, and then what was damaged is lost: that is said, and asked again later.
+asked for at a time, once the peer's disk has all that was known here of what is away. Its answer ends it: it has the
+item (it is merged as any item of a snapshot is), or it has finished it, or it never had it, and then what was damaged
+is lost: that is said, and asked again later.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Quarantine:
         self._lost_at = 0
         self._voided = {away.key for away in image.away if away.is_voided}
         self._theirs: Vector = {}  # what the peer had when it greeted us
-        self._within = dict(image.vector)  # covers the put of every item that cannot be read
+        self._within = dict(image.vector)  # covers all that was known here of what is away
 
     @property
     def away_count(self) -> int:
@@ -70,8 +71,7 @@ class Quarantine:
             if key not in self._away and len(self._away) < AWAY_MAX:
                 self._away[key] = put
                 self._wanted.append(key)
-                if put is None:
-                    self._within = dict(self._journal.durable)
+                self._within = dict(self._journal.durable)
 
     # --- asking the peer ------------------------------------------------------------------------------------
 
@@ -105,8 +105,12 @@ class Quarantine:
         self._wanted = too_early + self._wanted
 
     def _is_on_its_way(self, put: Dot | None) -> bool:
-        """Tell whether the peer's disk does not have the record of the item yet: its answer would say nothing."""
-        return not self._is_covered(put, self._peer.durable)
+        """Tell whether the peer's disk does not have all yet that was known here of the item, or the item itself.
+
+        Its answer would say nothing of the item, or would bring it back as it was before what was done with it here.
+        """
+        theirs = self._peer.durable
+        return not (covers_all(theirs, self._within) and self._is_covered(put, theirs))
 
     def fetched(self, message: Fetched, session: int, now: int, out: list[Effect]) -> None:
         """Take in the peer's answer, and ask for the next one."""

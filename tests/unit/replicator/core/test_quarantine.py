@@ -125,6 +125,22 @@ def test_a_peer_that_is_still_writing_an_item_is_not_asked_for_it() -> None:
     assert out == [Send(7, Fetch(b"one"))]
 
 
+def test_a_peer_that_lacks_what_was_done_with_an_item_is_not_asked_for_it() -> None:
+    """It would bring the item back as it was before: a recipient would be tried again whose end was known here."""
+    own, put = Branch(0, 4), Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: put.seq}, Authority(0, 0))
+    journal, peer = Journal(own, image), Peer(1, {put.branch: put.seq})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    journal.durable[own] = 1  # its outcome, which the peer is about to have
+    quarantine.committed(1, (Away(b"one", put),), [])
+    out: list[Effect] = []
+    quarantine.pump(7, 0, out)
+    assert out == []
+    peer.durable[own] = 1
+    quarantine.pump(7, 1, out)
+    assert out == [Send(7, Fetch(b"one"))]
+
+
 def test_of_an_item_that_cannot_be_read_the_peer_is_asked_when_it_has_all_that_was_here() -> None:
     """Its dot is not known: it may be what the peer is still writing, and that it has none would be no end."""
     theirs, image = Branch(1, 5), Image(b"store", {Branch(1, 5): 2}, Authority(0, 0))
