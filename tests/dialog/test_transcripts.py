@@ -16,9 +16,22 @@ def test_there_are_transcripts() -> None:
     assert len(TRANSCRIPTS) > 20
 
 
+@pytest.mark.parametrize("line", ["S: 250 *", "S: <closed>", "Then: delivered = 1"])
+async def test_a_transcript_can_fail(line: str, tmp_path: Path, build: Build) -> None:
+    path = tmp_path / "wrong.txt"
+    path.write_text(f"Given: greeting and EHLO\nC: VERB\nS: 500 *\nC: QUIT\n{line}\n")
+    with pytest.raises(AssertionError):
+        await play(path, "whole", build)
+
+
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("manner", ["whole", "octet-by-octet", "socket"])
 async def test_transcript(path: Path, manner: str, build: Build) -> None:
+    await play(path, manner, build)
+
+
+async def play(path: Path, manner: str, build: Build) -> None:
+    """Play a transcript; what it says and what comes must agree."""
     transcript = Transcript.read(path)
     scene = transcript.scene()
     house = await build(scene.rooms, scene.limits, scene.events)

@@ -35,7 +35,7 @@ SETTLE_SECONDS_MAX = 60.0
 pytestmark = pytest.mark.timeout(120 + 40 * KILLS)
 
 POLICY = """\
-require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
+require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
 
 stage "connect" {
     if ip :remote "127.0.0.0/8" { accept :relay; }

@@ -69,6 +69,7 @@ def test_no_process_outlives_its_supervisor() -> None:
     with single(QUEUE_ALL, TWO_WORKERS) as node:
         wait_until(lambda: len(children(node)) == 3, "all processes run", node.log)
         pids = list(children(node).values())
+        assert all(is_alive(pid) for pid in pids)
         node.kill()
         wait_until(lambda: not any(is_alive(pid) for pid in pids), "all have ended", node.log)
 

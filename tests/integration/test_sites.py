@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -92,11 +93,13 @@ async def test_a_site_follows(bench: SiteBench) -> None:
 
 
 async def test_a_large_queue_reaches_a_site_at_a_limited_rate(bench: SiteBench) -> None:
-    bench.site_terms = {"octets_per_second": 4 * MEBI}
+    bench.site_terms = {"octets_per_second": 2 * MEBI}
     owner, _, site = await bench.three()
+    begin = time.monotonic()
     for number in range(8):
-        await owner.submit([put(b"k%d" % number, bytes([number]) * (256 << 10))], wait=True)
+        await owner.submit([put(b"k%d" % number, bytes([number]) * (MEBI // 4))], wait=True)
     await until(lambda: site.status().totals.items == 8)
+    assert time.monotonic() - begin > 0.9, "two MiB take a second"
     await until(lambda: site.status().position == owner.status().position)
 
 

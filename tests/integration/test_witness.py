@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,30 +17,19 @@ from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.transport.certificates import Credentials
 from replicator.witness import State, WitnessServer, WitnessSettings, WitnessStateError
-from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
+from tests.integration.bench import NAMES, Bench, settled, until
 
 LEASE_SECONDS = 1.0
-NAMES = ("a.test", "b.test")
-WAIT_SECONDS = 15.0
 
 
-async def until(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    async with asyncio.timeout(seconds):
-        while not is_so():
-            await asyncio.sleep(0.01)
-
-
-class Trio:
-    """Makes and ends the witness and the two members."""
+class Trio(Bench):
+    """A pair, and the witness that says who owns."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.authority = CertificateAuthority(folder)
-        self.report = CollectedReport()
-        self.running: list[Node] = []
+        super().__init__(folder)
+        self.report = CollectedReport()  # the witness's
         self.witness: WitnessServer | None = None
-        self._port = 0
         self._witness_port = 0
 
     async def start_witness(self, name: str = "w.test", members: tuple[str, ...] = NAMES) -> WitnessServer:
@@ -62,22 +52,8 @@ class Trio:
             self.witness = None
 
     def settings(self, number: int, credentials: Credentials | None = None) -> NodeSettings:
-        credentials = credentials or self.authority.issue(NAMES[number])
-        return NodeSettings(
-            group="test",
-            node=number + 1,
-            name=NAMES[number],
-            store_path=self.folder / NAMES[number],
-            terminal_rank=2,
-            peer_node=2 - number,
-            peer_name=NAMES[1 - number],
-            peer_address=f"127.0.0.1:{self._port}" if number == 0 else "",
-            listen_address=f"127.0.0.1:{self._port}" if number == 1 else "",
-            ca_path=credentials.ca_path,
-            cert_path=credentials.cert_path,
-            key_path=credentials.key_path,
-            map_octets=16 << 20,
-            beat_seconds=0.05,
+        return replace(
+            super().settings(number, credentials),
             promote_after_seconds=1.0,
             ack_within_seconds=0.5,
             authority=Mode.WITNESS,
@@ -87,25 +63,13 @@ class Trio:
             witness_address=f"127.0.0.1:{self._witness_port}",
         )
 
-    async def start(self, settings: NodeSettings) -> Node:
-        node = Node(settings, self.report)
-        await node.start()
-        self.running.append(node)
-        self._port = node.listen_port or self._port
-        return node
+    async def pair(self, **more: Any) -> tuple[Node, Node]:
+        """Return the owner and the other."""
+        return await settled(*await super().pair(**more))
 
-    async def pair(self) -> tuple[Node, Node]:
-        b = await self.start(self.settings(1))
-        a = await self.start(self.settings(0))
-        await until(lambda: a.status().peer.state == b.status().peer.state == "up")
-        await until(lambda: a.is_owner or b.is_owner)
-        owner, other = (a, b) if a.is_owner else (b, a)
-        await until(lambda: other.status().peer.role == "active")
-        return owner, other
-
-    async def stop(self, node: Node) -> None:
-        self.running.remove(node)
-        await node.stop()
+    async def close(self) -> None:
+        await super().close()
+        await self.stop_witness()
 
 
 @pytest_asyncio.fixture
@@ -113,9 +77,7 @@ async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
     made = Trio(tmp_path)
     await made.start_witness()
     yield made
-    for node in list(made.running):
-        await made.stop(node)
-    await made.stop_witness()
+    await made.close()
 
 
 async def owners_for(seconds: float, *nodes: Node) -> list[int]:
@@ -131,7 +93,7 @@ async def owners_for(seconds: float, *nodes: Node) -> list[int]:
 async def test_the_other_owns_when_the_owner_is_gone(trio: Trio) -> None:
     owner, other = await trio.pair()
     epoch = owner.status().epoch
-    await trio.stop(owner)
+    await trio.end(owner)
     await until(lambda: other.is_owner, LEASE_SECONDS + 2)
     assert other.status().epoch == epoch + 1
     witness = other.status().witness
@@ -157,7 +119,7 @@ async def test_without_the_witness_nothing_changes_and_it_comes_back(trio: Trio)
 async def test_with_neither_witness_nor_peer_the_owner_is_fenced_until_one_is_back(trio: Trio) -> None:
     owner, other = await trio.pair()
     await trio.stop_witness()
-    await trio.stop(other)
+    await trio.end(other)
     await until(lambda: owner.status().role == "fenced", 3 * LEASE_SECONDS)
     assert not owner.is_owner
     await trio.start_witness()
@@ -177,7 +139,7 @@ async def test_a_switchover_asks_the_witness(trio: Trio) -> None:
 async def test_a_witness_of_another_name_is_refused_and_both_names_are_told(trio: Trio) -> None:
     await trio.stop_witness()
     await trio.start_witness("stranger.test")
-    b = await trio.start(trio.settings(1))
+    b, _ = await trio.start(trio.settings(1))
     await until(lambda: "certificate: expected w.test, came stranger.test" in _problem(b), 20)
     assert not b.is_owner
 
@@ -185,14 +147,16 @@ async def test_a_witness_of_another_name_is_refused_and_both_names_are_told(trio
 async def test_a_member_of_another_name_is_refused_and_both_names_are_told(trio: Trio) -> None:
     await trio.stop_witness()
     await trio.start_witness(members=("x.test", "y.test"))
-    b = await trio.start(trio.settings(1))
+    b, _ = await trio.start(trio.settings(1))
     await until(lambda: _problem(b) == "certificate: expected x.test or y.test, came b.test", 20)
     assert trio.report.named("witness.refused")[0]["came"] == "b.test"
 
 
 async def test_another_group_is_refused(trio: Trio) -> None:
-    b = await trio.start(replace(trio.settings(1), group="other"))
-    await until(lambda: _problem(b) == "group: expected 'test', came 'other'", 20)
+    b, _ = await trio.start(replace(trio.settings(1), group="other"))
+    await until(lambda: _problem(b) == "group: expected 'test', came 'other'")
+    assert trio.report.named("witness.refused")[0]["came"] == "other"
+    assert not b.is_owner
 
 
 def _problem(node: Node) -> str:
@@ -204,7 +168,7 @@ def _problem(node: Node) -> str:
 async def test_a_witness_that_cannot_keep_its_state_answers_no_more(trio: Trio) -> None:
     assert trio.witness is not None
     (trio.folder / "witness" / "grant.new").mkdir()
-    b = await trio.start(trio.settings(1))
+    b, _ = await trio.start(trio.settings(1))
     await until(trio.witness.failed.is_set, 20)
     await asyncio.sleep(0.5)
     assert not b.is_owner
@@ -236,7 +200,7 @@ async def test_a_witness_shows_a_renewed_certificate_without_a_new_start(tmp_pat
     trio = Trio(tmp_path)
     await trio.start_witness("other.test")
     right = trio.authority.issue("w.test")
-    node = await trio.start(trio.settings(1))
+    node, _ = await trio.start(trio.settings(1))
     await until(lambda: (witness := node.status().witness) is not None and "other.test" in witness.problem)
     shown = trio.authority.issue("other.test")
     shown.cert_path.unlink()
@@ -244,5 +208,4 @@ async def test_a_witness_shows_a_renewed_certificate_without_a_new_start(tmp_pat
     shown.key_path.write_bytes(right.key_path.read_bytes())
     shown.cert_path.write_bytes(right.cert_path.read_bytes())
     await until(lambda: node.is_owner)
-    await trio.stop(node)
-    await trio.stop_witness()
+    await trio.close()

@@ -16,6 +16,7 @@ from mtad.lab.load import LoadPlan, run_load
 from mtad.lab.pair import Laboratory, RunningNode, running_laboratory
 from mtad.lab.ports import free_port
 from mtad.startup.provision import Ca, make_member_certificate
+from tests.integration.test_kill_active import POLICY
 from tests.peers.process import open_folder
 
 LEASE_SECONDS = 2.0
@@ -26,19 +27,6 @@ SETTINGS = """\
 authority = "witness"
 witness = {{ name = "w", address = "{host}:{port}", ask_after_seconds = 0.6 }}
 lease_seconds = {lease}
-"""
-POLICY = """\
-require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
-
-stage "connect" {
-    if ip :remote "127.0.0.0/8" { accept :relay; }
-}
-
-stage "deliver" {
-    queue;
-    retry :intervals ["1", "1", "2"];
-    route :port SMTP_PORT "smtp";
-}
 """
 
 pytestmark = pytest.mark.timeout(240)
