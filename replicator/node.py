@@ -27,13 +27,15 @@ from replicator.core.compare import Comparison
 from replicator.core.grants import Reply
 from replicator.core.member import Member
 from replicator.core.messages import Compare, Compared, Message
-from replicator.core.values import Durability, Item, Record, Role
+from replicator.core.values import Damage, Durability, Item, Record, Role
 from replicator.links import Links
 from replicator.report import Level, Report
+from replicator.resyncing import Resynced, fetch, refill
 from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
 from replicator.shipping import Shipping
 from replicator.status import NodeStatus, Submitted, Told
+from replicator.store.aside import no_room, set_aside
 from replicator.store.backup import back_up
 from replicator.store.compaction import Compacted, compact
 from replicator.store.environment import StoreSettings
@@ -192,7 +194,7 @@ class Node:
         return await answer
 
     async def command(self, verb: str, *, force: bool = False) -> Told:
-        """Do what the operator wants: 'promote', 'switchover' or 'demote'."""
+        """Do what the operator wants: 'promote', 'switchover', 'demote', or 'refill' (see resync)."""
         if self._member is None:
             return Told(False, f"the store cannot commit: {self._failure}")
         self._tokens += 1
@@ -213,6 +215,18 @@ class Node:
         if self._comparing is None or self.status().peer.state != "up":
             return Comparison(why="no link to the peer stands")
         return await self._comparing.verify(self._session)
+
+    async def resync(self, *, is_full: bool, force: bool) -> Resynced:
+        """Fill the store again from the peer: with what differs, or, when `is_full`, an empty store with everything."""
+        return await (refill if is_full else fetch)(self, force=force)
+
+    def doubt(self, damages: tuple[Damage, ...]) -> None:
+        """Have the core fetch what the peer was found to hold otherwise."""
+        self._feed(core.Damaged(damages))
+
+    def no_room(self) -> str:
+        """Return why a second store has no place beside this one; "" when it has."""
+        return no_room(self._store)
 
     async def back_up(self, folder: Path) -> int:
         """Copy the store as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
@@ -468,15 +482,39 @@ class Node:
     def _do_note(self, effect: core.Note) -> None:
         self._report.emit(effect.name, level=_LEVELS.get(effect.name, "info"), **dict(effect.fields))
 
+    def _do_begin_empty(self, effect: core.BeginEmpty) -> None:
+        """End the member at once: what was decided about its store would not hold of what comes after."""
+        telling = self._tellings.pop(effect.token, None)
+        self._leave("its store is set aside")
+        self._spawn(self._begin_empty(telling, effect.risk))
+
+    async def _begin_empty(self, telling: asyncio.Future[Told] | None, risk: str) -> None:
+        try:
+            folder = await self._loop.run_in_executor(
+                self._executor, set_aside, self._store, self._writer, self._generation
+            )
+        except (OSError, lmdb.Error) as error:
+            told = Told(False, f"the store cannot be set aside: {error}")
+        else:
+            self._report.emit("replica.set_aside", level="warning", folder=str(folder))
+            told = Told(True, str(folder), risk)
+        await self._begin_again()
+        if telling is not None and not telling.done():
+            telling.set_result(told)
+
     def _do_stop(self, effect: core.Stop) -> None:
         self._stop_member(effect.why)
 
     def _stop_member(self, why: str) -> None:
+        self._leave(why)
+        if not self._is_stopping:
+            self._spawn(self._begin_again())
+
+    def _leave(self, why: str) -> None:
+        """Throw the core away, and say that this node owns nothing."""
         epoch = self._member.authority.epoch if self._member is not None else 0
         self._end_member(why)
         self._change_role(Role.PASSIVE, epoch, f"the member ended: {why}")
-        if not self._is_stopping:
-            self._spawn(self._begin_again())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -512,6 +550,7 @@ _EFFECTS: dict[type, Callable[[Node, Any], None]] = {
     core.Drain: Node._do_drain,
     core.AskWitness: Node._do_ask_witness,
     core.Note: Node._do_note,
+    core.BeginEmpty: Node._do_begin_empty,
     core.Stop: Node._do_stop,
 }
 

@@ -118,7 +118,7 @@ class WitnessServer:
     async def start(self) -> None:
         """Read the state and listen. Errors: WitnessStateError; OSError."""
         settings = self._settings
-        credentials = server_credentials(settings.credentials, self._report, "witness.credentials")
+        credentials = server_credentials(settings.credentials, self._unreadable)
         self._witness = Witness(self._state.open(), round(settings.lease_seconds * SECOND), _now())
         server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
@@ -147,6 +147,9 @@ class WitnessServer:
         if self._server is not None:
             await self._server.stop(0.1)
         self._state.close()
+
+    def _unreadable(self, what: str) -> None:
+        self._report.emit("witness.credentials", level="error", what=what)
 
     async def _hold(self, message: pb.Ask, context: Any) -> pb.Said:
         await self._check(message.group, context)

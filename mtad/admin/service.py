@@ -62,7 +62,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     def register(self, server: grpc.aio.Server) -> None:
         """Serve on this server, every call with its boundary."""
         guarded = admin_pb2_grpc.AdminServicer()
-        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Backup", "Compact"):
+        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Resync", "Backup", "Compact"):
             setattr(guarded, name, answering(self._events, getattr(self, name)))
         guarded.QueueList = streaming(self._events, self.QueueList)  # type: ignore[method-assign]
         admin_pb2_grpc.add_AdminServicer_to_server(guarded, server)
@@ -205,12 +205,32 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return admin_pb2.VerifyReply(
             refused=compared.why,
             messages=compared.items,
-            differences=[
-                admin_pb2.Difference(queue_id=key.decode("ascii", "backslashreplace"), what=what)
-                for key, what in compared.differences
-            ],
+            differences=[_difference(key, what) for key, what in compared.differences],
             is_cut_short=compared.is_cut_short,
             octets=compared.octets,
+            seconds=time.monotonic() - started,
+        )
+
+    async def Resync(self, request: admin_pb2.ResyncRequest, context: Any) -> admin_pb2.ResyncReply:  # noqa: N802
+        """Fill this node's queue again from its peer's."""
+        started = time.monotonic()
+        came = await self._spool.resync(is_full=request.full, force=request.force)
+        self._events.emit(
+            "replica.resynced",
+            full=request.full,
+            fetched=came.fetched_count,
+            set_aside=came.set_aside,
+            refused=came.refused,
+            risk=came.risk,
+        )
+        return admin_pb2.ResyncReply(
+            refused=came.refused,
+            risk=came.risk,
+            messages=came.compared.items,
+            differences=[_difference(key, what) for key, what in came.compared.differences],
+            is_cut_short=came.compared.is_cut_short,
+            fetched=came.fetched_count,
+            set_aside=came.set_aside,
             seconds=time.monotonic() - started,
         )
 
@@ -249,6 +269,10 @@ def _role(status: NodeStatus) -> str:
     if status.role in ("active", "draining"):
         return "active" if status.peer.name or status.sites or status.follows else "alone"
     return status.role
+
+
+def _difference(key: bytes, what: str) -> admin_pb2.Difference:
+    return admin_pb2.Difference(queue_id=key.decode("ascii", "backslashreplace"), what=what)
 
 
 def _peer(status: NodeStatus) -> admin_pb2.Peer:

@@ -16,6 +16,7 @@ from mtad.cli.connection import connect
 from mtad.cli.duration import show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
+from mtad.cli.resync import resync as fill_again
 from mtad.cli.role_change import change_role
 from mtad.cli.screen import say, say_json, say_table
 from mtad.cli.shapes import problems, status_object, verify_object
@@ -172,6 +173,24 @@ def verify(asked: Asked) -> None:
             say(f"... only the first {len(reply.differences)} are shown.")
     if not is_equal:
         raise typer.Exit(EXIT_REFUSED)
+
+
+@replica.command()
+@expanded
+def resync(
+    asked: Asked,
+    full: Annotated[
+        bool, typer.Option("--full", help="Set the queue of this node aside, and have the peer fill an empty one.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if mail may come twice, or wait in what is set aside.")
+    ] = False,
+) -> None:
+    """Fill this node's queue again from its peer's.
+
+    What differs is fetched, and nothing that is here goes. Exit 1 when it is refused, or something differs still.
+    """
+    fill_again(asked, full=full, force=force)
 
 
 @config.command()

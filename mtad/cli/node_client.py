@@ -116,6 +116,12 @@ class NodeClient:
         answer: pb.VerifyReply = self._ask(self._stub.Verify, pb.VerifyRequest(), LIST_SECONDS)
         return answer
 
+    def resync(self, *, full: bool, force: bool) -> pb.ResyncReply:
+        """Have the node fill its queue again from its peer's."""
+        request = pb.ResyncRequest(full=full, force=force)
+        answer: pb.ResyncReply = self._ask(self._stub.Resync, request, LIST_SECONDS)
+        return answer
+
     def back_up(self, directory: str) -> pb.BackupReply:
         """Have the node copy its queue."""
         answer: pb.BackupReply = self._ask(self._stub.Backup, pb.BackupRequest(directory=directory), LIST_SECONDS)

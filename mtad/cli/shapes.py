@@ -160,3 +160,18 @@ def verify_object(reply: pb.VerifyReply) -> dict[str, Any]:
         "seconds": reply.seconds,
         "refused": reply.refused,
     }
+
+
+def resync_object(reply: pb.ResyncReply) -> dict[str, Any]:
+    """Return `mtactl replica resync --json`."""
+    return {
+        "done": not reply.refused,
+        "refused": reply.refused,
+        "risk": reply.risk,
+        "messages": reply.messages,
+        "differences": [{"queue_id": each.queue_id, "what": each.what} for each in reply.differences],
+        "is_cut_short": reply.is_cut_short,
+        "fetched": reply.fetched,
+        "set_aside": reply.set_aside or None,
+        "seconds": reply.seconds,
+    }

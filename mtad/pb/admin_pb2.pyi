@@ -294,6 +294,34 @@ class Difference(_message.Message):
     what: str
     def __init__(self, queue_id: _Optional[str] = ..., what: _Optional[str] = ...) -> None: ...
 
+class ResyncRequest(_message.Message):
+    __slots__ = ("full", "force")
+    FULL_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    full: bool
+    force: bool
+    def __init__(self, full: _Optional[bool] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class ResyncReply(_message.Message):
+    __slots__ = ("refused", "risk", "messages", "differences", "is_cut_short", "fetched", "set_aside", "seconds")
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    RISK_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    IS_CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
+    FETCHED_FIELD_NUMBER: _ClassVar[int]
+    SET_ASIDE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    refused: str
+    risk: str
+    messages: int
+    differences: _containers.RepeatedCompositeFieldContainer[Difference]
+    is_cut_short: bool
+    fetched: int
+    set_aside: str
+    seconds: float
+    def __init__(self, refused: _Optional[str] = ..., risk: _Optional[str] = ..., messages: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., is_cut_short: _Optional[bool] = ..., fetched: _Optional[int] = ..., set_aside: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
 class BackupRequest(_message.Message):
     __slots__ = ("directory",)
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]

@@ -64,6 +64,11 @@ class AdminStub:
                 request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
                 response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.FromString,
                 _registered_method=True)
+        self.Resync = channel.unary_unary(
+                '/mtad.admin.v1.Admin/Resync',
+                request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncRequest.SerializeToString,
+                response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncReply.FromString,
+                _registered_method=True)
         self.Backup = channel.unary_unary(
                 '/mtad.admin.v1.Admin/Backup',
                 request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
@@ -115,6 +120,12 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Resync(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Backup(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,6 +170,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Verify,
                     request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.FromString,
                     response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.SerializeToString,
+            ),
+            'Resync': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resync,
+                    request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncRequest.FromString,
+                    response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncReply.SerializeToString,
             ),
             'Backup': grpc.unary_unary_rpc_method_handler(
                     servicer.Backup,
@@ -333,6 +349,33 @@ class Admin:
             '/mtad.admin.v1.Admin/Verify',
             mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
             mtad_dot_admin_dot_v1_dot_admin__pb2.VerifyReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mtad.admin.v1.Admin/Resync',
+            mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncRequest.SerializeToString,
+            mtad_dot_admin_dot_v1_dot_admin__pb2.ResyncReply.FromString,
             options,
             channel_credentials,
             insecure,

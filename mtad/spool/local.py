@@ -19,6 +19,7 @@ from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
 from replicator.core.values import Durability, Item, Kind, PartValue, Record
 from replicator.node import Node
+from replicator.resyncing import Resynced
 from replicator.status import FarStatus as FarStatus
 from replicator.status import NodeStatus as NodeStatus
 from replicator.status import Submitted, Told
@@ -257,6 +258,10 @@ class LocalSpool:
         """Compare this node's queue with its peer's by digests, and what both remember; only messages are counted."""
         compared = await self._node.verify()
         return compared._replace(items=max(0, compared.items - len(self.memories)))
+
+    async def resync(self, *, is_full: bool, force: bool) -> Resynced:
+        """Fill this node's queue again from its peer's: with what differs, or an empty one with everything."""
+        return await self._node.resync(is_full=is_full, force=force)
 
     async def back_up(self, folder: Path) -> int:
         """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""

@@ -278,6 +278,13 @@ class Note(NamedTuple):
     fields: tuple[tuple[str, str | int | float], ...] = ()
 
 
+class BeginEmpty(NamedTuple):
+    """This member ends: the driver sets its store aside, starts anew on an empty one, and tells the operator."""
+
+    token: int
+    risk: str  # as in Told
+
+
 class Stop(NamedTuple):
     """This member ends: the driver starts anew from the durable image."""
 
@@ -297,6 +304,7 @@ Effect = (
     | Drain
     | AskWitness
     | Note
+    | BeginEmpty
     | Stop
 )
 

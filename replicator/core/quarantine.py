@@ -4,6 +4,9 @@ While an item is away it is neither shipped nor delivered, and nothing is conclu
 asked for at a time, once the peer's disk has all that was known here of what is away. Its answer ends it: it has the
 item (it is merged as any item of a snapshot is), or it has finished it, or it never had it, and then what was damaged
 is lost: that is said, and asked again later.
+
+By the operator's order the same is done about what the peer holds otherwise: what is missing here is away, what has
+another state is joined with the peer's.
 """
 
 from __future__ import annotations
@@ -15,7 +18,19 @@ from replicator.core.journal import Journal
 from replicator.core.messages import Fetch, Fetched, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.sending import item_message
-from replicator.core.values import NO_FLAGS, NOWHERE, VOIDED, Away, Damage, Dot, Kind, Presence, Vector
+from replicator.core.values import (
+    DOUBTED,
+    LACKING,
+    NO_FLAGS,
+    NOWHERE,
+    VOIDED,
+    Away,
+    Damage,
+    Dot,
+    Kind,
+    Presence,
+    Vector,
+)
 from replicator.core.vectors import covers, covers_all
 
 AWAY_MAX = 100_000  # that are remembered; the next start finds the others
@@ -38,6 +53,8 @@ class Quarantine:
         self._asked: tuple[bytes, int] | None = None  # the key, and when
         self._lost_at = 0
         self._voided = {away.key for away in image.away if away.is_voided}
+        self._missing = {away.key for away in image.away if away.table == LACKING}
+        self._doubted: set[bytes] = set()  # here, and to be joined with what the peer has of it
         self._theirs: Vector = {}  # what the peer had when it greeted us
         self._within = dict(image.vector)  # covers all that was known here of what is away
 
@@ -51,11 +68,16 @@ class Quarantine:
     def found(self, damages: Iterable[Damage], out: list[Effect]) -> None:
         """Have the disk look again at what a read came upon, and move away what is damaged."""
         new = [damage for damage in dict.fromkeys(damages) if damage not in self._mending]
+        doubted = [damage.key for damage in new if damage.table == DOUBTED and damage.key not in self._doubted]
+        doubted = doubted[: AWAY_MAX - len(self._doubted)]
+        self._doubted.update(doubted)
+        self._wanted += doubted
+        new = [damage for damage in new if damage.table != DOUBTED]
         new = new[: MENDING_MAX - len(self._mending)]
         if not new:
             return
         for table, key in new:
-            if table not in ("item", "blob", VOIDED):  # an item is named when it has been looked at again
+            if table not in ("item", "blob", VOIDED, LACKING):  # an item is named when it has been looked at again
                 out.append(Note("replica.damaged", (("key", show(key)), ("table", table))))
         ticket = self._journal.mend(tuple(new), out)
         self._mending |= dict.fromkeys(new, ticket)
@@ -68,6 +90,8 @@ class Quarantine:
                 self._voided.add(key)
             else:
                 out.append(Note("replica.damaged", (("key", show(key)), ("table", table))))
+            if table == LACKING:
+                self._missing.add(key)
             if key not in self._away and len(self._away) < AWAY_MAX:
                 self._away[key] = put
                 self._wanted.append(key)
@@ -99,7 +123,7 @@ class Quarantine:
             key = self._wanted.pop()
             if key in self._away and self._is_on_its_way(self._away[key]):
                 too_early.append(key)
-            elif key in self._away:
+            elif key in self._away or key in self._doubted:
                 self._asked = (key, now)
                 out.append(Send(session, Fetch(key)))
         self._wanted = too_early + self._wanted
@@ -118,6 +142,17 @@ class Quarantine:
         if self._asked is None or self._asked[0] != key:
             return
         self._asked = None
+        if key in self._away:
+            self._take_back(message, now, out)
+        elif message.presence is Presence.HELD and message.item is not None:
+            self._journal.merge_item(message.item, out)
+            out.append(Note("replica.healed", (("key", show(key)), ("why", "joined with the peer's state"))))
+        self._doubted.discard(key)
+        self.pump(session, now, out)
+
+    def _take_back(self, message: Fetched, now: int, out: list[Effect]) -> None:
+        """End an item's absence, one way or the other, or say that it does not end."""
+        key = message.key
         put = self._away.pop(key)
         if message.presence is Presence.HELD and message.item is not None:
             self._journal.merge_item(message.item, out)
@@ -132,10 +167,13 @@ class Quarantine:
             self._lost_at = now
             why = "the peer's is damaged too" if message.presence is Presence.AWAY else "the peer has none"
             out.append(Note("replica.lost", (("key", show(key)), ("why", why))))
-        self.pump(session, now, out)
+            return
+        self._missing.discard(key)
 
     def _has_finished(self, key: bytes, put: Dot | None) -> bool:
-        """Tell whether a peer that does not hold the item has had it, before this link stood."""
+        """Tell whether a peer that does not hold the item has had it, before this link stood or when compared."""
+        if key in self._missing:
+            return True
         return key not in self._voided and self._is_covered(put, self._theirs)
 
     def _is_covered(self, put: Dot | None, vector: Vector) -> bool:

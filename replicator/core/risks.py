@@ -71,6 +71,19 @@ def of_taking_back(name: str, site: Neighbour, journal: Journal) -> tuple[str, s
     return "", ""
 
 
+def of_refilling(settings: Settings, peer: Peer, journal: Journal, *, is_heard: bool) -> tuple[str, str]:
+    """Return why a member does not begin anew with an empty store without force, and what that may cost."""
+    them = f"node {settings.peer_node}"
+    if not is_heard:
+        why = f"{them} is not heard, and nobody else could fill the new store: force, if it will come"
+        return why, "until it comes this node has nothing of its queue; what this node alone held is set aside"
+    count = max(peer.lacks(journal), journal.seq - journal.own_durable)
+    if count:
+        why = f"{count} records of this node are not on both disks: wait, or force"
+        return why, "what they brought or ended is set aside, and may be nowhere else"
+    return "", ""
+
+
 def of_demotion(settings: Settings, peer: Peer, journal: Journal, *, is_heard: bool) -> str:
     """Say what it may cost that this member steps down. "": nothing that is known of."""
     if not is_heard:

@@ -1,4 +1,4 @@
-"""The operator's commands: promote, demote, and the planned switchover that makes no duplicates.
+"""The operator's commands: promote, demote, refill, and the planned switchover that makes no duplicates.
 
 A switchover drains the owner's work, waits until the peer has every result durable, steps down, and only then names
 the peer. Until the step down any trouble makes the owner resume. Stepping down needs no write: a member that starts
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replicator.core import risks
-from replicator.core.authority import Cue, Ownership
-from replicator.core.events import Command, Drain, Effect, Send, Settings, Told
+from replicator.core.authority import STANDING_BY, Cue, Ownership
+from replicator.core.events import BeginEmpty, Command, Drain, Effect, Send, Settings, Told
 from replicator.core.journal import Journal
 from replicator.core.messages import Handover
 from replicator.core.peer import Peer
@@ -34,6 +34,7 @@ class Commands:
             "promote": self._promote,
             "demote": self._demote,
             "switchover": self._switchover,
+            "refill": self._refill,
         }
         self._token = 0
         self._is_draining = False
@@ -55,6 +56,8 @@ class Commands:
             return risks.of_promotion(self._settings, self._ownership, self._peer, self._journal, now)
         if verb == "demote" and self._ownership.is_owner:
             return risks.of_demotion(self._settings, self._peer, self._journal, is_heard=session is not None)
+        if verb == "refill" and self._may_refill:
+            return self._refill_risk(session)[1]
         return ""
 
     def _promote(self, command: Command, session: Session, protection: Protection, now: int, out: list[Effect]) -> str:
@@ -83,6 +86,25 @@ class Commands:
         own.demote(now, out)
         text = "demoted; it promotes again when told to, or after another was active"
         out.append(Told(command.token, True, text, risk))
+        return ""
+
+    @property
+    def _may_refill(self) -> bool:
+        return self._settings.peer_node >= 0 and self._ownership.role in STANDING_BY
+
+    def _refill_risk(self, session: Session) -> tuple[str, str]:
+        return risks.of_refilling(self._settings, self._peer, self._journal, is_heard=session is not None)
+
+    def _refill(self, command: Command, session: Session, protection: Protection, now: int, out: list[Effect]) -> str:
+        """Begin anew with an empty store, when the peer has everything and nothing is on its way to the disk."""
+        if self._settings.peer_node < 0:
+            return "this node has no peer that would fill it"
+        if not self._may_refill:
+            return f"this node is {self._ownership.role.name.lower()}: hand the queue over first, by switchover"
+        why, risk = self._refill_risk(session)
+        if why and not command.force:
+            return why
+        out.append(BeginEmpty(command.token, risk))
         return ""
 
     # --- switchover -----------------------------------------------------------------------------------------

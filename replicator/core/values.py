@@ -107,12 +107,16 @@ class Presence(IntEnum):
 
 
 VOIDED = "voided"
+LACKING = "missing"
+DOUBTED = "doubted"
 
 
 class Damage(NamedTuple):
     """Where a value was found that is not what was written."""
 
-    table: str  # VOIDED: the item was damaged when its PUT had to be shipped, and a VOID went in its place
+    # Or VOIDED: the item was damaged when its PUT had to be shipped, and a VOID went in its place. By the operator's
+    # order, of what the peer holds otherwise: LACKING, it is not here and should be; DOUBTED, its state is another.
+    table: str
     key: bytes  # of the item, where the value belongs to one; else the table's own
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from replicator.codec import DamagedError
 from replicator.core.merge import are_terminal
-from replicator.core.values import VOIDED, Away, Damage, Item
+from replicator.core.values import LACKING, VOIDED, Away, Damage, Item
 from replicator.store import layout
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class DamagedTables:
             if not away.is_voided:
                 self._keep(away._replace(is_voided=True))
 
+    def _note_missing(self, key: bytes) -> None:
+        """Remember that the peer has an item that should be here, unless it has come meanwhile."""
+        if not self.is_away(key) and self._transaction.get(key, db=self._tables["item"]) is None:
+            self._has_away = True
+            self._keep(Away(key, None, LACKING))
+
     def _pieces_of(self, prefix: bytes, table: str) -> list[bytes]:
         found: list[bytes] = []
         with self._transaction.cursor(db=self._tables[table]) as cursor:
@@ -112,6 +118,8 @@ class DamagedTables:
             self._mend_item(damage)
         elif damage.table == VOIDED:
             self._note_voided(damage.key)
+        elif damage.table == LACKING:
+            self._note_missing(damage.key)
         elif damage.table in ("log", "orphan"):
             value = self._transaction.get(damage.key, db=self._tables[damage.table])
             if value is not None and not layout.is_sealed(damage.key, value):

@@ -274,6 +274,21 @@ class Environment:
                 file.unlink()
             folder.rmdir()
 
+    def move_to(self, folder: Path) -> None:
+        """Move the file into a folder of the same disk, and go on in an empty one. Nobody may be writing.
+
+        Errors: OSError, and the store goes on as it was; lmdb.Error when the empty one cannot be opened.
+        """
+        with self._gate.alone():
+            self._end_long_reads()
+            self._env.close()
+            try:
+                (self.path / "data.mdb").rename(folder / "data.mdb")
+                sync(folder)
+                sync(self.path)
+            finally:
+                self._open()
+
     # --- reads that live between calls ----------------------------------------------------------------------
 
     def begin_long_read(self) -> LongRead:

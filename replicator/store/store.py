@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from replicator.codec import DamagedError
@@ -106,6 +107,17 @@ class Store:
     def reopen(self) -> None:
         """Start from what is durable, after a failure. Errors: lmdb.Error when even that fails."""
         self._environment.reopen()
+
+    def begin_empty(self, folder: Path) -> None:
+        """Move all that is held into a folder, and begin anew with another identity; no thread may be writing.
+
+        Errors: OSError, and it is what it was; lmdb.Error when the empty one cannot be opened.
+        """
+        try:
+            self._environment.move_to(folder)
+        finally:
+            self._found_if_new()
+        self._retention = Retention(self._settings.log_seconds_max)
 
     @property
     def environment(self) -> Environment:

@@ -32,7 +32,7 @@ class Listener:
 
     async def start(self) -> None:
         """Listen. Errors: OSError when the address is taken or a file of the credentials cannot be read."""
-        credentials = server_credentials(self._credentials, self._report, "replica.credentials")
+        credentials = server_credentials(self._credentials, self._unreadable)
         server = grpc.aio.server(options=server_options())
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve, request_deserializer=pb.Packet.FromString, response_serializer=pb.Packet.SerializeToString
@@ -49,6 +49,9 @@ class Listener:
         """Listen no more."""
         if self._server is not None:
             await self._server.stop(0.1)
+
+    def _unreadable(self, what: str) -> None:
+        self._report.emit("replica.credentials", level="error", what=what)
 
     async def _serve(self, _requests: AsyncIterator[pb.Packet], context: Any) -> None:
         """Give a stream that another opened to the link of its name; a stranger is told which names are expected."""

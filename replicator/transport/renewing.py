@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 
-from replicator.report import Report
 from replicator.transport.certificates import Credentials
 
 
-def server_credentials(credentials: Credentials, report: Report, event: str) -> grpc.ServerCredentials:
+def server_credentials(credentials: Credentials, unreadable: Callable[[str], None]) -> grpc.ServerCredentials:
     """Return what a server shows, and asks of its clients, whatever the files hold at each handshake.
 
-    event   reported when the files cannot be read: what they held last goes on to be used then
+    unreadable   told why the files cannot be read, in a thread of gRPC: what they held last is used then
     Errors: OSError when they cannot be read now.
     """
-    renewed = _Renewed(credentials, report, event)
+    renewed = _Renewed(credentials, unreadable)
     return grpc.dynamic_ssl_server_credentials(renewed.read(), renewed.now, require_client_authentication=True)
 
 
 class _Renewed:
-    """What the files held last. `now` is called in a thread of gRPC."""
+    """What the files held last."""
 
-    def __init__(self, credentials: Credentials, report: Report, event: str) -> None:
+    def __init__(self, credentials: Credentials, unreadable: Callable[[str], None]) -> None:
         self._credentials = credentials
-        self._report = report
-        self._event = event
+        self._unreadable = unreadable
 
     def read(self) -> grpc.ServerCertificateConfiguration:
         ca, certificate, key = self._credentials.read()
@@ -35,5 +35,5 @@ class _Renewed:
         try:
             return self.read()
         except OSError as error:
-            self._report.emit(self._event, level="error", what=str(error))
+            self._unreadable(str(error))
             return self._last

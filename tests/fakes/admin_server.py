@@ -28,6 +28,7 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
         self.refused_after = 0  # messages of which it was true before
         self.replica = pb.ReplicaReply(done=True)
         self.verified = pb.VerifyReply()
+        self.resynced = pb.ResyncReply()
         self.backup = pb.BackupReply()
         self.compacted = pb.CompactReply()
         self.fault = ""  # what the service fails with
@@ -71,6 +72,10 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
     def Verify(self, request: pb.VerifyRequest, context: grpc.ServicerContext) -> pb.VerifyReply:
         self._taken(request, context)
         return self.verified
+
+    def Resync(self, request: pb.ResyncRequest, context: grpc.ServicerContext) -> pb.ResyncReply:
+        self._taken(request, context)
+        return self.resynced
 
     def Backup(self, request: pb.BackupRequest, context: grpc.ServicerContext) -> pb.BackupReply:
         self._taken(request, context)

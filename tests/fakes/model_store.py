@@ -29,6 +29,7 @@ from replicator.core.events import (
 from replicator.core.merge import Applied, Change
 from replicator.core.tail import octets_of
 from replicator.core.values import (
+    LACKING,
     VOIDED,
     Authority,
     Away,
@@ -273,6 +274,9 @@ class ModelStore:
             away = tables.away.get(damage.key)
             if away is not None and not away.is_voided:
                 tables.keep_away(away._replace(is_voided=True))
+        elif damage.table == LACKING:
+            if damage.key not in tables.away and damage.key not in tables.held:
+                tables.keep_away(Away(damage.key, None, LACKING))
         elif damage.table == "log":
             dot = layout.dot_of(damage.key)
             if dot in self.rotten_log and dot in self.log:

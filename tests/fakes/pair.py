@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from replicator.core.events import (
     Answer,
     AskWitness,
+    BeginEmpty,
     CloseLink,
     Command,
     Commit,
@@ -227,6 +228,11 @@ class Side:
                 self.pair.carry_to_witness(self, request)
             case Note():
                 self.notes.append(effect)
+            case BeginEmpty(token, risk):
+                self.crash()
+                self.store = self.new_store(b"another store %d" % self.incarnation)
+                self.start()
+                self.told[token] = Told(token, True, "set aside", risk)
             case Stop(why):
                 self.stopped = why
 

@@ -293,3 +293,7 @@ async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -
     async with serving(tmp_path) as scene:
         reply = await scene.admin.Verify(pb.VerifyRequest())
         assert reply.refused == "no link to the peer stands"
+        refused = await scene.admin.Resync(pb.ResyncRequest(force=True))
+        assert refused.refused == "no link to the peer stands"
+        refused = await scene.admin.Resync(pb.ResyncRequest(full=True, force=True))
+        assert refused.refused == "this node has no peer that would fill it"

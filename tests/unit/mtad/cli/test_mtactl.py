@@ -321,6 +321,46 @@ def test_verify_without_a_peer_is_refused(admin: FakeAdmin, mtactl: Mtactl) -> N
     assert (result.exit_code, result.stdout) == (1, "Refused: no link to the peer stands\n")
 
 
+def test_resync_says_what_came(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.resynced = pb.ResyncReply(messages=7, fetched=2, seconds=0.5)
+    result = mtactl("replica", "resync")
+    assert (result.exit_code, admin.requests) == (0, [pb.ResyncRequest()])
+    assert result.stdout == "Both nodes hold the same 7 messages; 2 came from the peer in 0.5 s.\n"
+    assert json.loads(mtactl("replica", "resync", "--json").stdout)["fetched"] == 2
+    admin.resynced = pb.ResyncReply(messages=7)
+    assert "nothing was fetched" in mtactl("replica", "resync").stdout
+
+
+def test_resync_names_what_differs_still_and_fails(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    different = pb.Difference(queue_id="01JD4Z8Q6K", what="only here")
+    admin.resynced = pb.ResyncReply(messages=7, differences=[different], is_cut_short=True, fetched=3)
+    result = mtactl("replica", "resync")
+    assert result.exit_code == 1
+    for told in ("01JD4Z8Q6K", "only here", "only the first 1", "3 came from the peer", "at the peer"):
+        assert told in result.stdout
+    found = json.loads(mtactl("replica", "resync", "--json").stdout)
+    assert (found["done"], found["differences"]) == (True, [{"queue_id": "01JD4Z8Q6K", "what": "only here"}])
+
+
+def test_a_full_resync_says_where_the_old_queue_is(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    different = pb.Difference(queue_id="01JD4Z8Q6K", what="only here")
+    admin.resynced = pb.ResyncReply(
+        set_aside="/var/lib/mtad/queue/aside-1", differences=[different], risk="one is lost"
+    )
+    result = mtactl("replica", "resync", "--full", "--force")
+    assert (result.exit_code, admin.requests) == (0, [pb.ResyncRequest(full=True, force=True)])
+    assert "is in /var/lib/mtad/queue/aside-1." in result.stdout
+    assert "What it may cost: one is lost." in result.stdout
+
+
+def test_a_refused_resync_says_what_force_would_risk(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.resynced = pb.ResyncReply(refused="the peer is away", risk="nothing fills it")
+    result = mtactl("replica", "resync", "--full")
+    assert result.exit_code == 1
+    assert result.stdout == "Refused: the peer is away\nWhat --force would risk: nothing fills it.\n"
+    assert json.loads(mtactl("replica", "resync", "--json").stdout)["set_aside"] is None
+
+
 def test_backup_is_asked_for_by_its_absolute_path(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.backup = pb.BackupReply(octets=4096, seconds=0.1)
     result = mtactl("queue", "backup", "copies/today")

@@ -15,8 +15,8 @@ from mtad.pb import admin_pb2 as pb
 
 VERBS = """
     status; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
-    queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; site list;
-    site promote; config check; config show; sieve check
+    queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; replica resync;
+    site list; site promote; config check; config show; sieve check
 """
 
 

@@ -15,6 +15,7 @@ from replicator.core.accept import PROTECTION
 from replicator.core.authority import TRANSITIONS
 from replicator.core.events import (
     Answer,
+    BeginEmpty,
     CloseLink,
     Command,
     Commit,
@@ -61,6 +62,8 @@ from replicator.core.messages import (
 )
 from replicator.core.status import Link
 from replicator.core.values import (
+    DOUBTED,
+    LACKING,
     MILLISECOND,
     NO_FLAGS,
     VOIDED,
@@ -255,12 +258,13 @@ def events(member: Member, node: int, session: int) -> Iterator[Event]:
     yield Committed(ticket, ((b"x", item.put),), (Away(b"y", None), Away(b"z", item.put, "blob", True)))
     yield CommitFailed(max(1, ticket), "full")
     yield Command(TOKEN, "unknown")
-    for verb in ("promote", "switchover", "demote"):
+    for verb in ("promote", "switchover", "demote", "refill"):
         yield Command(TOKEN, verb)
         yield Command(TOKEN, verb, force=True)
     yield Drained()
     yield Drained(1)
     yield Damaged((Damage("item", b"x"), Damage("blob", b"x"), Damage(VOIDED, b"y"), Damage("log", b"z")))
+    yield Damaged((Damage(LACKING, b"w"), Damage(DOUBTED, b"x")))
     for generation in range(3):
         yield WitnessSaid(Granted(own.incarnation, generation, 1, member.authority.epoch + 1, 3_000_000_000))
         yield WitnessSaid(Denied(own.incarnation, generation, 1, member.authority.epoch + 1, node, "held"))
@@ -299,6 +303,10 @@ def check(before: Member, after: Member, effects: list[Effect], session: int, no
                     assert is_snapshot or all(status.vector.get(branch, 0) >= seq for branch, seq in vector.items())
             case CloseLink(number):
                 assert number in (session, session + 1)
+            case BeginEmpty(token):
+                assert token == TOKEN
+                assert effect is effects[-1]
+                assert not after.is_owner_at(after._now, 0)
             case Answer(token) | Told(token):
                 assert token <= TOKEN
             case Note("replica.protection", fields):

@@ -7,7 +7,7 @@ from replicator.core.journal import Journal
 from replicator.core.messages import Fetch, Fetched
 from replicator.core.peer import Peer
 from replicator.core.quarantine import Quarantine
-from replicator.core.values import Authority, Away, Branch, Damage, Dot, Presence
+from replicator.core.values import DOUBTED, LACKING, Authority, Away, Branch, Damage, Dot, Presence
 from tests.fakes.pair import Side, joined, part
 
 
@@ -170,3 +170,90 @@ def test_an_item_that_cannot_be_read_has_ended_when_the_peer_had_all_that_was_he
     quarantine.pump(7, 0, out)
     quarantine.fetched(Fetched(b"one", Presence.ABSENT), 7, 1, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
+
+
+def forget(side: Side, key: str) -> None:
+    """Take an item from a side's disk, as no rule would: its position says that it was finished."""
+    side.store.tables.held.pop(key.encode())
+    side.store.tables.blobs.pop(key.encode())
+
+
+def doubt(side: Side, table: str, key: str) -> None:
+    side.step(Damaged((Damage(table, key.encode()),)))
+    side.pair.settle()
+
+
+def test_what_the_operator_finds_lacking_is_fetched() -> None:
+    pair = joined()
+    pair.a.accept("one", b"whole")
+    forget(pair.b, "one")
+    doubt(pair.b, LACKING, "one")
+    pair.run(50)
+    assert pair.b.keys == ["one"]
+    assert pair.b.store.tables.blobs[b"one"] == b"whole"
+    assert notes(pair.b, "replica.healed") == ["one"]
+    assert pair.b.store.tables.away == {}
+
+
+def test_what_is_lacking_and_was_finished_meanwhile_stays_away() -> None:
+    pair = joined()
+    put = pair.a.accept("one")
+    forget(pair.b, "one")
+    pair.loses = (Fetch,)
+    doubt(pair.b, LACKING, "one")
+    assert list(pair.b.store.tables.away) == [b"one"]
+    pair.a.submit(part("one", put, 3), wait=False)
+    pair.loses = ()
+    pair.run(11_000)
+    assert (pair.a.keys, pair.b.keys, pair.b.store.tables.away) == ([], [], {})
+    assert not notes(pair.b, "replica.lost")
+
+
+def test_what_is_lacking_is_fetched_after_a_restart_too() -> None:
+    pair = joined()
+    pair.a.accept("one", b"whole")
+    forget(pair.b, "one")
+    pair.loses = (Fetch,)
+    doubt(pair.b, LACKING, "one")
+    pair.b.crash()
+    pair.b.start()
+    pair.loses = ()
+    pair.link()
+    pair.run(1_000)
+    assert pair.b.keys == ["one"]
+
+
+def test_nothing_is_lacking_that_is_here() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    doubt(pair.b, LACKING, "one")
+    assert pair.b.keys == ["one"]
+    assert not any(isinstance(message, Fetch) for message in pair.b.sent)
+
+
+def test_a_state_in_doubt_is_joined_with_the_peers() -> None:
+    pair = joined()
+    put = pair.a.accept("one")
+    pair.a.submit(part("one", put, 1), wait=False)
+    item = pair.b.store.tables.held[b"one"]
+    pair.b.store.tables.held[b"one"] = item._replace(parts={b"part": item.parts[b"part"]._replace(rank=0)})
+    doubt(pair.b, DOUBTED, "one")
+    pair.run(50)
+    assert pair.b.store.tables.held == pair.a.store.tables.held
+    assert pair.b.store.tables.held[b"one"].parts[b"part"].rank == 1
+    asked = sum(isinstance(message, Fetch) for message in pair.b.sent)
+    pair.run(10_000)
+    assert (asked, sum(isinstance(message, Fetch) for message in pair.b.sent)) == (1, 1)
+    doubt(pair.b, DOUBTED, "one")
+    pair.run(50)
+    assert sum(isinstance(message, Fetch) for message in pair.b.sent) == 2
+
+
+def test_a_state_in_doubt_that_the_peer_has_not_stays_as_it_is() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    forget(pair.a, "one")
+    doubt(pair.b, DOUBTED, "one")
+    pair.run(50)
+    assert pair.b.keys == ["one"]
+    assert not notes(pair.b, "replica.healed")

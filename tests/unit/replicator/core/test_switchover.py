@@ -2,7 +2,7 @@
 
 import pytest
 
-from replicator.core.events import Drained, LinkUp, Received, Told
+from replicator.core.events import Drained, LinkUp, Received, Settings, Told
 from replicator.core.messages import Ack, Beat, Handover, Hello
 from replicator.core.values import Authority, Mode, Role
 from tests.fakes.pair import Pair, Side, joined, put, witnessed
@@ -307,3 +307,64 @@ def test_an_unknown_command_is_refused() -> None:
     token = pair.a.command("reboot")
     assert pair.a.told[token] == Told(token, False, "unknown command 'reboot'")
     assert told(pair.b, pair.b.command("demote")) == (False, "this member is passive, not the owner")
+
+
+# --- begin anew, and be filled ------------------------------------------------------------------------------
+
+
+def test_a_member_begins_anew_with_an_empty_store_and_is_filled() -> None:
+    pair = joined()
+    for key in ("x", "y", "z"):
+        pair.a.accept(key)
+    pair.b.accept("from b")
+    token = pair.b.command("refill")
+    assert pair.b.told[token] == Told(token, True, "set aside")
+    assert pair.b.keys == []
+    pair.run(3_500)  # until the peer believes that its store is another one
+    pair.link()
+    pair.run(500)
+    assert pair.b.keys == ["from b", "x", "y", "z"]
+    assert roles(pair) == (Role.ACTIVE, Role.PASSIVE)
+
+
+def test_what_is_on_one_disk_alone_is_not_set_aside() -> None:
+    pair = joined()
+    pair.a.is_disk_stuck = True
+    pair.b.submit(put("x"))
+    refused = pair.b.told[pair.b.command("refill")]
+    assert (refused.is_done, refused.text) == (False, "1 records of this node are not on both disks: wait, or force")
+    assert "may be nowhere else" in refused.risk
+    assert pair.b.keys == ["x"]
+    done = pair.b.told[pair.b.command("refill", force=True)]
+    assert (done.is_done, done.risk, pair.b.keys) == (True, refused.risk, [])
+
+
+def test_what_is_not_on_this_disk_yet_is_not_refused_to_its_client() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.b.submit(put("x"))
+    assert pair.a.keys == ["x"]
+    assert not pair.b.told[pair.b.command("refill")].is_done
+    pair.b.is_disk_stuck = False
+    pair.settle()
+    assert pair.b.told[pair.b.command("refill")].is_done
+
+
+def test_an_empty_store_that_nobody_would_fill_is_not_begun() -> None:
+    pair = joined()
+    pair.cut()
+    token = pair.b.command("refill")
+    assert told(pair.b, token) == (
+        False,
+        "node 0 is not heard, and nobody else could fill the new store: force, if it will come",
+    )
+    assert "until it comes this node has nothing" in pair.b.told[token].risk
+    alone = Side(Pair(), 0, Settings("group", 0, "node 0", -1))
+    assert told(alone, alone.command("refill", force=True)) == (False, "this node has no peer that would fill it")
+
+
+def test_an_owner_is_never_emptied() -> None:
+    pair = joined()
+    token = pair.a.command("refill", force=True)
+    assert told(pair.a, token) == (False, "this node is active: hand the queue over first, by switchover")
+    assert pair.a.told[token].risk == ""
