@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
 from mtad.mail.dsn_request import NO_REQUEST
@@ -19,7 +20,7 @@ from mtad.mail.reply import Reply, local_fault
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
-from mtad.server.framing import ContentReader, OctetBudget, Spoilt
+from mtad.server.framing import OctetBudget, Spoilt
 from mtad.server.keeping import state_at_commit
 from mtad.server.limits import Limits
 from mtad.server.received import author_domain, received_count, received_field
@@ -49,6 +50,19 @@ class Attempted:
     pending: Mapping[str, asyncio.Future[Outcome]] = field(default_factory=dict)
 
 
+class Reader(Protocol):
+    """Who has read a content: to the end of the data, or chunk by chunk."""
+
+    @property
+    def octets_count(self) -> int:
+        """How many octets the client has sent."""
+        ...
+
+    def finish(self) -> bytes | Spoilt:
+        """Return the content, or why it is refused."""
+        ...
+
+
 class Acceptance:
     """Accepts messages for all sessions of a server, or refuses them."""
 
@@ -70,7 +84,7 @@ class Acceptance:
         self.background = Background(rooms, budget, events, clock)
         self.delivered_through_count = 0
 
-    async def accept(self, transaction: Transaction, reader: ContentReader, *, session_id: str) -> Step:
+    async def accept(self, transaction: Transaction, reader: Reader, *, session_id: str) -> Step:
         """Take what the reader has read to its end, and return the final reply."""
         ready: bytes | Step
         try:
@@ -108,7 +122,7 @@ class Acceptance:
 
     # Before anything is delivered.
 
-    async def _check(self, transaction: Transaction, reader: ContentReader) -> bytes | Step:
+    async def _check(self, transaction: Transaction, reader: Reader) -> bytes | Step:
         """Return the content as it goes on, our fields on top, or the final reply where it goes no further."""
         content = reader.finish()
         if isinstance(content, Spoilt):

@@ -2,7 +2,7 @@
 
 Pure: no I/O. Only CRLF ends a command, and only CRLF.CRLF ends the data. A line feed alone ends a line that is
 refused, so that a client that knows no CRLF hears of it; in a content a bare CR or LF spoils the message
-(CVE-2023-51764), and so does NUL, which next hops cut lines at.
+(CVE-2023-51764), and so does NUL, which next hops cut lines at. Contents that come in chunks: mtad.server.chunking.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import StrEnum
 
 _END = b"\r\n.\r\n"
 _OVERLAP = len(_END) - 1
+_CHUNK_COMMAND = b"BDAT"
 
 
 class BadLine(StrEnum):
@@ -18,18 +19,19 @@ class BadLine(StrEnum):
 
     TOO_LONG = "too long"
     BARE = "bare"  # a CR without LF, or an LF without CR
+    CHUNK = "chunk"  # either of them, of a BDAT: nobody knows how many octets of a chunk follow
 
 
 class CommandLines:
     """Cuts what the client sends into command lines; keeps at most `octets_max` of an unfinished one."""
 
-    __slots__ = ("_at", "_is_too_long", "_octets", "_octets_max")
+    __slots__ = ("_at", "_octets", "_octets_max", "_too_long")
 
     def __init__(self, octets_max: int) -> None:
         self._octets_max = octets_max
         self._octets = b""
         self._at = 0
-        self._is_too_long = False
+        self._too_long: BadLine | None = None  # of the line that is being left out
 
     def feed(self, octets: bytes) -> None:
         """Take what came next."""
@@ -41,23 +43,31 @@ class CommandLines:
         end = self._octets.find(b"\n", self._at)
         if end < 0:
             if len(self._octets) - self._at > self._octets_max:
-                self._is_too_long = True
+                self._too_long = self._too_long or self._bad(BadLine.TOO_LONG)
                 self._octets, self._at = b"", 0
             return None
         line = self._octets[self._at : end]
+        bad, self._too_long = self._too_long, None
+        if bad is None and len(line) >= self._octets_max:
+            bad = self._bad(BadLine.TOO_LONG)
+        elif bad is None and (line.find(b"\r") != len(line) - 1 or not line):
+            bad = self._bad(BadLine.BARE)
         self._at = end + 1
-        if self._is_too_long or len(line) >= self._octets_max:
-            self._is_too_long = False
-            return BadLine.TOO_LONG
-        if line.find(b"\r") != len(line) - 1 or not line:
-            return BadLine.BARE
-        return line[:-1]
+        return bad or line[:-1]
 
-    def take(self) -> bytes:
-        """Return what is left, and forget it: the client has sent it after the last line that `next` returned."""
-        rest = self._octets[self._at :]
-        self._octets, self._at = b"", 0
-        return rest
+    def _bad(self, why: BadLine) -> BadLine:
+        verb = self._octets[self._at : self._at + len(_CHUNK_COMMAND)]
+        return BadLine.CHUNK if verb.upper() == _CHUNK_COMMAND else why
+
+    def take(self, octets_max: int | None = None) -> bytes:
+        """Return what is left, at most so much, and forget it: the client has sent it after the last line."""
+        end = len(self._octets) if octets_max is None else min(self._at + octets_max, len(self._octets))
+        taken = self._octets[self._at : end]
+        if end == len(self._octets):
+            self._octets, self._at = b"", 0
+        else:
+            self._at = end
+        return taken
 
     @property
     def is_empty(self) -> bool:
@@ -103,20 +113,80 @@ class Spoilt(StrEnum):
     LINE_TOO_LONG = "line too long"
 
 
-class ContentReader:
-    """Collects one content up to the end of the data; keeps nothing more once it is known to be refused."""
+def spoilt_by_octets(octets: bytes, *, line_octets_max: int) -> Spoilt | None:
+    """Return why lines of text are refused; None when they may go on."""
+    line_ends = octets.count(b"\r\n")
+    if octets.count(b"\n") != line_ends or octets.count(b"\r") != line_ends:
+        return Spoilt.BARE
+    if b"\0" in octets:
+        return Spoilt.NUL
+    return Spoilt.LINE_TOO_LONG if _has_long_line(octets, line_octets_max) else None
 
-    __slots__ = ("_budget", "_held", "_kept", "_line_octets_max", "_seen", "_size_octets_max", "_spoilt", "_tail")
+
+def _has_long_line(octets: bytes, line_octets_max: int) -> bool:
+    start = 0
+    while len(octets) - start > line_octets_max:
+        end = octets.rfind(b"\n", start, start + line_octets_max)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
+
+
+class Kept:
+    """The octets of one content while they come; none of them once it is known to be refused."""
+
+    __slots__ = ("_budget", "_held", "_octets_max", "octets", "octets_count", "spoilt")
+
+    def __init__(self, budget: OctetBudget, octets_max: int) -> None:
+        self._budget = budget
+        self._octets_max = octets_max
+        self._held = 0
+        self.octets = bytearray()
+        self.octets_count = 0  # that the client has sent, whether they were kept or not
+        self.spoilt: Spoilt | None = None
+
+    def add(self, octets: bytes) -> None:
+        """Take what came next."""
+        self.octets_count += len(octets)
+        if self.spoilt is not None:
+            return
+        if self.octets_count > self._octets_max:
+            self.spoil(Spoilt.TOO_LARGE)
+        elif not self._budget.take(len(octets)):
+            self.spoil(Spoilt.NO_ROOM)
+        else:
+            self._held += len(octets)
+            self.octets += octets
+
+    def spoil(self, why: Spoilt) -> None:
+        """Keep nothing more, whatever comes."""
+        self.spoilt = why
+        self.octets.clear()
+        self.release()
+
+    def taken(self) -> bytes:
+        """Return what was kept, and keep it no longer; the budget is still held."""
+        content = bytes(self.octets)
+        self.octets.clear()
+        return content
+
+    def release(self) -> None:
+        """Give back what the content took of the budget."""
+        self._budget.give_back(self._held)
+        self._held = 0
+
+
+class ContentReader:
+    """Collects one content up to the end of the data."""
+
+    __slots__ = ("_kept", "_line_octets_max", "_size_octets_max", "_tail")
 
     def __init__(self, budget: OctetBudget, *, size_octets_max: int, line_octets_max: int) -> None:
-        self._budget = budget
         self._size_octets_max = size_octets_max
         self._line_octets_max = line_octets_max
-        self._kept = bytearray()
-        self._held = 0
-        self._seen = 0
+        self._kept = Kept(budget, size_octets_max + _OVERLAP)
         self._tail = b"\r\n"  # the end of the DATA command's line: a content may be empty
-        self._spoilt: Spoilt | None = None
 
     def feed(self, octets: bytes) -> bytes | None:
         """Take what came next; return what follows the end of the data, or None when the end has not come."""
@@ -124,66 +194,34 @@ class ContentReader:
         at = window.find(_END)
         if at < 0:
             self._tail = window[-_OVERLAP:]
-            self._keep(octets)
+            self._kept.add(octets)
             return None
-        content_octets = self._seen - len(self._tail) + at + len(b"\r\n")
-        if content_octets > self._seen:
-            self._keep(octets[: content_octets - self._seen])
+        seen = self._kept.octets_count
+        content_octets = seen - len(self._tail) + at + len(b"\r\n")
+        if content_octets > seen:
+            self._kept.add(octets[: content_octets - seen])
         else:
-            del self._kept[max(content_octets, 0) :]
+            del self._kept.octets[max(content_octets, 0) :]
         return window[at + len(_END) :]
-
-    def _keep(self, octets: bytes) -> None:
-        self._seen += len(octets)
-        if self._spoilt is not None:
-            return
-        if self._seen > self._size_octets_max + _OVERLAP:
-            self._spoil(Spoilt.TOO_LARGE)
-        elif not self._budget.take(len(octets)):
-            self._spoil(Spoilt.NO_ROOM)
-        else:
-            self._held += len(octets)
-            self._kept += octets
-
-    def _spoil(self, why: Spoilt) -> None:
-        self._spoilt = why
-        self._kept.clear()
-        self.release()
 
     @property
     def octets_count(self) -> int:
         """How many octets the client has sent, whether they were kept or not."""
-        return self._seen
+        return self._kept.octets_count
 
     def finish(self) -> bytes | Spoilt:
         """Return the content without the dots that the client has put before lines, or why it is refused."""
-        if self._spoilt is not None:
-            return self._spoilt
-        content = bytes(self._kept)
-        self._kept.clear()
+        if self._kept.spoilt is not None:
+            return self._kept.spoilt
+        content = self._kept.taken()
         if content.startswith(b"."):
             content = content[1:]
         if b"\r\n." in content:
             content = content.replace(b"\r\n.", b"\r\n")
         if len(content) > self._size_octets_max:
             return Spoilt.TOO_LARGE
-        line_ends = content.count(b"\r\n")
-        if content.count(b"\n") != line_ends or content.count(b"\r") != line_ends:
-            return Spoilt.BARE
-        if b"\0" in content:
-            return Spoilt.NUL
-        return Spoilt.LINE_TOO_LONG if self._has_long_line(content) else content
-
-    def _has_long_line(self, content: bytes) -> bool:
-        start = 0
-        while len(content) - start > self._line_octets_max:
-            end = content.rfind(b"\n", start, start + self._line_octets_max)
-            if end < 0:
-                return True
-            start = end + 1
-        return False
+        return spoilt_by_octets(content, line_octets_max=self._line_octets_max) or content
 
     def release(self) -> None:
         """Give back what the content took of the budget."""
-        self._budget.give_back(self._held)
-        self._held = 0
+        self._kept.release()

@@ -13,7 +13,7 @@ from mtad.server.acceptance import Acceptance
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.framing import OctetBudget
 from mtad.server.limits import Limits
-from mtad.server.session import Service
+from mtad.server.service import Service
 from mtad.server.smtp import Connection
 from mtad.telemetry.events import Events
 

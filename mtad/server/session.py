@@ -1,4 +1,4 @@
-"""One SMTP conversation: what happens at each verb (RFC 5321 §4.1, RFC 1870, RFC 2034, RFC 2920, RFC 3207).
+"""One SMTP conversation: what happens at each verb (RFC 5321 §4.1, RFC 1870, RFC 2034, RFC 2920, RFC 3030, RFC 3207).
 
 No octets and no sockets: command lines in, steps out. The transaction stands in one slot; a command replaces the whole
 value or leaves it as it was, so a fault in the middle of a command leaves nothing half done.
@@ -14,41 +14,44 @@ from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome, Result
-from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
-from mtad.server.acceptance import Acceptance
-from mtad.server.collaborators import Clock, Collaborators, Through
+from mtad.server.acceptance import Reader
+from mtad.server.chunking import (
+    BAD_CHUNK,
+    CHUNK_BEFORE,
+    CHUNK_REFUSED,
+    TOO_SLOW,
+    Chunk,
+    ChunkReader,
+    ChunkSize,
+    parse_bdat,
+)
+from mtad.server.collaborators import Through
 from mtad.server.fault import emit_fault
-from mtad.server.framing import BadLine, ContentReader, OctetBudget
-from mtad.server.limits import Limits
+from mtad.server.framing import BadLine
 from mtad.server.parameters import parse_mail, parse_rcpt
+from mtad.server.service import Service
+from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
 from mtad.server.step import Step, Then, with_status
 from mtad.server.transaction import Accepted, Transaction
-from mtad.telemetry.events import Events
 
 HELO_LENGTH_MAX = 255
+LINE_OCTETS_MAX = 512  # RFC 5321 §4.5.3.1.4
+PARAMETERS_OCTETS_MAX = 2048  # a path of up to 1024 octets, and 1012 that extensions add (RFC 3461, RFC 4954, RFC 6531)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_LINE = {
     BadLine.TOO_LONG: Reply.of(500, "5.5.2", "Command line too long"),
     BadLine.BARE: Reply.of(500, "5.5.2", "Lines must end with CRLF"),
 }
-_OK = Step(Reply.of(250, "2.0.0", "Ok"))
 _SENDER_OK = Step(Reply.of(250, "2.1.0", "Sender ok"))
 _RECIPIENT_OK = Step(Reply.of(250, "2.1.5", "Recipient ok"))
 _START_CONTENT = Step(Reply.of(354, "", "End data with <CR><LF>.<CR><LF>"), Then.CONTENT)
 _START_TLS = Step(Reply.of(220, "2.0.0", "Ready to start TLS"), Then.TLS)
-_HELP = Step(Reply.of(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS", "RFC 5321"))
-_CANNOT_VRFY = Step(Reply.of(252, "2.5.2", "Cannot verify, but will take mail for it and try to deliver"))
-
-_UNKNOWN = Step(Reply.of(500, "5.5.2", "Command not recognized"))
-_NOT_IMPLEMENTED = Step(Reply.of(502, "5.5.1", "Command not implemented"))
-_NOT_SMTP = Step(Reply.of(554, "5.5.0", "This is an SMTP server"), Then.CLOSE)
 _NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
 _AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
 _NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
-_NEEDS_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command needs an argument"))
 _HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
 _MAIL_FIRST = Step(Reply.of(503, "5.5.1", "Need MAIL command"))
 _NESTED_MAIL = Step(Reply.of(503, "5.5.1", "Nested MAIL command"))
@@ -59,31 +62,6 @@ _NO_ROOM = Step(Reply.of(452, "4.3.1", "Too much mail in hand, try again later")
 _TOO_MANY_RECIPIENTS = Step(Reply.of(452, "4.5.3", "Too many recipients"))
 _TOO_MANY_ERRORS = Step(Reply.of(421, "4.7.0", "Too many errors"), Then.CLOSE)
 _TOO_MANY_COMMANDS = Step(Reply.of(421, "4.7.0", "Too many commands without a message"), Then.CLOSE)
-
-OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})  # cross-protocol attacks
-NOT_OFFERED = frozenset(
-    {b"EXPN", b"TURN", b"ETRN", b"AUTH", b"BDAT", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What all sessions of a server share."""
-
-    hostname: str
-    postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
-    has_tls: bool
-    is_utf8_offered: bool
-    limits: Limits
-    rooms: Collaborators
-    acceptance: Acceptance
-    budget: OctetBudget
-    events: Events
-    clock: Clock
-
-    def next_id(self) -> QueueId:
-        """Return an id that sorts by time: a session's, or a transaction's and then its message's."""
-        return self.rooms.queue_ids.next(self.clock.wall_ms(), self.clock.chance())
 
 
 class Session:
@@ -124,39 +102,48 @@ class Session:
         self._is_trusted = verdict.is_trusted
         return Step(Reply.of(220, "", f"{self._service.hostname} ESMTP mtad"))
 
-    async def command(self, line: bytes | BadLine, *, is_ahead: bool) -> Step:
-        """Carry out one command.
+    async def command(self, line: bytes | BadLine, *, is_ahead: bool) -> Step | Chunk:
+        """Carry out one command; a chunk that follows it is read to its end and given to `chunk`.
 
         line       without its CRLF, or what is wrong with it
         is_ahead   the client has sent more behind this line already
         """
         if isinstance(line, BadLine):
-            return self._counted(Step(_BAD_LINE[line]))
+            return BAD_CHUNK if line is BadLine.CHUNK else self._counted(Step(_BAD_LINE[line]))
         name, _, octets = line.partition(b" ")
         verb = VERBS.get(name.upper())
         if verb is None:
-            if name.upper() in OTHER_PROTOCOLS:
-                return _NOT_SMTP
-            return self._counted(_NOT_IMPLEMENTED if name.upper() in NOT_OFFERED else _UNKNOWN)
-        try:
-            argument = octets.decode("utf-8").strip(" ")
-        except UnicodeDecodeError:
-            return self._counted(_NOT_TEXT)
-        if _CONTROL.search(argument):
-            return self._counted(_NOT_TEXT)
+            return self._counted(answer_unknown(name.upper()))
+        if len(line) + len(b"\r\n") > verb.octets_max:
+            return self._counted(verb.unread(Step(_BAD_LINE[BadLine.TOO_LONG])))
+        argument = _text(octets)
+        if argument is None:
+            return self._counted(verb.unread(_NOT_TEXT))
         if verb.is_last_in_group and is_ahead:
             return _AHEAD
-        if verb.is_idle:
-            self._idle_commands_count += 1
-            if self._idle_commands_count > self._service.limits.session.idle_commands_max:
-                return _TOO_MANY_COMMANDS
+        if verb.is_idle and self._is_idle_for_too_long():
+            return _TOO_MANY_COMMANDS
         try:
             step = await verb.act(self, argument)
         except Exception:  # noqa: BLE001 - boundary of a command: our fault is never the client's
-            step = self._fault(name.decode("ascii"))
-        return self._counted(step)
+            step = verb.unread(self._fault(name.decode("ascii")))
+        return self._counted(step) if isinstance(step, Step) else step
 
-    async def content(self, reader: ContentReader) -> Step:
+    async def chunk(self, chunk: Chunk) -> Step:
+        """Answer a chunk that was read to its end; the last one ends the transaction, as one that is refused does."""
+        transaction, reader = self._transaction, chunk.reader
+        if chunk.refusal is not None or transaction is None or reader is None:
+            return self._counted(chunk.refusal or _MAIL_FIRST)
+        if not chunk.size.is_last and not reader.is_spoilt:
+            return Step(Reply.of(250, "2.0.0", f"{chunk.size.octets_count} octets received"))
+        try:
+            return await self.content(reader)
+        finally:
+            reader.release()
+            if not chunk.size.is_last:
+                self._transaction = transaction.refused()
+
+    async def content(self, reader: Reader) -> Step:
         """End the transaction with the content that was read, whatever it is, and return the final reply."""
         transaction, self._transaction = self._transaction, None
         if transaction is None:
@@ -181,28 +168,17 @@ class Session:
         return await self._hello(argument, is_esmtp=False)
 
     async def _hello(self, argument: str, *, is_esmtp: bool) -> Step:
+        service = self._service
         if not argument:
-            return _NEEDS_ARGUMENT
+            return NEEDS_ARGUMENT
         await self.drop()
         client = replace(self._client, helo=argument[:HELO_LENGTH_MAX], is_esmtp=is_esmtp)
-        verdict = await self._service.rooms.policy.ehlo(client)
+        verdict = await service.rooms.policy.ehlo(client)
         if verdict.reply is not None:
             return self._refusal("ehlo", verdict)
         self._client = client
-        lines = (self._service.hostname, *(self._extensions() if is_esmtp else ()))
+        lines = (service.hostname, *(service.extensions(client) if is_esmtp else ()))
         return Step(Reply.of(250, "", *lines))
-
-    def _extensions(self) -> tuple[str, ...]:
-        service = self._service
-        return (
-            "PIPELINING",
-            f"SIZE {service.limits.content.size_octets_max}",
-            "8BITMIME",
-            "ENHANCEDSTATUSCODES",
-            *(("SMTPUTF8",) if service.is_utf8_offered else ()),
-            *(("STARTTLS",) if service.has_tls and not self._client.is_tls else ()),
-            "HELP",
-        )
 
     async def mail(self, argument: str) -> Step:
         service = self._service
@@ -234,6 +210,8 @@ class Session:
         service, transaction = self._service, self._transaction
         if transaction is None:
             return _MAIL_FIRST
+        if transaction.chunks is not None:
+            return CHUNK_REFUSED if transaction.chunks.is_spoilt else CHUNK_BEFORE
         if transaction.is_broken:
             return Step(local_fault(transaction.queue_id))
         said = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
@@ -292,6 +270,8 @@ class Session:
             return _NO_ARGUMENT
         if transaction is None:
             return _MAIL_FIRST
+        if transaction.chunks is not None:
+            return CHUNK_REFUSED if transaction.chunks.is_spoilt else CHUNK_BEFORE
         if transaction.is_broken:
             await self.drop()
             return Step(local_fault(transaction.queue_id))
@@ -301,32 +281,65 @@ class Session:
             return _NO_ROOM
         return _START_CONTENT
 
+    async def bdat(self, argument: str) -> Step | Chunk:
+        size = parse_bdat(argument)
+        if size is None:
+            return BAD_CHUNK
+        if not size.octets_count and not size.is_last and self._is_idle_for_too_long():
+            return _TOO_MANY_COMMANDS
+        transaction = self._transaction
+        if transaction is None:
+            return Chunk(size, refusal=_MAIL_FIRST)
+        if transaction.is_broken:
+            await self.drop()
+            return Chunk(size, refusal=Step(local_fault(transaction.queue_id)))
+        if transaction.chunks is None:
+            return await self._first_chunk(transaction, size)
+        if transaction.chunks.is_spoilt:
+            return Chunk(size, refusal=CHUNK_REFUSED)
+        if self._service.clock.now() >= transaction.chunks.latest:
+            return TOO_SLOW
+        transaction.chunks.expect(size.octets_count)
+        return Chunk(size, transaction.chunks)
+
+    async def _first_chunk(self, transaction: Transaction, size: ChunkSize) -> Chunk:
+        """Begin the content; without a recipient, or room for it, no chunk is accepted before RSET."""
+        service = self._service
+        reader = ChunkReader(
+            service.budget,
+            size_octets_max=service.limits.content.size_octets_max,
+            line_octets_max=service.limits.content.line_octets_max,
+            latest=service.clock.now() + service.limits.seconds.data,
+        )
+        transaction = self._transaction = transaction.with_chunks(reader)
+        refusal = None if transaction.recipients_count else _NO_RECIPIENTS
+        if refusal is None and not service.budget.has(transaction.envelope.size_declared_octets):
+            refusal = _NO_ROOM
+        if refusal is None:
+            reader.expect(size.octets_count)
+            return Chunk(size, reader)
+        reader.refuse()
+        self._transaction = None if size.is_last else transaction.refused()
+        await transaction.abort()
+        return Chunk(size, refusal=refusal)
+
     async def rset(self, argument: str) -> Step:
         if argument:
             return _NO_ARGUMENT
         await self.drop()
-        return _OK
+        return OK
 
     async def starttls(self, argument: str) -> Step:
         if argument:
             return _NO_ARGUMENT
         if not self._service.has_tls:
-            return _NOT_IMPLEMENTED
+            return NOT_IMPLEMENTED
         return _TLS_ALREADY if self._client.is_tls else _START_TLS
 
     async def quit(self, argument: str) -> Step:
         if argument:
             return _NO_ARGUMENT
         return Step(Reply.of(221, "2.0.0", f"{self._service.hostname} closing connection"), Then.CLOSE)
-
-    async def noop(self, _argument: str) -> Step:
-        return _OK
-
-    async def help(self, _argument: str) -> Step:
-        return _HELP
-
-    async def vrfy(self, argument: str) -> Step:
-        return _CANNOT_VRFY if argument else _NEEDS_ARGUMENT
 
     # What the verbs share.
 
@@ -341,6 +354,11 @@ class Session:
     def _refusal(self, stage: str, verdict: Verdict) -> Step:
         return Step(self._refused(stage, verdict), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
 
+    def _is_idle_for_too_long(self) -> bool:
+        """Count a command that brings no message closer."""
+        self._idle_commands_count += 1
+        return self._idle_commands_count > self._service.limits.session.idle_commands_max
+
     def _counted(self, step: Step) -> Step:
         """Return the step, or the end of the session when it is one refusal too many."""
         if not step.reply.is_permanent:
@@ -353,6 +371,15 @@ class Session:
         trace = self._transaction.queue_id if self._transaction is not None else self.id
         emit_fault(self._service.events, session=self.id, trace=trace, stage=stage)
         return Step(local_fault(trace))
+
+
+def _text(octets: bytes) -> str | None:
+    """Return what stands behind a verb; None when it is no text."""
+    try:
+        argument = octets.decode("utf-8").strip(" ")
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROL.search(argument) else argument
 
 
 def _positive(step: Step, verdict: Verdict) -> Step:
@@ -369,23 +396,37 @@ class Verb:
     is_last_in_group   the client must wait for the reply before it sends more (RFC 2920 §3.1); the others that
                        RFC 2920 names are harmless
     is_idle            it brings no message closer; a client may not go on with such for ever
+    octets_max         of the line with its CRLF; SessionLimits.command_octets_max stands above it
+    is_before_octets   what follows is no command: where it cannot be told how much that is, nothing more is read
     """
 
-    act: Callable[[Session, str], Awaitable[Step]]
+    act: Callable[[Session, str], Awaitable[Step | Chunk]]
     is_last_in_group: bool = False
     is_idle: bool = False
+    octets_max: int = LINE_OCTETS_MAX
+    is_before_octets: bool = False
+
+    def unread(self, step: Step) -> Step:
+        """Return the answer to a command that was not carried out."""
+        return replace(step, then=Then.CLOSE) if self.is_before_octets else step
+
+
+def _simple(answer: Callable[[str], Step]) -> Verb:
+    async def act(_session: Session, argument: str) -> Step:
+        return answer(argument)
+
+    return Verb(act, is_idle=True)
 
 
 VERBS: Mapping[bytes, Verb] = {
     b"EHLO": Verb(Session.ehlo, is_last_in_group=True, is_idle=True),
     b"HELO": Verb(Session.helo, is_last_in_group=True, is_idle=True),
-    b"MAIL": Verb(Session.mail),
-    b"RCPT": Verb(Session.rcpt),
+    b"MAIL": Verb(Session.mail, octets_max=PARAMETERS_OCTETS_MAX),
+    b"RCPT": Verb(Session.rcpt, octets_max=PARAMETERS_OCTETS_MAX),
     b"DATA": Verb(Session.data, is_last_in_group=True),
+    b"BDAT": Verb(Session.bdat, is_before_octets=True),
     b"RSET": Verb(Session.rset, is_idle=True),
-    b"NOOP": Verb(Session.noop, is_idle=True),
-    b"VRFY": Verb(Session.vrfy, is_idle=True),
-    b"HELP": Verb(Session.help, is_idle=True),
     b"QUIT": Verb(Session.quit),
     b"STARTTLS": Verb(Session.starttls, is_last_in_group=True),
+    **{name: _simple(answer) for name, answer in SIMPLE_VERBS.items()},
 }

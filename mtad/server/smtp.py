@@ -18,9 +18,11 @@ from aiosmtpd.smtp import SMTP
 
 from mtad.mail.envelope import Client
 from mtad.mail.reply import Reply
+from mtad.server.chunking import Chunk
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine, CommandLines, ContentReader
-from mtad.server.session import Service, Session
+from mtad.server.service import Service
+from mtad.server.session import Session
 from mtad.server.step import Step, Then
 
 CHUNK_OCTETS = 64 * 1024
@@ -177,7 +179,8 @@ class Connection(SMTP):
             if line is None:
                 return None
         self._set_deadline(self._service.limits.seconds.answer)
-        return await self.conversation.command(line, is_ahead=self._is_ahead)
+        answer = await self.conversation.command(line, is_ahead=self._is_ahead)
+        return await self._chunk(answer) if isinstance(answer, Chunk) else answer
 
     async def _read_line(self) -> bytes | BadLine | None:
         if self._is_stopping:
@@ -223,6 +226,29 @@ class Connection(SMTP):
             rest = reader.feed(octets)
         self._lines.feed(rest)
         return True
+
+    async def _chunk(self, chunk: Chunk) -> Step | None:
+        """Read a chunk to its end and have it answered; None when the client has gone before."""
+        if not await self._read_chunk(chunk):
+            self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
+            return None
+        self._set_deadline(self._service.limits.seconds.answer)
+        return await self.conversation.chunk(chunk)
+
+    async def _read_chunk(self, chunk: Chunk) -> bool:
+        seconds = self._service.limits.seconds
+        latest = self._service.clock.now() + seconds.data if chunk.reader is None else chunk.reader.latest
+        missing = chunk.size.octets_count
+        octets = self._lines.take(missing)
+        while True:
+            chunk.feed(octets)
+            missing -= len(octets)
+            if not missing:
+                return True
+            self._set_deadline(seconds.data_block, latest)
+            octets = await self._reader.read(min(CHUNK_OCTETS, missing))
+            if not octets:
+                return False
 
     async def _start_tls(self) -> bool:
         """Do the handshake and begin a new session (RFC 3207 §4.2); False when the client has slipped in plain text."""

@@ -8,6 +8,7 @@ from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
 from mtad.mail.verdict import RetryPlan
+from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Through
 
 
@@ -32,6 +33,7 @@ class Transaction:
     discarded   recipients that the client has a 250 for, and that policy drops
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
+    chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
     """
 
     queue_id: QueueId
@@ -40,6 +42,7 @@ class Transaction:
     discarded: tuple[str, ...] = ()
     through: Through | None = None
     is_broken: bool = False
+    chunks: ChunkReader | None = None
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
@@ -54,6 +57,14 @@ class Transaction:
         envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
         return Transaction(self.queue_id, envelope, (*self.accepted, accepted), self.discarded, self.through)
 
+    def with_chunks(self, chunks: ChunkReader) -> Transaction:
+        """Return the transaction with its content begun: no recipient is added from now on."""
+        return replace(self, chunks=chunks)
+
+    def refused(self) -> Transaction:
+        """Return what is left of the transaction when a chunk was refused, and the next hops have been told."""
+        return Transaction(self.queue_id, self.envelope, chunks=self.chunks)
+
     @property
     def recipients_count(self) -> int:
         return len(self.accepted) + len(self.discarded)
@@ -63,6 +74,8 @@ class Transaction:
         return address in self.discarded or any(one.address == address for one in self.envelope.recipients)
 
     async def abort(self) -> None:
-        """Tell the next hops that nothing will come."""
+        """Tell the next hops that nothing will come, and forget what came."""
+        if self.chunks is not None:
+            self.chunks.release()
         if self.through is not None:
             await self.through.abort()

@@ -77,6 +77,25 @@ async def test_commands_behind_it_are_not_injected(house: House) -> None:
     assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
 
 
+async def test_it_may_stand_behind_a_chunk_and_nothing_behind_it(
+    house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    wire = await house.socket()
+    await greeted(wire)
+    await say(wire, *ENVELOPE[:2])
+    await wire.send(b"BDAT 4\r\ntextSTARTTLS\r\n")
+    assert [(await reply(wire))[0][:9] for _ in range(2)] == ["250 2.0.0", "220 2.0.0"]
+    await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
+    assert house.server.octets_in_flight == 0
+    assert await say(wire, "BDAT 0 LAST") == ["503 5.5.1 Need MAIL command"]
+    injected = await house.socket()
+    await greeted(injected)
+    await injected.send(b"BDAT 4\r\ntextSTARTTLS\r\nMAIL FROM:<evil@client.example>\r\n")
+    assert [(await reply(injected))[0][:3] for _ in range(2)] == ["503", "554"]
+    assert await injected.line() == b""
+    assert "mail evil@client.example" not in house.rooms.policy.asked
+
+
 async def test_commands_after_its_reply_are_not_injected(
     house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:

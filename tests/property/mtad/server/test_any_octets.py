@@ -36,6 +36,10 @@ _LINES = st.sampled_from(
         b"RCPT TO:<none@example.net>",
         b"RCPT TO:<late@example.net>",
         b"DATA",
+        b"BDAT 8",
+        b"BDAT 0 LAST",
+        b"BDAT 12 LAST",
+        b"BDAT 500",
         b"Subject: text",
         b"..",
         b".",
@@ -64,14 +68,23 @@ _ENVELOPES = st.builds(
 )
 _CONTENTS = st.one_of(st.just(b"text"), st.just(b"x" * 450), st.just(b"a\nb"), st.binary(max_size=30))
 _TRANSACTIONS = st.tuples(_ENVELOPES, st.builds(lambda content: content + b"\r\n.\r\n", _CONTENTS))
+_CHUNKED = st.builds(
+    lambda envelope, chunks: (
+        envelope.removesuffix(b"DATA\r\n"),
+        *(b"BDAT %d%b\r\n%b" % (len(octets), last, octets) for octets, last in chunks),
+    ),
+    _ENVELOPES,
+    st.lists(st.tuples(_CONTENTS, st.sampled_from([b"", b" LAST"])), max_size=4),
+)
 _DIALOGS = st.builds(
     lambda hello, parts: [hello, *(piece for part in parts for piece in part)],
     st.sampled_from([b"EHLO client.example\r\n", b"HELO client.example\r\n", b""]),
-    st.lists(st.one_of(st.tuples(_PIECES), _TRANSACTIONS, _TRANSACTIONS), max_size=12),
+    st.lists(st.one_of(st.tuples(_PIECES), _TRANSACTIONS, _TRANSACTIONS, _CHUNKED), max_size=12),
 )
+_RECEIVED = b" octets received\r\n"
 _REPLY_LINE = re.compile(rb"[2-5][0-5][0-9][ -][\x20-\x7e]{0,505}\r\n")
 _ENHANCED = re.compile(rb"([245])[0-9]{2}[ -]\1\.[0-9]{1,3}\.[0-9]{1,3} ")
-_WITHOUT_STATUS = re.compile(rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|HELP)|354 )")
+_WITHOUT_STATUS = re.compile(rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|CHUNKING|LIMITS|HELP)|354 )")
 
 
 async def converse(pieces: list[bytes]) -> tuple[list[bytes], FakeRooms, CollectedEvents]:
@@ -103,6 +116,7 @@ def test_any_octets_in_any_pieces() -> None:
             assert _REPLY_LINE.fullmatch(line), line
             assert _ENHANCED.match(line) or _WITHOUT_STATUS.match(line), line
             reached[line[:3]] += 1
+            reached[_RECEIVED] += line.endswith(_RECEIVED)
         assert events.named("session.fault") == []
         for content in rooms.delivery.contents:
             assert content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n")
@@ -114,6 +128,7 @@ def test_any_octets_in_any_pieces() -> None:
         )
 
     check()
+    assert reached[_RECEIVED], "no chunk was ever taken"
     assert reached.keys() >= {b"220", b"250", b"354", b"421", b"450", b"500", b"503", b"550", b"552", b"554"}
 
 

@@ -1,0 +1,107 @@
+"""Contents that come in chunks (RFC 3030): what BDAT says, and what is kept of one chunk after the other.
+
+Pure: no I/O. A chunk's octets follow its command at once and are read to their end whatever is answered: nothing in
+them is ever taken for a command. Once a chunk was refused no other is accepted before RSET.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mtad.mail.reply import Reply
+from mtad.server.framing import Kept, OctetBudget, Spoilt, spoilt_by_octets
+from mtad.server.step import Step, Then
+
+_BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
+
+# Nobody knows what belongs to the chunk: to go on would be to take a content for commands.
+BAD_CHUNK = Step(Reply.of(501, "5.5.4", "Syntax: BDAT size [LAST]"), Then.CLOSE)
+TOO_SLOW = Step(Reply.of(421, "4.4.2", "Chunks come too slowly"), Then.CLOSE)
+CHUNK_BEFORE = Step(Reply.of(503, "5.5.1", "BDAT has begun: go on with BDAT, or RSET"))
+CHUNK_REFUSED = Step(Reply.of(503, "5.5.1", "A chunk was refused: RSET comes next"))
+
+
+class ChunkReader:
+    """Collects one content from its chunks.
+
+    latest   when the last chunk must have begun, on the clock of `now`
+    """
+
+    __slots__ = ("_kept", "_line_octets_max", "_size_octets_max", "latest")
+
+    def __init__(self, budget: OctetBudget, *, size_octets_max: int, line_octets_max: int, latest: float) -> None:
+        self._kept = Kept(budget, size_octets_max)
+        self._size_octets_max = size_octets_max
+        self._line_octets_max = line_octets_max
+        self.latest = latest
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Tell whether the content is refused already, whatever comes."""
+        return self._kept.spoilt is not None
+
+    @property
+    def octets_count(self) -> int:
+        """How many octets the client has sent, whether they were kept or not."""
+        return self._kept.octets_count
+
+    def expect(self, octets_count: int) -> None:
+        """Hear that a chunk of so many octets comes: one that makes the content too large is not kept at all."""
+        if not self.is_spoilt and self._kept.octets_count + octets_count > self._size_octets_max:
+            self._kept.spoil(Spoilt.TOO_LARGE)
+
+    def refuse(self) -> None:
+        """Take no chunk at all."""
+        self._kept.spoil(Spoilt.NO_ROOM)
+
+    def feed(self, octets: bytes) -> None:
+        """Take what came next of a chunk."""
+        self._kept.add(octets)
+
+    def finish(self) -> bytes | Spoilt:
+        """Return the content, or why it is refused.
+
+        A last line without its end is given one: DATA could not carry it, and next hops get DATA.
+        """
+        if self._kept.spoilt is not None:
+            return self._kept.spoilt
+        content = self._kept.taken()
+        if content and not content.endswith(b"\r\n"):
+            content += b"\r\n"
+        return spoilt_by_octets(content, line_octets_max=self._line_octets_max) or content
+
+    def release(self) -> None:
+        """Give back what the content took of the budget."""
+        self._kept.release()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """What BDAT says."""
+
+    octets_count: int
+    is_last: bool
+
+
+def parse_bdat(argument: str) -> ChunkSize | None:
+    """Parse what stands behind BDAT; None when it is no size."""
+    found = _BDAT.fullmatch(argument)
+    return None if found is None else ChunkSize(int(found[1]), found[2] is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk that follows now.
+
+    refusal   why it is read and forgotten; None when `reader` takes it
+    """
+
+    size: ChunkSize
+    reader: ChunkReader | None = None
+    refusal: Step | None = None
+
+    def feed(self, octets: bytes) -> None:
+        """Take what came next of it."""
+        if self.reader is not None:
+            self.reader.feed(octets)

@@ -1,0 +1,47 @@
+"""What all sessions of one server share, and the extensions that it offers them (RFC 5321 §4.1.1.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtad.mail.envelope import Client
+from mtad.mail.queue_id import QueueId
+from mtad.server.acceptance import Acceptance
+from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.framing import OctetBudget
+from mtad.server.limits import Limits
+from mtad.telemetry.events import Events
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all sessions of a server share."""
+
+    hostname: str
+    postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
+    has_tls: bool
+    is_utf8_offered: bool
+    limits: Limits
+    rooms: Collaborators
+    acceptance: Acceptance
+    budget: OctetBudget
+    events: Events
+    clock: Clock
+
+    def next_id(self) -> QueueId:
+        """Return an id that sorts by time: a session's, or a transaction's and then its message's."""
+        return self.rooms.queue_ids.next(self.clock.wall_ms(), self.clock.chance())
+
+    def extensions(self, client: Client) -> tuple[str, ...]:
+        """Return the lines of the reply to EHLO behind the first: nothing that does not work to the end."""
+        return (
+            "PIPELINING",
+            f"SIZE {self.limits.content.size_octets_max}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            "CHUNKING",
+            f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
+            *(("SMTPUTF8",) if self.is_utf8_offered else ()),
+            *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),
+            "HELP",
+        )
