@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +34,8 @@ from tests.simulation.ranks import TERMINAL
 MODEL = "model"
 MAP_OCTETS = 16 << 20
 IN_MEMORY = Path("/dev/shm")  # where it is: the power cuts of a history are simulated
+PREFIX = "simulated-"
+YOUNG_SECONDS = 60.0  # a folder that is younger may be one that is just being made
 
 
 class DiskStore(Protocol):
@@ -97,7 +103,11 @@ class LmdbShelf:
     """Real stores, each in a folder of its own."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="simulated-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
+        place = IN_MEMORY if IN_MEMORY.is_dir() else Path(tempfile.gettempdir())
+        remove_left_over(place)
+        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._count = 0
         self._open: list[LmdbStore] = []
 
@@ -128,6 +138,20 @@ class LmdbShelf:
             store.close()
         self._open.clear()
         shutil.rmtree(self._folder)
+        os.close(self._lock)
+
+
+def remove_left_over(place: Path) -> None:
+    """Remove the folders of simulations that were killed: nobody holds their locks."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another simulation removes it too, or it is another user's
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - folder.stat().st_mtime > YOUNG_SECONDS:
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)
 
 
 SHELVES: Mapping[str, type[ModelShelf | LmdbShelf]] = {MODEL: ModelShelf, "lmdb": LmdbShelf}

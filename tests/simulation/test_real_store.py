@@ -11,6 +11,7 @@ from replicator.core.values import Away
 from tests.fakes.model_store import ModelTables
 from tests.simulation import campaign
 from tests.simulation.campaign import DRIFT, LOST_DISKS, ROTTEN
+from tests.simulation.shelf import LmdbShelf
 
 SEEDS = range(1, 51)  # each plan twice
 
@@ -52,3 +53,17 @@ def test_histories_on_lmdb_leave_no_file_open_and_no_folder(monkeypatch: pytest.
     assert total.counts["disk wiped"] > 0
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_simulation_left_is_removed_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tests.simulation.shelf.IN_MEMORY", tmp_path)
+    running = LmdbShelf()
+    (mine,) = tmp_path.iterdir()
+    for name in ("simulated-killed", "simulated-young", "others"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.mdb").touch()
+    for old in (mine, tmp_path / "simulated-killed", tmp_path / "others"):
+        os.utime(old, (0, 0))
+    LmdbShelf().close()
+    assert sorted(tmp_path.iterdir()) == sorted([mine, tmp_path / "simulated-young", tmp_path / "others"])
+    running.close()
