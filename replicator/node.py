@@ -561,6 +561,8 @@ _LEVELS: dict[str, Level] = {
     "replica.refused": "error",
     "replica.refused_by_peer": "error",
     "replica.healed": "warning",
+    "replica.held_back": "warning",
+    "replica.held_too_long": "error",
     "replica.peer_store_changed": "warning",
     "replica.not_understood": "error",
 }

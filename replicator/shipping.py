@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import lmdb
@@ -82,10 +83,9 @@ class Shipping:
             self._links.close(session, "the store could not be read")
 
     async def _read_log(self, ask: ReadLog) -> None:
-        records = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._store.read_log, ask.branch, ask.first_seq, ask.octets_max
-        )
-        self._feed(LogRead(ask.session, ask.branch, ask.first_seq, records))
+        read = partial(self._store.read_log, ask.branch, ask.first_seq, ask.octets_max, is_holding=ask.is_holding)
+        piece = await asyncio.get_running_loop().run_in_executor(self._executor, read)
+        self._feed(LogRead(ask.session, ask.branch, ask.first_seq, *piece))
 
     async def _read_item(self, ask: ReadItem) -> None:
         found = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.whole, ask.key)
@@ -93,7 +93,8 @@ class Shipping:
 
     async def _read_snapshot(self, ask: ReadSnapshot) -> None:
         loop = asyncio.get_running_loop()
-        snapshot: Snapshot = await loop.run_in_executor(self._executor, self._store.snapshot, ask.known)
+        begin = partial(self._store.snapshot, ask.known, is_holding=ask.is_holding)
+        snapshot: Snapshot = await loop.run_in_executor(self._executor, begin)
         try:
             async with asyncio.timeout(SNAPSHOT_SECONDS_MAX):
                 is_last = False

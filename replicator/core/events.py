@@ -86,12 +86,16 @@ class Received(NamedTuple):
 
 
 class LogRead(NamedTuple):
-    """Answers ReadLog. None: the log no longer reaches back so far. Finished PUTs come as VOID."""
+    """Answers ReadLog. None: the log no longer reaches back so far. Finished PUTs come as VOID.
+
+    held   the key of the damaged item that a holding read ends before; b"": it ends otherwise
+    """
 
     session: int
     branch: Branch
     first_seq: int
     records: tuple[Record, ...] | None
+    held: bytes = b""
 
 
 class SnapshotRead(NamedTuple):
@@ -209,10 +213,16 @@ class CloseLink(NamedTuple):
 
 
 class ReadLog(NamedTuple):
+    """Read records of a branch, the first however large it is.
+
+    is_holding   end before a PUT whose item is damaged; else that goes as VOID
+    """
+
     session: int
     branch: Branch
     first_seq: int
     octets_max: int
+    is_holding: bool = False
 
 
 class ReadSnapshot(NamedTuple):
@@ -227,6 +237,7 @@ class ReadSnapshot(NamedTuple):
 
     session: int
     known: Vector
+    is_holding: bool = False  # it does not end if it lacks what is damaged: that goes to nobody as finished
 
 
 class ReadItem(NamedTuple):

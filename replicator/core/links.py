@@ -73,17 +73,13 @@ class Concerned(NamedTuple):
 class Links:
     """All links of one member.
 
-    pair     the neighbour that is the pair's peer; its link never stands when there is none
-    healer   the one that is asked for what is damaged here
+    pair   the neighbour that is the pair's peer; its link never stands when there is none
     """
 
-    def __init__(
-        self, settings: Settings, store_id: bytes, pair: Neighbour, healer: Neighbour, concerned: Concerned
-    ) -> None:
+    def __init__(self, settings: Settings, store_id: bytes, pair: Neighbour, concerned: Concerned) -> None:
         self._settings = settings
         self._store_id = store_id
         self._pair = pair
-        self._healer = healer
         self._journal = concerned.journal
         self._tail = concerned.tail
         self._accept = concerned.accept
@@ -158,8 +154,7 @@ class Links:
         neighbour.end(link, why)
         if was_up:
             out.append(Note("replica.link_down", (("session", neighbour.session), ("why", why))))
-        if neighbour is self._healer:
-            self._quarantine.link_lost()
+        self._quarantine.link_lost(neighbour)
         if neighbour is self._pair:
             self._accept.sign(Sign.LINK_LOST, now, why, out)
             self._commands.advance(None, now, out)
@@ -218,8 +213,7 @@ class Links:
         fields = (("session", neighbour.session), *named)
         out.append(Note("replica.link_up", fields))
         self._hear(neighbour, hello.authority, hello.role, now, out)
-        if neighbour is self._healer:
-            self._quarantine.greeted()
+        self._quarantine.greeted(neighbour)
         if neighbour is self._pair:
             self._pair.outgoing = Outgoing(neighbour.session, self._settings, journal, self._tail, peer, now)
             self._protect(lag, now, out)
@@ -372,7 +366,7 @@ class Links:
         asked(message, neighbour.session, out)
 
     def _take_fetched(self, neighbour: Neighbour, message: Fetched, now: int, out: list[Effect]) -> None:
-        self._quarantine.fetched(message, neighbour.session, now, out)
+        self._quarantine.fetched(message, neighbour.node, now, out)
 
     # --- what the disk answers ------------------------------------------------------------------------------
 
@@ -417,8 +411,7 @@ class Links:
                 self._send_beat(neighbour, free_permille, now, out)
             if neighbour.outgoing is not None:
                 neighbour.outgoing.tick(now, out)
-        if self._healer.link is Link.UP:
-            self._quarantine.pump(self._healer.session, now, out)
+        self._quarantine.pump(now, out)
         if self._pair.link is Link.UP:
             self._watch_peer(now, out)
         if self._ownership.role is Role.REJOINING and self._has_caught_up():

@@ -41,7 +41,7 @@ from replicator.core.following import Following
 from replicator.core.journal import Journal
 from replicator.core.leased import Leased
 from replicator.core.links import Concerned, Links
-from replicator.core.neighbour import Neighbour
+from replicator.core.neighbour import neighbours_of
 from replicator.core.quarantine import Quarantine
 from replicator.core.sites import Sites
 from replicator.core.status import Status
@@ -81,12 +81,12 @@ class Member:
         self._has_peer = settings.peer_node >= 0
         self._journal = Journal(own, image)
         self._tail = Tail(settings.tail_octets_max if self._has_peer else 0)
-        self._pair = Neighbour(settings.peer_node, image, now, settings.promote_after)
+        neighbours = neighbours_of(settings, image, now)
+        self._pair = neighbours.pair
         self._accept = Accept(settings, self._journal, self._write, now)
         self._ownership = _kind_of(settings)(settings, self._journal, image.authority, now)
-        self._sites = Sites(settings, self._journal, self._ownership, self._pair, image, now)
-        healer = next(iter(self._sites.neighbours.values())) if settings.follows else self._pair
-        self._quarantine = Quarantine(settings, self._journal, healer.peer, image)
+        self._quarantine = Quarantine(settings, self._journal, neighbours.healers, image)
+        self._sites = Sites(settings, self._journal, self._ownership, neighbours, self._quarantine, now)
         self._commands = Commands(settings, self._ownership, self._journal, self._pair.peer)
         concerned = Concerned(
             self._journal,
@@ -98,7 +98,7 @@ class Member:
             self._commands,
             self._finished,
         )
-        self._links = Links(settings, image.store_id, self._pair, healer, concerned)
+        self._links = Links(settings, image.store_id, self._pair, concerned)
         self._beat_at = now - settings.beat
         self._handlers: dict[type, Handler] = {
             Tick: self._tick,
@@ -272,7 +272,12 @@ class Member:
         """Count what is here alone, answered for; never too few: a store that we do not believe in yet may be true."""
         journal, pair = self._journal, self._pair
         peers = (pair.peer,) if pair.doubted is None else (pair.peer, pair.doubted)
-        return max(self._accept.unprotected(peer.own_durable) + peer.lacks_of_others(journal) for peer in peers)
+        return max(
+            self._accept.unprotected(peer.own_durable)
+            + peer.lacks_of_others(journal)
+            + peer.lacks_of_uncovered(journal)
+            for peer in peers
+        )
 
     @property
     def status(self) -> Status:

@@ -5,13 +5,38 @@ A neighbour has one link at a time, under a session that no other link of this m
 
 from __future__ import annotations
 
-from replicator.core.events import Image
+from typing import NamedTuple
+
+from replicator.core.events import Image, Settings
 from replicator.core.messages import Hello
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
 from replicator.core.status import Link
 from replicator.core.values import MILLISECOND, Branch, Vector
+
+
+class Neighbours(NamedTuple):
+    """All that a member may have a link to."""
+
+    pair: Neighbour  # its link never stands when there is none
+    far: dict[int, Neighbour]  # across a WAN, by node: a member's sites, or the members that a site follows
+
+    @property
+    def healers(self) -> tuple[Neighbour, ...]:
+        """Those who may have what is damaged here, members first."""
+        far = tuple(self.far.values())
+        return far if self.pair.node < 0 else (self.pair, *far)
+
+
+def neighbours_of(settings: Settings, image: Image, now: int) -> Neighbours:
+    """Return them; no link stands yet."""
+    pair = Neighbour(settings.peer_node, image, now, settings.promote_after)
+    far = {
+        remote.node: Neighbour(remote.node, image, now, settings.site_silence, is_site=not settings.follows)
+        for remote in (*settings.sites, *settings.follows)
+    }
+    return Neighbours(pair, far)
 
 
 class Neighbour:

@@ -91,6 +91,12 @@ class Peer:
         """Count the records that we have, and the peer has not on its disk."""
         return max(0, journal.seq - self.own_durable) + self.lacks_of_others(journal)
 
+    def lacks_of_uncovered(self, journal: Journal) -> int:
+        """Count, at most, what it lacks of what a broken-off snapshot brought here: no position of ours covers that."""
+        known, durable = self.durable, journal.durable
+        uncovered = journal.uncovered().items()
+        return sum(max(0, seq - max(known.get(branch, 0), durable.get(branch, 0))) for branch, seq in uncovered)
+
     def lacks_of_others(self, journal: Journal) -> int:
         """Count those that are not of our own branch. The peer has all of the branch that it writes itself."""
         known, own, theirs = self.durable, journal.own, self.branch

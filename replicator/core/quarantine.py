@@ -1,9 +1,10 @@
-"""Items that were found damaged: moved out of the way, asked of the peer, and back when it has them.
+"""Items that were found damaged: moved out of the way, asked of those who may have them, and back when one has.
 
-While an item is away it is neither shipped nor delivered, and nothing is concluded from its absence. One item is
-asked for at a time, once the peer's disk has all that was known here of what is away. Its answer ends it: it has the
-item (it is merged as any item of a snapshot is), or it has finished it, or it never had it, and then what was damaged
-is lost: that is said, and asked again later.
+A member asks its peer, then its sites; a site asks the members that it follows. While an item is away it is neither
+shipped nor delivered, and nothing is concluded from its absence. One item is asked for at a time, of a neighbour whose
+disk has all that was known here of what is away. Its answer ends it: it has the item (it is merged as any item of a
+snapshot is), or it has finished it. Once each has said that it has none, what was damaged is lost: that is said, and
+asked again later.
 
 By the operator's order the same is done about what the peer holds otherwise: what is missing here is away, what has
 another state is joined with the peer's.
@@ -12,12 +13,14 @@ another state is joined with the peer's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from replicator.core.events import Effect, Image, ItemRead, Note, ReadItem, Send, Settings
 from replicator.core.journal import Journal
 from replicator.core.messages import Fetch, Fetched, SnapshotItem
-from replicator.core.peer import Peer
+from replicator.core.neighbour import Neighbour
 from replicator.core.sending import item_message
+from replicator.core.status import Link
 from replicator.core.values import (
     DOUBTED,
     LACKING,
@@ -30,6 +33,7 @@ from replicator.core.values import (
     Kind,
     Presence,
     Vector,
+    show_key,
 )
 from replicator.core.vectors import covers, covers_all
 
@@ -39,29 +43,53 @@ PATIENCE_BEATS = 40  # for an answer, which may be a large item
 LOST_AGAIN_BEATS = 240
 
 
-class Quarantine:
-    """What is damaged here, and what is done about it. `peer` is asked while a link stands."""
+class Asked(NamedTuple):
+    """What is being asked for."""
 
-    def __init__(self, settings: Settings, journal: Journal, peer: Peer, image: Image) -> None:
+    key: bytes
+    node: int
+    at: int
+
+
+class Quarantine:
+    """What is damaged here, and what is done about it. `healers` are asked while their links stand, the first first."""
+
+    def __init__(self, settings: Settings, journal: Journal, healers: tuple[Neighbour, ...], image: Image) -> None:
         self._beat = settings.beat
         self._journal = journal
-        self._peer = peer
+        self._healers = healers
         self._away = {away.key: away.put for away in image.away[:AWAY_MAX]}
         self._mending: dict[Damage, int] = {}  # by the ticket of its commit
         self._wanted = list(reversed(self._away))  # the next to ask for is the last
-        self._lost: list[bytes] = []
-        self._asked: tuple[bytes, int] | None = None  # the key, and when
+        self._lost: dict[bytes, None] = {}  # in the order in which it was known
+        self._denied: dict[bytes, set[int]] = {}  # who was asked in vain
+        self._asked: Asked | None = None
         self._lost_at = 0
         self._voided = {away.key for away in image.away if away.is_voided}
         self._missing = {away.key for away in image.away if away.table == LACKING}
         self._doubted: set[bytes] = set()  # here, and to be joined with what the peer has of it
-        self._theirs: Vector = {}  # what the peer had when it greeted us
+        self._theirs: dict[int, Vector] = {}  # what each had when it greeted us
         self._within = dict(image.vector)  # covers all that was known here of what is away
 
     @property
     def away_count(self) -> int:
         """How many items are away."""
         return len(self._away)
+
+    def may_heal(self, key: bytes) -> bool:
+        """Tell whether a damaged item may come back: not every member has said that it has none."""
+        denied = self._denied.get(key, ())
+        return any(healer.node not in denied for healer in self._healers if not healer.is_site)
+
+    def is_kept_from(self, key: bytes, vector: Vector) -> bool:
+        """Tell whether a node of that vector lacks a damaged item, which may come back. What was just found is not
+        known better, and looked at again soon."""
+        is_there = key in self._away and self._is_covered(self._away[key], vector)
+        return self.may_heal(key) and not is_there
+
+    def first_kept_from(self, vector: Vector) -> bytes:
+        """Return the first of these items that is known; b"": there is none."""
+        return next((key for key in self._away if self.is_kept_from(key, vector)), b"")
 
     # --- what is damaged here -------------------------------------------------------------------------------
 
@@ -78,7 +106,7 @@ class Quarantine:
             return
         for table, key in new:
             if table not in ("item", "blob", VOIDED, LACKING):  # an item is named when it has been looked at again
-                out.append(Note("replica.damaged", (("key", show(key)), ("table", table))))
+                out.append(Note("replica.damaged", (("key", show_key(key)), ("table", table))))
         ticket = self._journal.mend(tuple(new), out)
         self._mending |= dict.fromkeys(new, ticket)
 
@@ -89,7 +117,7 @@ class Quarantine:
             if is_voided:
                 self._voided.add(key)
             else:
-                out.append(Note("replica.damaged", (("key", show(key)), ("table", table))))
+                out.append(Note("replica.damaged", (("key", show_key(key)), ("table", table))))
             if table == LACKING:
                 self._missing.add(key)
             if key not in self._away and len(self._away) < AWAY_MAX:
@@ -97,84 +125,122 @@ class Quarantine:
                 self._wanted.append(key)
                 self._within = dict(self._journal.durable)
 
-    # --- asking the peer ------------------------------------------------------------------------------------
+    # --- asking ---------------------------------------------------------------------------------------------
 
-    def greeted(self) -> None:
-        """Note what the peer has: nothing of it was sent as VOID on this link."""
-        self._theirs = dict(self._peer.durable)
+    def greeted(self, neighbour: Neighbour) -> None:
+        """Note what a member has: nothing of it was sent as VOID on this link. A site may take for finished what was
+        damaged at home."""
+        if not neighbour.is_site:
+            self._theirs[neighbour.node] = dict(neighbour.peer.durable)
 
-    def link_lost(self) -> None:
-        """Ask anew on the next link, also for what was lost: the peer may be another."""
-        if self._asked is not None:
-            self._wanted.append(self._asked[0])
+    def link_lost(self, neighbour: Neighbour) -> None:
+        """Ask anew on the next link, also for what was lost: its other end may be another store."""
+        if self._asked is not None and self._asked.node == neighbour.node:
+            self._wanted.append(self._asked.key)
             self._asked = None
-        self._wanted += self._lost
-        self._lost = []
+        if neighbour in self._healers:
+            self._wanted += self._lost
+            self._lost = {}
+            for denied in self._denied.values():
+                denied.discard(neighbour.node)
 
-    def pump(self, session: int, now: int, out: list[Effect]) -> None:
+    def pump(self, now: int, out: list[Effect]) -> None:
         """Ask for one item, unless one is asked for."""
-        if self._asked is not None and now - self._asked[1] >= PATIENCE_BEATS * self._beat:
-            self._wanted.insert(0, self._asked[0])
-            self._asked = None
+        if self._asked is not None and now - self._asked.at >= PATIENCE_BEATS * self._beat:
+            asked, self._asked = self._asked, None
+            self._wanted.insert(0, asked.key)
+            if asked.key in self._away and self._is_denied_by_all(asked):
+                del self._denied[asked.key]  # who says nothing has not said no
         if self._lost and now - self._lost_at >= LOST_AGAIN_BEATS * self._beat:
-            self._wanted, self._lost = self._lost + self._wanted, []
+            self._wanted, self._lost = [*self._lost, *self._wanted], {}
+            self._denied.clear()
         too_early: list[bytes] = []
         while self._asked is None and self._wanted:
             key = self._wanted.pop()
-            if key in self._away and self._is_on_its_way(self._away[key]):
+            if key not in self._away and key not in self._doubted:
+                continue
+            healer = self._healer_of(key)
+            if healer is None:
                 too_early.append(key)
-            elif key in self._away or key in self._doubted:
-                self._asked = (key, now)
-                out.append(Send(session, Fetch(key)))
+            else:
+                self._asked = Asked(key, healer.node, now)
+                out.append(Send(healer.session, Fetch(key)))
         self._wanted = too_early + self._wanted
 
-    def _is_on_its_way(self, put: Dot | None) -> bool:
-        """Tell whether the peer's disk does not have all yet that was known here of the item, or the item itself.
+    def _healer_of(self, key: bytes) -> Neighbour | None:
+        """Return who is to be asked next. About what is here and in doubt that is a member, however often."""
+        is_here = key not in self._away
+        denied = () if is_here else self._denied.get(key, ())
+        for healer in self._healers:
+            if healer.link is not Link.UP or healer.node in denied or (is_here and healer.is_site):
+                continue
+            if is_here or not self._is_behind(key, healer.peer.durable):
+                return healer
+        return None
+
+    def _is_behind(self, key: bytes, theirs: Vector) -> bool:
+        """Tell whether a neighbour's disk does not have all yet that was known here of the item, or the item itself.
 
         Its answer would say nothing of the item, or would bring it back as it was before what was done with it here.
         """
-        theirs = self._peer.durable
-        return not (covers_all(theirs, self._within) and self._is_covered(put, theirs))
+        return not (covers_all(theirs, self._within) and self._is_covered(self._away[key], theirs))
 
-    def fetched(self, message: Fetched, session: int, now: int, out: list[Effect]) -> None:
-        """Take in the peer's answer, and ask for the next one."""
-        key = message.key
-        if self._asked is None or self._asked[0] != key:
+    def fetched(self, message: Fetched, node: int, now: int, out: list[Effect]) -> None:
+        """Take in a neighbour's answer, and ask for the next item, or the next neighbour."""
+        key, asked = message.key, self._asked
+        if asked is None or (asked.key, asked.node) != (key, node):
             return
         self._asked = None
         if key in self._away:
-            self._take_back(message, now, out)
+            self._take_back(message, asked, now, out)
         elif message.presence is Presence.HELD and message.item is not None:
             self._journal.merge_item(message.item, out)
-            out.append(Note("replica.healed", (("key", show(key)), ("why", "joined with the peer's state"))))
+            out.append(Note("replica.healed", (("key", show_key(key)), ("why", "joined with the peer's state"))))
         self._doubted.discard(key)
-        self.pump(session, now, out)
+        self.pump(now, out)
 
-    def _take_back(self, message: Fetched, now: int, out: list[Effect]) -> None:
-        """End an item's absence, one way or the other, or say that it does not end."""
-        key = message.key
-        put = self._away.pop(key)
+    def _take_back(self, message: Fetched, asked: Asked, now: int, out: list[Effect]) -> None:
+        """End an item's absence, one way or the other, or see whom to ask next."""
+        key, node = asked.key, asked.node
+        put = self._away[key]
         if message.presence is Presence.HELD and message.item is not None:
             self._journal.merge_item(message.item, out)
-            out.append(Note("replica.healed", (("key", show(key)),)))
-        elif message.presence is Presence.ABSENT and self._has_finished(key, put):
+            self._end(key)
+            out.append(Note("replica.healed", (("key", show_key(key)),)))
+        elif message.presence is Presence.ABSENT and self._has_finished(key, put, node):
             gone = SnapshotItem(key, put or NOWHERE, (), NO_FLAGS, b"", None, Kind.DONE)
             self._journal.merge_item(gone, out)
-            out.append(Note("replica.healed", (("key", show(key)), ("why", "the peer has finished it"))))
+            self._end(key)
+            out.append(Note("replica.healed", (("key", show_key(key)), ("why", "the peer has finished it"))))
+        elif self._is_denied_by_all(asked):
+            self._lose(key, message.presence, now, out)
         else:
-            self._away[key] = put
-            self._lost.append(key)
-            self._lost_at = now
-            why = "the peer's is damaged too" if message.presence is Presence.AWAY else "the peer has none"
-            out.append(Note("replica.lost", (("key", show(key)), ("why", why))))
-            return
+            self._wanted.append(key)
+
+    def _is_denied_by_all(self, asked: Asked) -> bool:
+        """Note that somebody was asked in vain; tell whether nobody is left."""
+        denied = self._denied.setdefault(asked.key, set())
+        denied.add(asked.node)
+        return len(denied) == len(self._healers)
+
+    def _end(self, key: bytes) -> None:
+        """Forget an item that is back, or finished."""
+        del self._away[key]
+        self._denied.pop(key, None)
         self._missing.discard(key)
 
-    def _has_finished(self, key: bytes, put: Dot | None) -> bool:
-        """Tell whether a peer that does not hold the item has had it, before this link stood or when compared."""
-        if key in self._missing:
-            return True
-        return key not in self._voided and self._is_covered(put, self._theirs)
+    def _lose(self, key: bytes, presence: Presence, now: int, out: list[Effect]) -> None:
+        self._lost[key] = None
+        self._lost_at = now
+        why = "the peer's is damaged too" if presence is Presence.AWAY else "the peer has none"
+        out.append(Note("replica.lost", (("key", show_key(key)), ("why", why))))
+
+    def _has_finished(self, key: bytes, put: Dot | None, node: int) -> bool:
+        """Tell whether a neighbour that does not hold the item has had it, before its link stood or when compared."""
+        theirs = self._theirs.get(node)
+        if theirs is None or key in self._missing:
+            return theirs is not None
+        return key not in self._voided and self._is_covered(put, theirs)
 
     def _is_covered(self, put: Dot | None, vector: Vector) -> bool:
         """Tell whether a vector covers the item's put, whichever that is when it could not be read."""
@@ -193,8 +259,3 @@ def answer(event: ItemRead, out: list[Effect]) -> None:
     """Send it."""
     item = None if event.item is None else item_message(event.item, event.blob)
     out.append(Send(event.session, Fetched(event.key, event.presence, item)))
-
-
-def show(key: bytes) -> str:
-    """Write a key for the log."""
-    return key.decode("ascii", "backslashreplace")

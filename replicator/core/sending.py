@@ -11,11 +11,12 @@ from collections import deque
 from typing import NamedTuple
 
 from replicator.core.events import Effect, LogRead, Note, ReadLog, ReadSnapshot, Send, Settings, SnapshotRead
+from replicator.core.holding import Hold
 from replicator.core.journal import Journal
 from replicator.core.messages import Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.peer import Peer
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import NO_FLAGS, NOWHERE, SECOND, Branch, Item, Kind, Orphan, Record, Vector
+from replicator.core.values import NO_FLAGS, NOWHERE, SECOND, Branch, Item, Kind, Orphan, Record, Vector, show_key
 from replicator.core.vectors import covers_all, raise_to
 
 BACKOFF_MAX = 8  # patience doubles each time that going back did not help
@@ -54,7 +55,9 @@ class Outgoing:
         self._expected: Vector = {}  # of the snapshot that was sent and not confirmed
         self._progress_at = now
         self._backoff = 1
+        self._known: Vector = {}  # to the peer, when the snapshot began
         self.reach = journal.durable  # what may be sent: all that our disk has, or less
+        self.hold = Hold()
         self.line = NEAR
 
     # --- our own new records --------------------------------------------------------------------------------
@@ -71,11 +74,11 @@ class Outgoing:
         if covers_all(self._peer.durable, self._journal.uncovered()):
             self.pump(now, out)
         else:
-            self._begin_snapshot(out)
+            self._begin_snapshot(now, out)
 
     def pump(self, now: int, out: list[Effect]) -> None:
         """Send, or ask the disk for, what the peer lacks; as much as there is room for."""
-        while self._has_room() and self._reading is None and not self._is_snapshot_open:
+        while self._has_room() and self._reading is None and not self._is_snapshot_open and not self.hold.snapshot:
             if self._own_sent < self._journal.seq:
                 records, octets = self._tail.batch(self._own_sent + 1, self._settings.batch_octets_max)
                 if records:
@@ -84,9 +87,25 @@ class Outgoing:
             branch = self._unsent_branch()
             if branch is None:
                 return
-            first_seq = self._sent_of(branch) + 1
-            self._reading = ReadLog(self.session, branch, first_seq, self._settings.batch_octets_max)
-            out.append(self._reading)
+            self._read_log(branch, self._settings.batch_octets_max, out, is_holding=self.hold.is_holding)
+
+    def _read_log(self, branch: Branch, octets_max: int, out: list[Effect], *, is_holding: bool) -> None:
+        self._reading = ReadLog(self.session, branch, self._sent_of(branch) + 1, octets_max, is_holding)
+        out.append(self._reading)
+
+    def look_again(self, now: int, out: list[Effect]) -> None:
+        """Try again what was held back: it may be whole by now, or the peer may have it from another."""
+        if self._reading is None and not self._is_snapshot_open:
+            key, is_snapshot = self.hold.key, bool(self.hold.snapshot)
+            event = self.hold.let_go(now)
+            if event:
+                out.append(Note(event, (("name", self._peer.name), ("key", show_key(key)))))
+            if key:
+                raise_to(self._sent, self._peer.durable)
+                self._own_sent = max(self._own_sent, self._peer.own_durable)
+            if is_snapshot:
+                self.begin(now, out)
+        self.pump(now, out)
 
     def _has_room(self) -> bool:
         return self.in_flight_octets < self._settings.in_flight_octets_max
@@ -99,16 +118,16 @@ class Outgoing:
 
         Never the one that the peer writes: it has all of it, even when its disk has not confirmed it yet.
         """
-        own, theirs, reach = self._journal.own, self._peer.branch, self.reach
-        if self._own_sent < reach.get(own, 0):
+        own, theirs, reach, held = self._journal.own, self._peer.branch, self.reach, self.hold.branches
+        if self._own_sent < reach.get(own, 0) and own not in held:
             return own
         is_all = reach is self._journal.durable
         if is_all and self._all_sent_at == self._journal.others_risen:
             return None
         for branch, seq in reach.items():
-            if branch != own and branch != theirs and seq > self._sent.get(branch, 0):
+            if branch != own and branch != theirs and seq > self._sent.get(branch, 0) and branch not in held:
                 return branch
-        self._all_sent_at = self._journal.others_risen if is_all else -1
+        self._all_sent_at = self._journal.others_risen if is_all and not held else -1
         return None
 
     def log_read(self, event: LogRead, now: int, out: list[Effect]) -> None:
@@ -120,10 +139,15 @@ class Outgoing:
         if event.first_seq != self._sent_of(event.branch) + 1:
             self.pump(now, out)
         elif event.records is None:
-            self._begin_snapshot(out)
+            self._begin_snapshot(now, out)
         elif records := self._reachable(event.branch, event.first_seq, event.records):
             self._send(event.branch, event.first_seq, records, octets_of(records), now, out)
             self.pump(now, out)
+        elif event.held:
+            if self.hold.stops(event.branch, event.held, now):
+                self.pump(now, out)
+            else:
+                self._read_log(event.branch, 0, out, is_holding=False)  # past this one alone
 
     def _reachable(self, branch: Branch, first_seq: int, records: tuple[Record, ...]) -> tuple[Record, ...]:
         """Return those that may be sent by now."""
@@ -191,13 +215,16 @@ class Outgoing:
         """Tell whether a snapshot is being read, sent, or awaits its confirmation."""
         return self._is_snapshot_open or bool(self._expected)
 
-    def _begin_snapshot(self, out: list[Effect]) -> None:
-        self._is_snapshot_open = True
-        self._snapshot_items = 0
+    def _begin_snapshot(self, now: int, out: list[Effect]) -> None:
         known = dict(self._peer.durable)
         raise_to(known, self._sent)  # what is under way on this link is taken before the snapshot is
         known[self._journal.own] = max(known.get(self._journal.own, 0), self._own_sent)
-        out.append(ReadSnapshot(self.session, known))
+        if self.hold.delays_snapshot(known, now):
+            return
+        self._is_snapshot_open = True
+        self._snapshot_items = 0
+        self._known = known
+        out.append(ReadSnapshot(self.session, known, self.hold.is_holding))
 
     def snapshot_read(self, event: SnapshotRead, now: int, out: list[Effect]) -> None:
         """Send one piece of the snapshot; after the last one, go on with the records beyond it.
@@ -212,18 +239,23 @@ class Outgoing:
             self._expected = event.vector
             self._snapshot_orphans = event.orphans
             out.append(Send(send, SnapshotBegin(event.vector)))
+        is_cut_short = bool(self.hold.snapshot) or self.hold.forbids_end(event.away, self._known, now)
         messages = [away_message(key) for key in event.away]  # first: else they would be missing where they belong
         messages += [item_message(item, blob) for item, blob in event.items]
-        if event.is_last:
+        if event.is_last and not is_cut_short:
             messages += [orphan_message(orphan) for orphan in self._snapshot_orphans]
-            self._snapshot_orphans = ()
         out.extend(Send(send, message) for message in messages)
         self._snapshot_items += len(messages)
         if not event.is_last:
             return
+        self._snapshot_orphans = ()
+        self._is_snapshot_open = False
+        if is_cut_short:  # its positions must not rise there: another one is sent when it may end
+            self._expected = {}
+            self._restart_from(self._expected, now)
+            return
         out.append(Send(send, SnapshotEnd(self._snapshot_items)))
         out.append(Note("replica.snapshot_sent", (("items", self._snapshot_items),)))
-        self._is_snapshot_open = False
         self._restart_from(self._expected, now)
         self.pump(now, out)
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from replicator.core import risks
 from replicator.core.authority import OWNING, Ownership
-from replicator.core.events import Command, Effect, Image, Remote, Settings, Told
+from replicator.core.events import Command, Effect, Remote, Settings, Told
+from replicator.core.holding import Hold
 from replicator.core.journal import Journal
 from replicator.core.lag import Marks
-from replicator.core.neighbour import Neighbour
+from replicator.core.neighbour import Neighbour, Neighbours
+from replicator.core.quarantine import Quarantine
 from replicator.core.sending import FAR, Outgoing
 from replicator.core.status import Far, Link
 from replicator.core.tail import Tail, octets_of
-from replicator.core.values import SECOND, Record, Vector
+from replicator.core.values import SECOND, Record, Vector, show_key
 from replicator.core.vectors import minimum
 
 
@@ -25,17 +27,21 @@ class Sites:
     """The links across a WAN of one node: a member's to its sites, or a site's to the members that it follows."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, ownership: Ownership, pair: Neighbour, image: Image, now: int
+        self,
+        settings: Settings,
+        journal: Journal,
+        ownership: Ownership,
+        neighbours: Neighbours,
+        quarantine: Quarantine,
+        now: int,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._ownership = ownership
-        self._pair = pair
+        self._pair = neighbours.pair
+        self._quarantine = quarantine
+        self.neighbours = neighbours.far
         self._remotes: dict[int, Remote] = {remote.node: remote for remote in (*settings.sites, *settings.follows)}
-        self.neighbours = {
-            node: Neighbour(node, image, now, settings.site_silence, is_site=not settings.follows)
-            for node in self._remotes
-        }
         self._fed_at = dict.fromkeys(self._remotes, now)  # when the peer last said that it feeds it
         self._tail = Tail(0)  # all is read from the log, where a PUT that is finished by then goes as VOID
         self._marks = Marks(journal.durable, now)
@@ -53,8 +59,9 @@ class Sites:
 
     @property
     def feeding(self) -> tuple[int, ...]:
-        """The sites that this member ships to."""
-        return tuple([node for node, far in self.neighbours.items() if far.outgoing is not None])
+        """The sites that this member ships to, and has nothing that it holds back from."""
+        fed = [(node, far.outgoing) for node, far in self.neighbours.items()]
+        return tuple([node for node, outgoing in fed if outgoing is not None and not outgoing.hold.key])
 
     # --- what goes over each link ---------------------------------------------------------------------------
 
@@ -72,7 +79,7 @@ class Sites:
                     self._begin(far, now, out)
             elif is_fed or far.outgoing.is_in_snapshot:
                 far.outgoing.reach = self._reach(far, now)
-                far.outgoing.pump(now, out)
+                far.outgoing.look_again(now, out)
             else:
                 far.outgoing = None
 
@@ -82,6 +89,7 @@ class Sites:
         outgoing.line = FAR
         outgoing.reach = self._reach(far, now)
         if far.is_site:
+            outgoing.hold = Hold(self._quarantine)
             outgoing.begin(now, out)
         else:
             outgoing.pump(now, out)
@@ -153,7 +161,7 @@ class Sites:
             far.node,
             name,
             far.link,
-            far.why,
+            far.why or _why_held(far),
             peer.role if peer.is_known else None,
             far.outgoing is not None,
             dict(peer.durable),
@@ -161,3 +169,9 @@ class Sites:
             lag.octets if records else 0,
             lag.seconds if records else 0.0,
         )
+
+
+def _why_held(far: Neighbour) -> str:
+    """Say what a site is kept waiting for; "": for nothing."""
+    held = b"" if far.outgoing is None else far.outgoing.hold.key
+    return f"held back: {show_key(held)} is damaged here and may come back" if held else ""

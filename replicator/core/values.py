@@ -106,6 +106,11 @@ class Presence(IntEnum):
     AWAY = 3  # it was found damaged and has not come back
 
 
+def show_key(key: bytes) -> str:
+    """Write a key for the log."""
+    return key.decode("ascii", "backslashreplace")
+
+
 VOIDED = "voided"
 LACKING = "missing"
 DOUBTED = "doubted"

@@ -61,6 +61,13 @@ class Done(NamedTuple):
     away: tuple[Away, ...] = ()  # of items that were found damaged and moved out of the way
 
 
+class LogPiece(NamedTuple):
+    """Consecutive records of a branch; None when the log does not reach back so far."""
+
+    records: tuple[Record, ...] | None
+    held: bytes = b""  # the key of the damaged item that they end before
+
+
 class SnapshotPiece(NamedTuple):
     """Some items of a snapshot; the vector and the orphans come with the first."""
 
@@ -304,12 +311,13 @@ class Store:
 
     # --- what is shipped ------------------------------------------------------------------------------------
 
-    def read_log(self, branch: Branch, first_seq: int, octets_max: int) -> tuple[Record, ...] | None:
-        """Return consecutive records of a branch; None when the log does not reach back so far. A PUT whose item
-        is finished comes as VOID, and one whose item is damaged, for nobody else has it either: the peer, which
-        lacks the record, does not. A damaged record is a hole: the log reaches back no further than behind it."""
+    def read_log(self, branch: Branch, first_seq: int, octets_max: int, *, is_holding: bool = False) -> LogPiece:
+        """Return consecutive records of a branch. A PUT whose item is finished comes as VOID, and so does one whose
+        item is damaged, for a peer who lacks the record has no item either; for others, who may get it whole later,
+        the read is holding: it ends there. A damaged record is a hole: the log reaches back no further than behind
+        it."""
         records: list[Record] = []
-        octets = 0
+        octets, held = 0, b""
         with self._environment.read() as transaction, transaction.cursor(db=self._tables["log"]) as cursor:
             seq = first_seq
             is_there = cursor.set_range(layout.dot_key(Dot(branch, seq)))
@@ -321,7 +329,12 @@ class Store:
                     self.damage.append(Damage("log", bytes(key)))
                     break
                 if record.kind is Kind.PUT:
-                    record = self._with_blob(transaction, Dot(branch, seq), record)
+                    record, is_damaged = self._with_blob(transaction, Dot(branch, seq), record)
+                    if is_damaged and is_holding:
+                        held = record.key
+                        break
+                    if is_damaged:
+                        self._note_voided(transaction, record.key)
                 octets += len(record.blob) + len(record.meta) + _RECORD_OCTETS
                 if records and octets > octets_max:
                     break
@@ -329,33 +342,37 @@ class Store:
                 seq += 1
                 is_there = cursor.next()
             position = self._get(transaction, "vector", layout.branch_key(branch))
-        if not records and position is not None and first_seq <= layout.number_of(position):
-            return None
-        return tuple(records)
+        if not records and not held and position is not None and first_seq <= layout.number_of(position):
+            return LogPiece(None)
+        return LogPiece(tuple(records), held)
 
-    def _with_blob(self, transaction: Transaction, dot: Dot, record: Record) -> Record:
+    def _with_blob(self, transaction: Transaction, dot: Dot, record: Record) -> tuple[Record, bool]:
+        """Return a PUT with its blob, or the VOID in its place, and whether its item is damaged, not finished."""
         found = self._item(transaction, record.key)
         if found is not None and found[0].put == dot:
             blob = self._sound_blob(transaction, *found)
             if blob is not None:
-                return record._replace(blob=blob)
-        if self._is_damaged(transaction, record.key, dot):
-            self.damage.append(Damage(VOIDED, record.key))
-        return Record(Kind.VOID, record.key)
+                return record._replace(blob=blob), False
+        return Record(Kind.VOID, record.key), self._is_damaged(transaction, record.key, dot)
+
+    def _note_voided(self, transaction: Transaction, key: bytes) -> None:
+        """Have it remembered that a VOID goes in the place of an item, unless it is."""
+        value = transaction.get(key, db=self._tables["away"])
+        if value is None or not layout.away_of(key, layout.unseal(key, value)).is_voided:
+            self.damage.append(Damage(VOIDED, key))
 
     def _is_damaged(self, transaction: Transaction, key: bytes, put: Dot) -> bool:
-        """Tell whether the item that cannot be shipped is damaged, rather than finished, and that is not known yet."""
-        value = transaction.get(key, db=self._tables["away"])
-        if value is not None:
-            return not layout.away_of(key, layout.unseal(key, value)).is_voided
+        """Tell whether the item that cannot be shipped is damaged, rather than finished."""
+        if transaction.get(key, db=self._tables["away"]) is not None:
+            return True
         found = transaction.get(key, db=self._tables["item"])
         if found is None or not layout.is_sealed(key, found):
             return found is not None
         return layout.item_of(key, layout.unseal(key, found))[0].put == put
 
-    def snapshot(self, known: Vector) -> Snapshot:
-        """Begin to read everything, as it is now."""
-        return Snapshot(self._environment, self, known)
+    def snapshot(self, known: Vector, *, is_holding: bool = False) -> Snapshot:
+        """Begin to read everything, as it is now. is_holding: nobody takes for finished what is damaged of it."""
+        return Snapshot(self._environment, self, known, is_holding=is_holding)
 
     # --- changes: the writer's thread -----------------------------------------------------------------------
 
@@ -427,10 +444,11 @@ class Snapshot:
     relies on another item may so never reach an item that the receiver has before that other item does.
     """
 
-    def __init__(self, environment: Environment, store: Store, known: Vector) -> None:
+    def __init__(self, environment: Environment, store: Store, known: Vector, *, is_holding: bool) -> None:
         self._environment = environment
         self._store = store
         self._known = known
+        self._is_holding = is_holding
         self._long_read: LongRead = environment.begin_long_read()
         self._after = b""
         self._is_begun = False
@@ -477,7 +495,7 @@ class Snapshot:
                 entry = layout.away_of(bytes(key), layout.unseal(key, value))
                 away.append(entry.key)
                 if not entry.is_voided and (entry.put is None or not covers(self._known, entry.put)):
-                    self._store.damage.append(Damage(VOIDED, entry.key))
+                    self._note_voided(entry.key)
         return tuple(orphans), away
 
     def _entry(self, transaction: Transaction, key: bytes, away: list[bytes]) -> tuple[Item, bytes | None] | None:
@@ -495,8 +513,12 @@ class Snapshot:
                 return item, blob
         away.append(key)  # else the receiver would take its absence for its end
         if not self._is_of_known:
-            self._store.damage.append(Damage(VOIDED, key))
+            self._note_voided(key)
         return None
+
+    def _note_voided(self, key: bytes) -> None:
+        if not self._is_holding:
+            self._store.damage.append(Damage(VOIDED, key))
 
     def close(self) -> None:
         """Let go of the pages."""

@@ -258,7 +258,7 @@ async def test_a_record_that_need_not_be_understood_is_kept_and_passed_on(bench:
         old.say_records(1, record(PUT, b"k", parts=WAITS), later, record(PUT, b"l", parts=WAITS))
         await until(lambda: node.item(b"l") is not None)
         (branch,) = (each for each in node.status().position if each.incarnation == old.incarnation)
-        kept = node._store.read_log(branch, 2, 1 << 20)
+        kept = node._store.read_log(branch, 2, 1 << 20).records
         assert kept is not None
         assert kept[0] == Record(64, b"k", kept[0].put, meta=b"of a later version", blob=b"octets")
         assert kept[1].kind is Kind.PUT

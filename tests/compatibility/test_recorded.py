@@ -139,7 +139,7 @@ def test_a_recorded_store_opens_with_all_that_was_in_it(store: Store) -> None:
 
 
 def test_a_recorded_store_ships_its_log_and_its_snapshot(store: Store) -> None:
-    records = store.read_log(OWN, 2, 1 << 30)
+    records = store.read_log(OWN, 2, 1 << 30).records
     assert records is not None
     assert [record.kind for record in records] == [
         Kind.PUT,
@@ -150,7 +150,7 @@ def test_a_recorded_store_ships_its_log_and_its_snapshot(store: Store) -> None:
         Kind.FLAGS,
         Kind.VOID,
     ]
-    assert store.read_log(OWN, 1, 1 << 30) is None
+    assert store.read_log(OWN, 1, 1 << 30).records is None
     snapshot = store.snapshot({})
     pieces = [snapshot.read(1 << 30), snapshot.read(1 << 30)]
     snapshot.close()

@@ -333,7 +333,7 @@ class ModelStore:
         if ask.first_seq <= self.cut.get(ask.branch, 0):
             return LogRead(ask.session, ask.branch, ask.first_seq, None)
         records: list[Record] = []
-        octets = 0
+        octets, held = 0, b""
         for seq in range(ask.first_seq, self.vector.get(ask.branch, 0) + 1):
             dot = Dot(ask.branch, seq)
             if dot not in self.log:
@@ -341,27 +341,36 @@ class ModelStore:
             if dot in self.rotten_log:
                 self.found.append(Damage("log", layout.dot_key(dot)))
                 break
-            record = self._shippable(dot, self.log[dot])
+            record, is_damaged = self._shippable(dot, self.log[dot])
+            if is_damaged and ask.is_holding:
+                held = record.key
+                break
+            if is_damaged:
+                self._note_voided(record.key)
             octets += octets_of((record,))
             if records and octets > ask.octets_max:
                 break
             records.append(record)
-        if not records and ask.first_seq <= self.vector.get(ask.branch, 0):
+        if not records and not held and ask.first_seq <= self.vector.get(ask.branch, 0):
             return LogRead(ask.session, ask.branch, ask.first_seq, None)
-        return LogRead(ask.session, ask.branch, ask.first_seq, tuple(records))
+        return LogRead(ask.session, ask.branch, ask.first_seq, tuple(records), held)
 
-    def _shippable(self, dot: Dot, record: Record) -> Record:
+    def _shippable(self, dot: Dot, record: Record) -> tuple[Record, bool]:
+        """Return a record as it is shipped, and whether it is of an item that is damaged."""
         if record.kind is not Kind.PUT:
-            return record
+            return record, False
         item = self.items.get(record.key)
         if item is not None and item.put == dot and record.key not in self.tables.rotten:
-            return record._replace(blob=self.tables.blobs[record.key])
-        away = self.tables.away.get(record.key)
-        if item is not None and item.put == dot:
-            self.found += [Damage(self.tables.rotten[record.key], record.key), Damage(VOIDED, record.key)]
-        elif away is not None and not away.is_voided:
-            self.found.append(Damage(VOIDED, record.key))
-        return Record(Kind.VOID, record.key)
+            return record._replace(blob=self.tables.blobs[record.key]), False
+        is_rotten = item is not None and item.put == dot
+        if is_rotten:
+            self.found.append(Damage(self.tables.rotten[record.key], record.key))
+        return Record(Kind.VOID, record.key), is_rotten or record.key in self.tables.away
+
+    def _note_voided(self, key: bytes) -> None:
+        away = self.tables.away.get(key)
+        if away is None or not away.is_voided:
+            self.found.append(Damage(VOIDED, key))
 
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
         """Answer a ReadSnapshot effect: all pieces, as they are at this moment; new items before known ones."""
@@ -370,12 +379,12 @@ class ModelStore:
         pieces: list[SnapshotRead] = []
         for is_of_known in (False, True) if known else (False,):
             for at in range(0, len(keys), piece_items_max) or (0,):
-                away = [] if pieces else self._away_of_snapshot(ask.known)
+                away = [] if pieces else self._away_of_snapshot(ask)
                 found = [
                     (self.items[key], None if is_of_known else self.tables.blobs[key])
                     for key in keys[at : at + piece_items_max]
                     if (key in known) is is_of_known or self.rotten.get(key) == "item"
-                    if self._is_fit(key, away, is_of_known=is_of_known)
+                    if self._is_fit(key, away, is_of_known=is_of_known, is_holding=ask.is_holding)
                 ]
                 pieces.append(SnapshotRead(ask.session, None, tuple(found), False, (), tuple(away)))
         orphans = tuple(orphan for _, orphan in sorted(self.tables.orphaned.items()))
@@ -383,20 +392,21 @@ class ModelStore:
         pieces[-1] = pieces[-1]._replace(is_last=True)
         return pieces
 
-    def _away_of_snapshot(self, known: Vector) -> list[bytes]:
+    def _away_of_snapshot(self, ask: ReadSnapshot) -> list[bytes]:
         """Return the keys of what was found damaged before."""
         for _, entry in sorted(self.tables.away.items()):
-            if not entry.is_voided and (entry.put is None or not covers(known, entry.put)):
+            is_lacking = entry.put is None or not covers(ask.known, entry.put)
+            if is_lacking and not entry.is_voided and not ask.is_holding:
                 self.found.append(Damage(VOIDED, entry.key))
         return sorted(self.tables.away)
 
-    def _is_fit(self, key: bytes, away: list[bytes], *, is_of_known: bool) -> bool:
+    def _is_fit(self, key: bytes, away: list[bytes], *, is_of_known: bool, is_holding: bool) -> bool:
         """Tell whether an item can be shipped; else its key goes with what is away. Of a known one goes no blob."""
         table = self.rotten.get(key)
         if table is None or (table == "blob" and is_of_known):
             return True
         self.found.append(Damage(table, key))
-        if not is_of_known:
+        if not is_of_known and not is_holding:
             self.found.append(Damage(VOIDED, key))
         away.append(key)
         return False

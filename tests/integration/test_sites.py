@@ -119,7 +119,7 @@ async def test_a_site_whose_log_was_cut_resumes_by_a_snapshot(bench: SiteBench) 
     assert status.lag_seconds > 0
     assert status.problem
     for node in (owner, other):  # what the log lacks cannot come from it
-        assert node._store.read_log(owner._member.own, 2, 1 << 20) is None  # type: ignore[union-attr]
+        assert node._store.read_log(owner._member.own, 2, 1 << 20).records is None  # type: ignore[union-attr]
     site = await bench.start_site()
     await until(lambda: site.status().position == owner.status().position)
     assert site.item(b"k000") is None

@@ -42,6 +42,9 @@ CALM_ABROAD = replace(CALM, has_site=True)
 ABROAD = replace(TROUBLE, has_site=True, log_records_max=(1 << 30, 12, 4))
 WITNESSED_ABROAD = replace(WITNESSED, has_site=True)
 FOLLOWING = replace(ABROAD, menu=("site away", "site cut off", "feeder cut off from the site", "site wiped", "kill"))
+ROTTEN_ABROAD = replace(
+    ROTTEN, has_site=True, menu=(*ROTTEN.menu, "site away", "site wiped", "site cut off", "pair lost")
+)
 LOST_PAIRS = replace(
     ABROAD,
     menu=("pair lost", "pair lost", "site promoted", "site killed", "taken back from the site", "site cut off"),
@@ -100,6 +103,7 @@ SOMETIMES = (
     "site promoted with pending mail",
     "site took mail of clients",
     "site taken back home",
+    "held back from a site",
     "a promoted site ships what others wrote",
     "a site sends home what others wrote",
     "duplicate: the reply was lost",
@@ -163,7 +167,7 @@ _PLANS = (
     LOST_PAIRS,
     FOLLOWING,
     WITNESSED_ABROAD,
-    LOST_PAIRS,
+    ROTTEN_ABROAD,
 )
 
 

@@ -178,6 +178,7 @@ class Disk:
         told = self.store.read_log(ask)
         if told.records is None:
             self.clock.counts["log no longer reaches back"] += 1
+        self.clock.counts["held back from a site"] += bool(told.held)
         self.machine.take(told)
 
     def read_snapshot(self, ask: ReadSnapshot) -> None:

@@ -139,13 +139,13 @@ class LmdbStore:
 
     def read_log(self, ask: ReadLog) -> LogRead:
         """Answer a ReadLog effect."""
-        records = self._store.read_log(ask.branch, ask.first_seq, ask.octets_max)
+        piece = self._store.read_log(ask.branch, ask.first_seq, ask.octets_max, is_holding=ask.is_holding)
         self._gather()
-        return LogRead(ask.session, ask.branch, ask.first_seq, records)
+        return LogRead(ask.session, ask.branch, ask.first_seq, *piece)
 
     def read_snapshot(self, ask: ReadSnapshot, piece_items_max: int = 3) -> list[SnapshotRead]:
         """Answer a ReadSnapshot effect: all pieces, as they are at this moment."""
-        snapshot = self._store.snapshot(ask.known)
+        snapshot = self._store.snapshot(ask.known, is_holding=ask.is_holding)
         pieces: list[SnapshotRead] = []
         while not pieces or not pieces[-1].is_last:
             piece = snapshot.read(PIECE_OCTETS, piece_items_max)

@@ -24,9 +24,7 @@ _ALL: dict[str, Fault] = {**_PAIR, **witnessed.MENU, **sites.MENU}
 def names(authority: Mode, *, has_site: bool) -> tuple[str, ...]:
     """Return what a seed may draw under that authority, for a pair alone or with a site."""
     witnessed_too = tuple(witnessed.MENU) if authority is Mode.WITNESS else ()
-    names = (*_PAIR, *witnessed_too, *(sites.MENU if has_site else ()))
-    # what a member ships while its copy is damaged reaches a site as finished, and is not shipped again once healed
-    return tuple(name for name in names if not (has_site and name == "bit flips"))
+    return (*_PAIR, *witnessed_too, *(sites.MENU if has_site else ()))
 
 
 def inject(world: World, name: str, seed: int) -> None:

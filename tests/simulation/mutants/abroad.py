@@ -5,11 +5,12 @@ from __future__ import annotations
 from replicator.core.authority import Ownership
 from replicator.core.events import Effect
 from replicator.core.following import Following
+from replicator.core.holding import Healing, Hold
 from replicator.core.links import Links
 from replicator.core.neighbour import Neighbour
 from replicator.core.sites import Sites
 from replicator.core.values import Vector
-from tests.simulation.campaign import ABROAD, FOLLOWING, LOST_PAIRS
+from tests.simulation.campaign import ABROAD, FOLLOWING, LOST_PAIRS, ROTTEN_ABROAD
 from tests.simulation.mutants.planting import Mutant, Planting
 
 
@@ -47,6 +48,13 @@ def _nothing_comes_home(planting: Planting) -> None:
     planting.replace(Sites, "_lags_long", lags_long)
 
 
+def _damage_shipped(planting: Planting) -> None:
+    def init(self: Hold, healing: Healing | None = None) -> None:
+        was(self)
+
+    was = planting.replace(Hold, "__init__", init)
+
+
 MUTANTS = (
     Mutant("site-promotes-itself", 118, "a site owns when nobody is heard", ("S19",), 100, _promotes_itself, FOLLOWING),
     Mutant(
@@ -68,5 +76,14 @@ MUTANTS = (
         100,
         _nothing_comes_home,
         LOST_PAIRS,
+    ),
+    Mutant(
+        "damage-is-shipped",
+        123,
+        "what is damaged here goes to a site as finished, and is not sent once it is healed",
+        ("S5", "S9", "S10"),
+        100,
+        _damage_shipped,
+        ROTTEN_ABROAD,
     ),
 )

@@ -29,8 +29,8 @@ def _covered(tables: merge.Tables, key: bytes, put: Dot) -> bool:
 
 
 def _absent_there_is_an_end(planting: Planting) -> None:
-    planting.replace(Quarantine, "_has_finished", lambda self, key, put: True)
-    planting.replace(Quarantine, "_is_on_its_way", lambda self, put: False)
+    planting.replace(Quarantine, "_has_finished", lambda self, key, put, node: True)
+    planting.replace(Quarantine, "_is_behind", lambda self, key, theirs: False)
 
 
 def _damage_unsaid(planting: Planting) -> None:

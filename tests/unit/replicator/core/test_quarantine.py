@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from replicator.core.events import Damaged, Effect, Image, Note, Send, Settings
 from replicator.core.journal import Journal
-from replicator.core.messages import Fetch, Fetched
-from replicator.core.peer import Peer
+from replicator.core.messages import Fetch, Fetched, SnapshotItem
+from replicator.core.neighbour import Neighbour
 from replicator.core.quarantine import Quarantine
-from replicator.core.values import DOUBTED, LACKING, Authority, Away, Branch, Damage, Dot, Presence
+from replicator.core.status import Link
+from replicator.core.values import DOUBTED, LACKING, NO_FLAGS, Authority, Away, Branch, Damage, Dot, Presence, Vector
 from tests.fakes.pair import Side, joined, part
 
 
@@ -111,17 +112,24 @@ def test_a_new_start_asks_again() -> None:
     assert pair.a.keys == ["one"]
 
 
+def neighbour(node: int, durable: Vector) -> Neighbour:
+    """Return one whose link stands, on session 7."""
+    standing = Neighbour(node, Image(b"store", {}, Authority(0, 0), floors=durable), 0, 3_000_000_000)
+    standing.session, standing.link = 7, Link.UP
+    return standing
+
+
 def test_a_peer_that_is_still_writing_an_item_is_not_asked_for_it() -> None:
     """It would say that it has none, and what is on its way would be called lost."""
     put = Dot(Branch(1, 5), 3)
-    image = Image(b"store", {}, Authority(0, 0), away=(Away(b"one", put),))
-    peer = Peer(1, {})
-    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), peer, image)
+    image = Image(b"store", {put.branch: put.seq}, Authority(0, 0), away=(Away(b"one", put),))
+    peer = neighbour(1, {})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), (peer,), image)
     out: list[Effect] = []
-    quarantine.pump(7, 0, out)
+    quarantine.pump(0, out)
     assert out == []
-    peer.durable[put.branch] = put.seq
-    quarantine.pump(7, 1, out)
+    peer.peer.durable[put.branch] = put.seq
+    quarantine.pump(1, out)
     assert out == [Send(7, Fetch(b"one"))]
 
 
@@ -129,46 +137,46 @@ def test_a_peer_that_lacks_what_was_done_with_an_item_is_not_asked_for_it() -> N
     """It would bring the item back as it was before: a recipient would be tried again whose end was known here."""
     own, put = Branch(0, 4), Dot(Branch(1, 5), 3)
     image = Image(b"store", {put.branch: put.seq}, Authority(0, 0))
-    journal, peer = Journal(own, image), Peer(1, {put.branch: put.seq})
-    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    journal, peer = Journal(own, image), neighbour(1, {put.branch: put.seq})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
     journal.durable[own] = 1  # its outcome, which the peer is about to have
     quarantine.committed(1, (Away(b"one", put),), [])
     out: list[Effect] = []
-    quarantine.pump(7, 0, out)
+    quarantine.pump(0, out)
     assert out == []
-    peer.durable[own] = 1
-    quarantine.pump(7, 1, out)
+    peer.peer.durable[own] = 1
+    quarantine.pump(1, out)
     assert out == [Send(7, Fetch(b"one"))]
 
 
 def test_of_an_item_that_cannot_be_read_the_peer_is_asked_when_it_has_all_that_was_here() -> None:
     """Its dot is not known: it may be what the peer is still writing, and that it has none would be no end."""
     theirs, image = Branch(1, 5), Image(b"store", {Branch(1, 5): 2}, Authority(0, 0))
-    journal, peer = Journal(Branch(0, 4), image), Peer(1, {theirs: 2})
-    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    journal, peer = Journal(Branch(0, 4), image), neighbour(1, {theirs: 2})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
     out: list[Effect] = []
-    quarantine.greeted()
+    quarantine.greeted(peer)
     journal.durable[theirs] = 3  # which the peer sends while it writes it
     quarantine.committed(1, (Away(b"one", None),), out)
     out.clear()
-    quarantine.pump(7, 0, out)
+    quarantine.pump(0, out)
     assert out == []
-    peer.durable[theirs] = 3
-    quarantine.pump(7, 1, out)
+    peer.peer.durable[theirs] = 3
+    quarantine.pump(1, out)
     assert out == [Send(7, Fetch(b"one"))]
-    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 7, 2, out)
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 1, 2, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
 
 
 def test_an_item_that_cannot_be_read_has_ended_when_the_peer_had_all_that_was_here() -> None:
     theirs, image = Branch(1, 5), Image(b"store", {Branch(1, 5): 2}, Authority(0, 0), away=(Away(b"one", None),))
-    journal, peer = Journal(Branch(0, 4), image), Peer(1, {theirs: 2})
-    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, peer, image)
+    journal, peer = Journal(Branch(0, 4), image), neighbour(1, {theirs: 2})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
     out: list[Effect] = []
     journal.durable[theirs] = 9  # that came later, and cannot be what is damaged
-    quarantine.greeted()
-    quarantine.pump(7, 0, out)
-    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 7, 1, out)
+    quarantine.greeted(peer)
+    quarantine.pump(0, out)
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 1, 1, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
 
 
@@ -257,3 +265,68 @@ def test_a_state_in_doubt_that_the_peer_has_not_stays_as_it_is() -> None:
     pair.run(50)
     assert pair.b.keys == ["one"]
     assert not notes(pair.b, "replica.healed")
+
+
+def of_a_site(*members: Neighbour, put: Dot) -> Quarantine:
+    """Return the quarantine of a site on which one item is away."""
+    image = Image(b"store", {put.branch: put.seq}, Authority(0, 0), away=(Away(b"one", put),))
+    return Quarantine(Settings("group", 2, "far", -1), Journal(Branch(2, 4), image), members, image)
+
+
+def test_a_site_asks_the_next_member_when_one_has_none() -> None:
+    put = Dot(Branch(1, 5), 3)
+    members = (neighbour(0, {put.branch: 3}), neighbour(1, {put.branch: 3}))
+    quarantine = of_a_site(*members, put=put)
+    item = SnapshotItem(b"one", put, (), NO_FLAGS, b"", b"whole")
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    quarantine.fetched(Fetched(b"one", Presence.AWAY), 0, 1, out)
+    assert out == [Send(7, Fetch(b"one"))] * 2, "the second to the other"
+    assert quarantine.may_heal(b"one")
+    quarantine.fetched(Fetched(b"one", Presence.HELD, item), 0, 2, out)
+    assert len(out) == 2, "it was not asked"
+    quarantine.fetched(Fetched(b"one", Presence.HELD, item), 1, 3, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
+
+
+def test_a_site_asks_the_next_member_when_one_is_away_or_says_nothing() -> None:
+    put = Dot(Branch(1, 5), 3)
+    first, second = neighbour(0, {put.branch: 3}), neighbour(1, {put.branch: 3})
+    second.session = 8
+    quarantine = of_a_site(first, second, put=put)
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    quarantine.pump(60_000_000_000, out)
+    first.link = Link.DOWN
+    quarantine = of_a_site(first, second, put=put)
+    quarantine.pump(0, out)
+    assert out == [Send(7, Fetch(b"one")), Send(8, Fetch(b"one")), Send(8, Fetch(b"one"))]
+
+
+def test_an_item_is_lost_when_all_members_have_said_so() -> None:
+    put = Dot(Branch(1, 5), 3)
+    quarantine = of_a_site(neighbour(0, {put.branch: 3}), neighbour(1, {put.branch: 3}), put=put)
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    for node in (0, 1):
+        assert not any(isinstance(effect, Note) for effect in out)
+        quarantine.fetched(Fetched(b"one", Presence.ABSENT), node, 1, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
+    assert not quarantine.may_heal(b"one")
+
+
+def test_a_member_asks_a_site_when_its_peer_has_none_and_takes_nothing_there_for_finished() -> None:
+    put = Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: 3}, Authority(0, 0), away=(Away(b"one", put),))
+    site = Neighbour(2, Image(b"store", {}, Authority(0, 0), floors={put.branch: 3}), 0, 3_000_000_000, is_site=True)
+    site.session, site.link = 9, Link.UP
+    healers = (neighbour(1, {put.branch: 3}), site)
+    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), healers, image)
+    quarantine.greeted(site)
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    quarantine.fetched(Fetched(b"one", Presence.AWAY), 1, 1, out)
+    assert out == [Send(7, Fetch(b"one")), Send(9, Fetch(b"one"))]
+    assert not quarantine.may_heal(b"one"), "no other site is kept waiting for what no member has"
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 2, 2, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapshot
+from replicator.core.holding import HELD_SECONDS_MAX
 from replicator.core.messages import Beat, Records, SnapshotItem
 from replicator.core.status import Far, Link
 from replicator.core.values import Damage, Durability, Kind, Mode, Role
@@ -247,6 +248,91 @@ def test_a_damaged_item_of_a_site_comes_back_from_a_member() -> None:
     assert wan.c.keys == []
     wan.run(1_000)
     assert wan.c.keys == ["x"]
+
+
+def look(side: Side) -> None:
+    """Tell a side what its reads have found damaged."""
+    side.step(Damaged(tuple(side.store.found)))
+    side.store.found.clear()
+    side.pair.settle()
+
+
+def noted(side: Side, name: str) -> list[str]:
+    return [str(dict(note.fields)["key"]) for note in side.notes if note.name == name]
+
+
+def damaged_at_the_feeder(log_records_max: int = 1 << 30) -> Wan:
+    """Return a pair whose passive has a damaged item, about which it cannot ask, and which the site lacks."""
+    wan = joined(log_records_max=log_records_max, feed_after_ms=1_000)
+    wan.isolate(wan.c)
+    for key in ("w", "x", "y"):
+        wan.a.accept(key)
+    wan.run(500)
+    wan.unlink(wan.a, wan.b)
+    wan.b.store.rot(b"x")
+    wan.link((wan.b, wan.c))
+    wan.run(2_500)  # until it gives up its peer
+    look(wan.b)
+    return wan
+
+
+def test_an_item_that_is_damaged_here_is_not_shipped_before_it_is_healed() -> None:
+    wan = damaged_at_the_feeder()
+    wan.run(500)
+    assert wan.c.keys == ["w"], "what follows in its branch waits"
+    assert "x is damaged here" in far_of(wan.b, SITE).why
+    wan.link((wan.a, wan.b))
+    wan.run(1_000)
+    assert wan.c.keys == ["w", "x", "y"]
+    assert far_of(wan.b, SITE).why == ""
+
+
+def test_other_branches_go_on_past_an_item_that_is_held_back() -> None:
+    wan = damaged_at_the_feeder()
+    wan.b.accept("z")
+    wan.run(1_000)
+    assert wan.c.keys == ["w", "z"]
+
+
+def test_what_another_member_has_shipped_is_not_held_back_any_more() -> None:
+    wan = damaged_at_the_feeder()
+    wan.link((wan.a, wan.c))
+    wan.run(1_000)
+    assert wan.c.keys == ["w", "x", "y"]
+    wan.run(500)
+    assert far_of(wan.b, SITE).why == ""
+
+
+def test_a_snapshot_that_lacks_a_damaged_item_does_not_end_before_it_is_healed() -> None:
+    wan = damaged_at_the_feeder(log_records_max=1)
+    wan.run(500)
+    assert not any(seq for branch, seq in wan.c.store.vector.items() if branch == wan.a.member.own)
+    assert wan.b.store.tables.away[b"x"].is_voided is False
+    wan.link((wan.a, wan.b))
+    wan.run(1_500)
+    assert wan.c.keys == ["w", "x", "y"]
+    assert wan.c.store.vector[wan.a.member.own] == 3
+
+
+def test_an_item_that_no_member_has_is_left_out_at_a_site() -> None:
+    wan = damaged_at_the_feeder()
+    wan.a.store.rot(b"x")
+    wan.link((wan.a, wan.b))
+    wan.run(1_500)
+    assert wan.c.keys == ["w", "y"]
+
+
+def test_a_site_does_not_wait_for_ever() -> None:
+    wan = damaged_at_the_feeder()
+    wan.run(11_000)
+    assert noted(wan.b, "replica.held_back") == ["x"]
+    wan.now += HELD_SECONDS_MAX * 1_000_000_000
+    wan.link((wan.b, wan.c))
+    wan.run(11_000)
+    assert wan.c.keys == ["w"], "on a new link it begins anew"
+    wan.run(HELD_SECONDS_MAX * 1_000)
+    assert noted(wan.b, "replica.held_too_long") == ["x"]
+    assert wan.c.keys == ["w", "y"]
 
 
 # --- who delivers -------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def check(store: Store) -> None:
     assert store.vector() == {BRANCH: 2 * ITEMS - 1}
     assert store.totals().octets == len(BLOB)
     assert [due.key for due in store.due(1_000, 10)] == [key(ITEMS)]
-    assert len(store.read_log(BRANCH, 1, 1 << 30) or ()) == 2 * ITEMS - 1
+    assert len(store.read_log(BRANCH, 1, 1 << 30).records or ()) == 2 * ITEMS - 1
     assert not store.damage
 
 

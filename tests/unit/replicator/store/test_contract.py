@@ -54,7 +54,9 @@ class OnDisk:
         return self.store.image()
 
     def read_log(self, ask: ReadLog) -> LogRead:
-        return LogRead(*ask[:3], self.store.read_log(ask.branch, ask.first_seq, ask.octets_max))
+        return LogRead(
+            *ask[:3], *self.store.read_log(ask.branch, ask.first_seq, ask.octets_max, is_holding=ask.is_holding)
+        )
 
     def contents(self, known: Vector) -> tuple[Contents, set[tuple[Dot, bool]]]:
         snapshot = self.store.snapshot(known)

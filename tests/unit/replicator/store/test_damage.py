@@ -48,7 +48,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "blob": lambda store: store.blob(key(2)),
     "whole": lambda store: store.whole(key(2)),
     "due": lambda store: store.due(1_000, 10),
-    "log": lambda store: store.read_log(BRANCH, 1, 1_000_000),
+    "log": lambda store: store.read_log(BRANCH, 1, 1_000_000).records,
     "snapshot": lambda store: store.snapshot({}).read(1_000_000),
 }
 
@@ -100,7 +100,7 @@ def test_a_damaged_item_is_taken_out_of_use(tmp_path: Path, where: tuple[str, by
 def test_what_is_damaged_is_never_shipped(tmp_path: Path, where: tuple[str, bytes]) -> None:
     store = damaged(tmp_path / "store", *where)
     for _ in ("before it is taken out of use", "after"):
-        shipped = store.read_log(BRANCH, 1, 1_000_000)
+        shipped = store.read_log(BRANCH, 1, 1_000_000).records
         assert shipped is not None
         assert [record.kind for record in shipped] == [Kind.PUT, Kind.VOID, Kind.PUT]
         piece = store.snapshot({}).read(1_000_000)
@@ -108,6 +108,19 @@ def test_what_is_damaged_is_never_shipped(tmp_path: Path, where: tuple[str, byte
         assert piece.away == (key(2),), "and its absence is not to be taken for its end"
         mend(store)
     assert store.image().away[0].is_voided, "the peer takes it for finished, and must not be believed about that"
+    store.close()
+
+
+@pytest.mark.parametrize("where", [ITEM, PIECE])
+def test_what_is_damaged_ends_a_read_that_is_holding(tmp_path: Path, where: tuple[str, bytes]) -> None:
+    store = damaged(tmp_path / "store", *where)
+    for _ in ("before it is taken out of use", "after"):
+        records, held = store.read_log(BRANCH, 1, 1_000_000, is_holding=True)
+        assert ([record.kind for record in records or ()], held) == ([Kind.PUT], key(2))
+        assert store.read_log(BRANCH, 2, 1_000_000, is_holding=True) == ((), key(2))
+        assert store.snapshot({}, is_holding=True).read(1_000_000).away == (key(2),)
+        mend(store)
+    assert not store.image().away[0].is_voided, "nobody takes it for finished"
     store.close()
 
 
@@ -214,13 +227,13 @@ def test_a_damaged_finished_item_is_found_at_the_next_start(tmp_path: Path) -> N
 
 def test_a_damaged_log_reaches_back_no_further(tmp_path: Path) -> None:
     store = damaged(tmp_path / "store", *RECORD)
-    before = store.read_log(BRANCH, 1, 1_000_000)
+    before = store.read_log(BRANCH, 1, 1_000_000).records
     assert before is not None
     assert len(before) == 1
-    assert store.read_log(BRANCH, 2, 1_000_000) is None
+    assert store.read_log(BRANCH, 2, 1_000_000).records is None
     mend(store)
-    assert store.read_log(BRANCH, 2, 1_000_000) is None
-    assert store.read_log(BRANCH, 3, 1_000_000) is not None
+    assert store.read_log(BRANCH, 2, 1_000_000).records is None
+    assert store.read_log(BRANCH, 3, 1_000_000).records is not None
     store.close()
 
 

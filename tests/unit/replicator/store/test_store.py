@@ -65,7 +65,7 @@ def digest(path: Path) -> str:
 def test_a_record_of_a_later_version_is_passed_on_as_it_came(store: Store) -> None:
     later = Record(64, b"K", Dot(BRANCH, 1), ((b"part", PartValue(7, 1, 2, 3, b"d")),), meta=b"meta", blob=b"octets")
     store.change([put(1), Commit(2, records=((Dot(BRANCH, 2), later),))])
-    assert store.read_log(BRANCH, 2, 1 << 20) == (later,)
+    assert store.read_log(BRANCH, 2, 1 << 20).records == (later,)
 
 
 def test_it_is_found_again_as_it_was(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_a_log_that_grows_too_large_loses_its_oldest(tmp_path: Path) -> None:
     store = Store(settings(tmp_path / "store", log_octets_max=64 << 10))
     for begin in range(1, 2_001, 100):
         store.change([put(number, b"") for number in range(begin, begin + 100)])
-    assert store.read_log(BRANCH, 1, 1_000) is None
-    newest = store.read_log(BRANCH, 2_000, 1_000)
+    assert store.read_log(BRANCH, 1, 1_000).records is None
+    newest = store.read_log(BRANCH, 2_000, 1_000).records
     assert newest is not None
     assert newest[0].key == key(2_000)
     with store.environment.read() as transaction:
@@ -225,9 +225,9 @@ def test_floors_cut_their_branch_alone(store: Store) -> None:
     other = Branch(1, 9)
     store.change([put(1), put(2), Commit(3, records=((Dot(other, 1), Record(Kind.VOID, b"v")),))])
     store.change([Commit(4, floors={BRANCH: 1})])
-    assert store.read_log(BRANCH, 1, 1_000) is None
-    assert store.read_log(BRANCH, 2, 1_000) is not None
-    assert store.read_log(other, 1, 1_000) == (Record(Kind.VOID, b"v"),)
+    assert store.read_log(BRANCH, 1, 1_000).records is None
+    assert store.read_log(BRANCH, 2, 1_000).records is not None
+    assert store.read_log(other, 1, 1_000).records == (Record(Kind.VOID, b"v"),)
     assert store.image().floors == {BRANCH: 1}
 
 
@@ -239,10 +239,10 @@ def test_the_stores_of_the_neighbours_are_remembered(store: Store) -> None:
 
 def test_one_piece_of_the_log_is_bounded(store: Store) -> None:
     store.change([put(number, b"x" * 10_000) for number in range(1, 11)])
-    piece = store.read_log(BRANCH, 1, 35_000)
+    piece = store.read_log(BRANCH, 1, 35_000).records
     assert piece is not None
     assert len(piece) == 3
-    single = store.read_log(BRANCH, 1, 10)
+    single = store.read_log(BRANCH, 1, 10).records
     assert single is not None
     assert len(single) == 1
 
@@ -251,10 +251,10 @@ def test_a_put_whose_key_another_has_now_is_shipped_as_void(store: Store) -> Non
     other = Dot(Branch(1, 9), 1)
     again = Record(Kind.PUT, key(1), blob=b"another")
     store.change([put(1, b"first"), done(2, of=1), Commit(3, records=((other, again),))])
-    shipped = store.read_log(BRANCH, 1, 1_000)
+    shipped = store.read_log(BRANCH, 1, 1_000).records
     assert shipped is not None
     assert shipped[0] == Record(Kind.VOID, key(1))
-    assert store.read_log(other.branch, 1, 1_000) == (again,)
+    assert store.read_log(other.branch, 1, 1_000).records == (again,)
 
 
 # --- space --------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def test_the_log_is_kept_for_a_time(tmp_path: Path) -> None:
     store = Store(settings(tmp_path / "store"), monotonic=lambda: 3_600.0 * hours)
     for hours in range(48):
         store.change([put(hours + 1)])
-        kept_from = 1 + next(cut for cut in range(hours + 1) if store.read_log(BRANCH, cut + 1, 1) is not None)
+        kept_from = 1 + next(cut for cut in range(hours + 1) if store.read_log(BRANCH, cut + 1, 1).records is not None)
         assert kept_from == max(1, hours + 1 - 23), "a record written a day ago has left, one of 23 hours has not"
     assert len(store.items(b"", 100)) == 48
     store.close()
@@ -389,6 +389,6 @@ def test_a_log_that_is_kept_no_time_is_cut_at_once(tmp_path: Path) -> None:
     store = Store(replace(settings(tmp_path / "store"), log_seconds_max=0.0))
     store.change([put(1)])
     store.change([put(2)])
-    assert store.read_log(BRANCH, 1, 1 << 20) is None
+    assert store.read_log(BRANCH, 1, 1 << 20).records is None
     assert len(store.items(b"", 10)) == 2
     store.close()
