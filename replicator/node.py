@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 
 import lmdb
 
+from replicator.clock import now
 from replicator.codec import DamagedError
 from replicator.comparing import Comparing
 from replicator.connecting import voting_settings
@@ -43,6 +43,7 @@ from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
 from replicator.transport.voting import Voting
 from replicator.view import role_name, view
+from replicator.waiting import Waiting
 
 TICK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
@@ -68,11 +69,9 @@ class Node:
         self._is_scheduled = False
         self._is_stopping = False
         self._generation = 0
-        self._tokens = 0
-        self._answers: dict[int, asyncio.Future[Submitted]] = {}
-        self._tellings: dict[int, asyncio.Future[Told]] = {}
+        self._answers: Waiting[Submitted] = Waiting()
+        self._tellings: Waiting[Told] = Waiting()
         self._member: Member | None = None
-        self._role: Role | None = None
         self._links: Links | None = None
         self._voting: Voting | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +164,7 @@ class Node:
     @property
     def is_owner(self) -> bool:
         """Tell whether this node may deliver from the queue at this moment, and long enough to end a message."""
-        return self._member is not None and self._member.is_owner_at(_now(), SPARE_NS)
+        return self._member is not None and self._member.is_owner_at(now(), SPARE_NS)
 
     @property
     def listen_port(self) -> int:
@@ -187,28 +186,21 @@ class Node:
             return Submitted(Durability.REFUSED, self._failure or "failed")
         if not self._writer.has_room_for(records):
             return Submitted(Durability.REFUSED, "full")
-        self._tokens += 1
-        answer: asyncio.Future[Submitted] = self._loop.create_future()
-        self._answers[self._tokens] = answer
-        self._feed(core.Submit(self._tokens, tuple(records), wait))
-        return await answer
+        token = self._answers.begin()
+        self._feed(core.Submit(token, tuple(records), wait))
+        return await self._answers.answer_to(token)
 
     async def command(self, verb: str, *, force: bool = False) -> Told:
         """Do what the operator wants: 'promote', 'switchover', 'demote', or 'refill' (see resync)."""
         if self._member is None:
             return Told(False, f"the store cannot commit: {self._failure}")
-        self._tokens += 1
-        token = self._tokens
-        telling: asyncio.Future[Told] = self._loop.create_future()
-        self._tellings[token] = telling
+        token = self._tellings.begin()
         self._feed(core.Command(token, verb, force))
         try:
             async with asyncio.timeout(COMMAND_SECONDS_MAX):
-                return await telling
+                return await self._tellings.answer_to(token)
         except TimeoutError:
             return Told(False, f"{verb}: no end within {COMMAND_SECONDS_MAX:g} s")
-        finally:
-            self._tellings.pop(token, None)
 
     async def verify(self) -> Comparison:
         """Compare with the peer, item by item, by digests; mail may flow meanwhile."""
@@ -267,7 +259,7 @@ class Node:
 
     def _begin_member(self) -> None:
         """Start a core on the durable image."""
-        self._member = Member(self._settings.for_core(), self._store.image(), secrets.randbits(64), _now())
+        self._member = Member(self._settings.for_core(), self._store.image(), secrets.randbits(64), now())
         self._last_status = self._member.status
         self._failure = ""
         if self._links is not None:
@@ -284,13 +276,8 @@ class Node:
             self._shipping = None
         if self._links is not None:
             self._links.close_all(f"the member ended: {why}")
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_result(Submitted(Durability.REFUSED, "full" if why == "full" else "failed"))
-        self._answers.clear()
-        for telling in self._tellings.values():
-            if not telling.done():
-                telling.set_result(Told(False, f"the member ended: {why}"))
+        self._answers.answer_all(Submitted(Durability.REFUSED, "full" if why == "full" else "failed"))
+        self._tellings.answer_all(Told(False, f"the member ended: {why}"))
         self._room.set()
 
     async def _begin_again(self) -> None:
@@ -330,7 +317,7 @@ class Node:
 
     def _step(self, member: Member, event: core.Event) -> None:
         try:
-            effects = member.step(_now(), event)
+            effects = member.step(now(), event)
         except Exception as error:  # noqa: BLE001 - a core that contradicts itself ends here, and alone
             self._report.emit("replica.fault", level="error", event=type(event).__name__, what=repr(error))
             self._stop_member("failed")
@@ -442,21 +429,16 @@ class Node:
             self._shipping.read_item(effect)
 
     def _do_answer(self, effect: core.Answer) -> None:
-        answer = self._answers.pop(effect.token, None)
         why = self._failure or effect.why if effect.durability is Durability.REFUSED else ""
-        if answer is not None and not answer.done():
-            answer.set_result(Submitted(effect.durability, why))
+        self._answers.answer(effect.token, Submitted(effect.durability, why))
 
     def _do_told(self, effect: core.Told) -> None:
-        telling = self._tellings.pop(effect.token, None)
-        if telling is not None and not telling.done():
-            telling.set_result(Told(effect.is_done, effect.text, effect.risk))
+        self._tellings.answer(effect.token, Told(effect.is_done, effect.text, effect.risk))
 
     def _do_role_changed(self, effect: core.RoleChanged) -> None:
         self._change_role(effect.role, effect.authority.epoch, effect.why)
 
     def _change_role(self, role: Role, epoch: int, why: str) -> None:
-        self._role = role
         name = role_name(role, is_site=bool(self._settings.follows))
         self._report.emit("replica.role", role=name, epoch=epoch, why=why)
         for callback in self._on_role:
@@ -484,7 +466,7 @@ class Node:
 
     def _do_begin_empty(self, effect: core.BeginEmpty) -> None:
         """End the member at once: what was decided about its store would not hold of what comes after."""
-        telling = self._tellings.pop(effect.token, None)
+        telling = self._tellings.take(effect.token)
         self._leave("its store is set aside")
         self._spawn(self._begin_empty(telling, effect.risk))
 
@@ -566,8 +548,3 @@ _LEVELS: dict[str, Level] = {
     "replica.peer_store_changed": "warning",
     "replica.not_understood": "error",
 }
-
-
-def _now() -> int:
-    """Return nanoseconds that run on while the machine is suspended."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

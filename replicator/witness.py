@@ -10,7 +10,6 @@ import asyncio
 import fcntl
 import json
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +17,7 @@ from typing import IO, Any
 import grpc
 import grpc.aio
 
+from replicator.clock import now
 from replicator.core.grants import Reply, Request
 from replicator.core.values import SECOND
 from replicator.core.witness import NO_GRANT, NOBODY, Answered, Grant, Keep, Requested, Witness
@@ -119,7 +119,7 @@ class WitnessServer:
         """Read the state and listen. Errors: WitnessStateError; OSError."""
         settings = self._settings
         credentials = server_credentials(settings.credentials, self._unreadable)
-        self._witness = Witness(self._state.open(), round(settings.lease_seconds * SECOND), _now())
+        self._witness = Witness(self._state.open(), round(settings.lease_seconds * SECOND), now())
         server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Hold": grpc.unary_unary_rpc_method_handler(
@@ -159,9 +159,9 @@ class WitnessServer:
 
     async def _give_up(self, message: pb.Release, context: Any) -> pb.Noted:
         await self._check(message.group, context)
-        holder = self._witness.holder(_now())
+        holder = self._witness.holder(now())
         self._step(release_of(message))
-        if holder != NOBODY and self._witness.holder(_now()) == NOBODY:
+        if holder != NOBODY and self._witness.holder(now()) == NOBODY:
             self._report.emit("witness.released", node=message.node, heir=message.heir - 1)
         return pb.Noted()
 
@@ -183,7 +183,7 @@ class WitnessServer:
     def _step(self, request: Request) -> Reply | None:
         """Let the core decide, and do what it asks for. Errors: OSError: nothing was answered, and nothing will be."""
         reply: Reply | None = None
-        for effect in self._witness.step(_now(), Requested(0, request)):
+        for effect in self._witness.step(now(), Requested(0, request)):
             match effect:
                 case Keep(grant):
                     self._keep(grant)
@@ -200,8 +200,3 @@ class WitnessServer:
             self._report.emit("witness.failed", level="error", what=str(error))
             raise
         self._report.emit("witness.granted", epoch=grant.epoch, node=grant.node)
-
-
-def _now() -> int:
-    """Return nanoseconds that run on while the machine is suspended."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
