@@ -210,7 +210,8 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
         elif isinstance(action, Retry):
             intervals = action.intervals_seconds or found.retry.intervals_seconds
             expire = action.expire_seconds or found.retry.expire_seconds
-            found = replace(found, retry=RetryPlan(intervals, expire))
+            warn = found.retry.warn_seconds if action.warn_seconds is None else action.warn_seconds
+            found = replace(found, retry=RetryPlan(intervals, expire, warn))
     return found
 
 

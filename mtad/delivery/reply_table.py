@@ -78,6 +78,11 @@ class Settlement:
     keep: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
+    @property
+    def is_accepting(self) -> bool:
+        """Tell whether the client hears 250, unless what is left cannot be kept."""
+        return self.reply is None or self.reply.is_positive
+
 
 def standing(outcome: Outcome | None, wish: Wish, *, is_submission: bool) -> Standing:
     """Return how a recipient stands; None is an attempt that was not made or still goes on."""

@@ -10,10 +10,11 @@ from mtad.mail.route import Route
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When to try again and when to give up; seconds."""
+    """When to try again, when to give up, and when to tell the sender that it takes long; seconds."""
 
     intervals_seconds: tuple[int, ...] = (300, 900, 1800, 3600, 7200, 14400)  # the last one repeats
     expire_seconds: int = 432000  # RFC 5321 §4.5.4.1: four to five days
+    warn_seconds: int = 14400  # 0 is never
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mtad.mail.dsn import FailedRecipient
+from mtad.mail.dsn import Action, Notice, notice_of
+from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import ATTEMPTS_KEPT, FAR_MS, TERMINAL_RANK, Attempt, Rank, RecipientState
+from mtad.spool.notification import reported
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """The new states, and the recipients whose sender is owed a DSN."""
+    """The new states, and what there is to tell the sender."""
 
     states: Mapping[str, RecipientState]
-    failed: tuple[FailedRecipient, ...]
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,53 @@ def after_attempt(
     """Return what becomes of the recipients of one attempt, but for those that were finished meanwhile.
 
     message   as it is after the attempt; one that is held waits until it is released
+    Who is late by the plan's warn_seconds has that told to the sender, once, by the queue's owner.
     A recipient past its plan's expire_seconds is given up after this attempt. Where an attempt ended in doubt the DSN
     says so: whoever sent the mail would rather ask than never hear of it (RFC 5321 §4.5.4.1, §6.1).
     """
     states: dict[str, RecipientState] = {}
-    failed: list[FailedRecipient] = []
+    notices: list[Notice] = []
     for address, outcome in outcomes.items():
         before = message.recipients[address]
         if before.rank >= TERMINAL_RANK:
             continue
-        count = before.attempts_count + 1
         attempts = (*before.attempts, Attempt(by.wall_ms, outcome, by.node))[-ATTEMPTS_KEPT:]
+        after = replace(before, due_ms=0, attempts=attempts, attempts_count=before.attempts_count + 1, claim=None)
         plan = plans[address]
         is_expired = by.is_owner and by.wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
         if outcome.result is Result.DELIVERED:
-            states[address] = RecipientState(Rank.DELIVERED, 0, attempts, count)
+            states[address] = replace(after, rank=Rank.DELIVERED)
+            notice = notice_of(address, outcome, message.requests.get(address, NO_REQUEST))
         elif outcome.result is Result.FAILED or is_expired:
-            states[address] = RecipientState(Rank.FAILED, 0, attempts, count)
+            states[address] = replace(after, rank=Rank.FAILED)
             is_in_doubt = any(attempt.outcome.result is Result.UNKNOWN for attempt in attempts)
-            failed.append(FailedRecipient(address, outcome, outcome.result is not Result.FAILED, is_in_doubt))
+            notice = Notice(address, Action.FAILED, outcome, outcome.result is not Result.FAILED, is_in_doubt)
         else:
-            due_ms = FAR_MS if message.is_held else next_due_ms(count, plan, by.wall_ms)
-            states[address] = RecipientState(Rank.DEFERRED, due_ms, attempts, count)
-    return Consequence(states, tuple(failed))
+            delay = _delay(message, address, outcome, plan)
+            warning_ms = _warning_ms(message, delay, plan)
+            notice = delay if by.is_owner and by.wall_ms >= warning_ms else None
+            due_ms = next_due_ms(after.attempts_count, plan, by.wall_ms)
+            if by.wall_ms < warning_ms < due_ms:
+                due_ms = warning_ms  # whether the sender need be told is best known then
+            states[address] = replace(
+                after,
+                rank=Rank.DEFERRED,
+                due_ms=FAR_MS if message.is_held else due_ms,
+                delay_told_ms=before.delay_told_ms if notice is None else by.wall_ms,
+            )
+        if notice is not None:
+            notices.append(notice)
+    return Consequence(states, tuple(notices))
+
+
+def _delay(message: StoredMessage, address: str, outcome: Outcome, plan: RetryPlan) -> Notice:
+    until_ms = message.arrival_ms + plan.expire_seconds * 1000
+    return Notice(address, Action.DELAYED, outcome, retry_until_ms=until_ms)
+
+
+def _warning_ms(message: StoredMessage, delay: Notice, plan: RetryPlan) -> int:
+    """Return from when on the sender is to be told of a delay; FAR_MS where it was told, or is not to be."""
+    is_told = bool(message.recipients[delay.address].delay_told_ms)
+    if is_told or not plan.warn_seconds or reported(message).why_untold(delay, is_queued=True):
+        return FAR_MS
+    return message.arrival_ms + plan.warn_seconds * 1000

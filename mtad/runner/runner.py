@@ -12,7 +12,7 @@ from typing import Protocol
 from mtad.delivery.client_events import Mail
 from mtad.delivery.warrant import Warrant
 from mtad.mail import dsn
-from mtad.mail.dsn_request import Requests
+from mtad.mail.dsn_request import Notify, Requests
 from mtad.mail.envelope import Envelope, Recipient, domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -25,7 +25,7 @@ from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
-from mtad.spool.notification import Notifier
+from mtad.spool.notification import Notifier, reported
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
@@ -392,13 +392,14 @@ class Runner:
         consequence = after_attempt(message, outcomes, plans, by)
         states = dict(consequence.states)
         try:
-            puts = self._dsn(message, content, consequence.failed) if consequence.failed else ()
+            puts = self._dsns(message, content, consequence.notices) if consequence.notices else ()
         except Exception as error:  # noqa: BLE001 (a DSN that cannot be made must not keep deliveries from the record)
             self._events.emit("dsn.fault", level="error", queue_id=queue_id, error=f"{type(error).__name__}: {error}")
             self._put_aside(queue_id)
             puts = ()
-            for failed in consequence.failed:
-                del states[failed.address]
+            for notice in consequence.notices:
+                if notice.event is not Notify.SUCCESS:
+                    del states[notice.address]
         changes = Changes(puts=puts, states={queue_id: states})
         await self._until_kept(queue_id, lambda: self._spool.commit(changes, is_accepting=False))
         for put in puts:
@@ -409,16 +410,25 @@ class Runner:
             self._events.emit("delivery.unrecorded", level="error", queue_id=queue_id)
             await asyncio.sleep(RECORD_AGAIN_SECONDS)
 
-    def _dsn(
-        self, message: StoredMessage, content: bytes, failed: tuple[dsn.FailedRecipient, ...]
+    def _dsns(
+        self, message: StoredMessage, content: bytes, notices: tuple[dsn.Notice, ...]
     ) -> tuple[QueuedMessage, ...]:
-        """Return the DSN that the sender is owed; none for a message that has no sender (RFC 5321 §4.5.5)."""
-        if not message.reverse_path:
-            for recipient in failed:
+        """Return the DSNs that the sender is owed; none for a message that has no sender (RFC 5321 §4.5.5)."""
+        of = reported(message)
+        told = []
+        for notice in notices:
+            why = of.why_untold(notice, is_queued=True)
+            if why:
                 self._events.emit(
-                    "dsn.undeliverable", level="warning", queue_id=message.queue_id, recipient=recipient.address
+                    "dsn.withheld" if message.reverse_path else "dsn.undeliverable",
+                    level="warning",
+                    queue_id=message.queue_id,
+                    recipient=notice.address,
+                    action=notice.action.value,
+                    why=why,
                 )
+            else:
+                told.append(notice)
+        if not told:
             return ()
-        of = (message.queue_id, message.reverse_path, message.arrival_ms)
-        report = self._notifier.report(of, failed, content, self._local.wall_ms())
-        return (self._notifier.message(report, self._local.next_queue_id()),)
+        return self._notifier(of, told, content, next_id=self._local.next_queue_id, now_ms=self._local.wall_ms())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
+from mtad.mail.dsn import Notice, notice_of
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome
@@ -166,25 +167,26 @@ class Acceptance:
             for one in transaction.accepted
         }
         settlement = settle(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
-        if settlement.reply is not None and not settlement.failed:
+        notices = _notices(transaction, attempted.outcomes) if settlement.is_accepting else ()
+        if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
             return with_status(settlement.reply)
         message = self._message(transaction, content, attempted, settlement.keep)
-        reports = self._reports.on(
-            message, {a: o for a in settlement.failed if (o := attempted.outcomes[a]) is not None}
-        )
+        reports = self._reports.on(message, notices)
         puts = (*reports, message) if settlement.keep else reports
         answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
         if isinstance(answer, Refused):
             message = replace(message, recipients={})
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         self.background.record(message, attempted.pending, retries)
-        if isinstance(answer, Refused):
+        if isinstance(answer, Refused) and (settlement.keep or settlement.failed):
             return reply_after_refusal(answer.why, transaction.queue_id)
+        if isinstance(answer, Refused):
+            self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return settlement.reply
-        kept = answer if answer is not None else Committed(0)
+        kept = answer if isinstance(answer, Committed) else Committed(0)
         return reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
 
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
@@ -231,3 +233,17 @@ class Acceptance:
             request=envelope.request,
             requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
         )
+
+
+def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome | None]) -> tuple[Notice, ...]:
+    """Return what the sender may have to be told, though it hears 250: failures, and successes where it asked for them.
+
+    A report on a success that cannot be kept is no reason to refuse a message that has arrived.
+    """
+    found = []
+    for recipient in transaction.envelope.recipients:
+        outcome = outcomes[recipient.address]
+        notice = None if outcome is None else notice_of(recipient.address, outcome, recipient.request)
+        if notice is not None:
+            found.append(notice)
+    return tuple(found)

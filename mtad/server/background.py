@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.dsn import notice_of
+from mtad.mail.dsn_request import NO_REQUEST
+from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import node_of
 from mtad.mail.verdict import RetryPlan
 from mtad.server.collaborators import Clock, Collaborators
@@ -86,7 +88,8 @@ class Background:
     async def _commit(self, message: QueuedMessage, address: str, outcome: Outcome, retry: RetryPlan) -> None:
         """Commit the outcome, again and again: a delivery that is not recorded is made twice."""
         state = state_after(outcome, retry, now_ms=self._clock.wall_ms(), node=node_of(message.queue_id))
-        reports = self._reports.on(message, {address: outcome}) if outcome.result is Result.FAILED else ()
+        notice = notice_of(address, outcome, message.requests.get(address, NO_REQUEST))
+        reports = self._reports.on(message, (notice,)) if notice is not None else ()
         changes = Changes(puts=reports, states={message.queue_id: {address: state}})
         for _ in range(RECORD_ATTEMPTS_MAX):
             if isinstance(await self._rooms.door.commit(changes, is_accepting=False), Committed):

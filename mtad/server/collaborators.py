@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from mtad.delivery.client_events import Mail
+from mtad.mail.dsn import Notice, Reported
 from mtad.mail.dsn_request import RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.outcome import Outcome
@@ -95,16 +96,23 @@ class Signer(Protocol):
 
 
 class ComposeDsn(Protocol):
-    """Writes the report on recipients that failed (mtad.mail.dsn)."""
+    """Writes the reports on a message (mtad.spool.notification)."""
 
     def __call__(
-        self, message: QueuedMessage, failed: Mapping[str, Outcome], *, queue_id: QueueId, now_ms: int
-    ) -> QueuedMessage:
-        """Return the report to `message.reverse_path`, which is not null, from the null reverse-path.
+        self,
+        of: Reported,
+        notices: Sequence[Notice],
+        content: bytes,
+        *,
+        next_id: Callable[[], QueueId],
+        now_ms: int,
+    ) -> tuple[QueuedMessage, ...]:
+        """Return the reports to `of.reverse_path`, which is not null, from the null reverse-path.
 
-        failed     the recipients to report, with what was answered
-        queue_id   the id of the report itself; `message.queue_id` becomes its `dsn_of`
-        now_ms     UTC; when the report arrives in the queue and is due
+        notices   what there is to report, at least one
+        content   the message itself
+        next_id   gives each report its own id; `of.queue_id` becomes its `dsn_of`
+        now_ms    UTC; when the reports arrive in the queue and are due
         """
         ...
 

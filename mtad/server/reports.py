@@ -1,12 +1,14 @@
-"""Who is told of recipients that were refused after we had answered 250 for them (RFC 5321 §6.1, RFC 3834)."""
+"""Who is told of what became of a message after we had answered 250 for it (RFC 5321 §6.1, RFC 3461, RFC 3834)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from mtad.mail.outcome import Outcome
+from mtad.mail.dsn import Notice
+from mtad.mail.queue_id import QueueId
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.spool.door import QueuedMessage
+from mtad.spool.notification import reported
 from mtad.telemetry.events import Events
 
 
@@ -18,24 +20,33 @@ class Reports:
         self._events = events
         self._clock = clock
 
-    def on(self, message: QueuedMessage, failed: Mapping[str, Outcome]) -> tuple[QueuedMessage, ...]:
-        """Return the report to commit, if one may be sent: never to a sender who may be invented (backscatter)."""
-        if not failed:
-            return ()
-        is_known = message.is_sender_verified or message.is_submission
-        if not message.reverse_path or not is_known:
-            for address, outcome in failed.items():
+    def on(self, message: QueuedMessage, notices: Sequence[Notice]) -> tuple[QueuedMessage, ...]:
+        """Return the reports to commit, if any may be sent: never to a sender who may be invented (backscatter)."""
+        of = reported(message)
+        told = []
+        for notice in notices:
+            why = of.why_untold(notice, is_queued=False)
+            if why:
                 self._events.emit(
                     "dsn.withheld",
                     level="warning",
                     queue_id=message.queue_id,
-                    recipient=address,
-                    reply=str(outcome.reply),
-                    why="sender is not verified" if message.reverse_path else "null reverse-path",
+                    recipient=notice.address,
+                    action=notice.action.value,
+                    reply=str(notice.outcome.reply),
+                    why=why,
                 )
+            else:
+                told.append(notice)
+        if not told:
             return ()
         now_ms = self._clock.wall_ms()
-        queue_id = self._rooms.queue_ids.next(now_ms, self._clock.chance())
-        report = self._rooms.compose_dsn(message, failed, queue_id=queue_id, now_ms=now_ms)
-        self._events.emit("dsn.queued", queue_id=queue_id, of=message.queue_id, recipient=message.reverse_path)
-        return (report,)
+        reports = self._rooms.compose_dsn(of, told, message.content, next_id=self._next_id, now_ms=now_ms)
+        for report in reports:
+            self._events.emit(
+                "dsn.queued", queue_id=report.queue_id, of=message.queue_id, recipient=message.reverse_path
+            )
+        return reports
+
+    def _next_id(self) -> QueueId:
+        return self._rooms.queue_ids.next(self._clock.wall_ms(), self._clock.chance())

@@ -39,6 +39,7 @@ class Service:
             f"SIZE {self.limits.content.size_octets_max}",
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
+            "DSN",
             "CHUNKING",
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
             *(("SMTPUTF8",) if self.is_utf8_offered else ()),

@@ -64,10 +64,11 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When to try again and when to give up; None keeps what is configured."""
+    """When to try again, to give up, and to tell the sender of the delay (0: never); None keeps what is configured."""
 
     intervals_seconds: tuple[int, ...] | None = None
     expire_seconds: int | None = None
+    warn_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

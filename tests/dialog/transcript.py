@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
 
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.dsn_request import MessageRequest, RecipientRequest, notify_text
+from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Verdict
 from mtad.server.limits import Limits
@@ -162,6 +163,8 @@ def _given(scene: Scene, text: str) -> None:
             rooms.delivery.at_rcpt[address] = RuntimeError("secret") if value == "fault" else _outcome(value)
         case "nexthop", ("end", _, address):
             rooms.delivery.at_end[address] = _outcome(value)
+        case "nexthop", ("delivers", _, how):
+            rooms.delivery.delivered = replace(rooms.delivery.delivered, success=Success(how))
         case "queue", ("copies", _, _):
             rooms.door.answer = Committed(int(value))
         case "queue", ("refuses", _, _):
@@ -170,6 +173,15 @@ def _given(scene: Scene, text: str) -> None:
             scene.limits = _with_limit(scene.limits, name, int(value))
         case _:
             raise ValueError(f"unknown: Given: {text}")
+
+
+def _shown(request: MessageRequest, requests: Mapping[str, RecipientRequest]) -> str:
+    """Return what next hops were told of the sender's wishes."""
+    words = [f"RET={request.ret}" if request.ret else "", f"ENVID={request.envid}" if request.envid else ""]
+    for address, of in requests.items():
+        notify = notify_text(of.notify)
+        words += [address, f"NOTIFY={notify}" if notify else "", f"ORCPT={of.original}" if of.original else ""]
+    return " ".join(word for word in words if word)
 
 
 def _with_limit(limits: Limits, name: str, value: int) -> Limits:
@@ -198,6 +210,13 @@ def _then(scene: Scene, text: str) -> None:
             assert found == wanted
         case ("aborted", _, _):
             assert sum(through.is_aborted for through in rooms.delivery.opened) == int(value)
+        case ("report", _, _):
+            found = [message.content.decode() for message in rooms.door.messages.values() if message.dsn_of]
+            assert "; ".join(found) == value
+        case ("passed", _, "on"):
+            through = rooms.delivery.opened[-1]
+            said = through.mail.request, through.requests
+            assert _shown(*said) == value, _shown(*said)
         case ("event", _, name):
             assert len(scene.events.named(name)) == int(value), scene.events.events
         case ("asked", _, _):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtad.delivery.client_events import Mail
+from mtad.mail.dsn import Notice, Reported, by_event
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.outcome import Outcome, Result
@@ -76,8 +77,9 @@ class FakeThrough:
     """One transaction towards next hops that answer as the delivery's tables say."""
 
     delivery: FakeDelivery
-    reverse_path: str
+    mail: Mail
     recipients: list[str] = field(default_factory=list)
+    requests: dict[str, RecipientRequest] = field(default_factory=dict)
     content: bytes | None = None
     is_aborted: bool = False
 
@@ -87,6 +89,7 @@ class FakeThrough:
             raise answer
         if answer is None:
             self.recipients.append(address)
+            self.requests[address] = request
         return answer
 
     async def finish(self, content: bytes, deadline_seconds: float) -> FakeFinished:
@@ -99,7 +102,7 @@ class FakeThrough:
             if address in self.delivery.pending:
                 pending[address] = self.delivery.pending[address]
             else:
-                outcomes[address] = self.delivery.at_end.get(address, DELIVERED)
+                outcomes[address] = self.delivery.at_end.get(address, self.delivery.delivered)
         return FakeFinished(outcomes, pending)
 
     async def abort(self) -> None:
@@ -111,19 +114,20 @@ class FakeDelivery:
     """Opens such transactions.
 
     at_rcpt    what the next hop says of a recipient when asked: None is 250
-    at_end     what it says after the final dot; DELIVERED where nothing stands here
+    at_end     what it says after the final dot; `delivered` where nothing stands here
     pending    recipients whose answer comes after the deadline
     gate       when it is there, `finish` waits for it
     """
 
     at_rcpt: dict[str, Outcome | Exception] = field(default_factory=dict)
     at_end: dict[str, Outcome] = field(default_factory=dict)
+    delivered: Outcome = DELIVERED
     pending: dict[str, asyncio.Future[Outcome]] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     opened: list[FakeThrough] = field(default_factory=list)
 
     def open(self, mail: Mail, *, trace: str) -> FakeThrough:
-        through = FakeThrough(self, mail.reverse_path)
+        through = FakeThrough(self, mail)
         self.opened.append(through)
         return through
 
@@ -161,16 +165,21 @@ class FakeSigner:
         return f"DKIM-Signature: v=1; d={domain}\r\n".encode()
 
 
-def fake_dsn(message: QueuedMessage, failed: Mapping[str, Outcome], *, queue_id: QueueId, now_ms: int) -> QueuedMessage:
-    """Return a report whose content is the list of the failed recipients."""
-    return QueuedMessage(
-        queue_id=queue_id,
-        reverse_path="",
-        arrival_ms=now_ms,
-        client=message.client,
-        content="\r\n".join(failed).encode(),
-        recipients={message.reverse_path: RecipientState(due_ms=now_ms)},
-        dsn_of=message.queue_id,
+def fake_dsn(
+    of: Reported, notices: Sequence[Notice], content: bytes, *, next_id: Callable[[], QueueId], now_ms: int
+) -> tuple[QueuedMessage, ...]:
+    """Return reports whose content is the list of the recipients, each with what became of it."""
+    return tuple(
+        QueuedMessage(
+            queue_id=next_id(),
+            reverse_path="",
+            arrival_ms=now_ms,
+            client=Client("127.0.0.1", 0),
+            content="\r\n".join(f"{notice.address} {notice.action}" for notice in group).encode(),
+            recipients={of.reverse_path: RecipientState(due_ms=now_ms)},
+            dsn_of=of.queue_id,
+        )
+        for group in by_event(notices)
     )
 
 

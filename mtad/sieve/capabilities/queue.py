@@ -17,9 +17,12 @@ def _queue(bound: Bound) -> Code:
 
 def _retry(bound: Bound) -> Code:
     expire = bound.tag_number(":expire")
+    warn = bound.tag_number(":delaydsn")
     given = bound.tag_strings(":intervals")
-    if expire is None and given is None:
-        return bound.fail(bound.at, "retry needs :intervals or :expire")
+    if expire is None and given is None and warn is None:
+        return bound.fail(bound.at, "retry needs :intervals, :expire or :delaydsn")
+    if warn is not None and warn.value > SECONDS_MAX:
+        return bound.fail(warn.at, f":delaydsn is 0 (never) to {SECONDS_MAX} seconds")
     if expire is not None and not 1 <= expire.value <= SECONDS_MAX:
         return bound.fail(expire.at, f":expire is 1 to {SECONDS_MAX} seconds")
     intervals: list[int] = []
@@ -30,7 +33,11 @@ def _retry(bound: Bound) -> Code:
         intervals.append(int(item.value))
     if len(intervals) > INTERVALS_MAX:
         return bound.fail(bound.at, f"retry may have {INTERVALS_MAX} intervals")
-    plan = Retry(tuple(intervals) if given is not None else None, expire.value if expire is not None else None)
+    plan = Retry(
+        tuple(intervals) if given is not None else None,
+        expire.value if expire is not None else None,
+        warn.value if warn is not None else None,
+    )
     return perform(plan, is_terminal=False)
 
 
@@ -44,6 +51,7 @@ QUEUE = (
         tags=(
             Tag(":intervals", value=ArgumentType.STRINGS),
             Tag(":expire", value=ArgumentType.NUMBER),
+            Tag(":delaydsn", value=ArgumentType.NUMBER),
         ),
         stages=("deliver",),
     ),

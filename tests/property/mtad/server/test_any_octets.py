@@ -32,6 +32,7 @@ _LINES = st.sampled_from(
         b"MAIL FROM:<> SIZE=100 BODY=8BITMIME",
         b"MAIL FROM:<a@client.example> SIZE=401",
         b"RCPT TO:<one@example.net>",
+        b"RCPT TO:<one@example.net> NOTIFY=SUCCESS ORCPT=rfc822;x+40y",
         b"RCPT TO:<busy@example.net>",
         b"RCPT TO:<none@example.net>",
         b"RCPT TO:<late@example.net>",
@@ -84,7 +85,7 @@ _DIALOGS = st.builds(
 _RECEIVED = b" octets received\r\n"
 _REPLY_LINE = re.compile(rb"[2-5][0-5][0-9][ -][\x20-\x7e]{0,505}\r\n")
 _ENHANCED = re.compile(rb"([245])[0-9]{2}[ -]\1\.[0-9]{1,3}\.[0-9]{1,3} ")
-_WITHOUT_STATUS = re.compile(rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|CHUNKING|LIMITS|HELP)|354 )")
+_WITHOUT_STATUS = re.compile(rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|DSN|CHUNKING|LIMITS|HELP)|354 )")
 
 
 async def converse(pieces: list[bytes]) -> tuple[list[bytes], FakeRooms, CollectedEvents]:

@@ -158,6 +158,7 @@ async def test_held_back_tempfails(script: str, recipient: str, code: int | None
             'retry :intervals "60"; retry :expire 7200;',
             Disposition(Route(), RetryPlan((60,), 7200)),
         ),
+        ("retry :expire 7200 :delaydsn 0;", Disposition(Route(), RetryPlan(expire_seconds=7200, warn_seconds=0))),
         ('if envelope "to" "w@l.example" { queue; }', Disposition(Route(), RetryPlan())),
         ('if ip "192.0.2.0/24" { queue; }', Disposition(Route(), RetryPlan(), queue_at_once=True)),
     ],
@@ -180,11 +181,11 @@ async def test_nomx_goes_to_the_recipients_own_domain(recipient: str, hosts: tup
 
 
 async def test_what_the_policy_leaves_open_is_as_configured() -> None:
-    plan = RetryPlan((1, 2), 3)
+    plan = RetryPlan((1, 2), 3, 4)
     found = await policy('stage "deliver" { retry :expire 9; }', retry=plan).deliver(
         Envelope("", STRANGER.client), "u@l.example"
     )
-    assert found.retry == RetryPlan((1, 2), 9)
+    assert found.retry == RetryPlan((1, 2), 9, 4)
 
 
 async def test_log_lines_become_events_even_where_the_client_is_refused() -> None:

@@ -46,6 +46,7 @@ class Hops:
     is_past_dot: bool = False
     fault: Exception | None = None
     asked: list[tuple[str, dict[str, Route]]] = field(default_factory=list)
+    requests: dict[str, Requests] = field(default_factory=dict)  # of the last attempt of each message
     warrants: list[Warrant] = field(default_factory=list)
     running: int = 0
     running_most: int = 0
@@ -62,6 +63,7 @@ class Hops:
         warrant: Warrant,
     ) -> dict[str, Outcome]:
         self.asked.append((trace, dict(recipients)))
+        self.requests[trace] = requests
         self.warrants.append(warrant)
         self.running += 1
         self.running_most = max(self.running, self.running_most)
@@ -91,12 +93,13 @@ class Policy:
     faults: set[str] = field(default_factory=set)
     envelopes: list[Envelope] = field(default_factory=list)
     route: Route = Route(Transport.LMTP, ("mda.test",), 24)  # noqa: RUF009 (frozen)
+    plan: RetryPlan = PLAN
 
     async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
         self.envelopes.append(envelope)
         if recipient in self.faults:
-            return Disposition(Route(), PLAN, is_fault=True)
-        return Disposition(self.route, PLAN)
+            return Disposition(Route(), self.plan, is_fault=True)
+        return Disposition(self.route, self.plan)
 
 
 @dataclass

@@ -1,14 +1,20 @@
 """What an attempt makes of a queued message."""
 
+from dataclasses import replace
+
 import pytest
 
+from mtad.mail.dsn import Action
+from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Client
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import RetryPlan
+from mtad.pb import queue_pb2
 from mtad.runner.retry import Attempter, after_attempt, next_due_ms
-from mtad.spool.codec import StoredMessage
-from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Rank, RecipientState
+from mtad.spool.codec import StoredMessage, claim_record, due_record, part_value, read_state
+from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Claim, Rank, RecipientState
+from replicator.core.merge import join_part
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item
 
 PLAN = RetryPlan((10, 20, 40), 100)
@@ -57,7 +63,7 @@ def test_each_outcome_has_its_consequence(outcome, age, rank, is_reported):
     message = stored(bob=RecipientState())
     made = after_attempt(message, {"bob": outcome}, {"bob": PLAN}, Attempter(1, 1_000_000 + age * 1000))
     assert made.states["bob"].rank is rank
-    assert bool(made.failed) is is_reported
+    assert bool(made.notices) is is_reported
     assert made.states["bob"].attempts_count == 1
     if rank is Rank.DEFERRED:
         assert made.states["bob"].due_ms == 1_000_000 + age * 1000 + 10_000
@@ -68,7 +74,7 @@ def test_who_does_not_own_the_queue_gives_nobody_up(outcome):
     late = Attempter(1, 1_000_000_000, is_owner=False)
     made = after_attempt(stored(bob=RecipientState()), {"bob": outcome}, {"bob": PLAN}, late)
     assert made.states["bob"].rank is Rank.DEFERRED
-    assert made.failed == ()
+    assert made.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,7 @@ def test_who_does_not_own_the_queue_gives_nobody_up(outcome):
 def test_a_doubt_of_an_earlier_attempt_is_remembered(earlier, last, is_in_doubt):
     state = RecipientState(Rank.DEFERRED, 0, (Attempt(1_000_000, earlier, 1),), 1)
     made = after_attempt(stored(bob=state), {"bob": last}, {"bob": PLAN}, Attempter(1, 2_000_000))
-    assert made.failed[0].is_in_doubt is is_in_doubt
+    assert made.notices[0].is_in_doubt is is_in_doubt
 
 
 def test_only_the_recipients_of_the_attempt_change():
@@ -93,3 +99,84 @@ def test_attempts_are_remembered_to_a_limit_and_counted_beyond_it():
     assert len(state.attempts) == ATTEMPTS_KEPT
     assert state.attempts_count == ATTEMPTS_KEPT + 5
     assert state.attempts[-1].node == 2
+
+
+# --- telling the sender ---------------------------------------------------------------------------------------
+
+SLOW = RetryPlan((10, 20, 40), 1000, warn_seconds=50)
+START = 1_000_000
+
+
+def attempted(message, outcome, age, *, plan=SLOW, is_owner=True):
+    """Return what an attempt at that age makes of bob: the message after it, and what is told."""
+    by = Attempter(1, START + age * 1000, is_owner)
+    made = after_attempt(message, {"bob": outcome}, {"bob": plan}, by)
+    return replace(message, recipients={"bob": made.states["bob"]}), made.notices
+
+
+def known(**fields):
+    return replace(stored(bob=RecipientState()), **{"is_submission": True, **fields})
+
+
+def test_a_delay_is_told_once_at_its_time():
+    message, told = known(), []
+    ages = []
+    while (age := (message.recipients["bob"].due_ms or START) / 1000 - START / 1000) < 500:
+        ages.append(round(age))
+        message, notices = attempted(message, DELAYED, age)
+        told.append([(notice.action, notice.retry_until_ms) for notice in notices])
+    assert ages[:6] == [0, 10, 30, 50, 90, 130]  # without the warning it would have been 70 after 30
+    assert [age for age, notices in zip(ages, told, strict=True) if notices] == [50]
+    assert told[3] == [(Action.DELAYED, START + 1_000_000)]
+    assert message.recipients["bob"].delay_told_ms == START + 50_000
+
+
+@pytest.mark.parametrize(
+    ("message", "plan", "is_owner"),
+    [
+        (known(), replace(SLOW, warn_seconds=0), True),
+        (known(), SLOW, False),
+        (known(is_submission=False), SLOW, True),
+        (known(reverse_path=""), SLOW, True),
+        (known(requests={"bob": RecipientRequest(Notify.NEVER)}), SLOW, True),
+        (known(requests={"bob": RecipientRequest(Notify.FAILURE)}), SLOW, True),
+        (known(recipients={"bob": RecipientState(delay_told_ms=1)}), SLOW, True),
+    ],
+)
+def test_who_is_not_to_be_told_of_a_delay_is_not(message, plan, is_owner):
+    after, notices = attempted(message, DELAYED, 60, plan=plan, is_owner=is_owner)
+    assert notices == ()
+    assert after.recipients["bob"].delay_told_ms == message.recipients["bob"].delay_told_ms
+    assert after.recipients["bob"].due_ms == START + 70_000
+
+
+def test_who_asked_for_it_is_told_of_a_success():
+    relayed = replace(DELIVERED, success=Success.RELAYED)
+    asked = known(requests={"bob": RecipientRequest(Notify.SUCCESS)})
+    assert [notice.action for notice in attempted(asked, relayed, 1)[1]] == [Action.RELAYED]
+    assert attempted(asked, DELIVERED, 1)[1] == ()
+    assert attempted(known(), relayed, 1)[1] == ()
+
+
+def test_a_warning_is_remembered_through_what_follows():
+    message, _ = attempted(known(), DELAYED, 60)
+    item = item_of(message.recipients["bob"])
+    claimed = claim_record(item, ["bob"], Claim(1, START, START + 1), 70)
+    for record in (claimed, due_record(item, lambda value: 5, 70)):
+        ((_, value),) = record.parts
+        state = read_state(value.rank, value.due, queue_pb2.RecipientState.FromString(value.data))
+        assert state.delay_told_ms == START + 60_000
+
+
+def test_of_two_nodes_one_warning_outlasts_the_other_nodes_older_state():
+    """Whatever order they come in: the owner's later attempt, with its warning, joins above what was known before."""
+    before = known(recipients={"bob": RecipientState(Rank.DEFERRED, 0, (), 3)})
+    after, _ = attempted(before, DELAYED, 60)
+    old, new = (part_value(message.recipients["bob"], 1) for message in (before, after))
+    for joined in (join_part(old, new), join_part(new, old)):
+        assert joined == new
+
+
+def item_of(state):
+    value = part_value(state, 60)
+    return Item(b"k", Dot(Branch(1, 0), 1), {b"bob": value}, NO_FLAGS, b"", 1)

@@ -133,7 +133,7 @@ async def test_commits_the_report_before_the_rest_in_one_change() -> None:
     report, message = change.puts
     assert (report.dsn_of, report.reverse_path) == (message.queue_id, "")
     assert set(report.recipients) == {"sender@client.example"}
-    assert report.content == b"none@example.net"
+    assert report.content == b"none@example.net failed"
     assert set(message.recipients) == {"busy@example.net"}
 
 

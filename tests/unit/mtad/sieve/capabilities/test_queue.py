@@ -20,6 +20,7 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
         ("retry :expire 86400;", Retry(expire_seconds=86400)),
         ('retry :intervals "60";', Retry((60,))),
         ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
+        ("retry :delaydsn 0;", Retry(warn_seconds=0)),
     ],
 )
 def test_queueing(command: str, action: Action) -> None:
@@ -29,9 +30,10 @@ def test_queueing(command: str, action: Action) -> None:
 @pytest.mark.parametrize(
     ("command", "error"),
     [
-        ("retry;", "3:1: retry needs :intervals or :expire"),
+        ("retry;", "3:1: retry needs :intervals, :expire or :delaydsn"),
         ("retry :expire 0;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
         ("retry :expire 1G;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
+        ("retry :delaydsn 1G;", f"3:17: :delaydsn is 0 (never) to {SECONDS_MAX} seconds"),
         ('retry :intervals ["60", "5m"];', f'3:25: "5m" is no interval: 1 to {SECONDS_MAX} seconds'),
         ('retry :intervals "0";', f'3:18: "0" is no interval: 1 to {SECONDS_MAX} seconds'),
         ('retry :intervals "٣";', f'3:18: "٣" is no interval: 1 to {SECONDS_MAX} seconds'),
