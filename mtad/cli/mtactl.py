@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mtad.cli import queue_verbs, sieve_verbs, site_verbs
+from mtad.cli import queue_verbs, sieve_verbs, site_verbs, user_verbs
 from mtad.cli.connection import connect
 from mtad.cli.duration import show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
@@ -39,6 +39,7 @@ app.add_typer(replica, name="replica")
 app.add_typer(site_verbs.app, name="site")
 app.add_typer(config, name="config")
 app.add_typer(sieve_verbs.app, name="sieve")
+app.add_typer(user_verbs.app, name="user")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -33,8 +33,8 @@ read, the socket is `/run/mtad/admin.sock`. Options stand behind the verb.
 | 2 | usage, or a configuration that cannot be read |
 | 3 | the node does not answer |
 
-With `--json` a verb writes one object; `queue list`, `queue summary` and `site list` write one a line. Members are
-only ever added.
+With `--json` a verb writes one object; `queue list`, `queue summary`, `site list` and `user list` write one a line.
+Members are only ever added.
 
 - `status`: `node`, `role` (`active` `passive` `promoting` `rejoining` `fenced` `alone`, of a site `following`),
   `epoch`, `position`, `peer` {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`,
@@ -59,6 +59,7 @@ only ever added.
   `damaged here` `damaged there`)}], `is_cut_short`, `octets`, `seconds`, `refused`.
 - `site list`: `node`, `role`, `state` (`up` `greeting` `connecting` `down` `refused`), `is_fed` (this node ships to
   it), `lag_records`, `lag_octets`, `lag_seconds`, `problem`. `site promote`: as `replica promote`.
+- `user add`, `passwd`, `delete`: `verb`, `done`, `name`, `refused`. `user list`: `name`, one object a line.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """

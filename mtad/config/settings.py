@@ -73,6 +73,9 @@ class Smtp:
         Path | None, About("Certificate chain (PEM). STARTTLS is offered when it and tls_key are given.")
     ] = None
     tls_key: Annotated[Path | None, About("Private key of tls_cert (PEM).")] = None
+    users: Annotated[
+        Path | None, About("Who may submit mail; `mtactl user` writes the file. Other users must not read it.")
+    ] = None
     sessions_max: Annotated[int, About("Sessions at a time, over all workers; more get 421.", 1, 100_000)] = 2_000
     sessions_per_client_max: Annotated[
         int, About("Sessions at a time from one client address; more get 421.", 1, 100_000)
