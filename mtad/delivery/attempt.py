@@ -50,9 +50,11 @@ class Attempt:
         self._opening: asyncio.Task[bool] | None = None
         self._ended: asyncio.Future[None] | None = None
 
-    @property
-    def recipients_count(self) -> int:
-        return len(self._requests)
+    def takes(self, address: str, recipients_max: int) -> bool:
+        """Tell whether one more recipient may share the transaction, as far as the next hop's limits are known."""
+        if len(self._requests) >= recipients_max:
+            return False
+        return self._connection is None or bool(self._connection.limits.fitting((address,), self._requests))
 
     @property
     def is_past_dot(self) -> bool:
@@ -84,6 +86,8 @@ class Attempt:
             timer = loop.call_later(seconds, _not_known_yet, answer)
             self._undecided[address] = answer
             self._ask(connection, self._mail)
+            if address not in self._asked:  # others wait already for what the next hop takes at most
+                _not_known_yet(answer)
             outcome = await answer
             timer.cancel()
             if outcome is not None or self._ended is None or not self._ended.done():
@@ -143,7 +147,8 @@ class Attempt:
     async def _try_hop(self, hop: Hop, content: Content) -> bool:
         """Try one hop; tell whether every recipient is settled."""
         mail = replace(self._mail, size_octets=content.size_octets)
-        for is_new in (False, True):
+        is_new = False
+        while True:
             opened = await self._means.pool.acquire(hop, is_new=is_new)
             if isinstance(opened, NotOpened):
                 self._fail(_delayed(opened.reply, hop))
@@ -157,9 +162,14 @@ class Attempt:
             await self._until_ended()
             if not self._undecided:
                 return True
-            if is_first:  # a connection that was used before may only have been stale: once more
+            if not self._has_more and (is_new or is_first):
                 return False
-        return False
+            is_new = not self._has_more  # a connection that was used before may only have been stale: once more
+
+    @property
+    def _has_more(self) -> bool:
+        """Tell whether the last transaction settled all that it asked for, and others are left for another one."""
+        return bool(self._asked) and self._asked.isdisjoint(self._undecided)
 
     async def _until_ended(self) -> None:
         if self._ended is not None:
@@ -211,7 +221,10 @@ class Attempt:
         return is_tried
 
     def _ask(self, connection: Connection, mail: Mail, content: Content | None = None) -> None:
-        """Ask for every recipient that was not asked for on this connection, and to send the content if it is there."""
+        """Ask for the recipients that were not asked for in this transaction, and to send the content if it is there.
+
+        Those that are more than the next hop takes at once are left for another transaction.
+        """
         if self._ended is None:
             self._asked.clear()
             self._ended = asyncio.get_running_loop().create_future()
@@ -220,10 +233,11 @@ class Attempt:
                 self._fail(Outcome(Result.DELAYED, _LOST, connection.hop.name))
                 return
             connection.begin(mail, self)
-        unasked = {address: self._requests[address] for address in self._undecided if address not in self._asked}
-        self._asked.update(unasked)
+        unasked = [address for address in self._undecided if address not in self._asked]
+        asked = {address: self._requests[address] for address in connection.limits.fitting(unasked, self._asked)}
+        self._asked.update(asked)
         if not self._ended.done():
-            connection.ask(unasked, content)
+            connection.ask(asked, content)
 
     def _fail(self, outcome: Outcome) -> None:
         """Note what befell a connection or a host: while one may yet serve us nothing is permanent."""

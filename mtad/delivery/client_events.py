@@ -21,6 +21,7 @@ class Step(StrEnum):
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
+    CHUNK = "BDAT"
     DOT = "end of data"
     RSET = "RSET"
 
@@ -44,6 +45,7 @@ class Mail:
     is_utf8: bool = False
     size_octets: int = 0
     request: MessageRequest = NO_MESSAGE_REQUEST
+    is_binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class ContentWanted:
-    """The peer answered 354: send the stuffed content, then call `end_of_data`."""
+    """The peer answered 354, or takes a chunk: send the content, stuffed for DATA, then call `end_of_data`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
 """The client side of one SMTP or LMTP connection, without I/O: octets in, events out, octets to send.
 
-RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 1870 (SIZE), RFC 6152 (8BITMIME),
-RFC 6531 (SMTPUTF8), RFC 3461 (DSN). The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`), writes
-what `to_send` gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may go
-out, so a caller need not know whether the peer offers PIPELINING.
+RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3030 (BDAT), RFC 9422 (LIMITS); what the
+commands carry: mtad.delivery.client_commands. The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`),
+writes what `to_send` gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may
+go out, so a caller need not know whether the peer offers PIPELINING.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mtad.delivery.client_commands import mail_command, rcpt_command
 from mtad.delivery.client_events import (
     Accepted,
     ContentWanted,
@@ -26,14 +26,12 @@ from mtad.delivery.client_events import (
     StartTls,
     Step,
 )
+from mtad.delivery.hop_limits import NO_LIMITS, HopLimits, read_limits
 from mtad.delivery.reply_parser import Broken, ReplyParser
-from mtad.mail.dsn_request import NO_REQUEST, MessageRequest, RecipientRequest, notify_text, original_text, xtext
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
-
-_UNSAFE_IN_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
-
 
 # RFC 2920 §3.1: these may be followed by others before their reply is there.
 _MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
@@ -44,50 +42,12 @@ class _Transaction:
     """What is open between MAIL and its end; dropped whole."""
 
     is_utf8: bool = False
+    is_binary: bool = False
     undecided: dict[str, bool] = field(default_factory=dict)  # recipient -> was accepted; in the order asked
     mail_refusal: Reply | None = None
     is_data_asked: bool = False
     is_content_wanted: bool = False
     is_dot_sent: bool = False
-
-
-def path_octets(address: str, *, is_utf8: bool) -> bytes | None:
-    """Return an address as it stands between angle brackets; None when it may not be sent so."""
-    if _UNSAFE_IN_PATH.search(address):
-        return None
-    try:
-        return address.encode("utf-8" if is_utf8 else "ascii")
-    except UnicodeEncodeError:
-        return None
-
-
-def _mail_request(request: MessageRequest) -> bytes:
-    """Return the parameters of MAIL that pass the sender's request on (RFC 3461 §5.2.1)."""
-    ret = f" RET={request.ret}" if request.ret else ""
-    envid = f" ENVID={xtext(request.envid)}" if request.envid else ""
-    return (ret + envid).encode("ascii")
-
-
-def _rcpt_request(request: RecipientRequest) -> bytes:
-    """Return the parameters of RCPT that pass the sender's request on."""
-    notify = f" NOTIFY={notify_text(request.notify)}" if request.notify else ""
-    original = f" ORCPT={original_text(request.original)}" if request.original else ""
-    return (notify + original).encode("ascii")
-
-
-def stuffed(content: bytes) -> bytes | None:
-    """Return the content with its dots doubled (RFC 5321 §4.5.2), without the final dot.
-
-    None when it may not be sent: a CR or LF that stands alone, or no CRLF at the end. The server has normalised
-    content long before, so this is our own fault.
-    """
-    lines_count = content.count(b"\r\n")
-    if content.count(b"\n") != lines_count or content.count(b"\r") != lines_count:
-        return None
-    if content and not content.endswith(b"\r\n"):
-        return None
-    doubled = content.replace(b"\r\n.", b"\r\n..")
-    return b"." + doubled if doubled.startswith(b".") else doubled
 
 
 class ClientProtocol:
@@ -106,6 +66,7 @@ class ClientProtocol:
         self._is_open = False
         self._is_dead = False
         self.extensions: Mapping[str, str] = {}
+        self.limits: HopLimits = NO_LIMITS
 
     # What the caller may ask
 
@@ -141,6 +102,8 @@ class ClientProtocol:
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
+        if mail.is_binary and not {"BINARYMIME", "CHUNKING"} <= self.extensions.keys():
+            return Reply.of(554, "5.6.3", "The next hop does not take binary content")  # RFC 3030 §3
         if mail.is_utf8 and "SMTPUTF8" not in self.extensions:
             return Reply.of(553, "5.6.7", "The next hop does not offer SMTPUTF8")  # RFC 6531 §3.2
         size_max = self.extensions.get("SIZE", "")
@@ -167,52 +130,44 @@ class ClientProtocol:
 
     def begin(self, mail: Mail) -> list[Event]:
         """Begin a transaction. Errors: ValueError for a reverse-path that may not be sent."""
-        path = path_octets(mail.reverse_path, is_utf8=mail.is_utf8)
-        if path is None or not self.is_idle:
+        command = mail_command(mail, self.extensions)
+        if command is None or not self.is_idle:
             raise ValueError("no transaction may begin")
-        parameters = [
-            text
-            for is_wanted, keyword, text in (
-                (mail.size_octets > 0, "SIZE", b" SIZE=%d" % mail.size_octets),
-                (mail.is_8bit or mail.is_utf8, "8BITMIME", b" BODY=8BITMIME"),
-                (mail.is_utf8, "SMTPUTF8", b" SMTPUTF8"),
-                (True, "DSN", _mail_request(mail.request)),
-            )
-            if is_wanted and keyword in self.extensions
-        ]
-        self._transaction = _Transaction(mail.is_utf8)
-        self._ask(Step.MAIL, "", b"MAIL FROM:<%b>%b\r\n" % (path, b"".join(parameters)))
+        self._transaction = _Transaction(mail.is_utf8, mail.is_binary)
+        self._ask(Step.MAIL, "", command)
         return self._take_events()
 
     def recipient(self, address: str, request: RecipientRequest = NO_REQUEST) -> list[Event]:
         """Ask for a recipient. Errors: ValueError for an address that may not be sent, or outside a transaction."""
         if self._transaction is None or self._transaction.is_data_asked:
             raise ValueError("no recipient may be asked for")
-        path = path_octets(address, is_utf8=self._transaction.is_utf8)
-        if path is None:
+        command = rcpt_command(address, request, self.extensions, is_utf8=self._transaction.is_utf8)
+        if command is None:
             raise ValueError("no such recipient may be sent")
         self._transaction.undecided[address] = False
         if self._transaction.mail_refusal is not None:
             self._settle([address], self._transaction.mail_refusal)
         else:
-            parameters = _rcpt_request(request) if "DSN" in self.extensions else b""
-            self._ask(Step.RCPT, address, b"RCPT TO:<%b>%b\r\n" % (path, parameters))
+            self._ask(Step.RCPT, address, command)
         return self._take_events()
 
-    def data(self) -> list[Event]:
-        """Ask to send the content."""
+    def data(self, size_octets: int) -> list[Event]:
+        """Ask to send a content of that size; binary content is one chunk, and its end another (RFC 3030 §3)."""
         if self._transaction is None:
             raise ValueError("no transaction is open")
         self._transaction.is_data_asked = True
-        self._ask(Step.DATA, "", b"DATA\r\n")
+        if self._transaction.is_binary:
+            self._ask(Step.CHUNK, "", b"BDAT %d\r\n" % size_octets)
+        else:
+            self._ask(Step.DATA, "", b"DATA\r\n")
         return self._take_events()
 
     def end_of_data(self) -> list[Event]:
-        """Send the final dot: from here on a lost connection leaves the outcome unknown."""
+        """Send the final dot, or the last chunk: from here on a lost connection leaves the outcome unknown."""
         if self._transaction is None or not self._transaction.is_content_wanted:
             raise ValueError("no content is wanted")
         self._transaction.is_dot_sent = True
-        self._out.append(b".\r\n")
+        self._out.append(b"BDAT 0 LAST\r\n" if self._transaction.is_binary else b".\r\n")
         if self._greeting.transport is Transport.LMTP:  # RFC 2033 §4.2: a reply for each accepted recipient
             self._awaited.extend((Step.DOT, address) for address in self._transaction.undecided)
         else:
@@ -278,19 +233,26 @@ class ClientProtocol:
 
     def _send_more(self) -> None:
         is_pipelining = "PIPELINING" in self.extensions
-        while self._unsent and (
-            not self._awaited or (is_pipelining and all(step in _MAY_BE_FOLLOWED for step, _ in self._awaited))
-        ):
+        while self._unsent and (not self._awaited or (is_pipelining and self._may_follow(self._unsent[0][0]))):
             step, recipient, octets = self._unsent.popleft()
             transaction = self._transaction
-            if step is Step.DATA and not self._awaited and transaction is not None and not transaction.undecided:
+            is_content = step in (Step.DATA, Step.CHUNK)
+            if is_content and not self._awaited and transaction is not None and not transaction.undecided:
                 self._close_transaction()  # every recipient is refused already: nothing to send
                 continue
+            if step is Step.CHUNK and transaction is not None:  # no reply asks for its octets: they follow at once
+                transaction.is_content_wanted = True
+                self._events.append(ContentWanted())
             self._out.append(octets)
             self._awaited.append((step, recipient))
 
+    def _may_follow(self, step: Step) -> bool:
+        """Tell whether a step may be sent ahead; a chunk is sent to recipients that are known to be accepted."""
+        return step is not Step.CHUNK and all(awaited in _MAY_BE_FOLLOWED for awaited, _ in self._awaited)
+
     def _say_ehlo(self) -> None:
         self.extensions = {}
+        self.limits = NO_LIMITS
         verb = "LHLO" if self._greeting.transport is Transport.LMTP else "EHLO"
         self._ask(Step.EHLO, "", f"{verb} {self._greeting.helo}\r\n".encode("ascii"))
 
@@ -374,6 +336,7 @@ class ClientProtocol:
     def _on_ehlo(self, reply: Reply, recipient: str) -> None:
         words = (line.strip().partition(" ") for line in reply.lines[1:])
         self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in words}
+        self.limits = read_limits(self.extensions.get("LIMITS", ""))
         if self._is_tls or self._greeting.tls is TlsLevel.NONE:
             self._on_opened(reply, recipient)
         elif "STARTTLS" in self.extensions:
@@ -437,6 +400,13 @@ class ClientProtocol:
         self._settle_all(reply)
         self._close_transaction()
 
+    def _on_chunk(self, reply: Reply, recipient: str) -> None:
+        """Go on: the reply to the last chunk decides."""
+
+    def _on_chunk_refused(self, reply: Reply, recipient: str) -> None:
+        self._settle_all(reply)
+        self._lose("a chunk was refused")  # what is left of it may be on its way: nothing can follow
+
     def _on_dot(self, reply: Reply, recipient: str) -> None:
         assert self._transaction is not None
         if recipient:
@@ -480,6 +450,9 @@ _ACTS: Mapping[tuple[Step, int], Callable[[ClientProtocol, Reply, str], None]] =
     (Step.DATA, 3): _P._on_data,
     (Step.DATA, 4): _P._on_data_refused,
     (Step.DATA, 5): _P._on_data_refused,
+    (Step.CHUNK, 2): _P._on_chunk,
+    (Step.CHUNK, 4): _P._on_chunk_refused,
+    (Step.CHUNK, 5): _P._on_chunk_refused,
     (Step.DOT, 2): _P._on_dot,
     (Step.DOT, 4): _P._on_dot,
     (Step.DOT, 5): _P._on_dot,

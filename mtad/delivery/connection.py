@@ -28,6 +28,7 @@ from mtad.delivery.client_events import (
     Step,
 )
 from mtad.delivery.client_protocol import ClientProtocol
+from mtad.delivery.hop_limits import HopLimits
 from mtad.delivery.warrant import MayFinish
 from mtad.mail.dsn_request import Requests
 from mtad.mail.reply import Reply
@@ -66,6 +67,7 @@ _TIMEOUT_FIELDS: Mapping[Step, str] = {
     Step.MAIL: "mail_seconds",
     Step.RCPT: "rcpt_seconds",
     Step.DATA: "data_seconds",
+    Step.CHUNK: "dot_seconds",
     Step.DOT: "dot_seconds",
     Step.RSET: "reset_seconds",
 }
@@ -90,7 +92,7 @@ class Hop:
 class Content:
     """A content ready to be sent.
 
-    octets       with its dots doubled, without the final dot
+    octets       with its dots doubled, without the final dot; as it is for a message that is binary
     size_octets  before that
     may_finish   asked right before the final dot; False closes the connection without it
     """
@@ -155,6 +157,11 @@ class Connection(asyncio.Protocol):
         """Return why this message cannot go over this connection; None when it can."""
         return self._core.objection(mail)
 
+    @property
+    def limits(self) -> HopLimits:
+        """What the peer takes at most."""
+        return self._core.limits
+
     def begin(self, mail: Mail, listener: Listener) -> None:
         """Begin a transaction, which goes out with what is asked next; the listener hears of it until it has ended."""
         self.transactions_count += 1
@@ -168,7 +175,7 @@ class Connection(asyncio.Protocol):
             events += self._core.recipient(address, request)
         if content is not None:
             self._content = content
-            events += self._core.data()
+            events += self._core.data(len(content.octets))
         self._act(events)
 
     def reset(self, listener: Listener) -> None:

@@ -140,7 +140,8 @@ class Pool:
         """Give a connection back whose transaction is over; a broken one is closed."""
         limits = self._limits
         slots = self._hops[connection.hop]
-        is_kept = connection.transactions_count < limits.messages_per_connection_max and not self._is_closed
+        messages_max = min(limits.messages_per_connection_max, connection.limits.messages_max)
+        is_kept = connection.transactions_count < messages_max and not self._is_closed
         if connection.is_usable and is_kept and len(slots.idle) < limits.connections_per_hop_max:
             slots.idle.append(connection)
             connection.rest(limits.idle_seconds_max)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtad.delivery.attempt import Attempt, Means
+from mtad.delivery.client_commands import path_octets, stuffed
 from mtad.delivery.client_events import Mail
-from mtad.delivery.client_protocol import path_octets, stuffed
 from mtad.delivery.connection import Content, Timeouts
 from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits
@@ -82,7 +82,7 @@ class Transaction:
 
         Cancelled, it gives everything up.
         """
-        octets = stuffed(content)
+        octets = content if self._mail.is_binary else stuffed(content)
         if octets is None:
             self._delivery.events.emit("delivery.fault", "error", trace=self._trace, why="content has stray CR or LF")
             self._fail_undecided()
@@ -132,7 +132,7 @@ class Transaction:
             if attempt is None:
                 attempt = Attempt(self._delivery.means, destination, self._mail, self._decide)
                 self._attempts[destination, number] = attempt
-            if attempt.recipients_count < self._delivery.limits.recipients_per_transaction_max:
+            if attempt.takes(address, self._delivery.limits.recipients_per_transaction_max):
                 return attempt
             number += 1
 

@@ -117,7 +117,8 @@ class Dialog:
         if verb == "mail":
             said = _said(words[1:])
             request = MessageRequest(Return(said.get("ret", "")), said.get("envid", ""))
-            mail = Mail(words[0].strip("<>"), "8bit" in said, "utf8" in said, int(said.get("size", 0)), request)
+            size_octets, is_binary = int(said.get("size", 0)), "binary" in said
+            mail = Mail(words[0].strip("<>"), "8bit" in said, "utf8" in said, size_octets, request, is_binary)
             objection = self._core.objection(mail)
             if objection is not None:
                 self._events.append(f"objection: {objection}")
@@ -138,7 +139,7 @@ class Dialog:
             self._core.quit()
         else:
             acts: Mapping[str, Callable[[], list[Event]]] = {
-                "data": self._core.data,
+                "data": lambda: self._core.data(int(words[0]) if words else 0),
                 "dot": self._core.end_of_data,
                 "reset": self._core.reset,
                 "tls": self._core.tls_started,

@@ -60,9 +60,9 @@ class Outgoing:
     events: CollectedEvents
     names: NameServer
 
-    def open(self, *, is_8bit: bool = False, is_utf8: bool = False, reverse_path: str = "x@a.test") -> Transaction:
+    def open(self, *, reverse_path: str = "x@a.test", **flags: bool) -> Transaction:
         """Begin a message."""
-        return self.delivery.open(Mail(reverse_path, is_8bit, is_utf8), trace="t1")
+        return self.delivery.open(Mail(reverse_path, **flags), trace="t1")
 
     async def through(
         self, recipients: dict[str, Route], content: bytes = CONTENT, *, deadline_seconds: float = 20

@@ -23,7 +23,7 @@ PLAIN_EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 20000000", "ENHA
 class Script:
     """What the server answers.
 
-    replies      by step: banner, ehlo, helo, starttls, mail, rcpt, data, dot, rset
+    replies      by step: banner, ehlo, helo, starttls, mail, rcpt, data, chunk, dot, rset
     recipients   by address: at RCPT
     dots         by address: after the final dot of LMTP
     """
@@ -43,6 +43,7 @@ _DEFAULTS = {
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
     "data": "354 Go on",
+    "chunk": "250 2.0.0 Ok: go on",
     "dot": "250 2.0.0 Ok: taken",
     "rset": "250 2.0.0 Ok",
 }
@@ -146,6 +147,7 @@ class _Session:
         self._is_tls = False
         self._mail = ""
         self._accepted: list[str] = []
+        self._chunks = b""
 
     async def run(self) -> None:
         await self._say(self._scripted("banner"))
@@ -210,7 +212,7 @@ class _Session:
     async def _on_mail(self, line: str) -> None:
         reply = await self._say(self._scripted("mail"))
         if reply.startswith("2"):
-            self._mail, self._accepted = line, []
+            self._mail, self._accepted, self._chunks = line, [], b""
 
     async def _on_rcpt(self, line: str) -> None:
         address = line.partition("<")[2].rpartition(">")[0]
@@ -232,7 +234,19 @@ class _Session:
         reply = await self._say(self._scripted("data"))
         if not reply.startswith("3"):
             return
-        content = await self._content()
+        await self._take(await self._content())
+
+    async def _on_bdat(self, line: str) -> None:
+        size, _, last = line.partition(" ")[2].partition(" ")
+        self._chunks += await self._reader.readexactly(int(size))
+        if not self._accepted:
+            await self._say("503 5.5.1 No valid recipients")
+        elif last:
+            await self._take(self._chunks)
+        elif not (await self._say(self._scripted("chunk"))).startswith("2"):
+            self._mail, self._accepted = "", []
+
+    async def _take(self, content: bytes) -> None:
         received = Received(self._mail, tuple(self._accepted), content, self._is_tls)
         self._mail, self._accepted = "", []
         self._server.messages.append(received)

@@ -66,7 +66,9 @@ REPLIES = st.sampled_from(
     ["220 hi", "250 ok", "250 ok", "250 ok", "354 go", "354 go", "450 later", "550 no", "421 bye", "500 what", "220-x"]
 )
 ASKS = st.sampled_from(["rcpt", "rcpt", "data", "data", "reset"])
-OPENINGS = st.sampled_from([b"250 mx\r\n", b"250-mx\r\n250 PIPELINING\r\n"])
+OPENINGS = st.sampled_from(
+    [b"250 mx\r\n", b"250-mx\r\n250 PIPELINING\r\n", b"250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 BINARYMIME\r\n"]
+)
 
 
 @st.composite
@@ -83,7 +85,8 @@ def conversations(draw: st.DrawFn) -> list[str]:
 
 def play(core: ClientProtocol, steps: list[str]) -> tuple[list[Event], list[str], set[str]]:
     """Return the events, the recipients that were asked for, and what the caller did besides."""
-    seen: list[Event] = core.begin(Mail("x@a.test"))
+    mail = Mail("x@a.test", is_binary="BINARYMIME" in core.extensions)
+    seen: list[Event] = core.begin(mail)
     asked: list[str] = []
     done: set[str] = set()
     for step in steps:
@@ -96,7 +99,7 @@ def play(core: ClientProtocol, steps: list[str]) -> tuple[list[Event], list[str]
                 events = core.recipient(asked[-1])
             else:
                 done.add(step)
-                events = core.data() if step == "data" else core.reset()
+                events = core.data(9) if step == "data" else core.reset()
         seen += events
         if any(isinstance(known, ContentWanted) for known in events) and not core.is_dead:
             done.add("dot")

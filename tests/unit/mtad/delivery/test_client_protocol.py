@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from mtad.delivery.client_commands import path_octets, stuffed
 from mtad.delivery.client_events import Greeting, Mail
-from mtad.delivery.client_protocol import ClientProtocol, path_octets, stuffed
+from mtad.delivery.client_protocol import ClientProtocol
 
 
 @pytest.mark.parametrize(
@@ -60,15 +61,15 @@ def opened() -> ClientProtocol:
     "act",
     [
         lambda core: core.recipient("u@b.test"),
-        lambda core: core.data(),
+        lambda core: core.data(9),
         lambda core: core.reset(),
         lambda core: core.end_of_data(),
         lambda core: core.begin(Mail("x@a.test\r\n")),
         lambda core: [core.begin(Mail("x@a.test")), core.begin(Mail("x@a.test"))],
         lambda core: [core.begin(Mail("x@a.test")), core.recipient("u\n@b.test")],
         lambda core: [core.begin(Mail("x@a.test")), core.end_of_data()],
-        lambda core: [core.begin(Mail("x@a.test")), core.data(), core.recipient("u@b.test")],
-        lambda core: [core.begin(Mail("x@a.test")), core.data(), core.reset()],
+        lambda core: [core.begin(Mail("x@a.test")), core.data(9), core.recipient("u@b.test")],
+        lambda core: [core.begin(Mail("x@a.test")), core.data(9), core.reset()],
     ],
 )
 def test_calls_that_make_no_sense_are_refused(act: Callable[[ClientProtocol], object]) -> None:
