@@ -71,10 +71,11 @@ class Links:
         for session in list(self._standing):
             self.close(session, why)
 
-    async def room(self, session: int) -> bool:
-        """Wait until little waits to be sent; False when that session is over."""
+    async def room(self, session: int, stall_seconds: float) -> bool:
+        """Wait until little waits to be sent; False when that session is over. Errors: TimeoutError when nothing was
+        sent for so long."""
         link = self._standing.get(session)
-        return link is not None and await link.room(session)
+        return link is not None and await link.room(session, stall_seconds)
 
     # what the links tell
 

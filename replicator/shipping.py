@@ -18,8 +18,7 @@ from replicator.store.environment import SnapshotBrokenError
 from replicator.store.store import Snapshot, Store
 
 SNAPSHOT_PIECE_OCTETS = 256 << 10
-SNAPSHOT_STALL_SECONDS_MAX = 30.0  # a snapshot pins pages: a peer that takes nothing for so long has lost it
-SNAPSHOT_SECONDS_MAX = 600.0
+SNAPSHOT_STALL_SECONDS_MAX = 90.0  # a snapshot pins pages: a peer that takes no packet for so long has lost it
 
 
 class Shipping:
@@ -96,13 +95,12 @@ class Shipping:
         begin = partial(self._store.snapshot, ask.known, is_holding=ask.is_holding)
         snapshot: Snapshot = await loop.run_in_executor(self._executor, begin)
         try:
-            async with asyncio.timeout(SNAPSHOT_SECONDS_MAX):
-                is_last = False
-                while not is_last:
-                    if not await asyncio.wait_for(self._links.room(ask.session), SNAPSHOT_STALL_SECONDS_MAX):
-                        return
-                    piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
-                    is_last = piece.is_last
-                    self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans, piece.away))
+            is_last = False
+            while not is_last:
+                if not await self._links.room(ask.session, SNAPSHOT_STALL_SECONDS_MAX):
+                    return
+                piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
+                is_last = piece.is_last
+                self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans, piece.away))
         finally:
             snapshot.close()

@@ -57,7 +57,12 @@ def of_site_promotion(own: Ownership, members: dict[str, Neighbour], journal: Jo
         why = f"no member was heard for {(now - since) // SECOND} s: one may be active. Force, if none is"
         risk = "if one is, what both hold may go out twice until they hear of each other"
         return why, f"{risk}; what the members took since then is not known here; {waits}"
-    return (f"members have {lacks} records that are not here yet: wait, or force", waits) if lacks else ("", "")
+    if lacks:
+        return f"members have {lacks} records that are not here yet: wait, or force", waits
+    if own.has_heard_active(now):
+        why = "a member was active a moment ago: wait until the other takes over, or force"
+        return why, f"if it is still, what both hold may go out twice until they hear of each other; {waits}"
+    return "", ""
 
 
 def of_taking_back(name: str, site: Neighbour, journal: Journal) -> tuple[str, str]:

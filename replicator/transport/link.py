@@ -128,6 +128,7 @@ class _Session:
         self.has_work = asyncio.Event()
         self.has_room = asyncio.Event()
         self.has_room.set()
+        self.written_count = 0  # packets that have left
         self.store_id = b""  # of the peer, once it has said
         self.is_ending = False
         self.is_down = False
@@ -201,12 +202,19 @@ class Link:
             current.has_work.set()
             self._tell_down(current, why)
 
-    async def room(self, session: int) -> bool:
-        """Wait until little waits to be sent; False when that session is over."""
+    async def room(self, session: int, stall_seconds: float) -> bool:
+        """Wait until little waits to be sent; False when that session is over. Errors: TimeoutError when nothing was
+        sent for so long."""
         current = self._current
         if current is None or current.number != session:
             return False
-        await current.has_room.wait()
+        while not current.has_room.is_set():
+            before = current.written_count
+            try:
+                await asyncio.wait_for(current.has_room.wait(), stall_seconds)
+            except TimeoutError:
+                if current.written_count == before:
+                    raise
         return not current.is_down
 
     # --- one stream, from either side -----------------------------------------------------------------------
@@ -277,6 +285,7 @@ class Link:
             packet = session.outgoing.take()
             if packet is not None:
                 await stream.write(packet)
+                session.written_count += 1
                 if settings.octets_per_second:
                     await asyncio.sleep(packet.ByteSize() / settings.octets_per_second)
                 if session.outgoing.octets <= settings.packet_octets:

@@ -138,6 +138,7 @@ async def test_a_site_takes_over_by_order_and_gives_back(bench: SiteBench) -> No
     )
     for node in (owner, other):
         await bench.end(node)
+    await until(lambda: all(member.state != "up" for member in site.status().follows))
     refused = await site.command("promote")
     assert not refused.is_done
     assert "Force, if none is" in refused.text

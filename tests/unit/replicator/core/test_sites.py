@@ -365,6 +365,13 @@ def test_a_site_is_not_promoted_while_an_active_is_heard() -> None:
     assert "may go out twice" in risk
 
 
+def test_a_site_is_not_promoted_when_an_active_was_heard_a_moment_ago() -> None:
+    wan = joined()
+    wan.unlink(wan.a, wan.c)
+    is_done, text, _ = told(wan.c)
+    assert (is_done, text) == (False, "a member was active a moment ago: wait until the other takes over, or force")
+
+
 def test_a_site_that_hears_nobody_says_what_is_at_risk() -> None:
     wan = joined()
     wan.isolate(wan.c)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -15,7 +16,7 @@ from replicator.core import messages as core
 from replicator.core.values import Authority, Branch, Kind, Presence, Record, Role
 from replicator.transport import link, wire
 from replicator.transport.certificates import Credentials
-from replicator.transport.link import Link, LinkSettings, split_address
+from replicator.transport.link import PACKET_SECONDS, Link, LinkSettings, split_address
 from replicator.transport.listening import Listener
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
@@ -221,11 +222,24 @@ async def test_room_is_told_when_little_waits(authority: CertificateAuthority) -
     async with two_ends(authority.issue("a.test"), authority.issue("b.test")) as (dialler, _):
         session = await dialler.up()
         dialler.link.send(session, records(8 << 20))
-        waiting = asyncio.create_task(dialler.link.room(session))
+        waiting = asyncio.create_task(dialler.link.room(session, WAIT_SECONDS))
         await asyncio.sleep(0)
         assert not waiting.done()
         assert await asyncio.wait_for(waiting, WAIT_SECONDS)
-        assert not await dialler.link.room(session + 1)
+        assert not await dialler.link.room(session + 1, WAIT_SECONDS)
+
+
+async def test_room_is_awaited_for_as_long_as_anything_leaves(authority: CertificateAuthority) -> None:
+    a, b = authority.issue("a.test"), authority.issue("b.test")
+    async with two_ends(a, b, octets_per_second=1 << 20) as (dialler, _):
+        session = await dialler.up()
+        dialler.link.send(session, records(1 << 20))
+        await asyncio.sleep(0.05)
+        with pytest.raises(TimeoutError):
+            await dialler.link.room(session, PACKET_SECONDS / 5)
+        began = time.monotonic()
+        assert await dialler.link.room(session, 0.4)
+        assert time.monotonic() - began > 0.4
 
 
 async def test_it_is_dialled_again_with_a_larger_session(authority: CertificateAuthority) -> None:
