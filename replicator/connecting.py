@@ -60,15 +60,17 @@ def _credentials(settings: NodeSettings, whose: str) -> Credentials:
     return Credentials(ca_path, cert_path, key_path)
 
 
-def listening(settings: NodeSettings) -> tuple[str, Credentials, dict[int, str]]:
-    """Return where this node listens, and the names of those who dial it, by their numbers; none may.
+def listening(settings: NodeSettings) -> tuple[str, Credentials, dict[int, str]] | None:
+    """Return where this node listens, and the names of those who dial it, by their numbers; None when nobody does.
 
     Errors: ValueError when a site has no address to listen on.
     """
     names = {member.node: member.name for member in settings.follows}
     if settings.node > settings.peer_node != NO_PEER:
         names[settings.peer_node] = settings.peer_name
-    if names and not settings.listen_address:
+    if not names:
+        return None
+    if not settings.listen_address:
         raise ValueError("a site needs listen_address")
     return settings.listen_address, _credentials(settings, "a peer"), names
 

@@ -26,9 +26,12 @@ class Links:
         self._receiver = receiver
         self._links = {towards.peer_node: Link(towards, self, report, number) for towards in link_settings(settings)}
         self._standing: dict[int, Link] = {}  # by session
-        address, credentials, names = listening(settings)
-        expected = {name: self._links[node] for node, name in names.items()}
-        self._listener = Listener(address, credentials, expected, report) if expected else None
+        self._listener: Listener | None = None
+        where = listening(settings)
+        if where is not None:
+            address, credentials, names = where
+            expected = {name: self._links[node] for node, name in names.items()}
+            self._listener = Listener(address, credentials, expected, report)
 
     async def start(self) -> None:
         """Listen and dial. Errors: OSError when the address is taken or a file of the credentials cannot be read."""

@@ -72,11 +72,9 @@ class Node:
         self._answers: Waiting[Submitted] = Waiting()
         self._tellings: Waiting[Told] = Waiting()
         self._member: Member | None = None
-        self._links: Links | None = None
         self._voting: Voting | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shipping: Shipping | None = None
-        self._comparing: Comparing | None = None
         self._session = 0  # of the link to the peer
         self._room = asyncio.Event()
         self._failure = ""
@@ -105,7 +103,7 @@ class Node:
         settings = self._settings
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="replica-reader")
-        links = Links(settings, self, self._report) if settings.has_links else None
+        self._links = Links(settings, self, self._report)
         to_witness = None if settings.peer_node == NO_PEER else voting_settings(settings)
         self._store = Store(
             StoreSettings(
@@ -120,9 +118,7 @@ class Node:
         )
         self._writer = Writer(self._store, self._deliver)
         self._writer.start()
-        if links is not None:
-            self._links = links
-            self._comparing = Comparing(self._store, self._executor, links.send)
+        self._comparing = Comparing(self._store, self._executor, self._links.send)
         if to_witness is not None:
             self._voting = Voting(to_witness, self._witness_said, self._report)
         try:
@@ -134,21 +130,19 @@ class Node:
         self._ticking = asyncio.create_task(self._tick_for_ever(), name="replica-tick")
         if settings.scrub_octets_per_second:
             self._spawn(scrub_for_ever(self._store, self._executor, settings, self._report))
-        if self._links is not None:
-            try:
-                if self._voting is not None:
-                    await self._voting.start()
-                await self._links.start()
-            except OSError:
-                await self.stop()
-                raise
+        try:
+            if self._voting is not None:
+                await self._voting.start()
+            await self._links.start()
+        except OSError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Refuse what still waits, end the link, wait for the transaction in flight, close the store."""
         self._is_stopping = True
         self._ticking.cancel()
-        if self._links is not None:
-            await self._links.stop()
+        await self._links.stop()
         self._end_member("stopping")
         if self._voting is not None:
             await self._voting.stop()
@@ -169,7 +163,7 @@ class Node:
     @property
     def listen_port(self) -> int:
         """The port that others connect to; 0 when none do."""
-        return 0 if self._links is None else self._links.listen_port
+        return self._links.listen_port
 
     async def submit(self, records: Sequence[Record], *, wait: bool) -> Submitted:
         """Make the records durable in one transaction, all or none, and say how far they got.
@@ -204,7 +198,7 @@ class Node:
 
     async def verify(self) -> Comparison:
         """Compare with the peer, item by item, by digests; mail may flow meanwhile."""
-        if self._comparing is None or self.status().peer.state != "up":
+        if self.status().peer.state != "up":
             return Comparison(why="no link to the peer stands")
         return await self._comparing.verify(self._session)
 
@@ -262,8 +256,7 @@ class Node:
         self._member = Member(self._settings.for_core(), self._store.image(), secrets.randbits(64), now())
         self._last_status = self._member.status
         self._failure = ""
-        if self._links is not None:
-            self._shipping = Shipping(self._store, self._links, self._executor, self._take, self._report)
+        self._shipping = Shipping(self._store, self._links, self._executor, self._take, self._report)
 
     def _end_member(self, why: str) -> None:
         """Throw the core away: what waits for it is refused, its link and its errands end."""
@@ -274,8 +267,7 @@ class Node:
         if self._shipping is not None:
             self._shipping.cancel()
             self._shipping = None
-        if self._links is not None:
-            self._links.close_all(f"the member ended: {why}")
+        self._links.close_all(f"the member ended: {why}")
         self._answers.answer_all(Submitted(Durability.REFUSED, "full" if why == "full" else "failed"))
         self._tellings.answer_all(Told(False, f"the member ended: {why}"))
         self._room.set()
@@ -366,7 +358,7 @@ class Node:
 
     def link_up(self, session: int, node: int) -> None:
         """Tell the core, or end the link when there is none to talk to."""
-        if self._member is None and self._links is not None:
+        if self._member is None:
             self._links.close(session, "the store cannot commit")
             return
         if node == self._settings.peer_node:
@@ -375,7 +367,7 @@ class Node:
 
     def link_down(self, session: int, why: str) -> None:
         """Tell the core."""
-        if self._comparing is not None and session == self._session:
+        if session == self._session:
             self._comparing.cancel()
         self._feed(core.LinkDown(session, why))
 
@@ -390,8 +382,7 @@ class Node:
     def received(self, session: int, message: Message) -> None:
         """Tell the core."""
         if isinstance(message, Compare | Compared):
-            if self._comparing is not None:
-                self._comparing.received(session, message)
+            self._comparing.received(session, message)
             return
         self._feed(core.Received(session, message))
 
@@ -409,12 +400,10 @@ class Node:
         self._writer.put(effect)
 
     def _do_send(self, effect: core.Send) -> None:
-        if self._links is not None:
-            self._links.send(effect.session, effect.message)
+        self._links.send(effect.session, effect.message)
 
     def _do_close_link(self, effect: core.CloseLink) -> None:
-        if self._links is not None:
-            self._links.close(effect.session, effect.why)
+        self._links.close(effect.session, effect.why)
 
     def _do_read_log(self, effect: core.ReadLog) -> None:
         if self._shipping is not None:
@@ -512,7 +501,7 @@ class Node:
         return view(
             self._settings,
             self._last_status,
-            self._links.problem if self._links is not None else None,
+            self._links.problem,
             None if self._voting is None else self._voting.problem,
             self._store,
             is_stopped=self._member is None,

@@ -70,11 +70,6 @@ class NodeSettings:
     site_silence_seconds: float = 15.0  # after which a link across a WAN is given up
     feed_after_seconds: float = 30.0  # for so long the peer need not say that it ships to a site
 
-    @property
-    def has_links(self) -> bool:
-        """Tell whether it has anybody to talk to."""
-        return self.peer_node != NO_PEER or bool(self.sites or self.follows)
-
     def for_core(self) -> core.Settings:
         """Return what the pure member needs of this."""
         return core.Settings(

@@ -12,13 +12,11 @@ from replicator.status import FarStatus, NodeStatus, PeerStatus, WitnessStatus
 from replicator.store.store import Store
 from replicator.transport.link import Problem
 
-NO_LINK = Problem("down", "")
-
 
 def view(
     settings: NodeSettings,
     status: Status,
-    problem: Callable[[int], Problem] | None,
+    problem: Callable[[int], Problem],
     witness_problem: str | None,
     store: Store,
     *,
@@ -26,12 +24,11 @@ def view(
 ) -> NodeStatus:
     """Return what is told of a node.
 
-    problem           of the way to a node; None: there are no links
+    problem           of the way to a node
     witness_problem   None: there is no witness
     """
     waits = status.protection in (Protection.PROTECTED, Protection.SUSPECT)
-    way = problem or (lambda _node: NO_LINK)
-    far = _far_statuses(status.far, way)
+    far = _far_statuses(status.far, problem)
     return NodeStatus(
         node=settings.node,
         name=settings.name,
@@ -39,7 +36,7 @@ def view(
         epoch=status.authority.epoch,
         epoch_node=status.authority.node,
         position=status.vector,
-        peer=_peer_status(status, settings.peer_name, way(settings.peer_node)),
+        peer=_peer_status(status, settings.peer_name, problem(settings.peer_node)),
         durability=2 if waits and settings.level is AckLevel.REMOTE_DURABLE else 1,
         level=settings.level.value,
         protection=status.protection.name.lower(),
