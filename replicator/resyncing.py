@@ -52,6 +52,8 @@ class Resyncable(Protocol):
 
 async def fetch(node: Resyncable, *, force: bool) -> Resynced:
     """Compare, fetch what the peer has otherwise, and compare again."""
+    if node.status().peer.state == "none":
+        return Resynced("this node has no peer to fetch from")
     if node.status().role not in STANDING_BY and not force:
         risk = "what the peer has not heard the end of would go out again"
         return Resynced("this node delivers from the queue: give the order to its peer", risk)

@@ -46,7 +46,7 @@ def list_sites(asked: Asked) -> None:
 @expanded
 def promote(
     asked: Asked,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The site; it must be the node that is asked.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The site; it must be the node that is asked.")] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Even if a member may still be active, or has what is not here.")
     ] = False,

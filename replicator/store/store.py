@@ -90,19 +90,19 @@ class Store:
         self.damage: deque[Damage] = deque(maxlen=DAMAGE_MAX)  # found by reads of any thread, not yet decided about
         self._tables = self._environment.tables
         try:
-            self._found_if_new()
+            self._found_if_new(os.urandom(_STORE_ID_OCTETS))
         except BaseException:
             self._environment.close()
             raise
 
-    def _found_if_new(self) -> None:
+    def _found_if_new(self, store_id: bytes) -> None:
         with self._environment.write() as transaction:
             if transaction.get(b"format", db=self._tables["meta"]) is not None:
                 return
             values = {
                 b"format": layout.number(layout.FORMAT),
                 b"node": layout.number(self._settings.node),
-                b"store_id": os.urandom(_STORE_ID_OCTETS),
+                b"store_id": store_id,
             }
             for name, value in values.items():
                 transaction.put(name, layout.seal(name, value), db=self._tables["meta"])
@@ -116,14 +116,18 @@ class Store:
         self._environment.reopen()
 
     def begin_empty(self, folder: Path) -> None:
-        """Move all that is held into a folder, and begin anew with another identity; no thread may be writing.
+        """Move all that is held into a folder, and begin anew; no thread may be writing.
 
+        It keeps its identity: whoever knows it need not doubt that this is the node it was. That it has nothing any
+        more, its position says.
         Errors: OSError, and it is what it was; lmdb.Error when the empty one cannot be opened.
         """
+        with self._environment.read() as transaction:
+            store_id = self._or_none(transaction, "meta", b"store_id") or os.urandom(_STORE_ID_OCTETS)
         try:
             self._environment.move_to(folder)
         finally:
-            self._found_if_new()
+            self._found_if_new(store_id)
         self._retention = Retention(self._settings.log_seconds_max)
 
     @property

@@ -230,7 +230,7 @@ class Side:
                 self.notes.append(effect)
             case BeginEmpty(token, risk):
                 self.crash()
-                self.store = self.new_store(b"another store %d" % self.incarnation)
+                self.store = self.new_store(self.store.image().store_id)
                 self.start()
                 self.told[token] = Told(token, True, "set aside", risk)
             case Stop(why):

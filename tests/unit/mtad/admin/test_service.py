@@ -294,6 +294,6 @@ async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -
         reply = await scene.admin.Verify(pb.VerifyRequest())
         assert reply.refused == "no link to the peer stands"
         refused = await scene.admin.Resync(pb.ResyncRequest(force=True))
-        assert refused.refused == "no link to the peer stands"
+        assert refused.refused == "this node has no peer to fetch from"
         refused = await scene.admin.Resync(pb.ResyncRequest(full=True, force=True))
         assert refused.refused == "this node has no peer that would fill it"
