@@ -32,6 +32,13 @@ ROTTEN = Plan(
 FULL = Plan(menu=("disk full", "disk full", "cut", "kill", "link reset"), letters=(12, 20))
 HANDS = Plan(menu=("hold", "hold", "demote", "promote", "switchover", "wall clock", "cut", "kill"), letters=(12, 20))
 WIRES = Plan(menu=("flapping link", "swizzle-clog", "cut from the clients", "hold the machine", "cut one way"))
+CONTENDED = Plan(
+    menu=("switchover", "promote", "lossy link", "slow link", "kill the owner", "kill"),
+    faults_max=24,
+    trouble_seconds=5,
+    letters=(40, 60),
+    claim_share=1.0,
+)
 MANUAL = Plan(authority=Mode.MANUAL)
 CRASHES = Plan(menu=("crash at an effect", "crash at an effect", "link reset"), trouble_seconds=4)
 TROUBLE = Plan()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from replicator.core.values import PartValue
 from tests.simulation import campaign
-from tests.simulation.campaign import CALM, TROUBLE, WIRES
+from tests.simulation.campaign import CALM, CONTENDED, TROUBLE, WIRES
 from tests.simulation.claims import claimant, claimed, given_back, is_anothers
 from tests.simulation.clock import SECOND
 from tests.simulation.ranks import DEFERRED, QUEUED
@@ -54,6 +54,14 @@ def test_a_claim_below_an_outcome_that_its_node_had_not_heard_of_binds_nobody() 
     world, failure = campaign.play_script(script)
     assert failure is None
     assert world.clock.counts["deposed owner steps down"] == 1
+
+
+def test_what_two_owners_claim_at_once_is_found_by_who_takes_over() -> None:
+    """The mutant `claim-given-back-late` breaks this."""
+    total = campaign.run(range(1, 41), CONTENDED)
+    assert total.failures == []
+    assert total.counts["claim given back"] > 60
+    assert total.counts["claim honoured after a takeover"] > 20
 
 
 def test_each_state_of_a_claim_joins_above_the_one_before() -> None:

@@ -7,21 +7,13 @@ from typing import Any
 
 from replicator.core.values import PartValue, Record
 from tests.simulation import runner
-from tests.simulation.campaign import TROUBLE
+from tests.simulation.campaign import CONTENDED, TROUBLE
 from tests.simulation.claims import claimed, given_back, is_anothers
 from tests.simulation.mutants.planting import Mutant, Planting
 from tests.simulation.ranks import DELIVERED
 from tests.simulation.runner import Attempt, Runner
-from tests.simulation.script import Plan
 
 CLAIMED = replace(TROUBLE, claim_share=1.0)
-CONTENDED = Plan(
-    menu=("switchover", "promote", "lossy link", "slow link", "kill the owner", "kill"),
-    faults_max=24,
-    trouble_seconds=5,
-    letters=(40, 60),
-    claim_share=1.0,
-)
 
 
 def _recorded_at_dot(planting: Planting) -> None:
