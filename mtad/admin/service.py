@@ -89,6 +89,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             unprotected_messages=status.unprotected,
             damaged_messages=totals.damaged,
             is_unfit=status.is_unfit,
+            is_full=self._spool.is_full(),
             uptime_seconds=time.monotonic() - self._started,
             delivered_through=self._vitals.delivered_through(),
         )

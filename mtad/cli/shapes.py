@@ -31,6 +31,8 @@ def problems(status: pb.StatusReply) -> list[str]:
     is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
     if status.unprotected_messages and not is_wished:
         found.append(f"{status.unprotected_messages} messages have one copy only")
+    if status.is_full:
+        found.append("the queue's file or its disk is full (queue.full_percent): what must be queued gets 452")
     if status.damaged_messages:
         found.append(f"{status.damaged_messages} messages are damaged here and have not come back from the peer")
     return found

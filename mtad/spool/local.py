@@ -85,7 +85,7 @@ class LocalSpool:
 
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         """Keep the changes, all or none (see `mtad.spool.door.Door`)."""
-        if is_accepting and self._is_full():
+        if is_accepting and self.is_full():
             return Refused(Refusal.FULL)
         records = self._records(changes)
         if not records:
@@ -106,7 +106,7 @@ class LocalSpool:
             return Refused(_REFUSALS.get(submitted.why, Refusal.FAILED))
         return _COMMITTED[submitted.durability]
 
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
         """Tell whether new mail is refused; the store is asked once in FULL_CHECK_MS."""
         now_ms = self._wall_ms()
         if abs(now_ms - self._full_checked_ms) >= FULL_CHECK_MS:

@@ -18,7 +18,7 @@ from mtad.mail.reply import Reply
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
 from mtad.spool.door import Attempt, Changes, Claim, QueuedMessage, Rank, RecipientState
-from mtad.spool.local import FarStatus, LocalSpool, NodeStatus
+from mtad.spool.local import FarStatus, LocalSpool, NodeStatus, SpoolLimits
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
 
@@ -60,9 +60,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Scene]:
+async def serving(folder: Path, limits: SpoolLimits | None = None) -> AsyncIterator[Scene]:
     wall, events = WallClock(), CollectedEvents()
-    async with spooling(folder, wall, events) as (_, spool):
+    async with spooling(folder, wall, events, limits) as (_, spool):
         spool.__class__ = Roles
         vitals = Vitals("1.2.3", lambda: 5, lambda: 77, wall)
         server = grpc.aio.server()
@@ -77,6 +77,13 @@ async def serving(folder: Path) -> AsyncIterator[Scene]:
 
 def in_state(state: RecipientState) -> QueuedMessage:
     return replace(message(), recipients={"b@y.test": state})
+
+
+async def test_status_says_that_the_queue_is_full(tmp_path: Path) -> None:
+    for name, free_permille_min in (("room", 0), ("full", 1001)):
+        async with serving(tmp_path / name, SpoolLimits(free_permille_min)) as scene:
+            reply = await scene.admin.Status(pb.StatusRequest())
+            assert reply.is_full == (name == "full")
 
 
 async def test_status_names_the_nodes_across_a_wan(tmp_path: Path) -> None:

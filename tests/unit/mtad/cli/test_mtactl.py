@@ -405,6 +405,15 @@ def test_a_node_that_does_not_understand_its_peer_is_not_healthy(admin: FakeAdmi
     assert "does not deliver until it is upgraded" in result.stdout
 
 
+def test_a_full_queue_is_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = pb.StatusReply()
+    admin.status.CopyFrom(PAIRED)
+    admin.status.is_full = True
+    result = mtactl("status")
+    assert result.exit_code == 1
+    assert "Not healthy: the queue's file or its disk is full" in result.stdout
+
+
 def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.status = pb.StatusReply()
     admin.status.CopyFrom(PAIRED)
