@@ -101,6 +101,18 @@ def test_what_the_peer_writes_itself_is_not_lacking_there() -> None:
     assert peer.lacks(journal) == 5
 
 
+def test_what_a_snapshot_that_broke_off_brought_is_lacking_there_until_the_peer_has_it() -> None:
+    journal, peer = journal_of(0), Peer(1, {})
+    third = Branch(2, 5)
+    journal.durable[third] = 1
+    journal.beyond[third] = 4
+    assert peer.lacks_of_uncovered(journal) == 3
+    peer.durable[third] = 3
+    assert peer.lacks_of_uncovered(journal) == 1
+    peer.durable[third] = 4
+    assert peer.lacks_of_uncovered(journal) == 0
+
+
 def test_our_own_branch_ahead_of_us_is_a_fault() -> None:
     assert ahead_of_us(OWN, 3, {OWN: 3, THEIRS: 9}) == ""
     assert ahead_of_us(OWN, 3, {OWN: 4}) != ""
