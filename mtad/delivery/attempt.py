@@ -128,12 +128,15 @@ class Attempt:
 
     async def _finish_open(self, connection: Connection, content: Content) -> None:
         """Finish what was begun while the client named recipients."""
-        mail = replace(self._mail, size_octets=content.size_octets)
+        mail = self._mail_of(content)
         if not self._undecided or self._objects(connection, mail):
             self._drop_connection()
             return
         self._ask(connection, mail, content)
         await self._until_ended()
+
+    def _mail_of(self, content: Content) -> Mail:
+        return replace(self._mail, size_octets=content.size_octets, has_utf8_fields=content.has_utf8_fields)
 
     async def _try_hops(self, content: Content) -> None:
         """Try one hop after another until every recipient is settled."""
@@ -146,7 +149,7 @@ class Attempt:
 
     async def _try_hop(self, hop: Hop, content: Content) -> bool:
         """Try one hop; tell whether every recipient is settled."""
-        mail = replace(self._mail, size_octets=content.size_octets)
+        mail = self._mail_of(content)
         is_new = False
         while True:
             opened = await self._means.pool.acquire(hop, is_new=is_new)

@@ -6,30 +6,58 @@ RFC 1870 (SIZE), RFC 3030 (BINARYMIME), RFC 3461 (DSN), RFC 5321 §4.5.2, RFC 61
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from mtad.delivery.client_events import Mail
 from mtad.mail.dsn_request import MessageRequest, RecipientRequest, notify_text, original_text, xtext
+from mtad.mail.reply import Reply
+from mtad.mail.utf8 import ascii_address
 
+_NO_UTF8_ADDRESS = Reply.of(553, "5.6.7", "The address needs SMTPUTF8, which the next hop does not offer")
+_NO_UTF8_HEADER = Reply.of(550, "5.6.9", "The header needs SMTPUTF8, which the next hop does not offer")
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
 
 
 def path_octets(address: str, *, is_utf8: bool) -> bytes | None:
-    """Return an address as it stands between angle brackets; None when it may not be sent so."""
+    """Return an address as it stands between angle brackets; None when it may not be sent so.
+
+    Where SMTPUTF8 is not spoken a domain has an ASCII form, and a local part has none (RFC 6531 §3.2).
+    """
     if _UNSAFE_IN_PATH.search(address):
         return None
+    sent = address if is_utf8 else ascii_address(address)
     try:
-        return address.encode("utf-8" if is_utf8 else "ascii")
+        return None if sent is None else sent.encode("utf-8")
     except UnicodeEncodeError:
         return None
+
+
+def speaks_utf8(mail: Mail, extensions: Container[str]) -> bool:
+    """Tell whether a message goes with SMTPUTF8 to a next hop that offers this."""
+    return mail.is_utf8 and "SMTPUTF8" in extensions
+
+
+def objection(mail: Mail, extensions: Mapping[str, str]) -> Reply | None:
+    """Return why a message cannot go to a next hop that offers this; None when it can, as far as is known yet."""
+    if mail.is_binary and not {"BINARYMIME", "CHUNKING"} <= extensions.keys():
+        return Reply.of(554, "5.6.3", "The next hop does not take binary content")  # RFC 3030 §3
+    if not speaks_utf8(mail, extensions):  # RFC 6531 §3.2: nothing is downgraded
+        if path_octets(mail.reverse_path, is_utf8=False) is None:
+            return _NO_UTF8_ADDRESS
+        if mail.has_utf8_fields:
+            return _NO_UTF8_HEADER
+    size_max = extensions.get("SIZE", "")
+    if size_max.isdecimal() and 0 < int(size_max[:18]) < mail.size_octets:
+        return Reply.of(552, "5.3.4", f"Message larger than the next hop takes ({size_max[:18]} octets)")
+    return None
 
 
 def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
     """Return MAIL with the parameters of what the next hop offers; None for a path that may not be sent.
 
-    Eight bits go on even where 8BITMIME is not offered, binary content does not: see ClientProtocol.objection.
+    Eight bits go on even where 8BITMIME is not offered, binary content does not: see `objection`.
     """
-    path = path_octets(mail.reverse_path, is_utf8=mail.is_utf8)
+    path = path_octets(mail.reverse_path, is_utf8=speaks_utf8(mail, extensions))
     if path is None:
         return None
     parameters = [
@@ -46,11 +74,16 @@ def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
     return b"MAIL FROM:<%b>%b\r\n" % (path, b"".join(parameters))
 
 
-def rcpt_command(address: str, request: RecipientRequest, extensions: Container[str], *, is_utf8: bool) -> bytes | None:
-    """Return RCPT; None for a path that may not be sent."""
+def rcpt_command(
+    address: str, request: RecipientRequest, extensions: Container[str], *, is_utf8: bool
+) -> bytes | Reply | None:
+    """Return RCPT, or why the next hop is not asked; None for a path that may be sent to nobody.
+
+    is_utf8   MAIL said SMTPUTF8
+    """
     path = path_octets(address, is_utf8=is_utf8)
     if path is None:
-        return None
+        return None if path_octets(address, is_utf8=True) is None else _NO_UTF8_ADDRESS
     parameters = _rcpt_request(request) if "DSN" in extensions else b""
     return b"RCPT TO:<%b>%b\r\n" % (path, parameters)
 

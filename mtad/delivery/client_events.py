@@ -38,7 +38,11 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What MAIL says of a message. size_octets is 0 while the content is not there yet."""
+    """What is said of a message before it is sent. size_octets is 0 while the content is not there yet.
+
+    is_utf8           its sender said SMTPUTF8: whether it needs it depends on the addresses and on what follows
+    has_utf8_fields   of its header; False while the content is not there yet
+    """
 
     reverse_path: str
     is_8bit: bool = False
@@ -46,6 +50,7 @@ class Mail:
     size_octets: int = 0
     request: MessageRequest = NO_MESSAGE_REQUEST
     is_binary: bool = False
+    has_utf8_fields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

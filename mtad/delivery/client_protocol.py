@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtad.delivery.client_commands import mail_command, rcpt_command
+from mtad.delivery.client_commands import mail_command, objection, rcpt_command, speaks_utf8
 from mtad.delivery.client_events import (
     Accepted,
     ContentWanted,
@@ -102,14 +102,7 @@ class ClientProtocol:
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
-        if mail.is_binary and not {"BINARYMIME", "CHUNKING"} <= self.extensions.keys():
-            return Reply.of(554, "5.6.3", "The next hop does not take binary content")  # RFC 3030 §3
-        if mail.is_utf8 and "SMTPUTF8" not in self.extensions:
-            return Reply.of(553, "5.6.7", "The next hop does not offer SMTPUTF8")  # RFC 6531 §3.2
-        size_max = self.extensions.get("SIZE", "")
-        if size_max.isdecimal() and 0 < int(size_max[:18]) < mail.size_octets:
-            return Reply.of(552, "5.3.4", f"Message larger than the next hop takes ({size_max[:18]} octets)")
-        return None
+        return objection(mail, self.extensions)
 
     def to_send(self) -> bytes:
         """Take the octets that may be written now."""
@@ -133,7 +126,7 @@ class ClientProtocol:
         command = mail_command(mail, self.extensions)
         if command is None or not self.is_idle:
             raise ValueError("no transaction may begin")
-        self._transaction = _Transaction(mail.is_utf8, mail.is_binary)
+        self._transaction = _Transaction(speaks_utf8(mail, self.extensions), mail.is_binary)
         self._ask(Step.MAIL, "", command)
         return self._take_events()
 
@@ -145,9 +138,10 @@ class ClientProtocol:
         if command is None:
             raise ValueError("no such recipient may be sent")
         self._transaction.undecided[address] = False
-        if self._transaction.mail_refusal is not None:
-            self._settle([address], self._transaction.mail_refusal)
-        else:
+        refusal = self._transaction.mail_refusal or (command if isinstance(command, Reply) else None)
+        if refusal is not None:
+            self._settle([address], refusal)
+        elif isinstance(command, bytes):
             self._ask(Step.RCPT, address, command)
         return self._take_events()
 

@@ -100,6 +100,7 @@ class Content:
     octets: bytes
     size_octets: int
     may_finish: MayFinish | None = None
+    has_utf8_fields: bool = False
 
 
 class Listener(Protocol):

@@ -12,10 +12,10 @@ from mtad.delivery.connection import Hop
 from mtad.dns import mx
 from mtad.dns.mx import MxAnswer, MxHost, MxHosts, MxUnknown, NoDomain, NullMx
 from mtad.dns.resolver import Found, Resolver, Unknown
-from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
+from mtad.mail.utf8 import ascii_domain
 
 SMTP_PORT = 25
 HOPS_TRIED_MAX = 8  # addresses tried in one attempt
@@ -41,6 +41,7 @@ _LOOP = Outcome(Result.FAILED, Reply.of(554, "5.4.6", "Mail for the recipient's 
 _NO_ADDRESS = Reply.of(550, "5.4.4", "No host of the recipient's domain has an address")
 _NO_ADDRESS_NOW = Reply.of(450, "4.4.3", "The next hop's address cannot be looked up now")
 _NO_DOMAIN_PART = Outcome(Result.FAILED, Reply.of(550, "5.1.3", "The recipient's address has no domain"))
+_BAD_DOMAIN = Outcome(Result.FAILED, Reply.of(550, "5.1.2", "The recipient's domain can be no domain name"))
 _BAD_LITERAL = Outcome(Result.FAILED, Reply.of(550, "5.1.2", "The recipient's address literal is not understood"))
 _NO_PORT = Outcome(Result.DELAYED, Reply.of(451, "4.3.5", "The route names no port"))
 
@@ -70,9 +71,11 @@ class Destinations:
                 return _NO_PORT
             hosts = tuple(MxHost(preference, host) for preference, host in enumerate(route.hosts))
             return Destination(hosts, port, route.transport, route.tls, is_configured=True)
-        domain = domain_of(address)
-        if not domain:
-            return _NO_DOMAIN_PART
+        _, at, written = address.rpartition("@")
+        domain = ascii_domain(written)  # before it is folded: a letter that only looks like one of ASCII is not it
+        if not at or domain is None:
+            return _BAD_DOMAIN if at else _NO_DOMAIN_PART
+        domain = domain.lower()
         hosts_or_outcome = self._literal(domain) if domain.startswith("[") else await self._mx_hosts(domain)
         if isinstance(hosts_or_outcome, Outcome):
             return hosts_or_outcome
@@ -108,7 +111,7 @@ class Destinations:
         literal = _literal_address(name)
         if literal is not None:
             return (literal,)
-        answer = await self._resolver.addresses(name)
+        answer = await self._resolver.addresses(ascii_domain(name) or name)
         if isinstance(answer, Found):
             return answer.records
         return answer if isinstance(answer, Unknown) else None

@@ -14,6 +14,7 @@ from mtad.delivery.destination import Destination, Destinations
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
+from mtad.mail import utf8
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest, Requests
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
@@ -91,7 +92,8 @@ class Transaction:
             may_finish = None if warrant is None else warrant.may_finish
             if warrant is not None:
                 warrant.withdrawn.add_done_callback(self._withdraw)
-            await self._send(Content(octets, len(content), may_finish), deadline_seconds)
+            has_utf8_fields = self._mail.is_utf8 and utf8.has_utf8_fields(content)
+            await self._send(Content(octets, len(content), may_finish, has_utf8_fields), deadline_seconds)
         outcomes = {address: outcome for address, outcome in self._outcomes.items() if outcome is not None}
         return Finished(outcomes, dict(self._pending))
 

@@ -25,6 +25,7 @@ from mtad.mail.dsn_request import (
 )
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
+from mtad.mail.utf8 import ascii_address
 
 RETURNED_HEADER_OCTETS_MAX = 64 * 1024
 RETURNED_CONTENT_OCTETS_MAX = 1024 * 1024  # of a larger message the header section is returned, whatever was asked
@@ -169,7 +170,7 @@ def _head(report: Report, identifier: str, boundary: str, *, is_8bit: bool) -> b
     lines = [
         f"Date: {_date(report.wall_ms)}",
         f"From: Mail Delivery System <MAILER-DAEMON@{report.reporting_mta}>",
-        f"To: <{report.of.reverse_path}>",
+        f"To: <{ascii_address(report.of.reverse_path) or report.of.reverse_path}>",
         f"Subject: {_SUBJECTS[report.event]}",
         f"Message-ID: {identifier}",
         "Auto-Submitted: auto-replied",

@@ -27,12 +27,10 @@ class Identity:
 
     domain              where mail for `postmaster` without a domain goes; '' means the hostname
     tls_context         None: STARTTLS is not offered
-    is_utf8_offered     SMTPUTF8 is offered: only where every next hop is asked for it too
     """
 
     hostname: str
     tls_context: ssl.SSLContext | None = None
-    is_utf8_offered: bool = False
     domain: str = ""
 
 
@@ -58,7 +56,6 @@ class Server:
             hostname=identity.hostname,
             postmaster_domain=identity.domain or identity.hostname,
             has_tls=identity.tls_context is not None,
-            is_utf8_offered=identity.is_utf8_offered,
             limits=limits,
             rooms=collaborators,
             acceptance=self.acceptance,

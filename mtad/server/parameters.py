@@ -114,7 +114,7 @@ def _split(parameters: str | None) -> Mapping[str, str | None] | Reply:
     return found
 
 
-def parse_mail(argument: str, *, is_utf8_offered: bool) -> MailArgument | Reply:
+def parse_mail(argument: str) -> MailArgument | Reply:
     """Parse what stands behind MAIL, or return what is wrong with it."""
     found = _FROM.fullmatch(argument)
     if found is None:
@@ -128,7 +128,7 @@ def parse_mail(argument: str, *, is_utf8_offered: bool) -> MailArgument | Reply:
     said = MailArgument("" if path is None else str(path))
     for name, value in parameters.items():
         read = _MAIL_PARAMETERS.get(name)
-        if read is None or (read is _utf8 and not is_utf8_offered):
+        if read is None:
             return _UNKNOWN_PARAMETER
         result = read(said, value)
         if isinstance(result, Reply):

@@ -20,7 +20,6 @@ class Service:
     hostname: str
     postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
     has_tls: bool
-    is_utf8_offered: bool
     limits: Limits
     rooms: Collaborators
     acceptance: Acceptance
@@ -42,7 +41,7 @@ class Service:
             "DSN",
             "CHUNKING",
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
-            *(("SMTPUTF8",) if self.is_utf8_offered else ()),
+            "SMTPUTF8",
             *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),
             "HELP",
         )

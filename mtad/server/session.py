@@ -186,7 +186,7 @@ class Session:
             return _HELO_FIRST
         if self._transaction is not None:
             return _NESTED_MAIL
-        said = parse_mail(argument, is_utf8_offered=service.is_utf8_offered)
+        said = parse_mail(argument)
         if isinstance(said, Reply):
             return Step(said)
         if said.size_octets > service.limits.content.size_octets_max:

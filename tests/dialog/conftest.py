@@ -64,10 +64,9 @@ async def build() -> AsyncIterator[Build]:
         limits: Limits | None = None,
         events: CollectedEvents | None = None,
         tls_context: ssl.SSLContext | None = None,
-        is_utf8_offered: bool = False,
     ) -> House:
         rooms, events = rooms or FakeRooms(), events or CollectedEvents()
-        identity = Identity(HOSTNAME, tls_context, is_utf8_offered)
+        identity = Identity(HOSTNAME, tls_context)
         server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock())
         listening = listening_socket()
         await server.start([listening])

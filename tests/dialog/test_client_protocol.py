@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ class Dialog:
             request = MessageRequest(Return(said.get("ret", "")), said.get("envid", ""))
             size_octets, is_binary = int(said.get("size", 0)), "binary" in said
             mail = Mail(words[0].strip("<>"), "8bit" in said, "utf8" in said, size_octets, request, is_binary)
+            mail = replace(mail, has_utf8_fields="fields" in said)
             objection = self._core.objection(mail)
             if objection is not None:
                 self._events.append(f"objection: {objection}")

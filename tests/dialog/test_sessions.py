@@ -308,20 +308,3 @@ async def test_a_fault_leaves_no_exception_text(build: Build) -> None:
     (fault,) = house.events.named("session.fault")
     assert str(fault["ref"]) in answer
     assert "RuntimeError: /etc/secret" in str(fault["traceback"])
-
-
-async def test_smtputf8_where_it_is_offered(build: Build) -> None:
-    house = await build(is_utf8_offered=True)
-    wire = house.wire()
-    await reply(wire)
-    await wire.send(b"EHLO client.example\r\n")
-    assert "250-SMTPUTF8" in await reply(wire)
-    answers = await say(wire, "MAIL FROM:<ü@client.example>", "MAIL FROM:<ü@client.example> SMTPUTF8=yes")
-    assert [answer[:9] for answer in answers] == ["553 5.6.7", "501 5.5.4"]
-    answers = await say(wire, "MAIL FROM:<ü@client.example> SMTPUTF8", "RCPT TO:<ö@example.net>", "DATA")
-    assert [answer[:3] for answer in answers] == ["250", "250", "354"]
-    await wire.send(b"text\r\n.\r\n")
-    assert (await reply(wire))[0].startswith("250 ")
-    (content,) = house.rooms.delivery.contents
-    assert b"with UTF8SMTP id" in content
-    assert "for <ö@example.net>".encode() in content

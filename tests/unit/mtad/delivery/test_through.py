@@ -450,14 +450,46 @@ async def test_smtputf8() -> None:
         ScriptedServer(Script(extensions=("PIPELINING", "8BITMIME"))) as unable,
         outgoing() as out,
     ):
-        outcomes = await out.attempt({"ü@b.test": to(able), U: to(unable)}, is_utf8=True, is_8bit=True)
-        assert {a: said(o) for a, o in outcomes.items()} == {"ü@b.test": "delivered 250 2.0.0", U: "failed 553 5.6.7"}
+        recipients = {"ü@b.test": to(able), U: to(unable), "ö@b.test": to(unable)}
+        outcomes = await out.attempt(recipients, is_utf8=True, is_8bit=True)
+        assert {a: said(o) for a, o in outcomes.items()} == {
+            "ü@b.test": "delivered 250 2.0.0",
+            U: "delivered 250 2.0.0",
+            "ö@b.test": "failed 553 5.6.7",
+        }
         assert able.messages[0].mail == f"MAIL FROM:<x@a.test> SIZE={len(CONTENT)} BODY=8BITMIME SMTPUTF8"
+        assert unable.messages[0].mail == "MAIL FROM:<x@a.test> BODY=8BITMIME"
         assert said((await out.attempt({"ü@b.test": to(able)}))["ü@b.test"]) == "failed 553 5.6.7"
+
+
+async def test_a_header_in_utf8_fails_where_it_is_known_and_a_local_part_where_it_is_asked_for() -> None:
+    content = "Subject: Grüße\r\n\r\n".encode()
+    async with (
+        ScriptedServer() as able,
+        ScriptedServer(Script(extensions=("PIPELINING",))) as unable,
+        outgoing() as out,
+    ):
         transaction = out.open(is_utf8=True)
-        assert said(await transaction.recipient(U, to(unable))) == "failed 553 5.6.7"
-        assert said(await transaction.recipient(V, to(unable))) == "failed 553 5.6.7"
-        assert said((await transaction.finish(CONTENT, 20)).outcomes[U]) == "failed 553 5.6.7"
+        assert await transaction.recipient(U, to(unable)) is None
+        assert said(await transaction.recipient("ü@b.test", to(unable))) == "failed 553 5.6.7"
+        assert await transaction.recipient(V, to(able)) is None
+        outcomes = (await transaction.finish(content, 20)).outcomes
+        assert {a: said(o) for a, o in outcomes.items()} == {
+            U: "failed 550 5.6.9",
+            "ü@b.test": "failed 553 5.6.7",
+            V: "delivered 250 2.0.0",
+        }
+        assert unable.messages == []
+        outcomes = await out.attempt({U: to(unable)}, content)  # whose sender did not say SMTPUTF8: it goes as it came
+        assert said(outcomes[U]) == "delivered 250 2.0.0"
+
+
+async def test_a_domain_in_utf8_is_looked_up_in_its_ascii_form() -> None:
+    async with ScriptedServer() as server, outgoing({"xn--bcher-kva.test": {"A": (server.host,)}}) as out:
+        outcomes = await out.attempt({"u@Bücher.test": Route(port=server.port)}, is_utf8=True)
+        assert said(outcomes["u@Bücher.test"]) == "delivered 250 2.0.0"
+        outcomes = await out.attempt({"u@\u212ab.test": Route(port=server.port)}, is_utf8=True)
+        assert said(outcomes["u@\u212ab.test"]) == "failed 550 5.1.2"
 
 
 async def test_message_larger_than_the_next_hop_takes() -> None:

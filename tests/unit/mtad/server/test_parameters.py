@@ -25,7 +25,7 @@ from mtad.server.parameters import MailArgument, RcptArgument, parse_mail, parse
     ],
 )
 def test_mail(argument: str, said: MailArgument) -> None:
-    assert parse_mail(argument, is_utf8_offered=True) == said
+    assert parse_mail(argument) == said
 
 
 @pytest.mark.parametrize("argument", ["TO:<b@example.net>", "to: <b@example.net> "])
@@ -67,6 +67,6 @@ def test_rcpt_refusals_are_permanent(argument: str) -> None:
 @pytest.mark.parametrize("unit", ['"', '"\\', "<", "a ", "@a,", "x="])
 def test_hostile_arguments_take_no_time(unit: str) -> None:
     started = time.process_time()
-    parse_mail("FROM:<" + unit * (2048 // len(unit)), is_utf8_offered=False)
-    parse_mail("FROM:<a@b.example> " + unit * (2000 // len(unit)), is_utf8_offered=False)
+    parse_mail("FROM:<" + unit * (2048 // len(unit)))
+    parse_mail("FROM:<a@b.example> " + unit * (2000 // len(unit)))
     assert time.process_time() - started < 0.5
