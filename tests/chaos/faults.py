@@ -14,7 +14,8 @@ from mtad.lab.pair import RunningNode
 from mtad.lab.wire import Wire
 from tests.chaos.checker import Wipe
 from tests.chaos.plan import MAKES_TWO_OWNERS, STOPS_DELIVERY, Fault, Kind
-from tests.chaos.world import Done, World, children_of, delete_store, now_ms, process_ids
+from tests.chaos.world import Done, World, delete_store, now_ms, process_ids
+from tests.peers.mtad import children_of
 
 POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before a kill: what the kernel would still send is gone
 RESTARTS_COUNT = 3

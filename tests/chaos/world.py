@@ -26,6 +26,8 @@ from tests.chaos.cable import Cable, Namespaces, Wires
 from tests.chaos.checker import Sighting, Window, Wipe, copies_of, queue_id_of
 from tests.chaos.plan import Era, Fault
 from tests.chaos.witness import Witness
+from tests.peers.mtad import children_of
+from tests.peers.process import is_alive
 
 DISK_OCTETS = 192 * 1024 * 1024
 WATCH_SECONDS = 0.15
@@ -268,33 +270,6 @@ class World:
 def process_ids(node: RunningNode) -> list[int]:
     """Return the pids of a node, its first process first."""
     return [node.child.pid, *children_of(node.child.pid).values()]
-
-
-def children_of(pid: int) -> dict[str, int]:
-    """Return the children of a node's first process by what they do: `spool`, `worker0`, `worker1`."""
-    try:
-        texts = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return {}
-    found = {}
-    for text in texts:
-        try:
-            words = Path(f"/proc/{text}/cmdline").read_text().split("\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if "mtad.main.spool_process" in words:
-            found["spool"] = int(text)
-        elif "mtad.main.worker" in words:
-            found["worker" + words[words.index("--index") + 1]] = int(text)
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs or is stopped; one that waits to be reaped is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @contextmanager

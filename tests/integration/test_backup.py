@@ -15,7 +15,7 @@ import pytest
 from replicator.settings import NO_PEER
 from replicator.status import Submitted
 from tests.integration.bench import LOCAL, REMOTE, Bench, ended, put, settled, until
-from tests.integration.test_faults import QUEUE_ALL, queue_ids, send
+from tests.integration.sending import QUEUE_ALL, queue_ids, send
 from tests.peers.mtad import MtadNode, pair
 from tests.peers.process import wait_until
 

@@ -2,71 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import smtplib
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
 
-from mtad.lab.conversation import AfterDot, Program, Taken
-from mtad.lab.sink import Sink
-from tests.peers.mtad import DOMAIN, MtadNode, pair, policy_to, single
+from mtad.lab.conversation import AfterDot, Program
+from tests.integration.sending import HEADER, QUEUE_ALL, SENDER, client_of, next_hop, queue_ids, send
+from tests.peers.mtad import MtadNode, pair, policy_to, single
 from tests.peers.process import open_folder, wait_until
 
-SENDER = f"a@{DOMAIN}"
-HEADER = b"From: <a@mtad.test>\r\nSubject: fault\r\n"
-QUEUE_ALL = policy_to(1, actions="queue;", retry=':intervals ["86400"]')
 MEGABYTE = 1_000_000
-
-
-@dataclass(slots=True)
-class NextHop:
-    """A sink with a loop of its own."""
-
-    sink: Sink
-    port: int
-    taken: list[Taken] = field(default_factory=list)
-
-
-@contextmanager
-def next_hop() -> Iterator[NextHop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    taken: list[Taken] = []
-    sink = Sink(taken.append)
-    port = asyncio.run_coroutine_threadsafe(sink.listen(), loop).result(10)
-    try:
-        yield NextHop(sink, port, taken)
-    finally:
-        asyncio.run_coroutine_threadsafe(sink.close(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-def client_of(node: MtadNode) -> smtplib.SMTP:
-    client = smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60)
-    client.ehlo("client.test")
-    return client
-
-
-def send(node: MtadNode, body: bytes = b"x\r\n", recipient: str = "b@example.test") -> tuple[int, str]:
-    """Send one message; return the last reply."""
-    with client_of(node) as client:
-        for code, text in (client.mail(SENDER), client.rcpt(recipient)):
-            if code != 250:
-                return code, text.decode()
-        code, text = client.data(HEADER + b"\r\n" + body)
-        return code, text.decode()
 
 
 def until_refused(node: MtadNode, body: bytes, tries_max: int = 2000) -> tuple[list[str], tuple[int, str]]:
@@ -78,10 +28,6 @@ def until_refused(node: MtadNode, body: bytes, tries_max: int = 2000) -> tuple[l
             return ids, (code, text)
         ids.append(text.split("queued as ")[1].split()[0])
     raise AssertionError(f"{tries_max} messages were accepted")
-
-
-def queue_ids(node: MtadNode) -> set[str]:
-    return {entry["queue_id"] for entry in node.queue()}
 
 
 def deletes_all(node: MtadNode) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import resource
 
 from mtad.lab.conversation import Program
-from tests.integration.test_faults import next_hop
+from tests.integration.sending import next_hop
 from tests.peers.mtad import DOMAIN, policy_to, single
 
 SESSIONS = 2000

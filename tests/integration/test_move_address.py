@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tests.integration.sending import QUEUE_ALL
 from tests.integration.test_docs import ROOT, blocks
-from tests.integration.test_faults import QUEUE_ALL
 from tests.peers.mtad import pair
 from tests.peers.process import open_folder, wait_until
 

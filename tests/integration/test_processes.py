@@ -10,31 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_faults import QUEUE_ALL, next_hop, queue_ids, send
-from tests.peers.mtad import MtadNode, pair, policy_to, single
-from tests.peers.process import wait_until
+from tests.integration.sending import QUEUE_ALL, next_hop, queue_ids, send
+from tests.peers.mtad import MtadNode, children_of, pair, policy_to, single
+from tests.peers.process import is_alive, wait_until
 
 TWO_WORKERS = {"node": {"workers": 2}}
 
 
 def children(node: MtadNode) -> dict[str, int]:
-    """Return the pids of a node's processes by their role: `spool`, `worker0`, `worker1`."""
+    """Return the pids of a node's processes by what they do."""
     assert node.process is not None
-    found = {}
-    for text in Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split():
-        words = Path(f"/proc/{text}/cmdline").read_text().split("\0")
-        if "mtad.main.spool_process" in words:
-            found["spool"] = int(text)
-        elif "mtad.main.worker" in words:
-            found["worker" + words[words.index("--index") + 1]] = int(text)
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return children_of(node.process.pid)
 
 
 def test_a_worker_that_dies_is_started_again_and_its_port_never_closes() -> None:

@@ -6,7 +6,7 @@ import email
 import time
 
 from mtad.lab.conversation import Program, Taken
-from tests.integration.test_faults import HEADER, NextHop, client_of, next_hop, queue_ids, send
+from tests.integration.sending import HEADER, NextHop, client_of, next_hop, queue_ids, send
 from tests.peers.mtad import DOMAIN, pair, policy_to, single
 from tests.peers.process import wait_until
 

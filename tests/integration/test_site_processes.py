@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mtad.lab.conversation import Program
-from tests.integration.test_faults import next_hop, queue_ids, send
+from tests.integration.sending import next_hop, queue_ids, send
 from tests.peers.mtad import MtadNode, pair_with_site, policy_to
 from tests.peers.process import wait_until
 

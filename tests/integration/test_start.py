@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.integration.test_faults import QUEUE_ALL, queue_ids, send
+from tests.integration.sending import QUEUE_ALL, queue_ids, send
 from tests.integration.test_processes import TWO_WORKERS, run_mtad
 from tests.peers.mtad import single
 

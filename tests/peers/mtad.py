@@ -283,3 +283,22 @@ def pair_with_site(
 def _end(node: MtadNode) -> None:
     if node.process is not None and node.process.poll() is None:
         node.stop()
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """Return the children of a node's first process by what they do: `spool`, `worker0`, `worker1`."""
+    try:
+        texts = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    found = {}
+    for text in texts:
+        try:
+            words = Path(f"/proc/{text}/cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if "mtad.main.spool_process" in words:
+            found["spool"] = int(text)
+        elif "mtad.main.worker" in words:
+            found["worker" + words[words.index("--index") + 1]] = int(text)
+    return found

@@ -105,3 +105,11 @@ def greets(port: int) -> bool:
 def tail(log: Path, lines_max: int = 30) -> str:
     """Return the end of a log, for a message."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines_max:]) if log.exists() else ""
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs or is stopped; one that waits to be reaped is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
