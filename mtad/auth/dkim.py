@@ -101,8 +101,20 @@ class BodyForm(StrEnum):
     RELAXED = "relaxed"
 
 
+def _without_empty_lines(body: bytes) -> bytes:
+    """Return the body without the CRLFs at its end; in binary content a CR or LF may stand there alone, and stays."""
+    stripped = body.rstrip(b"\r\n")
+    end = body[len(stripped) :]
+    if 2 * end.count(b"\r\n") == len(end):
+        return stripped
+    if end.endswith(b"\r"):
+        return body
+    begin = max(end.rfind(b"\r\r"), end.rfind(b"\n\n")) + 1  # from here on they take turns, up to an LF
+    return stripped + end[: begin + end.startswith(b"\n", begin)]
+
+
 def _simple(body: bytes) -> bytes:
-    return body.rstrip(b"\r\n") + b"\r\n"
+    return _without_empty_lines(body) + b"\r\n"
 
 
 def _relaxed(body: bytes) -> bytes:
@@ -110,7 +122,8 @@ def _relaxed(body: bytes) -> bytes:
     while b"  " in body:
         body = body.replace(b"  ", b" ")
     body = body.replace(b" \r\n", b"\r\n")
-    return (body.removesuffix(b" ").rstrip(b"\r\n") + b"\r\n") if body.strip(b" \r\n") else b""
+    body = _without_empty_lines(body.removesuffix(b" "))
+    return body + b"\r\n" if body else b""
 
 
 _CANONICAL: Mapping[BodyForm, Callable[[bytes], bytes]] = {BodyForm.SIMPLE: _simple, BodyForm.RELAXED: _relaxed}

@@ -26,6 +26,8 @@ def element(kind: Any, about: About) -> tuple[Any, About]:
 
 def allowed(kind: Any, about: About) -> str:
     """Say what a setting allows; completes the sentence "allowed: ..."."""
+    if kind is bool:
+        return "true or false"
     if kind in (int, float):
         return f"{'a whole number' if kind is int else 'a number'} from {figure(about.least)} to {figure(about.most)}"
     if get_origin(kind) is Literal:

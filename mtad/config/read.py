@@ -122,6 +122,7 @@ class _Reader:
         self._folder = path.absolute().parent
         self._lines = lines
         self._readers: dict[object, Callable[[object, Any, About, Place], object]] = {
+            bool: self._truth,
             int: self._number,
             float: self._number,
             str: self._text,
@@ -215,6 +216,11 @@ class _Reader:
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             return self.table(value, kind, place)
         return self._readers[get_origin(kind) or kind](value, kind, about, place)
+
+    def _truth(self, value: object, kind: Any, about: About, place: Place) -> object:
+        if isinstance(value, bool):
+            return value
+        return self._wrong_kind(value, f"allowed: {allowed(kind, about)}", place)
 
     def _number(self, value: object, kind: Any, about: About, place: Place) -> object:
         if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):

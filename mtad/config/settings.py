@@ -81,6 +81,9 @@ class Smtp:
         int, About("Sessions at a time from one client address; more get 421.", 1, 100_000)
     ] = 100
     size_octets_max: Annotated[int, About("Largest message; announced by SIZE.", 65_536, 2_000_000_000)] = 50_000_000
+    binarymime: Annotated[
+        bool, About("Whether BINARYMIME is announced; a next hop that lacks it makes such mail fail with 5.6.3.")
+    ] = False
     recipients_max: Annotated[int, About("Recipients of one transaction; RFC 5321 asks for 100.", 100, 100_000)] = 1_000
     memory_octets_max: Annotated[
         int, About("Content held in memory over all workers; beyond it DATA gets 452.", 1_000_000, 1_000_000_000_000)

@@ -40,6 +40,7 @@ class Envelope:
     recipients: tuple[Recipient, ...] = ()
     is_8bit: bool = False  # BODY=8BITMIME
     is_utf8: bool = False  # SMTPUTF8
+    is_binary: bool = False  # BODY=BINARYMIME
     size_declared_octets: int = 0
     is_submission: bool = False  # the client is a submitter (trusted or authenticated), not an MTA
     is_sender_verified: bool = False

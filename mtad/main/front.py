@@ -48,7 +48,7 @@ class Front:
             queue_ids=queue_ids.source,
         )
         tls = server_tls(settings.smtp.tls_cert, settings.smtp.tls_key)
-        identity = Identity(hostname, tls, domain=settings.node.domains[0])
+        identity = Identity(hostname, tls, domain=settings.node.domains[0], is_binary_offered=settings.smtp.binarymime)
         self._server = Server(identity, limits_of(settings), rooms, events)
         self._delivery = shared.delivery
 

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Meta(_message.Message):
-    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests")
+    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests", "is_binary")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     REVERSE_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class Meta(_message.Message):
     RET_FIELD_NUMBER: _ClassVar[int]
     ENVID_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    IS_BINARY_FIELD_NUMBER: _ClassVar[int]
     format: int
     queue_id: str
     reverse_path: str
@@ -36,7 +37,8 @@ class Meta(_message.Message):
     ret: str
     envid: str
     requests: _containers.RepeatedCompositeFieldContainer[Request]
-    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ...) -> None: ...
+    is_binary: bool
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., is_binary: _Optional[bool] = ...) -> None: ...
 
 class Request(_message.Message):
     __slots__ = ("recipient", "notify", "original")

@@ -341,7 +341,13 @@ class Runner:
         if not routes:
             return
         outcomes = await self._attempting.attempt(
-            Mail(message.reverse_path, is_8bit=message.is_8bit, is_utf8=message.is_utf8, request=message.request),
+            Mail(
+                message.reverse_path,
+                is_8bit=message.is_8bit,
+                is_utf8=message.is_utf8,
+                request=message.request,
+                is_binary=message.is_binary,
+            ),
             routes,
             content,
             requests=message.requests,

@@ -228,6 +228,7 @@ class Acceptance:
             },
             is_8bit=envelope.is_8bit,
             is_utf8=envelope.is_utf8,
+            is_binary=envelope.is_binary,
             is_sender_verified=envelope.is_sender_verified,
             is_submission=envelope.is_submission,
             request=envelope.request,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mtad.mail.reply import Reply
 from mtad.server.framing import Kept, OctetBudget, Spoilt, spoilt_by_octets
+from mtad.server.received import header_of
 from mtad.server.step import Step, Then
 
 _BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
@@ -19,21 +20,32 @@ _BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 BAD_CHUNK = Step(Reply.of(501, "5.5.4", "Syntax: BDAT size [LAST]"), Then.CLOSE)
 TOO_SLOW = Step(Reply.of(421, "4.4.2", "Chunks come too slowly"), Then.CLOSE)
 CHUNK_BEFORE = Step(Reply.of(503, "5.5.1", "BDAT has begun: go on with BDAT, or RSET"))
+BINARY_BY_DATA = Step(Reply.of(503, "5.5.1", "Binary content comes by BDAT"))
 CHUNK_REFUSED = Step(Reply.of(503, "5.5.1", "A chunk was refused: RSET comes next"))
 
 
 class ChunkReader:
     """Collects one content from its chunks.
 
-    latest   when the last chunk must have begun, on the clock of `now`
+    latest      when the last chunk must have begun, on the server's monotonic clock
+    is_binary   BODY=BINARYMIME: behind the header section anything may stand
     """
 
-    __slots__ = ("_kept", "_line_octets_max", "_size_octets_max", "latest")
+    __slots__ = ("_is_binary", "_kept", "_line_octets_max", "_size_octets_max", "latest")
 
-    def __init__(self, budget: OctetBudget, *, size_octets_max: int, line_octets_max: int, latest: float) -> None:
+    def __init__(
+        self,
+        budget: OctetBudget,
+        *,
+        size_octets_max: int,
+        line_octets_max: int,
+        latest: float,
+        is_binary: bool = False,
+    ) -> None:
         self._kept = Kept(budget, size_octets_max)
         self._size_octets_max = size_octets_max
         self._line_octets_max = line_octets_max
+        self._is_binary = is_binary
         self.latest = latest
 
     @property
@@ -62,14 +74,17 @@ class ChunkReader:
     def finish(self) -> bytes | Spoilt:
         """Return the content, or why it is refused.
 
-        A last line without its end is given one: DATA could not carry it, and next hops get DATA.
+        Binary content is left as it is. Of a text, a last line without its end is given one: DATA could not carry it,
+        and next hops get DATA.
         """
         if self._kept.spoilt is not None:
             return self._kept.spoilt
         content = self._kept.taken()
-        if content and not content.endswith(b"\r\n"):
-            content += b"\r\n"
-        return spoilt_by_octets(content, line_octets_max=self._line_octets_max) or content
+        if self._is_binary:
+            lines = header_of(content)
+        else:
+            lines = content = content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+        return spoilt_by_octets(lines, line_octets_max=self._line_octets_max) or content
 
     def release(self) -> None:
         """Give back what the content took of the budget."""

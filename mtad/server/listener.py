@@ -27,11 +27,13 @@ class Identity:
 
     domain              where mail for `postmaster` without a domain goes; '' means the hostname
     tls_context         None: STARTTLS is not offered
+    is_binary_offered   BINARYMIME is offered: only where every next hop offers it too, for nothing is made text
     """
 
     hostname: str
     tls_context: ssl.SSLContext | None = None
     domain: str = ""
+    is_binary_offered: bool = False
 
 
 class Server:
@@ -56,6 +58,7 @@ class Server:
             hostname=identity.hostname,
             postmaster_domain=identity.domain or identity.hostname,
             has_tls=identity.tls_context is not None,
+            is_binary_offered=identity.is_binary_offered,
             limits=limits,
             rooms=collaborators,
             acceptance=self.acceptance,

@@ -1,4 +1,4 @@
-"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 3461; RFC 6152; RFC 6531)."""
+"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 3030; RFC 3461; RFC 6152; RFC 6531)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
 _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 §3
-_BODIES = {"7BIT": False, "8BITMIME": True}
+_BODIES = frozenset({"7BIT", "8BITMIME", "BINARYMIME"})
 _RETURNS = {one.value: one for one in Return if one}
 
 _BAD_PARAMETER = Reply.of(501, "5.5.4", "Syntax error in parameters")
@@ -43,6 +43,7 @@ class MailArgument:
     size_octets: int = 0
     is_8bit: bool = False
     is_utf8: bool = False
+    is_binary: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
 
 
@@ -63,7 +64,7 @@ def _size(said: MailArgument, value: str | None) -> MailArgument | Reply:
 def _body(said: MailArgument, value: str | None) -> MailArgument | Reply:
     if value is None or value.upper() not in _BODIES:
         return _BAD_PARAMETER
-    return replace(said, is_8bit=_BODIES[value.upper()])
+    return replace(said, is_8bit=value.upper() == "8BITMIME", is_binary=value.upper() == "BINARYMIME")
 
 
 def _utf8(said: MailArgument, value: str | None) -> MailArgument | Reply:
@@ -114,7 +115,7 @@ def _split(parameters: str | None) -> Mapping[str, str | None] | Reply:
     return found
 
 
-def parse_mail(argument: str) -> MailArgument | Reply:
+def parse_mail(argument: str, *, is_binary_offered: bool = False) -> MailArgument | Reply:
     """Parse what stands behind MAIL, or return what is wrong with it."""
     found = _FROM.fullmatch(argument)
     if found is None:
@@ -134,6 +135,8 @@ def parse_mail(argument: str) -> MailArgument | Reply:
         if isinstance(result, Reply):
             return result
         said = result
+    if said.is_binary and not is_binary_offered:
+        return _BAD_PARAMETER
     return said if said.is_utf8 or said.path.isascii() else _NEEDS_UTF8
 
 

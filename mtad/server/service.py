@@ -20,6 +20,7 @@ class Service:
     hostname: str
     postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
     has_tls: bool
+    is_binary_offered: bool
     limits: Limits
     rooms: Collaborators
     acceptance: Acceptance
@@ -40,6 +41,7 @@ class Service:
             "ENHANCEDSTATUSCODES",
             "DSN",
             "CHUNKING",
+            *(("BINARYMIME",) if self.is_binary_offered else ()),
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
             "SMTPUTF8",
             *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),

@@ -19,6 +19,7 @@ from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
 from mtad.server.chunking import (
     BAD_CHUNK,
+    BINARY_BY_DATA,
     CHUNK_BEFORE,
     CHUNK_REFUSED,
     TOO_SLOW,
@@ -186,7 +187,7 @@ class Session:
             return _HELO_FIRST
         if self._transaction is not None:
             return _NESTED_MAIL
-        said = parse_mail(argument)
+        said = parse_mail(argument, is_binary_offered=service.is_binary_offered)
         if isinstance(said, Reply):
             return Step(said)
         if said.size_octets > service.limits.content.size_octets_max:
@@ -196,6 +197,7 @@ class Session:
             self._client,
             is_8bit=said.is_8bit,
             is_utf8=said.is_utf8,
+            is_binary=said.is_binary,
             size_declared_octets=said.size_octets,
             is_submission=self._is_trusted,
             request=said.request,
@@ -261,7 +263,13 @@ class Session:
 
     def _open(self, transaction: Transaction) -> Through:
         envelope = transaction.envelope
-        mail = Mail(envelope.reverse_path, is_8bit=envelope.is_8bit, is_utf8=envelope.is_utf8, request=envelope.request)
+        mail = Mail(
+            envelope.reverse_path,
+            is_8bit=envelope.is_8bit,
+            is_utf8=envelope.is_utf8,
+            request=envelope.request,
+            is_binary=envelope.is_binary,
+        )
         return self._service.rooms.delivery.open(mail, trace=transaction.queue_id)
 
     async def data(self, argument: str) -> Step:
@@ -272,6 +280,8 @@ class Session:
             return _MAIL_FIRST
         if transaction.chunks is not None:
             return CHUNK_REFUSED if transaction.chunks.is_spoilt else CHUNK_BEFORE
+        if transaction.envelope.is_binary:
+            return BINARY_BY_DATA
         if transaction.is_broken:
             await self.drop()
             return Step(local_fault(transaction.queue_id))
@@ -310,6 +320,7 @@ class Session:
             size_octets_max=service.limits.content.size_octets_max,
             line_octets_max=service.limits.content.line_octets_max,
             latest=service.clock.now() + service.limits.seconds.data,
+            is_binary=transaction.envelope.is_binary,
         )
         transaction = self._transaction = transaction.with_chunks(reader)
         refusal = None if transaction.recipients_count else _NO_RECIPIENTS

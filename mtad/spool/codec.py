@@ -52,6 +52,7 @@ class StoredMessage:
     hold_reason: str
     is_8bit: bool
     is_utf8: bool
+    is_binary: bool
     is_sender_verified: bool
     is_submission: bool
     dsn_of: QueueId
@@ -166,6 +167,7 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         ),
         is_8bit=message.is_8bit,
         is_utf8=message.is_utf8,
+        is_binary=message.is_binary,
         is_sender_verified=message.is_sender_verified,
         is_submission=message.is_submission,
         dsn_of=message.dsn_of,
@@ -345,6 +347,7 @@ def read_message(item: Item) -> StoredMessage:
         hold_reason=flags.reason,
         is_8bit=meta.is_8bit,
         is_utf8=meta.is_utf8,
+        is_binary=meta.is_binary,
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,
@@ -409,6 +412,7 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         recipients=read_parts(stored.parts),
         is_8bit=meta.is_8bit,
         is_utf8=meta.is_utf8,
+        is_binary=meta.is_binary,
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,

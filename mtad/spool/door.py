@@ -80,6 +80,7 @@ class QueuedMessage:
     recipients: Mapping[str, RecipientState]
     is_8bit: bool = False
     is_utf8: bool = False
+    is_binary: bool = False
     is_sender_verified: bool = False
     is_submission: bool = False
     dsn_of: QueueId = ""

@@ -64,9 +64,10 @@ async def build() -> AsyncIterator[Build]:
         limits: Limits | None = None,
         events: CollectedEvents | None = None,
         tls_context: ssl.SSLContext | None = None,
+        is_binary_offered: bool = False,
     ) -> House:
         rooms, events = rooms or FakeRooms(), events or CollectedEvents()
-        identity = Identity(HOSTNAME, tls_context)
+        identity = Identity(HOSTNAME, tls_context, is_binary_offered=is_binary_offered)
         server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock())
         listening = listening_socket()
         await server.start([listening])

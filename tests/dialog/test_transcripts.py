@@ -34,6 +34,6 @@ async def play(path: Path, manner: str, build: Build) -> None:
     """Play a transcript; what it says and what comes must agree."""
     transcript = Transcript.read(path)
     scene = transcript.scene()
-    house = await build(scene.rooms, scene.limits, scene.events)
+    house = await build(scene.rooms, scene.limits, scene.events, is_binary_offered=scene.is_binary_offered)
     wire = await house.socket() if manner == "socket" else house.wire()
     await transcript.play(wire, scene, is_octet_by_octet=manner == "octet-by-octet")

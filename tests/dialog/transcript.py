@@ -44,6 +44,7 @@ class Scene:
     rooms: FakeRooms = field(default_factory=FakeRooms)
     limits: Limits = field(default_factory=Limits)
     events: CollectedEvents = field(default_factory=CollectedEvents)
+    is_binary_offered: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _outcome(text: str) -> Outcome:
 
 
 def _given(scene: Scene, text: str) -> None:
-    """Set the scene: `policy`, `nexthop`, `queue` or `limit`, a space, and what about it."""
+    """Set the scene: `policy`, `nexthop`, `queue`, `server` or `limit`, a space, and what about it."""
     about, _, value = (part.strip() for part in text.partition("="))
     kind, _, rest = about.partition(" ")
     rooms = scene.rooms
@@ -169,6 +170,8 @@ def _given(scene: Scene, text: str) -> None:
             rooms.door.answer = Committed(int(value))
         case "queue", ("refuses", _, _):
             rooms.door.answer = Refused(Refusal(value))
+        case "server", ("offers", _, "BINARYMIME"):
+            scene.is_binary_offered = True
         case "limit", (name, _, _):
             scene.limits = _with_limit(scene.limits, name, int(value))
         case _:

@@ -27,3 +27,14 @@ def test_canonical_body(form: BodyForm, reference: type[Simple] | type[Relaxed])
         assert canonical_body(body, form) == reference.canonicalize_body(body)
 
     same()
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a"]), max_size=20).map(b"".join))
+@example(b"a\n\r\n\r\n")
+@example(b"\r\n\r")
+def test_only_whole_line_ends_of_binary_content_are_empty_lines(body: bytes) -> None:
+    kept = body
+    while kept.endswith(b"\r\n"):
+        kept = kept[:-2]
+    assert canonical_body(body, BodyForm.SIMPLE) == kept + b"\r\n"
+    assert canonical_body(body, BodyForm.RELAXED) == (kept + b"\r\n" if kept else b"")

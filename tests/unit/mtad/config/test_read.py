@@ -127,6 +127,7 @@ def test_settings_are_frozen() -> None:
             9,
             "smtp.memory_octets_max 1000000 is too small; at least smtp.size_octets_max",
         ),
+        ("[smtp]", "[smtp]\nbinarymime = 1", 8, "smtp.binarymime is a whole number (1); allowed: true or false"),
         ("[smtp]", "[delivery]\ndeadline_seconds = nan\n[smtp]", 8, "delivery.deadline_seconds nan is too large"),
         (
             "[smtp]",
@@ -161,6 +162,14 @@ FOLLOWING = PAIR.replace(
     'peer = { name = "beta", id = 2, address = "mx2.example.org:7250" }',
     'members = [{ name = "beta", id = 2 }, { name = "gamma", id = 3 }]',
 )
+
+
+def test_what_is_true_or_false() -> None:
+    assert good(MINIMAL).smtp.binarymime is False
+    assert good(with_line("[smtp]", "[smtp]\nbinarymime = true")).smtp.binarymime is True
+    replication = good(MINIMAL + PAIR + SITE + "compression = false").replication
+    assert replication is not None
+    assert replication.sites[0].compression is False
 
 
 def test_a_pair_may_have_sites() -> None:

@@ -36,6 +36,7 @@ def stored(**recipients):
         hold_reason="",
         is_8bit=False,
         is_utf8=False,
+        is_binary=False,
         is_sender_verified=False,
         is_submission=False,
         dsn_of="",

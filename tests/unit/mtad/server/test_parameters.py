@@ -18,6 +18,7 @@ from mtad.server.parameters import MailArgument, RcptArgument, parse_mail, parse
         ("FROM:<> SIZE=0", MailArgument("")),
         ("from:  <a@b.example>  size=12   body=8bitmime ", MailArgument("a@b.example", 12, True)),
         ("FROM:<a@b.example> BODY=7BIT", MailArgument("a@b.example")),
+        ("FROM:<a@b.example> BODY=BinaryMime", MailArgument("a@b.example", is_binary=True)),
         ("FROM:<ü@b.example> SMTPUTF8", MailArgument("ü@b.example", is_utf8=True)),
         ('FROM:<"a\\">b"@b.example>', MailArgument('"a\\">b"@b.example')),
         ("FROM:<@one.example:a@b.example>", MailArgument("a@b.example")),
@@ -25,7 +26,13 @@ from mtad.server.parameters import MailArgument, RcptArgument, parse_mail, parse
     ],
 )
 def test_mail(argument: str, said: MailArgument) -> None:
-    assert parse_mail(argument) == said
+    assert parse_mail(argument, is_binary_offered=True) == said
+
+
+def test_binary_content_where_it_is_not_offered() -> None:
+    refusal = parse_mail("FROM:<a@b.example> BODY=BINARYMIME")
+    assert isinstance(refusal, Reply)
+    assert str(refusal).startswith("501 5.5.4")
 
 
 @pytest.mark.parametrize("argument", ["TO:<b@example.net>", "to: <b@example.net> "])

@@ -28,6 +28,7 @@ MESSAGE = QueuedMessage(
     },
     is_8bit=True,
     is_utf8=True,
+    is_binary=True,
     is_sender_verified=True,
     is_submission=True,
     dsn_of="01JD4Z8Q6K199999",
@@ -42,7 +43,17 @@ def item_of(record, flags=NO_FLAGS):
 
 def test_a_message_comes_back_as_it_was():
     read = codec.read_message(item_of(codec.put_record(MESSAGE, hlc=1)))
-    for name in ("queue_id", "reverse_path", "arrival_ms", "client", "is_8bit", "is_utf8", "is_submission", "dsn_of"):
+    for name in (
+        "queue_id",
+        "reverse_path",
+        "arrival_ms",
+        "client",
+        "is_8bit",
+        "is_utf8",
+        "is_binary",
+        "is_submission",
+        "dsn_of",
+    ):
         assert getattr(read, name) == getattr(MESSAGE, name)
     assert read.recipients == MESSAGE.recipients
     assert (read.request, read.requests) == (MESSAGE.request, MESSAGE.requests)
