@@ -11,6 +11,7 @@ from email.utils import getaddresses
 
 from mtad.mail.envelope import Client, Envelope, domain_of
 from mtad.mail.queue_id import QueueId
+from mtad.mail.utf8 import ascii_address
 
 _HELO_UNFIT = re.compile(r"[^A-Za-z0-9.:_\[\]\-]")
 _FROM = re.compile(rb"^from[ \t]*:([^\r]*(?:\r\n[ \t][^\r]*)*)", re.IGNORECASE | re.MULTILINE)
@@ -31,10 +32,15 @@ def _from_clause(client: Client) -> str:
     return f"{_HELO_UNFIT.sub('?', client.helo) or 'unknown'} ({literal if client.address else 'local'})"
 
 
+def _plainest(address: str) -> str:
+    """Return an address in ASCII where it has such a form: our field is no reason why a message needs SMTPUTF8."""
+    return ascii_address(address) or address
+
+
 def received_field(envelope: Envelope, *, hostname: str, queue_id: QueueId, wall: float) -> bytes:
     """Return the field with its CRLF, to be put before the content."""
     date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(wall))
-    only_one = f"\r\n\tfor <{envelope.recipients[0].address}>" if len(envelope.recipients) == 1 else ""
+    only_one = f"\r\n\tfor <{_plainest(envelope.recipients[0].address)}>" if len(envelope.recipients) == 1 else ""
     return (
         f"Received: from {_from_clause(envelope.client)}\r\n"
         f"\tby {hostname} (mtad) with {protocol_of(envelope)} id {queue_id}{only_one};\r\n"

@@ -27,6 +27,12 @@ def test_names_the_one_recipient() -> None:
     )
 
 
+def test_needs_no_utf8_for_a_domain() -> None:
+    client = Client("192.0.2.1", 25, "client.example", is_esmtp=True)
+    assert "for <b@xn--bcher-kva.example>" in field(client, "b@bücher.example", is_utf8=True)
+    assert "for <jörg@bücher.example>" in field(client, "jörg@bücher.example", is_utf8=True)
+
+
 def test_does_not_tell_recipients_of_each_other() -> None:
     assert "for <" not in field(Client("192.0.2.1", 25, "client.example"), "b@example.net", "c@example.net")
 
