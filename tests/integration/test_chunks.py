@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 from contextlib import ExitStack
 
@@ -11,6 +12,7 @@ import pytest
 from mtad.lab.conversation import Taken
 from mtad.lab.sink import Sink
 from tests.fakes.scripted_server import PLAIN_EXTENSIONS, Script, ScriptedServer
+from tests.peers.dovecot import dovecot
 from tests.peers.mtad import policy_to, single
 from tests.peers.postfix import postfix
 from tests.peers.process import wait_until
@@ -47,6 +49,15 @@ async def test_binary_content_to_a_next_hop_that_takes_it(actions: str) -> None:
     assert "BODY=BINARYMIME" in message.mail
 
 
+async def test_binary_content_from_mtad_to_mtad() -> None:
+    async with ScriptedServer(BINARY) as server:
+        with single(policy_to(server.port), OFFERED) as behind, single(policy_to(behind.smtp_port), OFFERED) as node:
+            assert await asyncio.to_thread(send, node.smtp_port, HEADER + BODY) == [250, 250, 250]
+    [message] = server.messages
+    assert message.content.endswith(HEADER + BODY)
+    assert message.content.count(b"\r\nReceived: ") + message.content.startswith(b"Received: ") == 2
+
+
 async def test_binary_content_that_waits_for_a_next_hop_without_it_is_told_of() -> None:
     async with ScriptedServer(TEXT_ALONE) as server:
         with single(policy_to(server.port, actions="queue;"), OFFERED) as node:
@@ -58,6 +69,25 @@ async def test_binary_content_that_waits_for_a_next_hop_without_it_is_told_of() 
     assert b"\r\nStatus: 5.6.3\r\n" in report.content
     assert b"\r\nContent-Transfer-Encoding: binary\r\n" in report.content, "the header of what was not delivered"
     assert b"\0" not in report.content
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("size_octets", [10, 1_000_000])
+async def test_chunks_of_dovecot(size_octets: int) -> None:
+    """Dovecot's client uses BDAT where it is offered."""
+    content = b"Subject: chunks\r\n\r\n.\r\n" + (b"x" * 98 + b"\r\n") * (size_octets // 100)
+    async with ScriptedServer() as server:
+
+        def deliver() -> str:
+            with single(policy_to(server.port)) as node, dovecot(smtp_port=node.smtp_port) as proxy:
+                with smtplib.LMTP("127.0.0.1", proxy.port, timeout=60) as client:
+                    assert client.sendmail("you@mtad.test", ["one@example.test"], content) == {}
+                return proxy.said
+
+        said = await asyncio.to_thread(deliver)
+    assert re.findall(r" (BDAT|DATA)", said)[0] == "BDAT"
+    assert [message.recipients for message in server.messages] == [("one@example.test",)]
+    assert server.messages[0].content.endswith(content)
 
 
 @pytest.mark.peer

@@ -20,12 +20,13 @@ log_path = {folder}/log
 protocols = lmtp
 listen = 127.0.0.1
 ssl = no
-auth_username_format = %Ln
+auth_username_format = {username}
 first_valid_uid = 0
 default_internal_user = {internal_user}
 default_internal_group = {internal_group}
 default_login_user = {login_user}
 mail_location = maildir:~/Maildir
+{proxy}
 passdb {{
   driver = passwd-file
   args = username_format=%n {folder}/users
@@ -52,6 +53,13 @@ service stats {{
   chroot =
 }}
 """
+_PROXY = """\
+lmtp_proxy = yes
+lmtp_proxy_rawlog_dir = {folder}/raw
+passdb {{
+  driver = static
+  args = proxy=y host=127.0.0.1 port={port} protocol=smtp nopassword=y
+}}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +75,29 @@ class Dovecot:
         return [path.read_bytes() for path in sorted((self.folder / "mail" / user / "Maildir/new").glob("*"))]
 
     @property
+    def said(self) -> str:
+        """What it has said to whom it passed mail on to; each line has its time before it."""
+        return "".join(path.read_text(errors="replace") for path in sorted((self.folder / "raw").glob("*.out")))
+
+    @property
     def log(self) -> str:
         """What it has logged."""
         return (self.folder / "log").read_text(errors="replace")
 
 
 @contextmanager
-def dovecot(users: Sequence[str] = ("alice", "bob")) -> Iterator[Dovecot]:
-    """Run a Dovecot that takes mail for these local parts of any domain. Errors: PeerUnavailable."""
+def dovecot(users: Sequence[str] = ("alice", "bob"), *, smtp_port: int = 0) -> Iterator[Dovecot]:
+    """Run a Dovecot that takes mail for these local parts of any domain, or all mail and passes it on by SMTP.
+
+    Errors: PeerUnavailable.
+    """
     with open_folder("dovecot") as folder:
         port = free_port()
-        for name in ("mail", "run", "state"):
+        for name in ("mail", "raw", "run", "state"):
             (folder / name).mkdir(mode=0o755)
         names = _as_root(folder) if os.geteuid() == 0 else _as_ordinary_user()
+        names |= {"username": "%Lu" if smtp_port else "%Ln"}
+        names |= {"proxy": _PROXY.format(folder=folder, port=smtp_port) if smtp_port else ""}
         (folder / "users").write_text("".join(f"{user}:{{PLAIN}}secret::::::\n" for user in users))
         (folder / "dovecot.conf").write_text(_CONFIGURATION.format(folder=folder, port=port, **names))
         command = [program("dovecot"), "-F", "-c", str(folder / "dovecot.conf")]
