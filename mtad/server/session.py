@@ -6,9 +6,8 @@ value or leaves it as it was, so a fault in the middle of a command leaves nothi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
@@ -36,12 +35,11 @@ from mtad.server.service import Service
 from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
 from mtad.server.step import Step, Then, with_status
 from mtad.server.transaction import Accepted, Transaction
+from mtad.server.verb import Verb, argument_of
 
 HELO_LENGTH_MAX = 255
-LINE_OCTETS_MAX = 512  # RFC 5321 §4.5.3.1.4
 PARAMETERS_OCTETS_MAX = 2048  # a path of up to 1024 octets, and 1012 that extensions add (RFC 3461, RFC 4954, RFC 6531)
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_LINE = {
     BadLine.TOO_LONG: Reply.of(500, "5.5.2", "Command line too long"),
     BadLine.BARE: Reply.of(500, "5.5.2", "Lines must end with CRLF"),
@@ -114,10 +112,10 @@ class Session:
         name, _, octets = line.partition(b" ")
         verb = VERBS.get(name.upper())
         if verb is None:
-            return self._counted(answer_unknown(name.upper()))
+            return BAD_CHUNK if name.upper().startswith(b"BDAT") else self._counted(answer_unknown(name.upper()))
         if len(line) + len(b"\r\n") > verb.octets_max:
             return self._counted(verb.unread(Step(_BAD_LINE[BadLine.TOO_LONG])))
-        argument = _text(octets)
+        argument = argument_of(octets)
         if argument is None:
             return self._counted(verb.unread(_NOT_TEXT))
         if verb.is_last_in_group and is_ahead:
@@ -133,6 +131,8 @@ class Session:
     async def chunk(self, chunk: Chunk) -> Step:
         """Answer a chunk that was read to its end; the last one ends the transaction, as one that is refused does."""
         transaction, reader = self._transaction, chunk.reader
+        if chunk.refusal is CHUNK_REFUSED:  # one error for all that was on its way already
+            return CHUNK_REFUSED
         if chunk.refusal is not None or transaction is None or reader is None:
             return self._counted(chunk.refusal or _MAIL_FIRST)
         if not chunk.size.is_last and not reader.is_spoilt:
@@ -285,11 +285,14 @@ class Session:
         if transaction.is_broken:
             await self.drop()
             return Step(local_fault(transaction.queue_id))
+        return self._no_content(transaction) or _START_CONTENT
+
+    def _no_content(self, transaction: Transaction) -> Step | None:
+        """Return why no content is wanted; None when it may come."""
         if not transaction.recipients_count:
             return _NO_RECIPIENTS
-        if not self._service.budget.has(transaction.envelope.size_declared_octets):
-            return _NO_ROOM
-        return _START_CONTENT
+        has_room = self._service.budget.has(transaction.envelope.size_declared_octets)
+        return None if has_room else _NO_ROOM
 
     async def bdat(self, argument: str) -> Step | Chunk:
         size = parse_bdat(argument)
@@ -306,7 +309,7 @@ class Session:
         if transaction.chunks is None:
             return await self._first_chunk(transaction, size)
         if transaction.chunks.is_spoilt:
-            return Chunk(size, refusal=CHUNK_REFUSED)
+            return _TOO_MANY_COMMANDS if self._is_idle_for_too_long() else Chunk(size, refusal=CHUNK_REFUSED)
         if self._service.clock.now() >= transaction.chunks.latest:
             return TOO_SLOW
         transaction.chunks.expect(size.octets_count)
@@ -323,9 +326,7 @@ class Session:
             is_binary=transaction.envelope.is_binary,
         )
         transaction = self._transaction = transaction.with_chunks(reader)
-        refusal = None if transaction.recipients_count else _NO_RECIPIENTS
-        if refusal is None and not service.budget.has(transaction.envelope.size_declared_octets):
-            refusal = _NO_ROOM
+        refusal = self._no_content(transaction)
         if refusal is None:
             reader.expect(size.octets_count)
             return Chunk(size, reader)
@@ -384,15 +385,6 @@ class Session:
         return Step(local_fault(trace))
 
 
-def _text(octets: bytes) -> str | None:
-    """Return what stands behind a verb; None when it is no text."""
-    try:
-        argument = octets.decode("utf-8").strip(" ")
-    except UnicodeDecodeError:
-        return None
-    return None if _CONTROL.search(argument) else argument
-
-
 def _positive(step: Step, verdict: Verdict) -> Step:
     """Return the step with the text that policy wants in it."""
     return (
@@ -400,36 +392,14 @@ def _positive(step: Step, verdict: Verdict) -> Step:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """How a command is carried out.
-
-    is_last_in_group   the client must wait for the reply before it sends more (RFC 2920 §3.1); the others that
-                       RFC 2920 names are harmless
-    is_idle            it brings no message closer; a client may not go on with such for ever
-    octets_max         of the line with its CRLF; SessionLimits.command_octets_max stands above it
-    is_before_octets   what follows is no command: where it cannot be told how much that is, nothing more is read
-    """
-
-    act: Callable[[Session, str], Awaitable[Step | Chunk]]
-    is_last_in_group: bool = False
-    is_idle: bool = False
-    octets_max: int = LINE_OCTETS_MAX
-    is_before_octets: bool = False
-
-    def unread(self, step: Step) -> Step:
-        """Return the answer to a command that was not carried out."""
-        return replace(step, then=Then.CLOSE) if self.is_before_octets else step
-
-
-def _simple(answer: Callable[[str], Step]) -> Verb:
+def _simple(answer: Callable[[str], Step]) -> Verb[Session]:
     async def act(_session: Session, argument: str) -> Step:
         return answer(argument)
 
     return Verb(act, is_idle=True)
 
 
-VERBS: Mapping[bytes, Verb] = {
+VERBS: Mapping[bytes, Verb[Session]] = {
     b"EHLO": Verb(Session.ehlo, is_last_in_group=True, is_idle=True),
     b"HELO": Verb(Session.helo, is_last_in_group=True, is_idle=True),
     b"MAIL": Verb(Session.mail, octets_max=PARAMETERS_OCTETS_MAX),

@@ -29,6 +29,7 @@ ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>")
         b"BDAT 6 LAST LAST",
         b"BDAT 111111111111111111111",
         b"BDAT 6\0",
+        b"BDAT\t6",
         b"BDAT \xff",
         b"BDAT \xd9\xa6",  # a six, in Arabic
         b"BDAT 6" + b" " * 600,
@@ -73,6 +74,24 @@ async def test_nothing_is_smuggled(sequence: bytes, step: int, build: Build) -> 
     assert (await reply(wire))[0].startswith("250 2.0.0 Ok: delivered" if is_text else "550 5.")
     assert [octets.endswith(content) for octets in house.rooms.delivery.contents] == [True] * is_text
     assert house.rooms.policy.asked.count("mail admin@here.example") == 0
+
+
+async def test_chunks_behind_one_that_was_refused_are_no_errors_of_their_own(build: Build) -> None:
+    """RFC 3030 §2: a client that sends ahead must not be cut off for what was on its way."""
+    house = await build()
+    wire = await greeted(house.wire())
+    await say(wire, ENVELOPE[0])
+    await wire.send(b"BDAT 4\r\nRSET" * 60)
+    assert await reply(wire) == ["554 5.5.1 No valid recipients"]
+    for _ in range(59):
+        assert await reply(wire) == ["503 5.5.1 A chunk was refused: RSET comes next"]
+    assert await say(wire, "RSET", *ENVELOPE) == ["250 2.0.0 Ok", "250 2.1.0 Sender ok", "250 2.1.5 Recipient ok"]
+    await say(wire, "RSET", ENVELOPE[0])
+    await wire.send(b"BDAT 4\r\nRSET" * 60)
+    last = [""]
+    while last:
+        said, last = last, await reply(wire)
+    assert said == ["421 4.7.0 Too many commands without a message"], "and yet not for ever"
 
 
 async def test_what_stands_behind_a_size_that_is_too_small_is_no_content(build: Build) -> None:

@@ -11,8 +11,9 @@ from mtad.mail.outcome import Outcome
 from mtad.server import background
 from mtad.server.limits import Limits
 from mtad.server.listener import Server
-from mtad.server.session import VERBS, Session, Verb
+from mtad.server.session import VERBS, Session
 from mtad.server.step import Step
+from mtad.server.verb import Verb
 from mtad.spool.door import Rank, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, greeted, reply, say, send_message
