@@ -7,7 +7,7 @@ is lost, is closed with 421) leads to the next host, unless the final dot was se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -98,6 +98,16 @@ class Attempt:
         """Add a recipient without asking for it yet."""
         self._undecided[address] = None
         self._requests[address] = request
+
+    async def leave_out(self, addresses: Collection[str]) -> None:
+        """Forget recipients. A next hop that was asked for one of them is asked anew, for the others alone."""
+        left_out = self._undecided.keys() & set(addresses)
+        for address in left_out:
+            del self._undecided[address]
+        if left_out and not self._undecided:
+            await self.abort()
+        elif self._connection is not None and not self._asked.isdisjoint(left_out):
+            self._drop_connection()
 
     async def abort(self) -> None:
         """Give the attempt up; its connection goes back to the pool."""

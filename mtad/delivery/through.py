@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mtad.delivery.attempt import Attempt, Means
@@ -77,6 +77,13 @@ class Transaction:
         attempt = await self._attempt(address, route)
         if attempt is not None:
             attempt.add(address, request)
+
+    async def leave_out(self, addresses: Collection[str]) -> None:
+        """Forget recipients before the content is there: they have it, and nothing more is said of them."""
+        for attempt in self._attempts.values():
+            await attempt.leave_out(addresses)
+        left_out = [address for address in addresses if address in self._outcomes]
+        self._undecided_count -= sum(self._outcomes.pop(address) is None for address in left_out)
 
     async def finish(self, content: bytes, deadline_seconds: float | None, warrant: Warrant | None = None) -> Finished:
         """Send the content to every next hop; return at the deadline, or when all is known (None: no deadline).

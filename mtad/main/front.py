@@ -11,7 +11,7 @@ from mtad.main.assembly import QueueIds, Shared, server_tls
 from mtad.server import collaborators
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
-from mtad.spool.door import Door
+from mtad.spool.door import Door, Memories
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts
 from mtad.telemetry.events import Events
@@ -37,12 +37,21 @@ def limits_of(settings: Settings) -> Limits:
 class Front:
     """The sessions' half of a node, in one process."""
 
-    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, door: Door, events: Events) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shared: Shared,
+        queue_ids: QueueIds,
+        door: Door,
+        memories: Memories,
+        events: Events,
+    ) -> None:
         hostname = settings.node.hostname
         rooms = collaborators.Collaborators(
             policy=ListenerPolicy(shared.policy, "smtp"),
             delivery=shared.delivery,
             door=door,
+            memories=memories,
             signer=shared.signer,
             compose_dsn=Notifier(hostname, shared.signer.sign),
             queue_ids=queue_ids.source,
@@ -54,7 +63,10 @@ class Front:
 
     def counts(self) -> WorkerCounts:
         """Return what this process tells of itself."""
-        return WorkerCounts(self._server.sessions_count, self._server.delivered_through_count)
+        server, recall = self._server, self._server.acceptance.recall
+        return WorkerCounts(
+            server.sessions_count, server.delivered_through_count, recall.answered_count, recall.in_doubt_count
+        )
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on these sockets."""

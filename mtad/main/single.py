@@ -24,7 +24,7 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, events)
         await back.start()
-        front = Front(settings, shared, queue_ids, back.spool, events)
+        front = Front(settings, shared, queue_ids, back.spool, back.spool.memories, events)
         back.counts_here = front.counts
         await front.start(sockets)
         notify("READY=1")

@@ -23,7 +23,7 @@ async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: a
     shared = build_shared(settings, events, share=max(1, settings.node.workers))
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
-    front = Front(settings, shared, QueueIds(settings.node.id), door, events)
+    front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     await door.start()
     await _reached(door, stop)
     if not stop.is_set():

@@ -15,15 +15,18 @@ from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refu
 from mtad.mail.dsn import Notice, notice_of
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
-from mtad.mail.outcome import Outcome
+from mtad.mail.memory import Memory
+from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget, Spoilt
+from mtad.server.hearing import Hearing, Remembering
 from mtad.server.keeping import state_at_commit
 from mtad.server.limits import Limits
+from mtad.server.recall import Recall
 from mtad.server.received import author_domain, received_count, received_field
 from mtad.server.reports import Reports
 from mtad.server.step import Step, Then, with_status
@@ -31,6 +34,7 @@ from mtad.server.transaction import Transaction
 from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
 from mtad.telemetry.events import Events
 
+COMMIT_SECONDS = 15.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
 SIGN_INLINE_OCTETS_MAX = 256 * 1024  # hashing more on the loop would hold up the other sessions
 
 SPOILT_REPLIES: Mapping[Spoilt, Reply] = {
@@ -64,6 +68,15 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message that goes on: its content with our fields on top, and what the content was known again by."""
+
+    transaction: Transaction
+    content: bytes
+    fingerprint: bytes
+
+
 class Acceptance:
     """Accepts messages for all sessions of a server, or refuses them."""
 
@@ -83,20 +96,23 @@ class Acceptance:
         self._clock = clock
         self._reports = Reports(rooms, events, clock)
         self.background = Background(rooms, budget, events, clock)
+        self.remembering = Remembering(rooms.memories, events)
+        self.recall = Recall(rooms.memories, events, clock)
         self.delivered_through_count = 0
 
-    async def accept(self, transaction: Transaction, reader: Reader, *, session_id: str) -> Step:
+    async def accept(self, transaction: Transaction, reader: Reader, hearing: Hearing, *, session_id: str) -> Step:
         """Take what the reader has read to its end, and return the final reply."""
-        ready: bytes | Step
+        ready: Ready | Step
         try:
             ready = await self._check(transaction, reader)
         except Exception:  # noqa: BLE001 - boundary of a message: our fault is never the client's, which comes again
             ready = self._fault(transaction, session_id, "check")
         try:
-            step = await self._end(transaction, ready)
-        except Exception:  # noqa: BLE001 - the same; what next hops have taken they may get once more
+            step = await self._end(transaction, ready, hearing)
+        except Exception:  # noqa: BLE001 - the same; what next hops are known to have taken is remembered
             fault = self._fault(transaction, session_id, "deliver")
             step = ready if isinstance(ready, Step) else fault
+        hearing.settle(is_accepted=step.reply.is_positive)
         envelope = transaction.envelope
         self._events.emit(
             "mail.accepted" if step.reply.is_positive else "mail.refused",
@@ -110,11 +126,11 @@ class Acceptance:
         )
         return step
 
-    async def _end(self, transaction: Transaction, ready: bytes | Step) -> Step:
+    async def _end(self, transaction: Transaction, ready: Ready | Step, hearing: Hearing) -> Step:
         if isinstance(ready, Step):
             await transaction.abort()
             return ready
-        return Step(await self._deliver(transaction, ready))
+        return Step(await self._deliver(ready, hearing))
 
     def _fault(self, transaction: Transaction, session_id: str, stage: str) -> Step:
         """Log the exception that is being handled, and return the reply that says nothing of it."""
@@ -123,13 +139,17 @@ class Acceptance:
 
     # Before anything is delivered.
 
-    async def _check(self, transaction: Transaction, reader: Reader) -> bytes | Step:
-        """Return the content as it goes on, our fields on top, or the final reply where it goes no further."""
+    async def _check(self, transaction: Transaction, reader: Reader) -> Ready | Step:
+        """Return the message as it goes on, or the final reply where it goes no further."""
         content = reader.finish()
         if isinstance(content, Spoilt):
             return Step(SPOILT_REPLIES[content])
         if received_count(content) >= self._limits.content.received_fields_max:
             return _LOOP
+        fingerprint = await self.recall.fingerprint(transaction, content)
+        known = await self.recall.known(transaction, fingerprint)
+        if isinstance(known, Step):
+            return known
         envelope = transaction.envelope
         verdict = await self._rooms.policy.data(envelope, content)
         if verdict.reply is not None:
@@ -146,7 +166,8 @@ class Acceptance:
         received = received_field(
             envelope, hostname=self._hostname, queue_id=transaction.queue_id, wall=self._clock.wall()
         )
-        return b"".join((received, await self._signature(transaction, content), content))
+        signature = await self._signature(transaction, content)
+        return Ready(known, b"".join((received, signature, content)), fingerprint)
 
     async def _signature(self, transaction: Transaction, content: bytes) -> bytes:
         """Return the DKIM-Signature: everything that leaves is signed: the next hop can tell that it came through us.
@@ -160,14 +181,18 @@ class Acceptance:
 
     # Delivery, and what is left.
 
-    async def _deliver(self, transaction: Transaction, content: bytes) -> Reply:
+    async def _deliver(self, ready: Ready, hearing: Hearing) -> Reply:
+        transaction, content = ready.transaction, ready.content
+        hearing.begin(self._memory(ready))
         attempted = await self._attempt(transaction, content)
+        news = {a: o for a, o in attempted.outcomes.items() if o is not None and a not in transaction.recalled}
+        hearing.take({address: outcome for address, outcome in news.items() if outcome.result is Result.DELIVERED})
         wishes = {
             one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once)
             for one in transaction.accepted
         }
         settlement = settle(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
-        notices = _notices(transaction, attempted.outcomes) if settlement.is_accepting else ()
+        notices = _notices(transaction, news) if settlement.is_accepting else ()
         if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
             return with_status(settlement.reply)
@@ -183,11 +208,27 @@ class Acceptance:
             return reply_after_refusal(answer.why, transaction.queue_id)
         if isinstance(answer, Refused):
             self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
+        hearing.take({address: news[address] for address in settlement.failed if address in news})
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return settlement.reply
         kept = answer if isinstance(answer, Committed) else Committed(0)
-        return reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
+        reply = reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
+        hearing.take(dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname)))
+        return reply
+
+    def _memory(self, ready: Ready) -> Memory:
+        """Return what is to be remembered of a message whose attempt begins."""
+        transaction, now_ms = ready.transaction, self._clock.wall_ms()
+        seconds = self._limits.seconds.delivery_deadline + COMMIT_SECONDS
+        addresses = [one.recipient.address for one in transaction.accepted]
+        return Memory(
+            transaction.queue_id,
+            ready.fingerprint,
+            now_ms,
+            {address: None for address in addresses if address not in transaction.recalled},
+            until_ms=now_ms + int(seconds * 1000),
+        )
 
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
         """Send the content to the next hops of those recipients that are to be tried now."""
@@ -197,6 +238,8 @@ class Acceptance:
         if all(one.outcome is not None or one.recipient.queue_at_once for one in transaction.accepted):
             await transaction.through.abort()
             return Attempted(outcomes)
+        if transaction.recalled:
+            await transaction.through.leave_out(transaction.recalled)
         finished = await transaction.through.finish(content, self._limits.seconds.delivery_deadline)
         for address, outcome in finished.outcomes.items():
             if address in outcomes:  # those that were refused at RCPT are not the client's any more
@@ -236,14 +279,14 @@ class Acceptance:
         )
 
 
-def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome | None]) -> tuple[Notice, ...]:
+def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple[Notice, ...]:
     """Return what the sender may have to be told, though it hears 250: failures, and successes where it asked for them.
 
     A report on a success that cannot be kept is no reason to refuse a message that has arrived.
     """
     found = []
     for recipient in transaction.envelope.recipients:
-        outcome = outcomes[recipient.address]
+        outcome = outcomes.get(recipient.address)
         notice = None if outcome is None else notice_of(recipient.address, outcome, recipient.request)
         if notice is not None:
             found.append(notice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -18,7 +18,7 @@ from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, Verdict
-from mtad.spool.door import Door, QueuedMessage
+from mtad.spool.door import Door, Memories, QueuedMessage
 
 
 class Policy(Protocol):
@@ -68,6 +68,10 @@ class Through(Protocol):
 
     async def recipient(self, address: str, route: Route, request: RecipientRequest) -> Outcome | None:
         """Ask the next hop for this recipient; None is accepted or not yet asked, an Outcome a refusal."""
+        ...
+
+    async def leave_out(self, addresses: Collection[str]) -> None:
+        """Forget recipients: nothing is delivered to them, and nothing said of them."""
         ...
 
     async def finish(self, content: bytes, deadline_seconds: float) -> Finished:
@@ -124,6 +128,7 @@ class Collaborators:
     policy: Policy
     delivery: Delivery
     door: Door
+    memories: Memories
     signer: Signer
     compose_dsn: ComposeDsn
     queue_ids: QueueIdSource

@@ -30,6 +30,7 @@ from mtad.server.chunking import (
 from mtad.server.collaborators import Through
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
+from mtad.server.hearing import Hearing
 from mtad.server.parameters import parse_mail, parse_rcpt
 from mtad.server.service import Service
 from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
@@ -128,7 +129,7 @@ class Session:
             step = verb.unread(self._fault(name.decode("ascii")))
         return self._counted(step) if isinstance(step, Step) else step
 
-    async def chunk(self, chunk: Chunk) -> Step:
+    async def chunk(self, chunk: Chunk, hearing: Hearing) -> Step:
         """Answer a chunk that was read to its end; the last one ends the transaction, as one that is refused does."""
         transaction, reader = self._transaction, chunk.reader
         if chunk.refusal is CHUNK_REFUSED:  # one error for all that was on its way already
@@ -138,18 +139,18 @@ class Session:
         if not chunk.size.is_last and not reader.is_spoilt:
             return Step(Reply.of(250, "2.0.0", f"{chunk.size.octets_count} octets received"))
         try:
-            return await self.content(reader)
+            return await self.content(reader, hearing)
         finally:
             reader.release()
             if not chunk.size.is_last:
                 self._transaction = transaction.refused()
 
-    async def content(self, reader: Reader) -> Step:
+    async def content(self, reader: Reader, hearing: Hearing) -> Step:
         """End the transaction with the content that was read, whatever it is, and return the final reply."""
         transaction, self._transaction = self._transaction, None
         if transaction is None:
             return self._counted(_MAIL_FIRST)
-        step = await self._service.acceptance.accept(transaction, reader, session_id=self.id)
+        step = await self._service.acceptance.accept(transaction, reader, hearing, session_id=self.id)
         if step.reply.is_positive:
             self._errors_count = self._idle_commands_count = 0
         return self._counted(step)

@@ -18,9 +18,11 @@ from aiosmtpd.smtp import SMTP
 
 from mtad.mail.envelope import Client
 from mtad.mail.reply import Reply
+from mtad.server.acknowledged import has_acknowledged
 from mtad.server.chunking import Chunk
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine, CommandLines, ContentReader
+from mtad.server.hearing import Hearing
 from mtad.server.service import Service
 from mtad.server.session import Session
 from mtad.server.step import Step, Then
@@ -75,6 +77,8 @@ class Connection(SMTP):
         self._is_waiting = False  # for the client's next command
         self._is_stopping = False
         self._is_expired = False
+        self._has_client_gone = False
+        self._hearing: Hearing | None = None  # of the last message, until its client has surely heard
         self.deadline = math.inf  # when the client or we have been silent for too long
 
     # The stream protocol.
@@ -91,11 +95,18 @@ class Connection(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let the conversation find out: what it is doing for the client now, it does to its end."""
+        self._client_gone(has_acknowledged=False)
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
     def eof_received(self) -> bool | None:
         """Let the conversation go on with what has been read: a client may close its side and wait for replies."""
+        self._client_gone(has_acknowledged=has_acknowledged(self._writer.transport))
         return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def _client_gone(self, *, has_acknowledged: bool) -> None:
+        self._has_client_gone = True
+        if self._hearing is not None:
+            self._hearing.gone(has_acknowledged=has_acknowledged)
 
     # What the listener asks of it.
 
@@ -115,6 +126,7 @@ class Connection(SMTP):
         """Close when the client's command is answered; at once when it has given none."""
         self._is_stopping = True
         if self._is_waiting:
+            self._heard()
             self._writer.write(_CLOSING.octets())
             self._writer.close()
 
@@ -143,6 +155,8 @@ class Connection(SMTP):
                 await self.conversation.drop()
             except Exception:  # noqa: BLE001 - boundary: the connection is counted off whatever happens
                 emit_fault(events, session=self.conversation.id, trace=self.conversation.id, stage="drop")
+            if self._hearing is not None:
+                self._hearing.end()
             self._writer.close()
             self._connections.forget(self)
 
@@ -151,6 +165,8 @@ class Connection(SMTP):
         step: Step | None = await self.conversation.greeting()
         while step is not None:
             await self._send(step.reply)
+            if self._hearing is not None:
+                self._hearing.answered(is_ahead=self._is_ahead)
             if step.then is Then.CLOSE:
                 return
             if step.then is Then.TLS and not await self._start_tls():
@@ -162,6 +178,15 @@ class Connection(SMTP):
             raise ConnectionResetError("closed before the reply")
         self._writer.write(reply.octets())
         await self._writer.drain()
+
+    def _new_hearing(self) -> Hearing:
+        self._hearing = self._service.acceptance.remembering.hearing(is_gone=self._has_client_gone)
+        return self._hearing
+
+    def _heard(self) -> None:
+        """Note that the client has heard what became of its last message."""
+        if self._hearing is not None:
+            self._hearing.heard()
 
     def _set_deadline(self, seconds: float, latest: float = math.inf) -> None:
         self.deadline = min(self._service.clock.now() + seconds, latest)
@@ -184,6 +209,7 @@ class Connection(SMTP):
 
     async def _read_line(self) -> bytes | BadLine | None:
         if self._is_stopping:
+            self._heard()
             await self._send(_CLOSING)
             return None
         self._set_deadline(self._service.limits.seconds.command)
@@ -193,6 +219,7 @@ class Connection(SMTP):
             octets = await self._reader.read(CHUNK_OCTETS)
             if not octets:
                 return None
+            self._heard()
             self._lines.feed(octets)
             line = self._lines.next()
         self._is_waiting = False
@@ -209,7 +236,7 @@ class Connection(SMTP):
                 self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
                 return None
             self._set_deadline(self._service.limits.seconds.answer)
-            return await self.conversation.content(reader)
+            return await self.conversation.content(reader, self._new_hearing())
         finally:
             reader.release()
 
@@ -233,7 +260,7 @@ class Connection(SMTP):
             self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
             return None
         self._set_deadline(self._service.limits.seconds.answer)
-        return await self.conversation.chunk(chunk)
+        return await self.conversation.chunk(chunk, self._new_hearing())
 
     async def _read_chunk(self, chunk: Chunk) -> bool:
         seconds = self._service.limits.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mtad.mail.envelope import Envelope, Recipient
@@ -34,6 +35,7 @@ class Transaction:
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
+    recalled    those of the accepted that have the message already: the client brings it again
     """
 
     queue_id: QueueId
@@ -43,6 +45,7 @@ class Transaction:
     through: Through | None = None
     is_broken: bool = False
     chunks: ChunkReader | None = None
+    recalled: frozenset[str] = frozenset()
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
@@ -64,6 +67,14 @@ class Transaction:
     def refused(self) -> Transaction:
         """Return what is left of the transaction when a chunk was refused, and the next hops have been told."""
         return Transaction(self.queue_id, self.envelope, chunks=self.chunks)
+
+    def recalling(self, outcomes: Mapping[str, Outcome]) -> Transaction:
+        """Return the transaction with what is remembered of some recipients, whatever their next hop said now."""
+        accepted = tuple(
+            one if (known := outcomes.get(one.recipient.address)) is None else replace(one, outcome=known)
+            for one in self.accepted
+        )
+        return replace(self, accepted=accepted, recalled=frozenset(outcomes))
 
     @property
     def recipients_count(self) -> int:

@@ -181,10 +181,13 @@ class LocalMemories:
         if key in self._entries or key in self._being_kept:  # a key is never written twice
             return True
         record = memory_codec.memory_record(memory)
+        records = [record] if memory.outcomes else []  # of an attempt that came to nothing, nothing is left to know
+        records += [*self._ends(self._outlived_by(key)), *self._ends(self._too_many(len(record.meta)))]
+        if not records:
+            return True
         self._being_kept.add(key)
         try:
-            ended = [*self._ends(self._outlived_by(key)), *self._ends(self._too_many(len(record.meta)))]
-            submitted = await self._node.submit((record, *ended), wait=False)
+            submitted = await self._node.submit(tuple(records), wait=False)
         finally:
             self._being_kept.discard(key)
         is_kept = submitted.durability is not Durability.REFUSED

@@ -76,10 +76,10 @@ async def build() -> AsyncIterator[Build]:
 
     yield make
     for house in houses:
-        for wire in house.wires:
-            await wire.close()
         if house.rooms.delivery.gate is not None:
             house.rooms.delivery.gate.set()
+        for wire in house.wires:
+            await wire.close()
         await house.server.stop(5)
         assert house.server.sessions_count == 0
         assert house.server.octets_in_flight == 0

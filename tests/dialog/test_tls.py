@@ -160,3 +160,20 @@ async def test_a_client_that_drops_in_the_data_over_tls(
         await asyncio.sleep(0)
     assert house.rooms.delivery.opened[0].is_aborted
     assert house.rooms.delivery.contents == []
+
+
+@pytest.mark.parametrize(("is_in_order", "remembered_count"), [(True, 0), (False, 1)])
+async def test_who_ends_a_session_in_order_has_heard_the_last_reply(
+    house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext], is_in_order: bool, remembered_count: int
+) -> None:
+    wire = await secured(house, tls)
+    await say(wire, "EHLO client.example")
+    await send_message(wire, b"Subject: secret\r\n\r\nx")
+    if is_in_order:
+        await wire.close()
+    else:
+        wire.reset()
+    while house.server.sessions_count:
+        await asyncio.sleep(0)
+    await house.server.acceptance.remembering.drained()
+    assert len(house.rooms.memories.all) == remembered_count

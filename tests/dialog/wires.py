@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from typing import Any, Protocol
 
 from mtad.server.listener import Server
@@ -85,6 +86,10 @@ class MemoryWire:
     async def line(self) -> bytes:
         return await asyncio.wait_for(self.replies.readline(), REPLY_SECONDS)
 
+    def end(self) -> None:
+        """Close the client's side, as one does that has gone: the server is still to find out."""
+        self.connection.eof_received()
+
     async def close(self) -> None:
         if not self.transport.is_closing():
             self.connection.eof_received()
@@ -112,6 +117,12 @@ class SocketWire:
             return await asyncio.wait_for(self.reader.readline(), REPLY_SECONDS)
         except ConnectionError:
             return b""
+
+    def reset(self) -> None:
+        """End the connection as a system does whose program has not read all of it."""
+        end = self.writer.get_extra_info("socket")
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     async def close(self) -> None:
         self.writer.close()  # and no waiting for it: uvloop never tells of the end after a failed handshake

@@ -96,10 +96,11 @@ class FakeDoor:
 
 
 class FakeMemories:
-    """Remembers in a dictionary, and recalls at once."""
+    """Remembers in a dictionary, and recalls at once: without what went on and has ended."""
 
-    def __init__(self, *, may_remember: bool = True) -> None:
+    def __init__(self, *, may_remember: bool = True, can_tell: bool = True) -> None:
         self.may_remember = may_remember
+        self.can_tell = can_tell
         self.kept: dict[bytes, list[Memory]] = {}
         self._hearers: list[Callable[[bytes, bool], None]] = []
 
@@ -117,7 +118,9 @@ class FakeMemories:
     def has(self, fingerprint: bytes) -> bool:
         return fingerprint in self.kept
 
-    async def recall(self, fingerprint: bytes) -> tuple[Memory, ...]:
+    async def recall(self, fingerprint: bytes) -> tuple[Memory, ...] | None:
+        if not self.can_tell:
+            return None
         return tuple(self.kept.get(fingerprint, ()))
 
     async def remember(self, memory: Memory) -> bool:
@@ -126,12 +129,19 @@ class FakeMemories:
         return self.may_remember
 
     def keep(self, memory: Memory) -> None:
-        self.kept.setdefault(memory.fingerprint, []).append(memory)
+        others = [one for one in self.kept.get(memory.fingerprint, ()) if one.queue_id != memory.queue_id]
+        self.kept[memory.fingerprint] = [*others, *([memory] if memory.outcomes else [])]
+        if not self.kept[memory.fingerprint]:
+            del self.kept[memory.fingerprint]
         self._tell(memory.fingerprint)
 
     def forget(self, fingerprint: bytes) -> None:
         del self.kept[fingerprint]
         self._tell(fingerprint)
+
+    @property
+    def all(self) -> list[Memory]:
+        return [memory for memories in self.kept.values() for memory in memories]
 
     def _tell(self, fingerprint: bytes) -> None:
         for hear in self._hearers:

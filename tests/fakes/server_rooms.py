@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtad.delivery.client_events import Mail
@@ -17,6 +17,7 @@ from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.spool.door import Changes, Committed, QueuedMessage, RecipientState, Refused
+from tests.fakes.queue import FakeMemories
 
 DELIVERED = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok, taken"), "mx.example.net")
 DELAYED = Outcome(Result.DELAYED, Reply.of(450, "4.2.0", "Mailbox busy"), "mx.example.net")
@@ -91,6 +92,9 @@ class FakeThrough:
             self.recipients.append(address)
             self.requests[address] = request
         return answer
+
+    async def leave_out(self, addresses: Collection[str]) -> None:
+        self.recipients = [address for address in self.recipients if address not in addresses]
 
     async def finish(self, content: bytes, deadline_seconds: float) -> FakeFinished:
         self.content = content
@@ -205,7 +209,10 @@ class FakeRooms:
     policy: FakePolicy = field(default_factory=FakePolicy)
     delivery: FakeDelivery = field(default_factory=FakeDelivery)
     door: FakeDoor = field(default_factory=FakeDoor)
+    memories: FakeMemories = field(default_factory=FakeMemories)
     time: FakeTime = field(default_factory=FakeTime)
 
     def collaborators(self) -> Collaborators:
-        return Collaborators(self.policy, self.delivery, self.door, FakeSigner(), fake_dsn, QueueIdSource(1))
+        return Collaborators(
+            self.policy, self.delivery, self.door, self.memories, FakeSigner(), fake_dsn, QueueIdSource(1)
+        )

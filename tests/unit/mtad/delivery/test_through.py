@@ -76,6 +76,62 @@ async def test_aborted_transaction_leaves_a_clean_connection() -> None:
         assert [message.recipients for message in server.messages] == [(V,)]
 
 
+async def test_whoever_is_left_out_gets_nothing_and_the_others_get_it() -> None:
+    async with ScriptedServer() as server, ScriptedServer() as other, outgoing() as out:
+        transaction = out.open()
+        for address, hop in ((U, server), (V, server), (W, other)):
+            assert await transaction.recipient(address, to(hop)) is None
+        await transaction.leave_out({U, "unheard@of.test"})
+        finished = await transaction.finish(CONTENT, 5)
+        assert {a: said(o) for a, o in finished.outcomes.items()} == {
+            V: "delivered 250 2.0.0",
+            W: "delivered 250 2.0.0",
+        }
+        assert [message.recipients for message in server.messages] == [(V,)]
+        assert [message.recipients for message in other.messages] == [(W,)]
+        assert "RSET" not in other.commands, "where nobody is left out nothing is asked anew"
+
+
+async def test_a_next_hop_whose_recipients_are_all_left_out_gets_nothing() -> None:
+    async with (
+        ScriptedServer() as server,
+        ScriptedServer(Script(recipients={V: "450 Later"})) as other,
+        outgoing() as out,
+    ):
+        transaction = out.open()
+        for address, hop in ((U, server), (V, other), (W, other)):
+            await transaction.recipient(address, to(hop))
+        await transaction.leave_out([U, V])
+        finished = await transaction.finish(CONTENT, 5)
+        assert list(finished.outcomes) == [W]
+        assert server.messages == []
+        await eventually(lambda: "RSET" in server.commands)
+
+
+async def test_when_all_are_left_out_there_is_nothing_to_say() -> None:
+    async with ScriptedServer() as server, outgoing() as out:
+        transaction = out.open()
+        await transaction.recipient(U, to(server))
+        await transaction.leave_out([U])
+        async with asyncio.timeout(2):
+            finished = await transaction.finish(CONTENT, None)
+        assert (finished.outcomes, finished.pending, server.messages) == ({}, {}, [])
+        await eventually(lambda: "RSET" in server.commands)
+
+
+async def test_one_who_is_left_out_before_a_connection_stands_is_never_asked_for() -> None:
+    script = Script(replies={"banner": WAIT + "220 mx.test"})
+    async with ScriptedServer(script) as server, outgoing(limits=DeliveryLimits(rcpt_seconds_max=0.05)) as out:
+        transaction = out.open()
+        for address in (U, V):
+            assert await transaction.recipient(address, to(server)) is None
+        await transaction.leave_out([U])
+        server.released.set()
+        finished = await transaction.finish(CONTENT, 5)
+        assert list(finished.outcomes) == [V]
+        assert f"RCPT TO:<{U}>" not in server.commands
+
+
 async def test_refused_by_all_ends_with_rset_and_reuse() -> None:
     async with ScriptedServer(Script(recipients={U: "550 no"})) as server, outgoing() as out:
         heard, finished = await out.through({U: to(server)})

@@ -15,13 +15,12 @@ from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan, Verdict
 from mtad.server.acceptance import SIGN_INLINE_OCTETS_MAX, Acceptance
-from mtad.server.collaborators import Collaborators
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
 from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import Rank
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms, fake_dsn
+from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
 
 
 @dataclass
@@ -44,9 +43,7 @@ class Bench:
     events: CollectedEvents = field(default_factory=CollectedEvents)
 
     def __post_init__(self) -> None:
-        rooms = Collaborators(
-            self.rooms.policy, self.rooms.delivery, self.rooms.door, self.signer, fake_dsn, QueueIdSource(5)
-        )
+        rooms = replace(self.rooms.collaborators(), signer=self.signer, queue_ids=QueueIdSource(5))
         clock = self.rooms.time.clock()
         self.ids = rooms.queue_ids
         self.acceptance = Acceptance("mx.here.example", Limits(), rooms, OctetBudget(1 << 30), self.events, clock)
@@ -64,7 +61,8 @@ class Bench:
             )
         reader = ContentReader(OctetBudget(1 << 30), size_octets_max=1 << 30, line_octets_max=1 << 30)
         assert reader.feed(content + b".\r\n") == b""
-        return (await self.acceptance.accept(transaction, reader, session_id="s")).reply
+        hearing = self.acceptance.remembering.hearing(is_gone=False)
+        return (await self.acceptance.accept(transaction, reader, hearing, session_id="s")).reply
 
 
 STRANGER = Envelope("sender@client.example", Client("192.0.2.1", 25, "client.example", is_esmtp=True))

@@ -137,6 +137,19 @@ async def test_a_recall_waits_for_the_end_of_the_attempt(tmp_path: Path) -> None
         await until(lambda: len(memories) == 1)  # what went on is not remembered any more
 
 
+async def test_an_attempt_that_came_to_nothing_is_not_remembered(tmp_path: Path) -> None:
+    kept = memory()
+    async with remembering(tmp_path) as (memories, _, _, _):
+        await memories.remember(going_on(kept, START_MS + 10_000))
+        recall = asyncio.create_task(memories.recall(kept.fingerprint))
+        await asyncio.sleep(0.02)
+        assert await memories.remember(replace(kept, outcomes={}))
+        assert await recall == ()
+        assert len(memories) == 0
+        assert await memories.remember(replace(memory(2), outcomes={}))
+        assert len(memories) == 0
+
+
 @pytest.mark.parametrize(("recall_seconds", "goes_on_ms"), [(0.01, 60_000), (60.0, 10)])
 async def test_a_recall_waits_no_longer_than_the_attempt_may_last_nor_for_ever(
     tmp_path: Path, recall_seconds: float, goes_on_ms: int

@@ -1,0 +1,143 @@
+"""Whether a client hears what became of its message; where that is in doubt, it is remembered (RFC 1047).
+
+A client that has heard the final reply says something more, if only QUIT, or at least ends the connection in order. One
+that was gone before the reply, or is lost after it without another word, may come back with the same message. What it
+sent ahead of the reply proves nothing by itself; but it was there then, and is taken to have heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+
+from mtad.mail.memory import Memory
+from mtad.mail.outcome import Outcome
+from mtad.server.fault import emit_fault
+from mtad.spool.door import Memories
+from mtad.telemetry.events import Events
+
+REMEMBERING_MAX = 10_000  # messages of one process whose memories are being written
+
+
+class Remembering:
+    """Writes the memories of a server's messages, while their connections end."""
+
+    def __init__(self, memories: Memories, events: Events) -> None:
+        self._memories = memories
+        self._events = events
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def hearing(self, *, is_gone: bool) -> Hearing:
+        """Return the hearing of one more message. is_gone: its client has closed its side already."""
+        return Hearing(self._memories.remember, self._spawn, is_gone=is_gone)
+
+    def _spawn(self, queue_id: str, work: Coroutine[None, None, None]) -> None:
+        if len(self._tasks) >= REMEMBERING_MAX:
+            work.close()
+            self._events.emit("memory.refused", level="warning", queue_id=queue_id, why="busy")
+            return
+        task = asyncio.get_running_loop().create_task(self._guarded(queue_id, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, queue_id: str, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - boundary of a memory: without it the client's retry is delivered again
+            emit_fault(self._events, session="", trace=queue_id, stage="memory")
+
+    async def drained(self) -> None:
+        """Return when nothing is being written any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def cut_off(self) -> None:
+        """Write nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await self.drained()
+
+
+class Hearing:
+    """What is known of one message, from the end of its data until its client has surely heard. Made by `Remembering`.
+
+    Acceptance tells it what becomes of the message, the connection what becomes of the client.
+    """
+
+    def __init__(
+        self,
+        remember: Callable[[Memory], Coroutine[None, None, bool]],
+        spawn: Callable[[str, Coroutine[None, None, None]], None],
+        *,
+        is_gone: bool,
+    ) -> None:
+        self._remember = remember
+        self._spawn = spawn
+        self._is_gone = is_gone  # before the reply
+        self._is_answered = False
+        self._is_over = False  # nothing more can put it in doubt
+        self._begun: Memory | None = None
+        self._taken: dict[str, Outcome] = {}
+        self._is_settled = False
+        self._ended = asyncio.Event()  # the attempt, in whatever way
+
+    # What becomes of the message.
+
+    def begin(self, memory: Memory) -> None:
+        """Say that an attempt begins: from now on the message may arrive."""
+        self._begun = memory
+        if self._is_gone:
+            self._doubt()
+
+    def take(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Say which recipients are not to be delivered to again, and why."""
+        self._taken.update(outcomes)
+
+    def settle(self, *, is_accepted: bool) -> None:
+        """Say that all is known. A client that hears a refusal comes back, though some may have the message."""
+        self._is_settled = True
+        self._ended.set()
+        if self._taken and not is_accepted:
+            self._doubt()
+
+    # What becomes of the client.
+
+    def gone(self, *, has_acknowledged: bool) -> None:
+        """Say that the client has closed its side, or is lost. has_acknowledged: its system has taken all replies."""
+        if self._is_answered and has_acknowledged:
+            self.heard()
+        elif not self._is_answered:
+            self._is_gone = True
+            if self._begun is not None:
+                self._doubt()
+
+    def answered(self, *, is_ahead: bool) -> None:
+        """Say that the reply was written. is_ahead: the client has sent more than the message."""
+        self._is_answered = True
+        if is_ahead:
+            self.heard()
+
+    def heard(self) -> None:
+        """Say that the client has gone on."""
+        if self._is_answered:
+            self._is_over = True
+
+    def end(self) -> None:
+        """Say that the connection has ended. An attempt that is not settled now was cut off, and never will be."""
+        self._ended.set()
+        if self._taken:
+            self._doubt()
+
+    def _doubt(self) -> None:
+        """Have the message remembered, now and when all is known."""
+        begun, was_over, self._is_over = self._begun, self._is_over, True
+        if begun is not None and not was_over:
+            self._spawn(begun.queue_id, self._write(begun))
+
+    async def _write(self, begun: Memory) -> None:
+        if not self._ended.is_set():
+            await self._remember(begun)
+            await self._ended.wait()
+        if self._is_settled or self._taken:
+            await self._remember(replace(begun, outcomes=self._taken, until_ms=0))
