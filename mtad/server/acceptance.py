@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
-from mtad.mail.dsn import Notice, notice_of
+from mtad.mail.dsn import Action, Notice, notice_of
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
 from mtad.mail.memory import Memory
@@ -197,16 +197,17 @@ class Acceptance:
             self.delivered_through_count += settlement.reply.is_positive
             return with_status(settlement.reply)
         message = self._message(transaction, content, attempted, settlement.keep)
-        reports = self._reports.on(message, notices)
-        puts = (*reports, message) if settlement.keep else reports
+        owed = self._reports.on(message, tuple(one for one in notices if one.action is Action.FAILED))
+        wanted = self._reports.on(message, tuple(one for one in notices if one.action is not Action.FAILED))
+        puts = (*owed, *wanted, *((message,) if settlement.keep else ()))
         answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
         if isinstance(answer, Refused):
             message = replace(message, recipients={})
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         self.background.record(message, attempted.pending, retries)
-        if isinstance(answer, Refused) and (settlement.keep or settlement.failed):
+        if isinstance(answer, Refused) and (settlement.keep or owed):
             return reply_after_refusal(answer.why, transaction.queue_id)
-        if isinstance(answer, Refused):
+        if isinstance(answer, Refused):  # reports on successes alone: no reason to refuse what has arrived
             self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
         hearing.take({address: news[address] for address in settlement.failed if address in news})
         if settlement.reply is not None:
@@ -280,10 +281,7 @@ class Acceptance:
 
 
 def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple[Notice, ...]:
-    """Return what the sender may have to be told, though it hears 250: failures, and successes where it asked for them.
-
-    A report on a success that cannot be kept is no reason to refuse a message that has arrived.
-    """
+    """Return what the sender may have to be told though it hears 250: failures, and successes that it asked for."""
     found = []
     for recipient in transaction.envelope.recipients:
         outcome = outcomes.get(recipient.address)

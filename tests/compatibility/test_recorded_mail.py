@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtad.mail.dsn_request import NO_MESSAGE_REQUEST
 from mtad.pb import queue_pb2
 from mtad.spool import codec
 from replicator.codec import record_from, record_to
@@ -48,6 +49,7 @@ def test_a_recorded_message_is_read() -> None:
     for name in ("queue_id", "reverse_path", "arrival_ms", "client", "is_8bit", "is_utf8", "is_sender_verified"):
         assert getattr(message, name) == getattr(MESSAGE, name)
     assert (message.is_submission, message.dsn_of) == (MESSAGE.is_submission, MESSAGE.dsn_of)
+    assert (message.request, message.requests) == (NO_MESSAGE_REQUEST, {})  # nothing was kept of them then
 
 
 def test_a_message_is_queued_as_it_was() -> None:
