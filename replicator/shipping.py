@@ -15,7 +15,8 @@ from replicator.core.events import Event, ItemRead, LogRead, ReadItem, ReadLog, 
 from replicator.links import Links
 from replicator.report import Report
 from replicator.store.environment import SnapshotBrokenError
-from replicator.store.store import Snapshot, Store
+from replicator.store.shipped import Snapshot
+from replicator.store.store import Store
 
 SNAPSHOT_PIECE_OCTETS = 256 << 10
 SNAPSHOT_STALL_SECONDS_MAX = 90.0  # a snapshot pins pages: a peer that takes no packet for so long has lost it
