@@ -1,6 +1,7 @@
 """The octets of commands and contents as a next hop gets them: only what it offers, and nothing that ends a line early.
 
-RFC 1870 (SIZE), RFC 3030 (BINARYMIME), RFC 3461 (DSN), RFC 5321 §4.5.2, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
+RFC 1870 (SIZE), RFC 3030 (BINARYMIME), RFC 3461 (DSN), RFC 5321 §4.5.2, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8),
+draft-hall-prdr-00 (PRDR).
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
             ((mail.is_8bit or mail.is_utf8) and not mail.is_binary, "8BITMIME", b" BODY=8BITMIME"),
             (mail.is_utf8, "SMTPUTF8", b" SMTPUTF8"),
             (True, "DSN", _mail_request(mail.request)),
+            (True, "PRDR", b" PRDR"),  # how many recipients will follow is not known yet
         )
         if is_wanted and keyword in extensions
     ]

@@ -1,9 +1,9 @@
 """The client side of one SMTP or LMTP connection, without I/O: octets in, events out, octets to send.
 
-RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3030 (BDAT), RFC 9422 (LIMITS); what the
-commands carry: mtad.delivery.client_commands. The caller asks (`begin`, `recipient`, `data`, `end_of_data`, `reset`),
-writes what `to_send` gives, feeds what arrives to `receive`, and acts on the events. Commands wait here until they may
-go out, so a caller need not know whether the peer offers PIPELINING.
+RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3030 (BDAT), RFC 9422 (LIMITS),
+draft-hall-prdr-00 (PRDR); what the commands carry: mtad.delivery.client_commands. The caller asks (`begin`,
+`recipient`, `data`, `end_of_data`, `reset`), writes what `to_send` gives, feeds what arrives to `receive`, and acts on
+the events. Commands wait here until they may go out, so a caller need not know whether the peer offers PIPELINING.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class _Transaction:
 
     is_utf8: bool = False
     is_binary: bool = False
+    may_differ: bool = False  # MAIL said PRDR, and no 353 has come yet
+    is_apart: bool = False  # 353 has come: a reply for each recipient, then one for the message
     undecided: dict[str, bool] = field(default_factory=dict)  # recipient -> was accepted; in the order asked
     mail_refusal: Reply | None = None
     is_data_asked: bool = False
@@ -65,7 +67,7 @@ class ClientProtocol:
         self._is_tls = False
         self._is_open = False
         self._is_dead = False
-        self.extensions: Mapping[str, str] = {}
+        self.extensions: dict[str, str] = {}
         self.limits: HopLimits = NO_LIMITS
 
     # What the caller may ask
@@ -126,7 +128,8 @@ class ClientProtocol:
         command = mail_command(mail, self.extensions)
         if command is None or not self.is_idle:
             raise ValueError("no transaction may begin")
-        self._transaction = _Transaction(speaks_utf8(mail, self.extensions), mail.is_binary)
+        may_differ = "PRDR" in self.extensions
+        self._transaction = _Transaction(speaks_utf8(mail, self.extensions), mail.is_binary, may_differ)
         self._ask(Step.MAIL, "", command)
         return self._take_events()
 
@@ -330,6 +333,8 @@ class ClientProtocol:
     def _on_ehlo(self, reply: Reply, recipient: str) -> None:
         words = (line.strip().partition(" ") for line in reply.lines[1:])
         self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in words}
+        if self._greeting.transport is Transport.LMTP:  # which has a reply for each recipient anyhow
+            self.extensions.pop("PRDR", None)
         self.limits = read_limits(self.extensions.get("LIMITS", ""))
         if self._is_tls or self._greeting.tls is TlsLevel.NONE:
             self._on_opened(reply, recipient)
@@ -401,13 +406,24 @@ class ClientProtocol:
         self._settle_all(reply)
         self._lose("a chunk was refused")  # what is left of it may be on its way: nothing can follow
 
+    def _on_dot_apart(self, reply: Reply, recipient: str) -> None:
+        """Expect a reply for each recipient, and then one for the message (draft-hall-prdr-00 §4.5)."""
+        transaction = self._transaction
+        if transaction is None or not transaction.may_differ:
+            self._lose(f"unexpected reply to {Step.DOT}: {reply.code}")
+            return
+        transaction.may_differ, transaction.is_apart = False, True
+        self._awaited.extend((Step.DOT, address) for address in transaction.undecided)
+        self._awaited.append((Step.DOT, ""))
+
     def _on_dot(self, reply: Reply, recipient: str) -> None:
+        """Settle whom the reply is about; who is agreed to in PRDR is settled by the reply to the message."""
         assert self._transaction is not None
-        if recipient:
-            self._settle([recipient], reply)
-        else:
+        if not recipient:
             self._settle_all(reply)
-        if not self._transaction.undecided:
+        elif not (self._transaction.is_apart and reply.is_positive):
+            self._settle([recipient], reply)
+        if not self._awaited:
             self._transaction = None
             is_reusable = reply.code != 421
             self._is_dead = not is_reusable
@@ -448,6 +464,7 @@ _ACTS: Mapping[tuple[Step, int], Callable[[ClientProtocol, Reply, str], None]] =
     (Step.CHUNK, 4): _P._on_chunk_refused,
     (Step.CHUNK, 5): _P._on_chunk_refused,
     (Step.DOT, 2): _P._on_dot,
+    (Step.DOT, 3): _P._on_dot_apart,
     (Step.DOT, 4): _P._on_dot,
     (Step.DOT, 5): _P._on_dot,
     (Step.RSET, 2): _P._on_rset,

@@ -25,7 +25,7 @@ class Script:
 
     replies      by step: banner, ehlo, helo, starttls, mail, rcpt, data, chunk, dot, rset
     recipients   by address: at RCPT
-    dots         by address: after the final dot of LMTP
+    dots         by address: after the final dot of LMTP, or of PRDR where that is among the extensions
     """
 
     replies: Mapping[str, Answers] = field(default_factory=dict)
@@ -250,10 +250,14 @@ class _Session:
         received = Received(self._mail, tuple(self._accepted), content, self._is_tls)
         self._mail, self._accepted = "", []
         self._server.messages.append(received)
-        if self._server.script.is_lmtp:
+        script = self._server.script
+        has_differing = "PRDR" in script.extensions and bool(script.dots)
+        if has_differing:
+            await self._say("353 Replies differ")
+        if script.is_lmtp or has_differing:
             for address in received.recipients:
                 await self._say(self._server.answer("dot", address, _DEFAULTS["dot"]))
-        else:
+        if not script.is_lmtp:
             await self._say(self._scripted("dot"))
 
     async def _content(self) -> bytes:

@@ -577,6 +577,19 @@ async def test_lmtp_loses_the_connection_between_two_recipients() -> None:
         assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", V: "unknown 450 4.4.2"}
 
 
+async def test_recipients_of_a_next_hop_with_prdr_have_their_own_replies() -> None:
+    dots = {V: "452 4.2.2 Over quota", W: "550 5.7.1 Not for me"}
+    async with ScriptedServer(Script(dots=dots, extensions=("PIPELINING", "PRDR"))) as server, outgoing() as out:
+        for _ in range(2):  # the connection is as good as new after such an end
+            _, finished = await out.through({U: to(server), V: to(server), W: to(server)})
+            assert {a: said(o) for a, o in finished.outcomes.items()} == {
+                U: "delivered 250 2.0.0",
+                V: "delayed 452 4.2.2",
+                W: "failed 550 5.7.1",
+            }
+        assert server.connections_count == 1
+
+
 async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
     async with ScriptedServer() as server, outgoing() as out:
 
