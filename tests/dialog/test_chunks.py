@@ -10,9 +10,9 @@ import pytest
 
 from mtad.server.limits import Limits
 from tests.dialog.conftest import Build
-from tests.dialog.test_content import SECOND, SMUGGLED
 from tests.dialog.wires import MemoryWire, greeted, reply, say
 from tests.fakes.server_rooms import FakeRooms
+from tests.security.forms import SECOND, SMUGGLED
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>")
 

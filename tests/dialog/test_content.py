@@ -1,4 +1,4 @@
-"""Contents: smuggling, size, long lines, many recipients, clients that go away."""
+"""Contents: size, long lines, many recipients, clients that go away. What is smuggled in them: tests/security."""
 
 from __future__ import annotations
 
@@ -12,44 +12,12 @@ from mtad.server.limits import Limits
 from tests.dialog.conftest import Build
 from tests.dialog.wires import Wire, greeted, reply, say, send_message
 from tests.fakes.server_rooms import DELAYED, FAILED, FakeRooms
+from tests.security.forms import SECOND
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
-# hannob/smtpsmug and The-Login/SMTP-Smuggling-Tools
-SMUGGLED = [
-    b"\n.\n",
-    b"\r.\r",
-    b"\r.\n",
-    b"\n.\r",
-    b"\n.\r\n",
-    b"\r\n.\n",
-    b"\r.\r\n",
-    b"\r\n.\r",
-    b"\r\n\0.\r\n",
-    b"\r\n.\0\r\n",
-]
-SECOND = b"MAIL FROM:<admin@here.example>\r\nRCPT TO:<victim@here.example>\r\nDATA\r\nsmuggled"
 
-
-@pytest.mark.parametrize("sequence", SMUGGLED, ids=repr)
-@pytest.mark.parametrize("edge", [None, 0, 1, 2, 3, 4], ids=lambda edge: f"cut-{edge}")
-@pytest.mark.parametrize("before_octets", [10, 4093, 65533])
-async def test_nothing_is_smuggled(sequence: bytes, edge: int | None, before_octets: int, build: Build) -> None:
-    house = await build()
-    wire = await greeted(house.wire())
-    await say(wire, *ENVELOPE)
-    first = b"x" * before_octets + sequence
-    cut = len(first) if edge is None else before_octets + edge
-    octets = first + SECOND + b"\r\n.\r\n"
-    await wire.send(octets[:cut])
-    await wire.send(octets[cut:])
-    assert (await reply(wire))[0][:9] in ("550 5.5.2", "550 5.6.0")
-    assert await say(wire, "NOOP") == ["250 2.0.0 Ok"]
-    assert house.rooms.delivery.contents == []
-    assert house.rooms.policy.asked.count("mail admin@here.example") == 0
-
-
-async def test_the_same_with_proper_ends_is_two_messages(build: Build) -> None:
+async def test_two_messages_one_behind_the_other(build: Build) -> None:
     house = await build()
     wire = await greeted(house.wire())
     await say(wire, *ENVELOPE)
