@@ -50,7 +50,7 @@ _RECIPIENT_OK = Step(Reply.of(250, "2.1.5", "Recipient ok"))
 _START_CONTENT = Step(Reply.of(354, "", "End data with <CR><LF>.<CR><LF>"), Then.CONTENT)
 _START_TLS = Step(Reply.of(220, "2.0.0", "Ready to start TLS"), Then.TLS)
 _NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
-_AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
+AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
 _NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
 _HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
 _MAIL_FIRST = Step(Reply.of(503, "5.5.1", "Need MAIL command"))
@@ -120,7 +120,7 @@ class Session:
         if argument is None:
             return self._counted(verb.unread(_NOT_TEXT))
         if verb.is_last_in_group and is_ahead:
-            return _AHEAD
+            return AHEAD
         if verb.is_idle and self._is_idle_for_too_long():
             return _TOO_MANY_COMMANDS
         try:

@@ -24,7 +24,7 @@ from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine, CommandLines, ContentReader
 from mtad.server.hearing import Hearing
 from mtad.server.service import Service
-from mtad.server.session import Session
+from mtad.server.session import AHEAD, Session
 from mtad.server.step import Step, Then
 
 CHUNK_OCTETS = 64 * 1024
@@ -162,7 +162,9 @@ class Connection(SMTP):
 
     async def _converse(self) -> None:
         self._set_deadline(self._service.limits.seconds.answer)
-        step: Step | None = await self.conversation.greeting()
+        greeting = await self.conversation.greeting()
+        is_early = self._is_ahead and greeting.then is not Then.CLOSE  # RFC 5321 §3.1: clients wait for the greeting
+        step: Step | None = AHEAD if is_early else greeting
         while step is not None:
             await self._send(step.reply)
             if self._hearing is not None:

@@ -41,6 +41,16 @@ async def test_content_before_its_turn_ends_the_session(build: Build) -> None:
     assert house.rooms.delivery.contents == []
 
 
+@pytest.mark.parametrize("octets", [b"E", b"EHLO client.example\r\n", b"\x16\x03\x01", b"\r\n"])
+async def test_octets_before_the_greeting_end_the_session(octets: bytes, build: Build) -> None:
+    house = await build()
+    wire = house.wire()
+    await wire.send(octets)
+    assert await reply(wire) == ["554 5.5.0 Client did not wait for its turn to speak"]
+    assert await wire.line() == b""
+    assert house.rooms.policy.asked == ["connect"]
+
+
 async def test_commands_behind_ehlo_end_the_session(build: Build) -> None:
     house = await build()
     wire = house.wire()

@@ -99,12 +99,13 @@ async def converse(pieces: list[bytes]) -> tuple[list[bytes], FakeRooms, Collect
     events = CollectedEvents()
     server = Server(Identity("mx.here.example"), _LIMITS, rooms.collaborators(), events, rooms.time.clock())
     wire = MemoryWire(server)
+    greeting = await wire.line()
     for piece in pieces:
         await wire.send(piece)
     await wire.close()
     assert server.sessions_count == 0
     assert server.octets_in_flight == 0
-    said = await wire.replies.read()
+    said = greeting + await wire.replies.read()
     return said.splitlines(keepends=True), rooms, events
 
 
