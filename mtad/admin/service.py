@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 
 from mtad.admin.fault import answering, streaming
+from mtad.mail.dsn_request import NO_REQUEST, notify_text
 from mtad.mail.outcome import Result
 from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
 from mtad.pb import admin_pb2, admin_pb2_grpc
@@ -160,9 +161,11 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return admin_pb2.QueueShowReply(
             found=True,
             entry=entry_of(message, self._vitals.wall_ms()),
-            history=[_history(address, state, self._vitals.wall_ms()) for address, state in message.recipients.items()],
+            history=[_history(message, address, self._vitals.wall_ms()) for address in message.recipients],
             octets=octets,
             client=f"{client.helo} [{client.address}]:{client.port}",
+            ret=message.request.ret.value,
+            envid=message.request.envid,
         )
 
     async def QueueAct(self, request: admin_pb2.QueueActRequest, context: Any) -> admin_pb2.QueueActReply:  # noqa: N802
@@ -366,7 +369,8 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
     )
 
 
-def _history(address: str, state: RecipientState, wall_ms: int) -> admin_pb2.RecipientHistory:
+def _history(message: StoredMessage, address: str, wall_ms: int) -> admin_pb2.RecipientHistory:
+    state, request = message.recipients[address], message.requests.get(address, NO_REQUEST)
     attempts = [
         admin_pb2.AttemptLine(
             at=attempt.at_ms / 1000,
@@ -380,4 +384,11 @@ def _history(address: str, state: RecipientState, wall_ms: int) -> admin_pb2.Rec
     if (claim := state.claim) is not None:
         result = "active" if wall_ms < claim.until_ms else "unknown"
         attempts.append(admin_pb2.AttemptLine(at=claim.since_ms / 1000, result=result, node=claim.node))
-    return admin_pb2.RecipientHistory(address=utf8(address), state=_STATE_NAMES[state.rank], attempts=attempts)
+    return admin_pb2.RecipientHistory(
+        address=utf8(address),
+        state=_STATE_NAMES[state.rank],
+        attempts=attempts,
+        notify=notify_text(request.notify),
+        original=utf8(request.original),
+        delay_told=state.delay_told_ms / 1000,
+    )

@@ -142,6 +142,12 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
     for recipient in shown.history:
         say("")
         say(f"{recipient.address}: {recipient.state}")
+        if recipient.original:
+            say(f"  given as {recipient.original}")
+        if recipient.notify:
+            say(f"  the sender wants to hear of: {recipient.notify.lower()}")
+        if recipient.delay_told:
+            say(f"  the sender was told of the delay at {_moment(recipient.delay_told)}")
         for attempt in recipient.attempts:
             hop = f" at {attempt.next_hop}" if attempt.next_hop else ""
             reply = f": {attempt.reply}" if attempt.reply else ""

@@ -45,9 +45,10 @@ Members are only ever added.
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`.
-- `queue show`: the same, and `client`, `history` [{`address`, `state`, `attempts` [{`at`, `node`, `result`, `next_hop`,
-  `reply`}]}], and `octets_base64` where headers or content were asked for. The last attempt's `result` is `active`
-  while it goes on, and `unknown` where its node has not told for long.
+- `queue show`: the same, and `client`, `ret` and `envid` (RFC 3461; empty where not given), `history` [{`address`,
+  `state`, `notify`, `original_recipient`, `delay_told` (seconds since 1970, or 0), `attempts` [{`at`, `node`, `result`,
+  `next_hop`, `reply`}]}], and `octets_base64` where headers or content were asked for. The last attempt's `result` is
+  `active` while it goes on, and `unknown` where its node has not told for long.
 - `queue flush`, `hold`, `release`, `delete`: `verb`, `done`, `queue_ids`, `missing`, `refused`.
 - `queue summary`: the name (as `domain`, `sender` or `reason`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.

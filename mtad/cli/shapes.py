@@ -128,10 +128,15 @@ def message_object(shown: pb.QueueShowReply, *, has_octets: bool) -> dict[str, A
     taken = {
         **entry_object(shown.entry),
         "client": shown.client,
+        "ret": shown.ret,
+        "envid": shown.envid,
         "history": [
             {
                 "address": recipient.address,
                 "state": recipient.state,
+                "notify": recipient.notify,
+                "original_recipient": recipient.original,
+                "delay_told": recipient.delay_told,
                 "attempts": [
                     {
                         "at": attempt.at,

@@ -191,28 +191,38 @@ class QueueShowRequest(_message.Message):
     def __init__(self, queue_id: _Optional[str] = ..., headers: _Optional[bool] = ..., content: _Optional[bool] = ...) -> None: ...
 
 class QueueShowReply(_message.Message):
-    __slots__ = ("found", "entry", "history", "octets", "client")
+    __slots__ = ("found", "entry", "history", "octets", "client", "ret", "envid")
     FOUND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     OCTETS_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    RET_FIELD_NUMBER: _ClassVar[int]
+    ENVID_FIELD_NUMBER: _ClassVar[int]
     found: bool
     entry: QueueEntry
     history: _containers.RepeatedCompositeFieldContainer[RecipientHistory]
     octets: bytes
     client: str
-    def __init__(self, found: _Optional[bool] = ..., entry: _Optional[_Union[QueueEntry, _Mapping]] = ..., history: _Optional[_Iterable[_Union[RecipientHistory, _Mapping]]] = ..., octets: _Optional[bytes] = ..., client: _Optional[str] = ...) -> None: ...
+    ret: str
+    envid: str
+    def __init__(self, found: _Optional[bool] = ..., entry: _Optional[_Union[QueueEntry, _Mapping]] = ..., history: _Optional[_Iterable[_Union[RecipientHistory, _Mapping]]] = ..., octets: _Optional[bytes] = ..., client: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ...) -> None: ...
 
 class RecipientHistory(_message.Message):
-    __slots__ = ("address", "state", "attempts")
+    __slots__ = ("address", "state", "attempts", "notify", "original", "delay_told")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    NOTIFY_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    DELAY_TOLD_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: str
     attempts: _containers.RepeatedCompositeFieldContainer[AttemptLine]
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ...) -> None: ...
+    notify: str
+    original: str
+    delay_told: float
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ..., notify: _Optional[str] = ..., original: _Optional[str] = ..., delay_told: _Optional[float] = ...) -> None: ...
 
 class AttemptLine(_message.Message):
     __slots__ = ("at", "result", "reply", "next_hop", "node")

@@ -13,6 +13,7 @@ import grpc.aio
 import pytest
 
 from mtad.admin.service import AdminService, Vitals
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import admin_pb2 as pb
@@ -186,7 +187,9 @@ async def test_what_is_not_understood_selects_nothing(tmp_path: Path, asked: dic
 
 async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_asked_for(tmp_path: Path) -> None:
     async with serving(tmp_path) as scene:
-        kept = in_state(RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1))
+        state = RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1, delay_told_ms=START_MS)
+        asked = RecipientRequest(Notify.FAILURE | Notify.DELAY, "rfc822;bob@y.test")
+        kept = replace(in_state(state), request=MessageRequest(Return.FULL, "QQ=1"), requests={"b@y.test": asked})
         bodiless = replace(message(), content=b"Subject: alone\r\n")
         await scene.keep(kept, bodiless)
         plain = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id))
@@ -196,6 +199,9 @@ async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_aske
         (history,) = plain.history
         assert (history.address, history.state) == ("b@y.test", "deferred")
         assert history.attempts[0].reply == "450 4.2.1 later"
+        assert (plain.ret, plain.envid) == ("FULL", "QQ=1")
+        assert (history.notify, history.original) == ("FAILURE,DELAY", "rfc822;bob@y.test")
+        assert history.delay_told == START_MS / 1000
         headers = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, headers=True))
         assert headers.octets == b"Received: x\r\nSubject: hello\r\n"
         content = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, content=True))

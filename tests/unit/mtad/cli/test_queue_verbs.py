@@ -220,6 +220,25 @@ def test_show_for_people(admin: FakeAdmin, mtactl: Mtactl) -> None:
         assert line in result.stdout.splitlines()
 
 
+def test_show_what_was_asked_and_told(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.shown = shown()
+    admin.shown.ret, admin.shown.envid = "FULL", "QQ=1"
+    said = admin.shown.history[0]
+    said.notify, said.original, said.delay_told = "SUCCESS,DELAY", "rfc822;bob@example.org", 1.7e9
+    lines = mtactl("queue", "show", ONE).stdout.splitlines()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_700_000_000))
+    assert lines[lines.index("b@example.net: deferred") + 1 :][:3] == [
+        "  given as rfc822;bob@example.org",
+        "  the sender wants to hear of: success,delay",
+        f"  the sender was told of the delay at {stamp}",
+    ]
+    found = json.loads(mtactl("queue", "show", ONE, "--json").stdout)
+    assert (found["ret"], found["envid"]) == ("FULL", "QQ=1")
+    told = found["history"][0]
+    assert (told["notify"], told["original_recipient"]) == ("SUCCESS,DELAY", "rfc822;bob@example.org")
+    assert told["delay_told"] == 1.7e9
+
+
 def test_show_as_json(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.shown = shown()
     found = json.loads(mtactl("queue", "show", ONE, "--json").stdout)
