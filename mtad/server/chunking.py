@@ -79,11 +79,11 @@ class ChunkReader:
         """
         if self._kept.spoilt is not None:
             return self._kept.spoilt
+        octets = self._kept.octets
+        if octets and not self._is_binary and not octets.endswith(b"\r\n"):
+            octets += b"\r\n"
         content = self._kept.taken()
-        if self._is_binary:
-            lines = header_of(content)
-        else:
-            lines = content = content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+        lines = header_of(content) if self._is_binary else content
         return spoilt_by_octets(lines, line_octets_max=self._line_octets_max) or content
 
     def release(self) -> None:

@@ -69,6 +69,28 @@ def test_what_follows_a_command_can_be_taken() -> None:
     assert lines.is_empty
 
 
+def test_so_much_of_what_follows_can_be_taken() -> None:
+    lines = CommandLines(512)
+    lines.feed(b"BDAT 3\r\nfooNOOP\r\nBDAT 9\r\nba")
+    assert lines.next() == b"BDAT 3"
+    assert lines.take(3) == b"foo"
+    assert lines.next() == b"NOOP"
+    assert lines.next() == b"BDAT 9"
+    assert lines.take(0) == b""
+    assert lines.take(9) == b"ba"
+    assert lines.is_empty
+    assert lines.take(9) == b""
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "line", [b"BDAT 5\n", b"bdat 5\r\r\n", b"Bdat " + b"5" * 40 + b"\r\n", b"BDAT" + b" " * 999 + b"\n"]
+)
+def test_a_size_that_cannot_be_read_is_told_from_other_bad_lines(step: int, line: bytes) -> None:
+    assert lines_of(line + b"NOOP\n", step)[0] is BadLine.CHUNK
+    assert lines_of(b"x" + line + b"NOOP\n", step)[0] is not BadLine.CHUNK
+
+
 @pytest.mark.parametrize("step", STEPS)
 class TestContent:
     @pytest.mark.parametrize(
