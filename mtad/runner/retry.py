@@ -75,31 +75,25 @@ def after_attempt(
             is_in_doubt = any(attempt.outcome.result is Result.UNKNOWN for attempt in attempts)
             notice = Notice(address, Action.FAILED, outcome, outcome.result is not Result.FAILED, is_in_doubt)
         else:
-            delay = _delay(message, address, outcome, plan)
-            warning_ms = _warning_ms(message, delay, plan)
-            notice = delay if by.is_owner and by.wall_ms >= warning_ms else None
-            due_ms = next_due_ms(after.attempts_count, plan, by.wall_ms)
-            if by.wall_ms < warning_ms < due_ms:
-                due_ms = warning_ms  # whether the sender need be told is best known then
-            states[address] = replace(
-                after,
-                rank=Rank.DEFERRED,
-                due_ms=FAR_MS if message.is_held else due_ms,
-                delay_told_ms=before.delay_told_ms if notice is None else by.wall_ms,
-            )
+            until_ms = message.arrival_ms + plan.expire_seconds * 1000
+            delay = Notice(address, Action.DELAYED, outcome, retry_until_ms=until_ms)
+            states[address], notice = _deferred(message, after, delay, plan, by)
         if notice is not None:
             notices.append(notice)
     return Consequence(states, tuple(notices))
 
 
-def _delay(message: StoredMessage, address: str, outcome: Outcome, plan: RetryPlan) -> Notice:
-    until_ms = message.arrival_ms + plan.expire_seconds * 1000
-    return Notice(address, Action.DELAYED, outcome, retry_until_ms=until_ms)
-
-
-def _warning_ms(message: StoredMessage, delay: Notice, plan: RetryPlan) -> int:
-    """Return from when on the sender is to be told of a delay; FAR_MS where it was told, or is not to be."""
-    is_told = bool(message.recipients[delay.address].delay_told_ms)
-    if is_told or not plan.warn_seconds or reported(message).why_untold(delay, is_queued=True):
-        return FAR_MS
-    return message.arrival_ms + plan.warn_seconds * 1000
+def _deferred(
+    message: StoredMessage, after: RecipientState, delay: Notice, plan: RetryPlan, by: Attempter
+) -> tuple[RecipientState, Notice | None]:
+    """Return the state of a recipient that is to be tried again, and the news of its delay where they are due."""
+    due_ms = next_due_ms(after.attempts_count, plan, by.wall_ms)
+    warning_ms = FAR_MS
+    if plan.warn_seconds and not after.delay_told_ms and not reported(message).why_untold(delay, is_queued=True):
+        warning_ms = message.arrival_ms + plan.warn_seconds * 1000
+    is_told = by.is_owner and by.wall_ms >= warning_ms
+    if by.wall_ms < warning_ms < due_ms:
+        due_ms = warning_ms  # whether the sender need be told is best known then
+    told_ms = by.wall_ms if is_told else after.delay_told_ms
+    state = replace(after, rank=Rank.DEFERRED, due_ms=FAR_MS if message.is_held else due_ms, delay_told_ms=told_ms)
+    return state, delay if is_told else None

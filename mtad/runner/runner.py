@@ -25,7 +25,7 @@ from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
-from mtad.spool.notification import Notifier, reported
+from mtad.spool.notification import Notifier, reported, told
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
@@ -392,11 +392,11 @@ class Runner:
         if message is None:  # deleted by an operator, finished by the peer, or damaged on our disk
             delivered = {a: o for a, o in outcomes.items() if o.result is Result.DELIVERED}
             if delivered:
-                told = after_attempt(attempted, delivered, plans, by).states
-                await self._until_kept(queue_id, lambda: self._spool.tell(attempted, told))
+                states = after_attempt(attempted, delivered, plans, by).states
+                await self._until_kept(queue_id, lambda: self._spool.tell(attempted, states))
             return
         consequence = after_attempt(message, outcomes, plans, by)
-        states = dict(consequence.states)
+        changed = dict(consequence.states)
         try:
             puts = self._dsns(message, content, consequence.notices) if consequence.notices else ()
         except Exception as error:  # noqa: BLE001 (a DSN that cannot be made must not keep deliveries from the record)
@@ -405,8 +405,8 @@ class Runner:
             puts = ()
             for notice in consequence.notices:
                 if notice.event is not Notify.SUCCESS:
-                    del states[notice.address]
-        changes = Changes(puts=puts, states={queue_id: states})
+                    del changed[notice.address]
+        changes = Changes(puts=puts, states={queue_id: changed})
         await self._until_kept(queue_id, lambda: self._spool.commit(changes, is_accepting=False))
         for put in puts:
             self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=message.reverse_path)
@@ -421,20 +421,7 @@ class Runner:
     ) -> tuple[QueuedMessage, ...]:
         """Return the DSNs that the sender is owed; none for a message that has no sender (RFC 5321 §4.5.5)."""
         of = reported(message)
-        told = []
-        for notice in notices:
-            why = of.why_untold(notice, is_queued=True)
-            if why:
-                self._events.emit(
-                    "dsn.withheld" if message.reverse_path else "dsn.undeliverable",
-                    level="warning",
-                    queue_id=message.queue_id,
-                    recipient=notice.address,
-                    action=notice.action.value,
-                    why=why,
-                )
-            else:
-                told.append(notice)
-        if not told:
+        news = told(of, notices, self._events, is_queued=True)
+        if not news:
             return ()
-        return self._notifier(of, told, content, next_id=self._local.next_queue_id, now_ms=self._local.wall_ms())
+        return self._notifier(of, news, content, next_id=self._local.next_queue_id, now_ms=self._local.wall_ms())

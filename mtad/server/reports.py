@@ -8,7 +8,7 @@ from mtad.mail.dsn import Notice
 from mtad.mail.queue_id import QueueId
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.spool.door import QueuedMessage
-from mtad.spool.notification import reported
+from mtad.spool.notification import reported, told
 from mtad.telemetry.events import Events
 
 
@@ -23,25 +23,11 @@ class Reports:
     def on(self, message: QueuedMessage, notices: Sequence[Notice]) -> tuple[QueuedMessage, ...]:
         """Return the reports to commit, if any may be sent: never to a sender who may be invented (backscatter)."""
         of = reported(message)
-        told = []
-        for notice in notices:
-            why = of.why_untold(notice, is_queued=False)
-            if why:
-                self._events.emit(
-                    "dsn.withheld",
-                    level="warning",
-                    queue_id=message.queue_id,
-                    recipient=notice.address,
-                    action=notice.action.value,
-                    reply=str(notice.outcome.reply),
-                    why=why,
-                )
-            else:
-                told.append(notice)
-        if not told:
+        news = told(of, notices, self._events, is_queued=False)
+        if not news:
             return ()
         now_ms = self._clock.wall_ms()
-        reports = self._rooms.compose_dsn(of, told, message.content, next_id=self._next_id, now_ms=now_ms)
+        reports = self._rooms.compose_dsn(of, news, message.content, next_id=self._next_id, now_ms=now_ms)
         for report in reports:
             self._events.emit(
                 "dsn.queued", queue_id=report.queue_id, of=message.queue_id, recipient=message.reverse_path

@@ -10,6 +10,7 @@ from mtad.mail.envelope import Client
 from mtad.mail.queue_id import QueueId
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import DUE_AT_ONCE, QueuedMessage, RecipientState
+from mtad.telemetry.events import Events
 
 Sign = Callable[[bytes, str], bytes]
 
@@ -25,6 +26,26 @@ def reported(message: QueuedMessage | StoredMessage) -> dsn.Reported:
         request=message.request,
         requests=message.requests,
     )
+
+
+def told(of: dsn.Reported, notices: Sequence[dsn.Notice], events: Events, *, is_queued: bool) -> tuple[dsn.Notice, ...]:
+    """Return what the sender is to be told, and log what it is not; `is_queued`: see `dsn.Reported.why_untold`."""
+    found = []
+    for notice in notices:
+        why = of.why_untold(notice, is_queued=is_queued)
+        if not why:
+            found.append(notice)
+            continue
+        events.emit(
+            "dsn.undeliverable" if is_queued and not of.reverse_path else "dsn.withheld",
+            level="warning",
+            queue_id=of.queue_id,
+            recipient=notice.address,
+            action=notice.action.value,
+            reply=str(notice.outcome.reply),
+            why=why,
+        )
+    return tuple(found)
 
 
 class Notifier:
