@@ -21,6 +21,7 @@ from mtad.pb import admin_pb2, admin_pb2_grpc
 from mtad.spool.codec import StoredMessage, utf8
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Rank, RecipientState
 from mtad.spool.local import ACTS, FarStatus, LocalSpool, NodeStatus
+from mtad.spool.remote import WorkerCounts
 from mtad.spool.selection import Selection, state_of
 from mtad.telemetry.events import Events
 
@@ -46,8 +47,7 @@ class Vitals:
     """What the rest of the process knows: functions, because they are asked when somebody looks."""
 
     version: str
-    sessions: Callable[[], int]
-    delivered_through: Callable[[], int]
+    counts: Callable[[], WorkerCounts]
     wall_ms: Callable[[], int]
 
 
@@ -70,7 +70,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
     async def Status(self, request: admin_pb2.StatusRequest, context: Any) -> admin_pb2.StatusReply:  # noqa: N802
         """Say how this node is."""
-        status = self._spool.status()
+        status, counts = self._spool.status(), self._vitals.counts()
         totals = status.totals
         oldest = totals.oldest_key.decode("ascii", "replace")
         oldest_ms = arrival_milliseconds(oldest) if is_queue_id(oldest) else self._vitals.wall_ms()
@@ -85,14 +85,16 @@ class AdminService(admin_pb2_grpc.AdminServicer):
                 octets=totals.octets,
                 oldest_seconds=max(0, self._vitals.wall_ms() - oldest_ms) / 1000,
             ),
-            sessions=self._vitals.sessions(),
+            sessions=counts.sessions,
             version=self._vitals.version,
             unprotected_messages=status.unprotected,
             damaged_messages=totals.damaged,
             is_unfit=status.is_unfit,
             is_full=self._spool.is_full(),
             uptime_seconds=time.monotonic() - self._started,
-            delivered_through=self._vitals.delivered_through(),
+            delivered_through=counts.delivered_through,
+            retries_answered=counts.retries_answered,
+            retries_in_doubt=counts.retries_in_doubt,
         )
         if status.peer.name:
             reply.peer.CopyFrom(_peer(status))

@@ -98,6 +98,8 @@ def _say_status(found: pb.StatusReply) -> None:
         ("queue", f"{queue.messages} messages, {queue.recipients} recipients, {show_octets(queue.octets)}{oldest}"),
         ("sessions", f"{found.sessions} open; {found.delivered_through} messages delivered while the client waited"),
     ]
+    if found.retries_answered or found.retries_in_doubt:
+        rows.append(("retries", f"{found.retries_answered} answered from memory, {found.retries_in_doubt} in doubt"))
     say_table(("", ""), rows)
     for problem in problems(found):
         say(f"Not healthy: {problem}.")

@@ -40,8 +40,9 @@ Members are only ever added.
   `epoch`, `position`, `peer` {`node`, `role`, `state`, `position`, `lag_records`, `lag_octets`, `lag_seconds`,
   `durability`, `level`, `problem`} or null, `witness`, `sites` and at a site `members` (each as `site list` has it),
   `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`, `oldest_seconds`}, `sessions`,
-  `delivered_through`, `unprotected_messages`, `damaged_messages`, `uptime_seconds`, `version`, `problems` (empty when
-  healthy).
+  `delivered_through`, `retries_answered` (messages that clients brought again and that were not delivered again),
+  `retries_in_doubt` (those that were, since nobody knew), `unprotected_messages`, `damaged_messages`, `uptime_seconds`,
+  `version`, `problems` (empty when healthy).
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`.

@@ -80,6 +80,8 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         },
         "sessions": status.sessions,
         "delivered_through": status.delivered_through,
+        "retries_answered": status.retries_answered,
+        "retries_in_doubt": status.retries_in_doubt,
         "unprotected_messages": status.unprotected_messages,
         "damaged_messages": status.damaged_messages,
         "uptime_seconds": status.uptime_seconds,

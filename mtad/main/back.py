@@ -49,7 +49,7 @@ class Back:
             Collaborators(self.spool, shared.policy, shared.delivery, self.notifier),
             events,
         )
-        vitals = Vitals(VERSION, lambda: self._counts().sessions, lambda: self._counts().delivered_through, wall_ms)
+        vitals = Vitals(VERSION, self._counts, wall_ms)
         self._admin = AdminService(self.spool, vitals, events)
         self._hook = role_hook(settings, events)
         self._server: grpc.aio.Server | None = None

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "sites", "members")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "retries_answered", "retries_in_doubt", "sites", "members")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,8 @@ class StatusReply(_message.Message):
     DAMAGED_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     IS_UNFIT_FIELD_NUMBER: _ClassVar[int]
     IS_FULL_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
     SITES_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     node: str
@@ -46,9 +48,11 @@ class StatusReply(_message.Message):
     damaged_messages: int
     is_unfit: bool
     is_full: bool
+    retries_answered: int
+    retries_in_doubt: int
     sites: _containers.RepeatedCompositeFieldContainer[Far]
     members: _containers.RepeatedCompositeFieldContainer[Far]
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ...) -> None: ...
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ...) -> None: ...
 
 class Witness(_message.Message):
     __slots__ = ("name", "state", "seconds", "problem")

@@ -34,7 +34,7 @@ from mtad.server.transaction import Transaction
 from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
 from mtad.telemetry.events import Events
 
-COMMIT_SECONDS = 15.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
+COMMIT_SECONDS = 10.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
 SIGN_INLINE_OCTETS_MAX = 256 * 1024  # hashing more on the loop would hold up the other sessions
 
 SPOILT_REPLIES: Mapping[Spoilt, Reply] = {

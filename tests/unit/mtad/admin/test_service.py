@@ -20,6 +20,7 @@ from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
 from mtad.spool.door import Attempt, Changes, Claim, QueuedMessage, Rank, RecipientState
 from mtad.spool.local import FarStatus, LocalSpool, NodeStatus, SpoolLimits
+from mtad.spool.remote import WorkerCounts
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
 
@@ -65,7 +66,7 @@ async def serving(folder: Path, limits: SpoolLimits | None = None) -> AsyncItera
     wall, events = WallClock(), CollectedEvents()
     async with spooling(folder, wall, events, limits) as (_, spool):
         spool.__class__ = Roles
-        vitals = Vitals("1.2.3", lambda: 5, lambda: 77, wall)
+        vitals = Vitals("1.2.3", lambda: WorkerCounts(5, 77, 4, 2), wall)
         server = grpc.aio.server()
         AdminService(spool, vitals, events).register(server)
         with TemporaryDirectory() as run:
@@ -116,6 +117,7 @@ async def test_status_says_how_the_node_is(tmp_path: Path) -> None:
         status = await scene.admin.Status(pb.StatusRequest())
         assert (status.node, status.role, status.version) == ("one", "alone", "1.2.3")
         assert (status.sessions, status.delivered_through) == (5, 77)
+        assert (status.retries_answered, status.retries_in_doubt) == (4, 2)
         assert (status.queue.messages, status.queue.recipients) == (1, 2)
         assert status.queue.oldest_seconds == 90
         assert status.position == 1

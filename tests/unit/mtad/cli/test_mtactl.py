@@ -57,6 +57,15 @@ def test_status_of_a_node_alone_has_no_peer(admin: FakeAdmin, mtactl: Mtactl) ->
     assert "1: this node has no peer" in mtactl("status").stdout
 
 
+def test_status_says_what_clients_brought_again(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.status = pb.StatusReply(retries_answered=3)
+    assert "retries   3 answered from memory, 0 in doubt\n" in mtactl("status").stdout
+    admin.status = pb.StatusReply(retries_in_doubt=2)
+    assert "retries   0 answered from memory, 2 in doubt\n" in mtactl("status").stdout
+    found = json.loads(mtactl("status", "--json").stdout)
+    assert (found["retries_answered"], found["retries_in_doubt"]) == (0, 2)
+
+
 def test_status_for_people(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.status = changed(lag_records=5, lag_octets=1500, lag_seconds=0.25)
     result = mtactl("status")
