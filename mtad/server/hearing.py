@@ -30,7 +30,11 @@ class Remembering:
 
     def hearing(self, *, is_gone: bool) -> Hearing:
         """Return the hearing of one more message. is_gone: its client has closed its side already."""
-        return Hearing(self._memories.remember, self._spawn, is_gone=is_gone)
+        return Hearing(self._remember, self._spawn, is_gone=is_gone)
+
+    async def _remember(self, memory: Memory) -> None:
+        if await self._memories.remember(memory) and memory.is_settled and memory.outcomes:
+            self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=len(memory.outcomes))
 
     def _spawn(self, queue_id: str, work: Coroutine[None, None, None]) -> None:
         if len(self._tasks) >= REMEMBERING_MAX:
@@ -67,7 +71,7 @@ class Hearing:
 
     def __init__(
         self,
-        remember: Callable[[Memory], Coroutine[None, None, bool]],
+        remember: Callable[[Memory], Coroutine[None, None, None]],
         spawn: Callable[[str, Coroutine[None, None, None]], None],
         *,
         is_gone: bool,

@@ -136,6 +136,7 @@ async def test_a_client_that_goes_without_a_word_after_the_reply_hears_it_again(
     assert await lose(house) == TAKEN
     assert delivered(house) == [[ONE]]
     assert len(house.rooms.memories.all) == 1, "a retry that was answered from memory adds nothing to it"
+    assert [fields["recipients"] for fields in house.events.named("mail.unheard")] == [1]
 
 
 async def test_a_client_that_is_silent_for_too_long_has_perhaps_not_heard(build: Build) -> None:
