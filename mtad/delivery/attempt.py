@@ -162,9 +162,9 @@ class Attempt:
         mail = self._mail_of(content)
         is_new = False
         while True:
-            opened = await self._means.pool.acquire(hop, is_new=is_new)
+            opened = await self._means.pool.acquire(hop, is_new=is_new, sender=self._mail.reverse_path)
             if isinstance(opened, NotOpened):
-                self._fail(_delayed(opened.reply, hop))
+                self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
                 return False
             is_first = opened.transactions_count == 0
             self._connection = opened
@@ -226,11 +226,11 @@ class Attempt:
                     is_tried = True
                 elif not pool.is_dead(hop) and pool.has_free_slot(hop):
                     is_tried = True
-                    opened = await pool.acquire(hop)
+                    opened = await pool.acquire(hop, sender=self._mail.reverse_path)
                     if isinstance(opened, Connection):
                         self._connection = opened
                         return True
-                    self._fail(_delayed(opened.reply, hop))
+                    self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
         return is_tried
 
     def _ask(self, connection: Connection, mail: Mail, content: Content | None = None) -> None:
@@ -252,9 +252,12 @@ class Attempt:
         if not self._ended.done():
             connection.ask(asked, content)
 
-    def _fail(self, outcome: Outcome) -> None:
-        """Note what befell a connection or a host: while one may yet serve us nothing is permanent."""
-        if self._failure is None or outcome.result is not Result.FAILED:
+    def _fail(self, outcome: Outcome, *, is_asked: bool = True) -> None:
+        """Note what befell a connection or a host: while one may yet serve us nothing is permanent.
+
+        is_asked   False: a host was left alone, which says less than what another has said
+        """
+        if self._failure is None or (is_asked and outcome.result is not Result.FAILED):
             self._failure = outcome
 
     def _objects(self, connection: Connection, mail: Mail) -> bool:

@@ -65,10 +65,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class NotOpened:
-    """The peer does not serve us; close the connection. is_reached: somebody answered, it is not the network."""
+    """The peer does not serve us; close the connection.
+
+    is_reached   somebody answered, it is not the network
+    is_silent    nobody did, not even to refuse the connection
+    is_asked     False: it was not tried at all
+    """
 
     reply: Reply
     is_reached: bool = True
+    is_silent: bool = False
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class ClientProtocol:
         self._is_tls = False
         self._is_open = False
         self._is_dead = False
+        self.is_sent_away = False  # by a 421 in answer to something
         self.extensions: dict[str, str] = {}
         self.limits: HopLimits = NO_LIMITS
 
@@ -255,6 +256,7 @@ class ClientProtocol:
 
     def _answered(self, reply: Reply) -> None:
         step, recipient = self._awaited.popleft()
+        self.is_sent_away = reply.code == 421
         if reply.code == 421 and step is not Step.DOT:
             self._closing(reply)
             return

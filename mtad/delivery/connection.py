@@ -82,6 +82,8 @@ class Hop:
     name: str  # as routes and outcomes name it: 'mx.example.net', 'unix:/path'
     transport: Transport = Transport.SMTP
     tls: TlsLevel = TlsLevel.NONE
+    source: str = ""  # our address of the same family; '' is the system's choice
+    helo: str = ""  # our name; '' is the server's own
 
     @property
     def is_unix(self) -> bool:
@@ -117,6 +119,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, hop: Hop, greeting: Greeting, timeouts: Timeouts) -> None:
         self.hop = hop
         self.transactions_count = 0
+        self._is_broken = False  # amid a transaction
+        self._is_late = False  # so was the peer, with a reply
         self.on_closed: Callable[[Connection], None] | None = None
         self._core = ClientProtocol(greeting)
         self._timeouts = timeouts
@@ -153,6 +157,16 @@ class Connection(asyncio.Protocol):
     def is_tls(self) -> bool:
         """Tell whether the connection is encrypted."""
         return self._core.is_tls
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the peer let us down: that one closes a connection that was kept is no wonder."""
+        return self._is_late or self.is_sent_away or (self.transactions_count == 1 and self._is_broken)
+
+    @property
+    def is_sent_away(self) -> bool:
+        """Tell whether the peer answered 421 to our first transaction."""
+        return self.transactions_count == 1 and self._core.is_sent_away
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
@@ -241,6 +255,7 @@ class Connection(asyncio.Protocol):
         self._act(self._core.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_broken = self.is_in_transaction and not self._core.is_dead
         self._act(self._core.lost("closed by the next hop" if exc is None else "broken"))
         if self._timer is not None:
             self._timer.cancel()
@@ -354,6 +369,7 @@ class Connection(asyncio.Protocol):
         elif self.is_usable:
             self.quit()
         else:
+            self._is_late = True
             self.abort("timed out")
 
     def _shut(self) -> None:
@@ -400,7 +416,7 @@ async def connect(
     tls   None means the hop's own level; `may` falls back to clear text when the handshake fails.
     """
     level = hop.tls if tls is None else tls
-    greeting = Greeting(helo, hop.transport, level, hop.name)
+    greeting = Greeting(hop.helo or helo, hop.transport, level, hop.name)
     loop = asyncio.get_running_loop()
     connection = Connection(hop, greeting, timeouts)
     try:
@@ -408,10 +424,12 @@ async def connect(
             if hop.is_unix:
                 await loop.create_unix_connection(lambda: connection, hop.address)
             else:
-                await loop.create_connection(lambda: connection, hop.address, hop.port)
+                source = (hop.source, 0) if hop.source else None
+                await loop.create_connection(lambda: connection, hop.address, hop.port, local_addr=source)
     except OSError as error:  # TimeoutError is one
         why = "timed out" if isinstance(error, TimeoutError) or error.errno is None else os.strerror(error.errno)
-        return NotOpened(Reply.of(450, "4.4.1", f"No connection to {hop.name}: {why}"), is_reached=False)
+        reply = Reply.of(450, "4.4.1", f"No connection to {hop.name}: {why}")
+        return NotOpened(reply, is_reached=False, is_silent=not isinstance(error, ConnectionRefusedError))
     try:
         event = await connection.opened()
         if isinstance(event, StartTls):

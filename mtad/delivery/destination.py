@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mtad.delivery.connection import Hop
+from mtad.delivery.families import Families, family_of
 from mtad.dns import mx
 from mtad.dns.mx import MxAnswer, MxHost, MxHosts, MxUnknown, NoDomain, NullMx
 from mtad.dns.resolver import Found, Resolver, Unknown
@@ -29,6 +31,8 @@ class Destination:
     port: int
     transport: Transport
     tls: TlsLevel
+    sources: tuple[str, ...] = ()  # our addresses, as `Route` has them
+    helo: str = ""
     is_configured: bool = field(default=False, compare=False)  # the route names its hosts: what they lack is our fault
 
 
@@ -39,6 +43,9 @@ _UNROUTABLE: Mapping[type[MxAnswer], tuple[Result, Reply]] = {
 }
 _LOOP = Outcome(Result.FAILED, Reply.of(554, "5.4.6", "Mail for the recipient's domain loops back to us"))
 _NO_ADDRESS = Reply.of(550, "5.4.4", "No host of the recipient's domain has an address")
+_NO_SOURCE = Outcome(
+    Result.DELAYED, Reply.of(451, "4.3.5", "The route names no source address for those of the next hop")
+)
 _NO_ADDRESS_NOW = Reply.of(450, "4.4.3", "The next hop's address cannot be looked up now")
 _NO_DOMAIN_PART = Outcome(Result.FAILED, Reply.of(550, "5.1.3", "The recipient's address has no domain"))
 _BAD_DOMAIN = Outcome(Result.FAILED, Reply.of(550, "5.1.2", "The recipient's domain can be no domain name"))
@@ -56,10 +63,12 @@ class Destinations:
         self,
         resolver: Resolver,
         own_names: frozenset[str],
+        families: Families,
         shuffle: Callable[[list[MxHost]], None] = random.shuffle,
     ) -> None:
         self._resolver = resolver
         self._own_names = own_names
+        self._families = families
         self._shuffle = shuffle
 
     async def of(self, address: str, route: Route) -> Destination | Outcome:
@@ -70,7 +79,7 @@ class Destinations:
             if port is None:
                 return _NO_PORT
             hosts = tuple(MxHost(preference, host) for preference, host in enumerate(route.hosts))
-            return Destination(hosts, port, route.transport, route.tls, is_configured=True)
+            return Destination(hosts, port, *_ways(route), is_configured=True)
         _, at, written = address.rpartition("@")
         domain = ascii_domain(written)  # before it is folded: a letter that only looks like one of ASCII is not it
         if not at or domain is None:
@@ -79,7 +88,7 @@ class Destinations:
         hosts_or_outcome = self._literal(domain) if domain.startswith("[") else await self._mx_hosts(domain)
         if isinstance(hosts_or_outcome, Outcome):
             return hosts_or_outcome
-        return Destination(hosts_or_outcome, route.port or SMTP_PORT, route.transport, route.tls)
+        return Destination(hosts_or_outcome, route.port or SMTP_PORT, *_ways(route))
 
     async def hops(self, destination: Destination) -> AsyncGenerator[Hop | Outcome, None]:
         """Yield the hops to try; an Outcome in their place says why a host has none.
@@ -92,11 +101,14 @@ class Destinations:
             if not isinstance(addresses, tuple):
                 yield self._without_address(destination, is_unknown=isinstance(addresses, Unknown))
                 continue
-            for address in addresses:
+            usable = [address for address in addresses if _source(destination, address) is not None]
+            if not usable:
+                yield _NO_SOURCE
+            for address in usable:
                 if hops_count == HOPS_TRIED_MAX:
                     return
                 hops_count += 1
-                yield Hop(address, destination.port, name, destination.transport, destination.tls)
+                yield _hop(destination, name, address)
 
     async def _mx_hosts(self, domain: str) -> tuple[MxHost, ...] | Outcome:
         answer = await mx.lookup(self._resolver, domain)
@@ -113,7 +125,7 @@ class Destinations:
             return (literal,)
         answer = await self._resolver.addresses(ascii_domain(name) or name)
         if isinstance(answer, Found):
-            return answer.records
+            return self._families.ordered(answer.records, asyncio.get_running_loop().time())
         return answer if isinstance(answer, Unknown) else None
 
     def _without_address(self, destination: Destination, *, is_unknown: bool) -> Outcome:
@@ -126,6 +138,23 @@ class Destinations:
         text = domain[1:-1] if domain.endswith("]") else ""
         address = _literal_address(text.removeprefix("ipv6:"))
         return _BAD_LITERAL if address is None else (MxHost(0, address),)
+
+
+def _ways(route: Route) -> tuple[Transport, TlsLevel, tuple[str, ...], str]:
+    return route.transport, route.tls, route.sources, route.helo
+
+
+def _source(destination: Destination, address: str) -> str | None:
+    """Return our address for a connection to this one; '' where it does not matter, None where there is none."""
+    if not destination.sources or not destination.port:
+        return ""
+    family = family_of(address)
+    return next((source for source in destination.sources if family_of(source) == family), None)
+
+
+def _hop(destination: Destination, name: str, address: str) -> Hop:
+    source = _source(destination, address) or ""
+    return Hop(address, destination.port, name, destination.transport, destination.tls, source, destination.helo)
 
 
 @lru_cache(maxsize=1024)

@@ -1,14 +1,20 @@
-"""Kept connections to next hops: how many may be in use at once, how long one may rest, which hops do not answer."""
+"""Kept connections to next hops: how many may be in use at once, who gets the next one, how long one may rest.
+
+What a hop's failures do to it is said by `mtad.delivery.pace`; whose turn it is where all places are taken, by
+`mtad.delivery.turns`. A connection that its hop closes at rest, with 421 or without a word, is no failure.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from dataclasses import dataclass, field
 
 from mtad.delivery.client_events import NotOpened, Settled
 from mtad.delivery.connection import Connection, Hop, Timeouts, connect, unverified_tls_context
+from mtad.delivery.families import Families
+from mtad.delivery.pace import PaceLimits, Paces
+from mtad.delivery.turns import Turns
 from mtad.mail.reply import Reply
 
 
@@ -16,26 +22,30 @@ from mtad.mail.reply import Reply
 class PoolLimits:
     """Bounds of the pool."""
 
-    connections_per_hop_max: int = 20
+    pace: PaceLimits = field(default_factory=PaceLimits)
     idle_seconds_max: float = 30
     messages_per_connection_max: int = 100
     wait_seconds_max: float = 60  # for a connection to become free
     waiting_max: int = 2000  # per hop
-    dead_seconds: float = 5  # after a connect failure the hop is not asked again so long
-    dead_hops_max: int = 1000
 
 
 @dataclass(slots=True)
 class _Slots:
-    """What is known of one hop."""
+    """What is known of one hop that has connections. opening_count: of those in use, how many are not open yet."""
 
     used_count: int = 0
+    opening_count: int = 0
     idle: list[Connection] = field(default_factory=list)
-    waiting: deque[asyncio.Future[bool]] = field(default_factory=deque)
+    waiting: Turns[asyncio.Future[bool]] = field(default_factory=Turns)
 
     @property
     def is_empty(self) -> bool:
         return not (self.used_count or self.idle or self.waiting)
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether a connection is open, in use or at rest."""
+        return self.used_count > self.opening_count or any(connection.is_usable for connection in self.idle)
 
     def take_idle(self) -> Connection | None:
         """Take the connection that has rested for the shortest time, if any still stands."""
@@ -72,8 +82,9 @@ class Pool:
         self._timeouts = timeouts or Timeouts()
         self._tls_context: ssl.SSLContext = unverified_tls_context()
         self._hops: dict[Hop, _Slots] = {}
-        self._dead_until: dict[Hop, float] = {}
+        self._paces = Paces(self._limits.pace)
         self._is_closed = False
+        self.families = Families()
 
     @property
     def hops_count(self) -> int:
@@ -81,73 +92,94 @@ class Pool:
         return len(self._hops)
 
     def is_dead(self, hop: Hop) -> bool:
-        """Tell whether the hop failed to answer a moment ago."""
-        until = self._dead_until.get(hop)
-        if until is None:
+        """Tell whether the hop failed a moment ago, or somebody is finding out whether it still does."""
+        slots = self._hops.get(hop)
+        if slots is not None and slots.stands:
             return False
-        if asyncio.get_running_loop().time() < until:
-            return True
-        del self._dead_until[hop]
-        return False
+        is_being_tried = slots is not None and slots.opening_count > 0
+        return self._is_resting(hop) or (is_being_tried and self._paces.is_doubtful(hop))
 
     def has_free_slot(self, hop: Hop) -> bool:
         """Tell whether `acquire` need not wait for another's connection."""
         slots = self._hops.get(hop)
-        return slots is None or slots.used_count < self._limits.connections_per_hop_max
+        if slots is None:
+            return True
+        is_free = slots.used_count < self._paces.places(hop)
+        return is_free and (bool(slots.idle) or not self._is_resting(hop))
 
     def rested(self, hop: Hop) -> Connection | None:
         """Return a connection that needs no waiting at all, if there is one; `release` or `recycle` it."""
         slots = self._hops.get(hop)
-        if slots is None or slots.used_count >= self._limits.connections_per_hop_max:
+        if slots is None or slots.waiting or slots.used_count >= self._paces.places(hop):
             return None
         connection = slots.take_idle()
         slots.used_count += connection is not None
         return connection
 
-    async def acquire(self, hop: Hop, *, is_new: bool = False) -> Connection | NotOpened:
+    def forget_failures(self) -> None:
+        """Ask every hop again, whatever befell it: an operator has mended something."""
+        self._paces.forget()
+
+    async def acquire(self, hop: Hop, *, is_new: bool = False, sender: str = "") -> Connection | NotOpened:
         """Return a connection on which a transaction may begin; `release` or `recycle` it.
 
         is_new   do not take one that has been used before: it may be stale
+        sender   for whom it is: where all places are taken, senders get the next ones in turn
         """
         if self._is_closed:
-            return NotOpened(Reply.of(450, "4.3.2", "Shutting down"), is_reached=False)
+            return _not_asked(Reply.of(450, "4.3.2", "Shutting down"))
         if self.is_dead(hop):
-            return NotOpened(Reply.of(450, "4.4.1", f"No connection to {hop.name} a moment ago"), is_reached=False)
+            return _a_moment_ago(hop)
         slots = self._hops.get(hop)
         if slots is None:
             slots = self._hops[hop] = _Slots()
-        if slots.used_count < self._limits.connections_per_hop_max:
+        if self.has_free_slot(hop):
             slots.used_count += 1
-        elif not await self._slot(slots):
-            return NotOpened(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"), is_reached=False)
+        elif not await self._slot(slots, sender):
+            return _not_asked(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"))
         rested = None if is_new else slots.take_idle()
         if rested is not None:
             return rested
+        if self._is_resting(hop):  # it has failed while we waited
+            self._give_back(hop)
+            return _a_moment_ago(hop)
+        return await self._open(hop, slots)
+
+    async def _open(self, hop: Hop, slots: _Slots) -> Connection | NotOpened:
+        """Open a connection in a place that is ours; the place is given back where that fails."""
         opened: Connection | NotOpened | None = None
+        slots.opening_count += 1
         try:
             opened = await connect(hop, self._helo, self._timeouts, self._tls_context)
         finally:
+            slots.opening_count -= 1
+            if isinstance(opened, NotOpened):
+                self._paces.failed(hop, _now(), slots.used_count)
             if not isinstance(opened, Connection):
                 self._give_back(hop)
-        if isinstance(opened, NotOpened):
-            if not opened.is_reached:
-                self._remember_dead(hop)
-            return opened
-        opened.on_closed = self._forget
+        if not hop.is_unix:
+            self._note_family(hop, opened)
+        if isinstance(opened, Connection):
+            opened.on_closed = self._forget
         return opened
 
     def release(self, connection: Connection) -> None:
         """Give a connection back whose transaction is over; a broken one is closed."""
         limits = self._limits
-        slots = self._hops[connection.hop]
+        hop = connection.hop
+        slots = self._hops[hop]
+        if connection.has_failed:
+            self._paces.failed(hop, _now(), slots.used_count, is_certain=connection.is_sent_away)
+        elif connection.is_usable:
+            self._paces.succeeded(hop)
         messages_max = min(limits.messages_per_connection_max, connection.limits.messages_max)
         is_kept = connection.transactions_count < messages_max and not self._is_closed
-        if connection.is_usable and is_kept and len(slots.idle) < limits.connections_per_hop_max:
+        if connection.is_usable and is_kept and len(slots.idle) < limits.pace.connections_max:
             slots.idle.append(connection)
             connection.rest(limits.idle_seconds_max)
         else:
             connection.quit()
-        self._give_back(connection.hop)
+        self._give_back(hop)
 
     def recycle(self, connection: Connection) -> None:
         """Give a connection back whose transaction is open and not wanted any more."""
@@ -165,36 +197,41 @@ class Pool:
         for slots in list(self._hops.values()):
             for connection in list(slots.idle):
                 connection.quit()
-            for waiting in slots.waiting:
-                if not waiting.done():
-                    waiting.set_result(False)
+            while (waiting := slots.waiting.pop()) is not None:
+                _answer(waiting[1], is_free=False)
 
-    async def _slot(self, slots: _Slots) -> bool:
+    def _is_resting(self, hop: Hop) -> bool:
+        return self._paces.is_resting(hop, _now())
+
+    def _note_family(self, hop: Hop, opened: Connection | NotOpened) -> None:
+        if isinstance(opened, NotOpened) and opened.is_silent:
+            self.families.unreached(hop.address, _now())
+        else:
+            self.families.reached(hop.address)
+
+    async def _slot(self, slots: _Slots, sender: str) -> bool:
         """Wait until a connection in use comes back; its slot is then ours."""
         if len(slots.waiting) >= self._limits.waiting_max:
-            return False
+            displaced = slots.waiting.displace(sender)
+            if displaced is None:
+                return False
+            _answer(displaced, is_free=False)
         freed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        slots.waiting.append(freed)
+        slots.waiting.add(sender, freed)
         try:
             async with asyncio.timeout(self._limits.wait_seconds_max):
                 return await freed
         except TimeoutError:
             return False
         finally:
-            if freed in slots.waiting:
-                slots.waiting.remove(freed)
-
-    def _hand_on(self, slots: _Slots) -> None:
-        while slots.waiting:
-            waiting = slots.waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(True)
-                return
-        slots.used_count -= 1
+            slots.waiting.remove(sender, freed)
 
     def _give_back(self, hop: Hop) -> None:
+        """Make a place free, and hand those that are free to who waits."""
         slots = self._hops[hop]
-        self._hand_on(slots)
+        slots.used_count -= 1
+        while slots.used_count < self._paces.places(hop) and (waiting := slots.waiting.pop()) is not None:
+            slots.used_count += _answer(waiting[1], is_free=True)
         if slots.is_empty:
             del self._hops[hop]
 
@@ -205,8 +242,22 @@ class Pool:
             if slots.is_empty:
                 del self._hops[connection.hop]
 
-    def _remember_dead(self, hop: Hop) -> None:
-        self._dead_until.pop(hop, None)
-        if len(self._dead_until) >= self._limits.dead_hops_max:
-            del self._dead_until[next(iter(self._dead_until))]
-        self._dead_until[hop] = asyncio.get_running_loop().time() + self._limits.dead_seconds
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _a_moment_ago(hop: Hop) -> NotOpened:
+    return _not_asked(Reply.of(450, "4.4.1", f"No connection to {hop.name} a moment ago"))
+
+
+def _not_asked(reply: Reply) -> NotOpened:
+    return NotOpened(reply, is_reached=False, is_asked=False)
+
+
+def _answer(waiting: asyncio.Future[bool], *, is_free: bool) -> bool:
+    """Tell who waits; False when it does so no more."""
+    if waiting.done():
+        return False
+    waiting.set_result(is_free)
+    return True

@@ -234,9 +234,8 @@ class Delivery:
     ) -> None:
         self.events = events
         self.limits = limits or DeliveryLimits()
-        self.means = Means(
-            pool or Pool(hostname, PoolLimits(), Timeouts()), Destinations(resolver, frozenset({hostname.lower()}))
-        )
+        used = pool or Pool(hostname, PoolLimits(), Timeouts())
+        self.means = Means(used, Destinations(resolver, frozenset({hostname.lower()}), used.families))
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
         self._background: dict[asyncio.Task[None], int] = {}
 

@@ -28,9 +28,13 @@ class Route:
     hosts   () means: the MX hosts of the recipient's domain. Otherwise names, address literals without
             brackets, or one 'unix:/path', in the order to try them
     port    None means the transport's own: 25 for SMTP; LMTP must name one unless it is a Unix socket
+    sources our addresses, at most one of each family, and next hops of another are not asked; () is the system's choice
+    helo    our name; '' is the server's own
     """
 
     transport: Transport = Transport.SMTP
     hosts: tuple[str, ...] = ()
     port: int | None = None
     tls: TlsLevel = TlsLevel.MAY
+    sources: tuple[str, ...] = ()
+    helo: str = ""

@@ -17,6 +17,7 @@ from mtad.auth import dkim
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
 from mtad.delivery.connection import Timeouts
+from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
@@ -55,7 +56,7 @@ class Shared:
 def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     """Build policy, delivery and signer for one of `share` processes. Errors: StartError."""
     hostname = settings.node.hostname
-    limits = PoolLimits(connections_per_hop_max=max(1, settings.delivery.connections_per_hop_max // share))
+    limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
     servers = [(server.host, server.port) for server in settings.dns.servers]
     resolver = Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds))
     delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))

@@ -74,6 +74,7 @@ class ScriptedServer:
         self.messages: list[Received] = []
         self.commands: list[str] = []
         self.connections_count = 0
+        self.clients: list[str] = []  # their addresses
         self.open_count = 0
         self.open_count_max = 0
         self.is_reading_content = True
@@ -112,6 +113,7 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_count += 1
+        self.clients.append((writer.get_extra_info("peername") or [""])[0])
         self.open_count += 1
         self.open_count_max = max(self.open_count_max, self.open_count)
         try:

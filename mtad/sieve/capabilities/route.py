@@ -9,7 +9,7 @@ from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.sieve.actions import RouteTo
 from mtad.sieve.code import Code, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
-from mtad.sieve.syntax import Text
+from mtad.sieve.syntax import Strings, Text
 
 HOSTS_MAX = 16
 _PORT_MAX = 65535
@@ -32,7 +32,8 @@ def _route(bound: Bound) -> Code:
     given = bound.tag_strings(":host")
     hosts = given.items if given is not None else ()
     port = bound.tag_number(":port")
-    wrong = _wrong_hosts(hosts) or _wrong_port(bound, transport, hosts)
+    sources, helo = bound.tag_strings(":source"), bound.tag_strings(":helo")
+    wrong = _wrong_hosts(hosts) or _wrong_port(bound, transport, hosts) or _wrong_sources(sources) or _wrong_helo(helo)
     if wrong is not None:
         return bound.fail(*wrong)
     route = Route(
@@ -40,6 +41,8 @@ def _route(bound: Bound) -> Code:
         tuple(host.value for host in hosts),
         port.value if port is not None else None,
         level or TlsLevel.MAY,
+        tuple(str(ipaddress.ip_address(source.value)) for source in sources.items) if sources is not None else (),
+        bound.tag_string(":helo") or "",
     )
     return perform(RouteTo(route, to_domain=bound.has(":nomx") and not hosts), is_terminal=False)
 
@@ -72,6 +75,23 @@ def _wrong_port(bound: Bound, transport: Transport, hosts: tuple[Text, ...]) -> 
     return None
 
 
+def _wrong_sources(given: Strings | None) -> tuple[int, str] | None:
+    versions = set()
+    for source in given.items if given is not None else ():
+        if not _is_address(source.value) or "%" in source.value:
+            return source.at, f'"{source.value}" is no address'
+        version = ipaddress.ip_address(source.value).version
+        if version in versions:
+            return source.at, f"a route has one source of IPv{version}"
+        versions.add(version)
+    return None
+
+
+def _wrong_helo(given: Strings | None) -> tuple[int, str] | None:
+    helo = given.items[0] if given is not None else None
+    return (helo.at, f'"{helo.value}" is no host name') if helo is not None and not _NAME.match(helo.value) else None
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -95,6 +115,8 @@ ROUTE = (
             Tag(":nomx"),
             Tag(":port", value=ArgumentType.NUMBER),
             Tag(":tls", value=ArgumentType.STRING),
+            Tag(":source", value=ArgumentType.STRINGS),
+            Tag(":helo", value=ArgumentType.STRING),
         ),
         positional=(ArgumentType.STRING,),
         stages=("deliver",),

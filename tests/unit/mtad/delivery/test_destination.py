@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from mtad.delivery.connection import Hop
 from mtad.delivery.destination import HOPS_TRIED_MAX, Destination, Destinations
+from mtad.delivery.families import Families
 from mtad.dns.mx import MxHost
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.outcome import Outcome, Result
@@ -29,17 +31,22 @@ ZONE: Zone = {
     "unsure-mx.test": {"A": SERVFAIL, "AAAA": SERVFAIL},
     "mx.test": {"A": ("127.0.0.1", "127.0.0.2"), "AAAA": ("::1",)},
     "many.test": {"A": tuple(f"127.0.1.{number}" for number in range(1, 30))},
+    "both.test": {"A": ("127.0.0.1",), "AAAA": ("::1", "::2")},
     "a.test": A,
     "b.test": A,
     "c.test": A,
 }
 
 
-async def found(address: str, route: Route | None = None, *, seed: int = 0) -> tuple[object, list[Hop | Outcome]]:
+async def found(
+    address: str, route: Route | None = None, *, seed: int = 0, families: Families | None = None
+) -> tuple[object, list[Hop | Outcome]]:
     """Return the destination and the hops to try."""
     async with NameServer(ZONE) as names:
         resolver = Resolver((("127.0.0.1", names.port),), ResolverLimits(lookup_seconds_max=1))
-        destinations = Destinations(resolver, frozenset({"us.test"}), random.Random(seed).shuffle)
+        destinations = Destinations(
+            resolver, frozenset({"us.test"}), families or Families(), random.Random(seed).shuffle
+        )
         destination = await destinations.of(address, route or Route())
         if not isinstance(destination, Destination):
             return destination, []
@@ -135,3 +142,38 @@ async def test_a_unix_socket() -> None:
 async def test_no_more_addresses_than_the_limit() -> None:
     _, hops = await found("u@many.test")
     assert len(hops) == HOPS_TRIED_MAX
+
+
+async def test_both_families_in_turn_and_the_one_that_leads_nowhere_last() -> None:
+    _, hops = await found("u@both.test")
+    assert [hop.address for hop in hops if isinstance(hop, Hop)][1::2] == ["127.0.0.1"]
+    families = Families()
+    for _ in range(2):
+        families.unreached("::1", asyncio.get_running_loop().time())
+    _, hops = await found("u@both.test", families=families)
+    assert isinstance(hops[0], Hop)
+    assert hops[0].address == "127.0.0.1"
+    assert len(hops) == 3, "it is tried all the same"
+
+
+async def test_a_route_has_a_source_of_each_family() -> None:
+    route = Route(sources=("192.0.2.1", "2001:db8::1"), helo="out.test")
+    _, hops = await found("u@both.test", route)
+    pairs = {(hop.address, hop.source, hop.helo) for hop in hops if isinstance(hop, Hop)}
+    assert pairs == {
+        ("127.0.0.1", "192.0.2.1", "out.test"),
+        ("::1", "2001:db8::1", "out.test"),
+        ("::2", "2001:db8::1", "out.test"),
+    }
+
+
+async def test_next_hops_of_a_family_without_a_source_are_not_asked() -> None:
+    _, hops = await found("u@both.test", Route(sources=("192.0.2.1",)))
+    assert [hop.address for hop in hops if isinstance(hop, Hop)] == ["127.0.0.1"]
+    _, (only,) = await found("u@implicit.test", Route(sources=("2001:db8::1",)))
+    assert shown(only) == "delayed 451 4.3.5"
+
+
+async def test_routes_with_other_sources_or_names_are_other_destinations() -> None:
+    routes = (Route(), Route(sources=("192.0.2.1",)), Route(sources=("192.0.2.2",)), Route(helo="out.test"))
+    assert len({(await found("u@plain.test", route))[0] for route in routes}) == len(routes)

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from mtad.delivery.client_events import Mail, NotOpened
-from mtad.delivery.connection import Connection, Hop
+from mtad.delivery.connection import Connection, Content, Hop
+from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.route import TlsLevel
 from tests.fakes.outgoing import TIMEOUTS, Silent
-from tests.fakes.scripted_server import HANG, Script, ScriptedServer
+from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
 
 
 def hop_to(server: ScriptedServer, tls: TlsLevel = TlsLevel.NONE) -> Hop:
@@ -117,7 +120,7 @@ async def test_rset_without_answer_closes() -> None:
 
 async def test_the_one_who_waits_longest_gets_the_slot() -> None:
     async with ScriptedServer() as server:
-        pool = Pool("us.test", PoolLimits(connections_per_hop_max=1), TIMEOUTS)
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
         hop = hop_to(server)
         connection = await opened(pool, hop)
         assert not pool.has_free_slot(hop)
@@ -141,7 +144,9 @@ async def test_the_one_who_waits_longest_gets_the_slot() -> None:
 
 async def test_waiting_has_limits() -> None:
     async with ScriptedServer() as server:
-        pool = Pool("us.test", PoolLimits(connections_per_hop_max=1, waiting_max=1, wait_seconds_max=0.05), TIMEOUTS)
+        pool = Pool(
+            "us.test", PoolLimits(PaceLimits(connections_max=1), waiting_max=1, wait_seconds_max=0.05), TIMEOUTS
+        )
         connection = await opened(pool, hop_to(server))
         waiting = asyncio.create_task(pool.acquire(hop_to(server)))
         await asyncio.sleep(0)
@@ -158,7 +163,7 @@ async def test_a_hop_that_does_not_answer_is_left_alone_for_a_while() -> None:
     server = ScriptedServer()
     async with server:
         hop = hop_to(server)
-    pool = Pool("us.test", PoolLimits(dead_seconds=0.05), TIMEOUTS)
+    pool = Pool("us.test", PoolLimits(PaceLimits(rest_seconds=0.05)), TIMEOUTS)
     assert why(await pool.acquire(hop)) == "450 4.4.1 No connection to mx.test: Connection refused"
     assert pool.is_dead(hop)
     assert why(await pool.acquire(hop)) == "450 4.4.1 No connection to mx.test a moment ago"
@@ -168,18 +173,203 @@ async def test_a_hop_that_does_not_answer_is_left_alone_for_a_while() -> None:
         pool.close()
 
 
-async def test_a_hop_that_refuses_us_is_not_dead() -> None:
-    async with ScriptedServer(Script(replies={"banner": "421 4.3.2 Busy"})) as server:
+async def test_what_is_forgotten_is_asked_again_at_once() -> None:
+    server = ScriptedServer()
+    async with server:
+        hop = hop_to(server)
+    pool = Pool("us.test", timeouts=TIMEOUTS)
+    await pool.acquire(hop)
+    async with server:
+        assert why(await pool.acquire(hop)).endswith("a moment ago")
+        pool.forget_failures()
+        pool.release(await opened(pool, hop))
+        pool.close()
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [{"banner": "421 4.3.2 Busy"}, {"banner": DROP}, {"banner": HANG}, {"ehlo": "421 4.3.2 Busy"}, {"ehlo": HANG}],
+)
+async def test_a_hop_that_does_not_serve_us_is_left_alone_for_a_while(replies: dict[str, str]) -> None:
+    async with ScriptedServer(Script(replies=replies)) as server:
         pool = Pool("us.test", timeouts=TIMEOUTS)
-        assert why(await pool.acquire(hop_to(server))) == "421 4.3.2 Busy"
-        assert not pool.is_dead(hop_to(server))
+        assert not isinstance(await pool.acquire(hop_to(server)), Connection)
+        assert pool.is_dead(hop_to(server))
+        assert why(await pool.acquire(hop_to(server))).endswith("a moment ago")
+        assert server.connections_count == 1
         assert pool.hops_count == 0
+
+
+async def transaction(pool: Pool, connection: Connection) -> None:
+    """Begin a transaction, wait until it has ended one way or another, and give the connection back."""
+    ended = asyncio.get_running_loop().create_future()
+    listener = Silent()
+    listener.ended = lambda: ended.set_result(None)  # type: ignore[method-assign]
+    connection.begin(Mail("x@a.test"), listener)
+    connection.ask({"u@b.test": NO_REQUEST}, Content(b"x\r\n", 3))
+    await ended
+    pool.release(connection)
+
+
+async def test_a_hop_that_closes_amid_a_transaction_gets_fewer_connections_and_no_new_one() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=3)), TIMEOUTS)
+        hop = hop_to(server)
+        one, two, three = [await opened(pool, hop) for _ in range(3)]
+        server.script = Script(replies={"mail": "421 4.3.2 Busy"})
+        await transaction(pool, two)
+        server.script = Script()
+        pool.release(one)
+        assert not pool.is_dead(hop), "others stand"
+        assert await opened(pool, hop) is one
+        assert not pool.has_free_slot(hop), "two are in use: it had three when it failed"
+        waiting = asyncio.create_task(pool.acquire(hop))
+        await asyncio.sleep(0)
+        await transaction(pool, three)
+        assert await waiting is three
+        assert server.connections_count == 3
+        for connection in (one, three):
+            pool.release(connection)
+        pool.close()
+
+
+@pytest.mark.parametrize("replies", [{"data": DROP}, {"rcpt": HANG}])
+async def test_one_lost_transaction_may_be_the_messages_fault_and_two_are_the_hops(replies: dict[str, str]) -> None:
+    async with ScriptedServer(Script(replies=replies)) as server:
+        pool = Pool("us.test", timeouts=TIMEOUTS)
+        await transaction(pool, await opened(pool, hop_to(server)))
+        assert not pool.is_dead(hop_to(server))
+        await transaction(pool, await opened(pool, hop_to(server)))
+        assert pool.is_dead(hop_to(server))
+
+
+async def test_a_kept_connection_that_is_closed_is_no_failure() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", timeouts=TIMEOUTS)
+        connection = await opened(pool, hop_to(server))
+        await transaction(pool, connection)
+        assert await opened(pool, hop_to(server)) is connection
+        server.script = Script(replies={"mail": "421 4.4.2 Idle too long"})
+        await transaction(pool, connection)
+        assert not pool.is_dead(hop_to(server))
+        pool.release(await opened(pool, hop_to(server)))
+        pool.close()
+
+
+async def test_while_one_finds_out_whether_a_hop_is_back_others_do_not_wait() -> None:
+    async with ScriptedServer(Script(replies={"banner": ("421 4.3.2 Busy", WAIT + "220 mx.test")})) as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(rest_seconds=0.02)), TIMEOUTS)
+        hop = hop_to(server)
+        await pool.acquire(hop)
+        await eventually(lambda: not pool.is_dead(hop))
+        finding_out = asyncio.create_task(pool.acquire(hop))
+        await eventually(lambda: server.open_count == 1)
+        assert pool.is_dead(hop)
+        assert why(await pool.acquire(hop)).endswith("a moment ago")
+        server.released.set()
+        connection = await finding_out
+        assert isinstance(connection, Connection)
+        assert not pool.is_dead(hop)
+        pool.release(connection)
+        pool.close()
+
+
+async def test_who_waits_for_a_hop_that_fails_hears_of_it_at_once() -> None:
+    async with ScriptedServer(Script(replies={"rcpt": "421 4.3.2 Busy"})) as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
+        hop = hop_to(server)
+        connection = await opened(pool, hop)
+        waiting = [asyncio.create_task(pool.acquire(hop)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await transaction(pool, connection)
+        assert {why(await one) for one in waiting} == {"450 4.4.1 No connection to mx.test a moment ago"}
+        assert pool.hops_count == 0
+
+
+async def test_families_are_told_who_answers() -> None:
+    async with ScriptedServer() as server:
+        hop = hop_to(server)
+        both = ("2001:db8::1", "127.0.0.1")
+        pool = Pool("us.test", timeouts=TIMEOUTS)
+        silent = [
+            Hop("::", server.port, "mx.test", source="2001:db8::2"),
+            Hop("::", 1, "mx.test", source="2001:db8::2"),
+        ]
+        for one in silent:  # our address is none of this machine's: nothing is ever sent
+            assert isinstance(await pool.acquire(one), NotOpened)
+        now = asyncio.get_running_loop().time()
+        assert pool.families.ordered(both, now) == both[::-1]
+        for port in range(1, 4):  # refused: somebody is there
+            await pool.acquire(Hop("127.0.0.1", port, "mx.test"))
+        pool.release(await opened(pool, hop))
+        assert pool.families.ordered(both, now) == both[::-1]
+        pool.close()
+
+
+async def test_the_source_and_the_name_of_a_route_are_used_and_are_other_hops() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", timeouts=TIMEOUTS)
+        plain, ours = hop_to(server), replace(hop_to(server), source="127.0.0.7", helo="seven.test")
+        pool.release(await opened(pool, plain))
+        connection = await opened(pool, ours)
+        assert server.commands == ["EHLO us.test", "EHLO seven.test"]
+        assert server.clients == ["127.0.0.1", "127.0.0.7"]
+        pool.release(connection)
+        pool.close()
+
+
+async def test_an_address_that_is_not_ours_is_no_source() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", timeouts=TIMEOUTS)
+        answer = await pool.acquire(replace(hop_to(server), source="192.0.2.1"))
+        assert why(answer) == "450 4.4.1 No connection to mx.test: Cannot assign requested address"
+
+
+async def test_senders_get_the_connections_of_a_hop_in_turn() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
+        hop = hop_to(server)
+        connection = await opened(pool, hop)
+        order: list[str] = []
+
+        async def wait(sender: str) -> None:
+            taken = await pool.acquire(hop, sender=sender)
+            assert isinstance(taken, Connection)
+            order.append(sender)
+            await asyncio.sleep(0)
+            pool.release(taken)
+
+        many = [asyncio.create_task(wait("bulk")) for _ in range(100)]
+        await asyncio.sleep(0)
+        few = [asyncio.create_task(wait("one")) for _ in range(2)]
+        await asyncio.sleep(0)
+        pool.release(connection)
+        await asyncio.wait(few)
+        assert order[:4] == ["bulk", "one", "bulk", "one"]
+        await asyncio.wait(many)
+        pool.close()
+
+
+async def test_who_has_most_in_a_full_queue_makes_room() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1), waiting_max=3), TIMEOUTS)
+        hop = hop_to(server)
+        connection = await opened(pool, hop)
+        bulk = [asyncio.create_task(pool.acquire(hop, sender="bulk")) for _ in range(3)]
+        await asyncio.sleep(0)
+        one = asyncio.create_task(pool.acquire(hop, sender="one"))
+        assert why(await bulk[2]).startswith("450 4.4.5")
+        pool.release(connection)
+        for waiting in (bulk[0], one, bulk[1]):
+            assert await waiting is connection
+            pool.release(connection)
+        pool.close()
 
 
 async def test_the_memory_of_dead_hops_is_bounded() -> None:
     async with ScriptedServer() as server:
         port = server.port
-    pool = Pool("us.test", PoolLimits(dead_hops_max=2), TIMEOUTS)
+    pool = Pool("us.test", PoolLimits(PaceLimits(hops_max=2)), TIMEOUTS)
     hops = [Hop(f"127.0.0.{number}", port, "mx.test") for number in (1, 2, 3)]
     for hop in hops:
         await pool.acquire(hop)
@@ -199,7 +389,7 @@ async def test_cancelled_while_opening_gives_its_slot_back() -> None:
 
 async def test_nothing_is_opened_after_close() -> None:
     async with ScriptedServer() as server:
-        pool = Pool("us.test", PoolLimits(connections_per_hop_max=1), TIMEOUTS)
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
         connection = await opened(pool, hop_to(server))
         waiting = asyncio.create_task(pool.acquire(hop_to(server)))
         await asyncio.sleep(0)

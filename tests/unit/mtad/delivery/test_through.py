@@ -8,6 +8,7 @@ from collections.abc import Collection
 import pytest
 
 from mtad.delivery.connection import Timeouts
+from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import PoolLimits
 from mtad.delivery.through import DeliveryLimits
 from mtad.mail.outcome import Outcome, Result
@@ -384,7 +385,7 @@ async def test_abort_while_connecting_leaves_nothing_open() -> None:
 
 
 async def test_no_free_slot_means_asking_later() -> None:
-    pool_limits = PoolLimits(connections_per_hop_max=1)
+    pool_limits = PoolLimits(PaceLimits(connections_max=1))
     async with ScriptedServer() as server, outgoing(pool_limits=pool_limits) as out:
         holding, waiting = out.open(), out.open()
         assert await holding.recipient(U, to(server)) is None
@@ -605,7 +606,7 @@ async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
 
 
 async def test_many_sessions_share_few_connections() -> None:
-    pool_limits = PoolLimits(connections_per_hop_max=4)
+    pool_limits = PoolLimits(PaceLimits(connections_max=4))
     async with ScriptedServer() as server, outgoing(pool_limits=pool_limits) as out:
 
         async def session(out: Outgoing) -> str:

@@ -26,6 +26,10 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" {\n'
         ),
         ('route :nomx :host "a.example" "smtp";', RouteTo(Route(hosts=("a.example",)))),
         ('route :host "unix:/run/lmtp" "lmtp";', RouteTo(Route(Transport.LMTP, ("unix:/run/lmtp",)))),
+        (
+            'route :source ["192.0.2.1", "2001:DB8:0::1"] :helo "out.example" "smtp";',
+            RouteTo(Route(sources=("192.0.2.1", "2001:db8::1"), helo="out.example")),
+        ),
         ('route :host "lmtp_1.example" :port 24 "lmtp";', RouteTo(Route(Transport.LMTP, ("lmtp_1.example",), 24))),
     ],
 )
@@ -48,6 +52,10 @@ def test_routes(command: str, action: RouteTo) -> None:
         ('route :host "a b" "smtp";', '3:13: "a b" is no host name, address or unix:/path'),
         ('route :host "[192.0.2.1]" "smtp";', '3:13: "[192.0.2.1]" is no host name, address or unix:/path'),
         ('route :host "" "smtp";', '3:13: "" is no host name, address or unix:/path'),
+        ('route :source "out.example" "smtp";', '3:15: "out.example" is no address'),
+        ('route :source "fe80::1%eth0" "smtp";', '3:15: "fe80::1%eth0" is no address'),
+        ('route :source ["192.0.2.1", "192.0.2.2"] "smtp";', "3:29: a route has one source of IPv4"),
+        ('route :helo "out example" "smtp";', '3:13: "out example" is no host name'),
         (
             f'route :host "{"a" * 254}" "smtp";',
             f'3:13: "{"a" * 254}" is no host name, address or unix:/path',
