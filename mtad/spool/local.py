@@ -256,12 +256,15 @@ class LocalSpool:
 
     async def verify(self) -> Comparison:
         """Compare this node's queue with its peer's by digests, and what both remember; only messages are counted."""
-        compared = await self._node.verify()
+        return self._of_mail(await self._node.verify())
+
+    def _of_mail(self, compared: Comparison) -> Comparison:
         return compared._replace(items=max(0, compared.items - len(self.memories)))
 
     async def resync(self, *, is_full: bool, force: bool) -> Resynced:
         """Fill this node's queue again from its peer's: with what differs, or an empty one with everything."""
-        return await self._node.resync(is_full=is_full, force=force)
+        came = await self._node.resync(is_full=is_full, force=force)
+        return came._replace(compared=self._of_mail(came.compared))
 
     async def back_up(self, folder: Path) -> int:
         """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""

@@ -214,8 +214,15 @@ class LocalMemories:
         return chosen
 
     def _ends(self, keys: Iterable[bytes]) -> list[Record]:
-        items = (self._node.item(key) for key in keys)
-        return [codec.done_record(item) for item in items if item is not None]
+        """Return the records that drop memories. What is not in the store any more is forgotten here."""
+        ended = []
+        for key in keys:
+            item = self._node.item(key)
+            if item is None:
+                self._forget(key)
+            else:
+                ended.append(codec.done_record(item))
+        return ended
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -230,9 +237,12 @@ class LocalMemories:
         while self._node.is_owner:
             oldest_ms = self._wall_ms() - self._limits.kept_ms
             page = islice(self._entries.items(), PAGE_ITEMS)
-            ended = self._ends([key for key, entry in page if entry.at_ms < oldest_ms])
-            if not ended:
+            old = [key for key, entry in page if entry.at_ms < oldest_ms]
+            if not old:
                 return
+            ended = self._ends(old)
+            if not ended:
+                continue
             submitted = await self._node.submit(tuple(ended), wait=False)
             if submitted.durability is Durability.REFUSED:
                 return

@@ -211,6 +211,19 @@ async def test_it_is_dropped_after_a_day(tmp_path: Path) -> None:
         assert len(node.items(b"", 10)) == 2
 
 
+async def test_what_is_not_in_the_store_any_more_is_forgotten(tmp_path: Path) -> None:
+    kept = [memory(mark, START_MS - DAY_MS - 1) for mark in range(300)]  # more than a page
+    async with remembering(tmp_path) as (memories, _, node, _):
+        await asyncio.gather(*map(memories.remember, kept))
+        for item in node.items(b"", 290):
+            await node.submit((codec.done_record(item),), wait=False)
+            memories._learn(item)  # as if the store had been replaced unheard
+        assert len(memories) == 300
+        await memories.sweep()
+        assert len(memories) == 0
+        assert memories.fingerprints() == set()
+
+
 async def test_only_the_owner_drops_what_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = memory(at_ms=START_MS - DAY_MS - 1)
     async with remembering(tmp_path) as (memories, _, _, _):
