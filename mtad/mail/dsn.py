@@ -7,6 +7,7 @@ DSN. One DSN speaks of one event alone: failure, delay or success.
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.utf8 import ascii_address
 
+LINE_LENGTH_MAX = 240  # characters of what others said; RFC 5322 §2.1.1 allows 998 octets
 RETURNED_HEADER_OCTETS_MAX = 64 * 1024
 RETURNED_CONTENT_OCTETS_MAX = 1024 * 1024  # of a larger message the header section is returned, whatever was asked
 
@@ -341,7 +343,14 @@ def _are_ascii(report: Report) -> bool:
 
 
 def _octets(lines: Sequence[str]) -> bytes:
-    return ("\r\n".join(lines) + "\r\n").encode("utf-8", "replace")
+    folded = (piece for line in lines for piece in (_folded(line) if len(line) > LINE_LENGTH_MAX else (line,)))
+    return ("\r\n".join(folded) + "\r\n").encode("utf-8", "replace")
+
+
+def _folded(line: str) -> Sequence[str]:
+    """Return a long line as several; the later ones are indented, which continues a field and shows to people."""
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 1)
+    return textwrap.wrap(line, LINE_LENGTH_MAX, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _one_line(text: str) -> str:

@@ -157,6 +157,16 @@ def test_nothing_of_a_stranger_breaks_out_of_its_line():
             assert not line.startswith((b"Bcc:", b"Action: delivered", b"b"))
 
 
+def test_what_a_next_hop_says_at_length_makes_no_long_line():
+    answer = replace(NO_USER, reply=Reply.of(550, "5.1.1", "a few words", "ü" * 399, *["and more words"] * 200))
+    notice = replace(REFUSED, outcome=answer, address="ü@" + "d" * 900 + ".example")
+    made = compose(report(notice, is_utf8=True))
+    assert max(len(line) for line in made.split(b"\r\n")) <= 998
+    (_, bob) = fields(compose(report(replace(REFUSED, outcome=answer))))
+    assert bob["Diagnostic-Code"].replace("\n", "").endswith("and more words and more words")
+    assert bob["Status"] == "5.1.1"
+
+
 def test_the_same_news_has_the_same_message_id_on_both_nodes():
     assert message_id(report(REFUSED, EXPIRED)) == message_id(report(EXPIRED, REFUSED))
     assert message_id(report(REFUSED)) != message_id(report(EXPIRED))
