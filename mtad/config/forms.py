@@ -12,6 +12,8 @@ DOMAIN_OCTETS_MAX = 253  # RFC 1035 §2.3.4, without the final dot
 DNS_PORT = 53
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
+_CLIENT_LIMIT = re.compile(r"([1-9][0-9]{0,8}) (?:(sessions)|(connections|messages|recipients|errors)/(minute|hour))")
+_PERIODS_SECONDS = {"minute": 60, "hour": 3600}
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
 
 
@@ -23,6 +25,15 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimit:
+    """What the clients of one network may have at a time, or may do in a period."""
+
+    count: int
+    what: str
+    seconds: int  # 0: at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,26 @@ def _read_resolver(text: str) -> Address | Unfit:
     return Unfit("has port 0") if address.port == 0 else address
 
 
+def client_limit(text: str) -> ClientLimit | Unfit:
+    """Read what stands in `smtp.client_limits`."""
+    found = _CLIENT_LIMIT.fullmatch(text)
+    if found is None:
+        return Unfit("is no limit on clients")
+    return ClientLimit(int(found[1]), found[2] or found[3], _PERIODS_SECONDS.get(found[4], 0))
+
+
+def _read_client_limit(text: str) -> str | Unfit:
+    limit = client_limit(text)
+    return limit if isinstance(limit, Unfit) else text
+
+
+def _read_network(text: str) -> str | Unfit:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        return Unfit("is no network")
+
+
 NAME = Form("lower-case letters, digits and inner hyphens, at most 63", _read_name)
 DOMAIN = Form("a domain name such as example.org", _read_domain)
 HOSTNAME = Form("a host name with its domain, such as mx1.example.org", _read_hostname)
@@ -134,3 +165,8 @@ LISTENER = Form(
 )
 ENDPOINT = Form('a host name or IP address and a port, such as "mx2.example.org:7250" or "[::1]:7250"', _read_endpoint)
 RESOLVER = Form('an IP address, with a port if it is not 53, such as "127.0.0.1" or "[::1]:5353"', _read_resolver)
+CLIENT_LIMIT = Form(
+    '"N sessions", or N connections, messages, recipients or errors a minute or an hour, such as "60 errors/minute"',
+    _read_client_limit,
+)
+NETWORK = Form('an IP network such as "192.0.2.0/24" or "2001:db8::/32", or one address', _read_network)

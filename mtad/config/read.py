@@ -165,6 +165,8 @@ class _Reader:
             came = f"{smtp.memory_octets_max} is too small"
             self._report(("smtp", "memory_octets_max"), came, "at least smtp.size_octets_max")
         self._unique(("smtp", "listen"), [str(each) for each in smtp.listen if each.port])
+        limited = [each.rpartition(" ")[2].partition("/")[0] for each in smtp.client_limits]
+        self._unique(("smtp", "client_limits"), limited)
         self._unique(("node", "domains"), settings.node.domains)
         self._unique(("dkim", "keys"), [f"{key.selector}._domainkey.{key.domain}" for key in settings.dkim.keys])
         if pair is None:

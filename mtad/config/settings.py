@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mtad.config.forms import (
+    CLIENT_LIMIT,
     DOMAIN,
     ENDPOINT,
     HOSTNAME,
     LISTENER,
     NAME,
+    NETWORK,
     RESOLVER,
     SELECTOR,
     Address,
@@ -76,10 +78,28 @@ class Smtp:
     users: Annotated[
         Path | None, About("Who may submit mail; `mtactl user` writes the file. Other users must not read it.")
     ] = None
-    sessions_max: Annotated[int, About("Sessions at a time, over all workers; more get 421.", 1, 100_000)] = 2_000
-    sessions_per_client_max: Annotated[
-        int, About("Sessions at a time from one client address; more get 421.", 1, 100_000)
-    ] = 100
+    sessions_max: Annotated[
+        int, About("Sessions at a time, over all workers; more get 421. Each takes two files.", 1, 100_000)
+    ] = 12_000
+    client_limits: Annotated[
+        tuple[str, ...],
+        About(
+            "What the clients of one network (an IPv4 address or an IPv6 /64) may do, over all workers; what is not "
+            "named has no limit.",
+            0,
+            5,
+            form=CLIENT_LIMIT,
+        ),
+    ] = (
+        "100 sessions",
+        "300 connections/minute",
+        "1200 messages/minute",
+        "6000 recipients/minute",
+        "120 errors/minute",
+    )
+    exempt_networks: Annotated[
+        tuple[str, ...], About("Networks that client_limits are not for.", 0, 1_000, form=NETWORK)
+    ] = ("127.0.0.0/8", "::1/128")
     size_octets_max: Annotated[int, About("Largest message; announced by SIZE.", 65_536, 2_000_000_000)] = 50_000_000
     binarymime: Annotated[
         bool, About("Whether BINARYMIME is announced; a next hop that lacks it makes such mail fail with 5.6.3.")
@@ -88,9 +108,6 @@ class Smtp:
     memory_octets_max: Annotated[
         int, About("Content held in memory over all workers; beyond it DATA gets 452.", 1_000_000, 1_000_000_000_000)
     ] = 500_000_000
-    command_timeout_seconds: Annotated[
-        float, About("Wait for a client's next command; RFC 5321 asks for 300.", 1, 3600)
-    ] = 300.0
 
 
 @dataclass(frozen=True, slots=True)

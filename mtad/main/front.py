@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_network
 
 from mtad.admission.listener import ListenerPolicy
+from mtad.config.forms import ClientLimit, client_limit
 from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, Shared, server_tls
 from mtad.server import collaborators
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
+from mtad.server.rates import Act, Rate
 from mtad.spool.door import Door, Memories
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts
@@ -23,14 +26,20 @@ def limits_of(settings: Settings) -> Limits:
     """Return what one of the node's processes lets its clients use: its share of the node's limits."""
     smtp = settings.smtp
     share = max(1, settings.node.workers)
+    of_clients = [limit for limit in map(client_limit, smtp.client_limits) if isinstance(limit, ClientLimit)]
+    sessions_max = -(-smtp.sessions_max // share)
+    sessions_per_client_max = [-(-limit.count // share) for limit in of_clients if not limit.seconds]
+    rates = {Act(limit.what): Rate(-(-limit.count // share), limit.seconds) for limit in of_clients if limit.seconds}
     return Limits(
-        sessions_max=-(-smtp.sessions_max // share),
-        sessions_per_client_max=-(-smtp.sessions_per_client_max // share),
+        sessions_max=sessions_max,
+        sessions_per_client_max=min(sessions_per_client_max, default=sessions_max),
+        rates=rates,
+        exempt=tuple(ip_network(network) for network in smtp.exempt_networks),
         session=SessionLimits(recipients_max=smtp.recipients_max),
         content=ContentLimits(
             size_octets_max=smtp.size_octets_max, octets_in_flight_max=smtp.memory_octets_max // share
         ),
-        seconds=TimeLimits(command=smtp.command_timeout_seconds, delivery_deadline=settings.delivery.deadline_seconds),
+        seconds=TimeLimits(delivery_deadline=settings.delivery.deadline_seconds),
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from mtad.server.rates import Act, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,12 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """All limits of one process's server."""
+    """All limits of one process's server; what is said of clients is said of their networks (mtad.server.clients)."""
 
     sessions_max: int = 2000
     sessions_per_client_max: int = 100
+    rates: Mapping[Act, Rate] = field(default_factory=dict)  # of each network; what is not named has no limit
+    exempt: tuple[IPv4Network | IPv6Network, ...] = ()  # networks that only sessions_max holds for
     session: SessionLimits = field(default_factory=SessionLimits)
     content: ContentLimits = field(default_factory=ContentLimits)
     seconds: TimeLimits = field(default_factory=TimeLimits)

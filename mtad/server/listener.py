@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mtad.mail.reply import Reply
 from mtad.server.acceptance import Acceptance
+from mtad.server.clients import Clients
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.framing import OctetBudget
 from mtad.server.limits import Limits
@@ -50,7 +51,7 @@ class Server:
         clock = clock or Clock()
         budget = OctetBudget(limits.content.octets_in_flight_max)
         self._tls_context = identity.tls_context
-        self._limits = limits
+        self._clients = Clients(limits)
         self._events = events
         self._clock = clock
         self.acceptance = Acceptance(identity.hostname, limits, collaborators, budget, events, clock)
@@ -60,6 +61,7 @@ class Server:
             has_tls=identity.tls_context is not None,
             is_binary_offered=identity.is_binary_offered,
             limits=limits,
+            clients=self._clients,
             rooms=collaborators,
             acceptance=self.acceptance,
             budget=budget,
@@ -67,7 +69,6 @@ class Server:
             clock=clock,
         )
         self._connections: set[Connection] = set()
-        self._of_client: Counter[str] = Counter()
         self._listeners: list[asyncio.Server] = []
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -128,21 +129,20 @@ class Server:
 
     # What connections ask of it.
 
-    def admit(self, connection: Connection) -> bool:
-        """Count a new connection, unless there are too many, of all clients or of its own."""
+    def admit(self, connection: Connection) -> Reply | None:
+        """Count a new connection in; a reply says why it may not stay."""
         address = connection.conversation.client.address
-        is_full = len(self._connections) >= self._limits.sessions_max
-        if is_full or self._of_client[address] >= self._limits.sessions_per_client_max:
-            self._events.emit("session.too_many", level="warning", client=address, sessions=len(self._connections))
-            return False
-        self._connections.add(connection)
-        self._of_client[address] += 1
-        return True
+        refusal = self._clients.come(address, self._clock.now())
+        if refusal is None:
+            self._connections.add(connection)
+        else:
+            sessions = len(self._connections)
+            self._events.emit(
+                "session.too_many", level="warning", client=address, sessions=sessions, reply=str(refusal)
+            )
+        return refusal
 
     def forget(self, connection: Connection) -> None:
         """Count a connection off."""
         self._connections.discard(connection)
-        address = connection.conversation.client.address
-        self._of_client[address] -= 1
-        if not self._of_client[address]:
-            del self._of_client[address]
+        self._clients.leave(connection.conversation.client.address)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mtad.mail.envelope import Client
 from mtad.mail.queue_id import QueueId
 from mtad.server.acceptance import Acceptance
+from mtad.server.clients import Clients
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.framing import OctetBudget
 from mtad.server.limits import Limits
@@ -22,6 +23,7 @@ class Service:
     has_tls: bool
     is_binary_offered: bool
     limits: Limits
+    clients: Clients
     rooms: Collaborators
     acceptance: Acceptance
     budget: OctetBudget

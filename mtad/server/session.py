@@ -32,6 +32,7 @@ from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
 from mtad.server.hearing import Hearing
 from mtad.server.parameters import parse_mail, parse_rcpt
+from mtad.server.rates import Act
 from mtad.server.service import Service
 from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
 from mtad.server.step import Step, Then, with_status
@@ -60,6 +61,8 @@ _TLS_ALREADY = Step(Reply.of(503, "5.5.1", "TLS is active already"))
 _TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
 _NO_ROOM = Step(Reply.of(452, "4.3.1", "Too much mail in hand, try again later"))
 _TOO_MANY_RECIPIENTS = Step(Reply.of(452, "4.5.3", "Too many recipients"))
+_TOO_MANY_MESSAGES = Step(Reply.of(450, "4.7.1", "Too many messages from your network, try again later"))
+_TOO_MANY_OF_NETWORK = Step(Reply.of(450, "4.7.1", "Too many recipients from your network, try again later"))
 _TOO_MANY_ERRORS = Step(Reply.of(421, "4.7.0", "Too many errors"), Then.CLOSE)
 _TOO_MANY_COMMANDS = Step(Reply.of(421, "4.7.0", "Too many commands without a message"), Then.CLOSE)
 
@@ -193,6 +196,8 @@ class Session:
             return Step(said)
         if said.size_octets > service.limits.content.size_octets_max:
             return _TOO_LARGE
+        if not self._may(Act.MESSAGE):
+            return _TOO_MANY_MESSAGES
         envelope = Envelope(
             said.path,
             self._client,
@@ -225,6 +230,8 @@ class Session:
             return _RECIPIENT_OK
         if transaction.recipients_count >= service.limits.session.recipients_max:
             return _TOO_MANY_RECIPIENTS
+        if not self._may(Act.RECIPIENT):
+            return _TOO_MANY_OF_NETWORK
         verdict = await service.rooms.policy.rcpt(transaction.envelope, address)
         if verdict.reply is not None:
             return self._refusal("rcpt", verdict)
@@ -377,7 +384,16 @@ class Session:
         if not step.reply.is_permanent:
             return step
         self._errors_count += 1
-        return step if self._errors_count < self._service.limits.session.errors_max else _TOO_MANY_ERRORS
+        is_bearable = self._may(Act.ERROR) and self._errors_count < self._service.limits.session.errors_max
+        return step if is_bearable else _TOO_MANY_ERRORS
+
+    def _may(self, act: Act) -> bool:
+        """Count an act against the client's network; False when it is one too many."""
+        service = self._service
+        if self._is_trusted or service.clients.may(act, self._client.address, service.clock.now()):
+            return True
+        service.events.emit("session.rate", level="warning", session=self.id, client=self._client.address, of=act)
+        return False
 
     def _fault(self, stage: str) -> Step:
         """Log the exception that is being handled, and return the reply that says nothing of it."""

@@ -33,14 +33,13 @@ LAST_REPLY_SECONDS = 30.0
 
 _TIMEOUT = Reply.of(421, "4.4.2", "Timeout, closing connection")
 _CLOSING = Reply.of(421, "4.3.2", "Server is closing, try again")
-_TOO_MANY = Reply.of(421, "4.3.2", "Too many sessions, try again later")
 
 
 class Connections(Protocol):
     """Who counts connections (mtad.server.listener)."""
 
-    def admit(self, connection: Connection) -> bool:
-        """Count a new one, unless there are too many."""
+    def admit(self, connection: Connection) -> Reply | None:
+        """Count a new one in; a reply says why it may not stay."""
         ...
 
     def forget(self, connection: Connection) -> None:
@@ -87,8 +86,9 @@ class Connection(SMTP):
         """Begin the conversation, unless there are too many."""
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         self.conversation = Session(self._service, client_of(transport))
-        if not self._connections.admit(self):
-            self._writer.write(_TOO_MANY.octets())
+        refusal = self._connections.admit(self)
+        if refusal is not None:
+            self._writer.write(refusal.octets())
             self._writer.close()
             return
         self._handler_coroutine = asyncio.get_running_loop().create_task(self._handle_client())

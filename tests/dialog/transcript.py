@@ -26,6 +26,7 @@ from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Verdict
 from mtad.server.limits import Limits
+from mtad.server.rates import Act, Rate
 from mtad.spool.door import Committed, Refusal, Refused
 from mtad.telemetry.events import CollectedEvents
 from tests.dialog.wires import Wire, greeted
@@ -139,7 +140,7 @@ def _outcome(text: str) -> Outcome:
 
 
 def _given(scene: Scene, text: str) -> None:
-    """Set the scene: `policy`, `nexthop`, `queue`, `server` or `limit`, a space, and what about it."""
+    """Set the scene: `policy`, `nexthop`, `queue`, `server`, `rate` (a minute) or `limit`, a space, what about it."""
     about, _, value = (part.strip() for part in text.partition("="))
     kind, _, rest = about.partition(" ")
     rooms = scene.rooms
@@ -172,6 +173,9 @@ def _given(scene: Scene, text: str) -> None:
             rooms.door.answer = Refused(Refusal(value))
         case "server", ("offers", _, "BINARYMIME"):
             scene.is_binary_offered = True
+        case "rate", (act, _, _):
+            rates = {**scene.limits.rates, Act(act): Rate(int(value), 60)}
+            scene.limits = replace(scene.limits, rates=rates)
         case "limit", (name, _, _):
             scene.limits = _with_limit(scene.limits, name, int(value))
         case _:

@@ -176,7 +176,7 @@ def _write(node: MtadNode, policy: str, peer: tuple[MtadNode, int, int] | None, 
             "run_dir": str(node.folder / "run"),
             "workers": 0,
         },
-        "smtp": {"listen": [f"127.0.0.1:{node.smtp_port}"], "sessions_per_client_max": 100_000},
+        "smtp": {"listen": [f"127.0.0.1:{node.smtp_port}"]},
         "policy": {"file": str(node.folder / "policy.sieve")},
         "dns": {"servers": ["127.0.0.1:1"], "timeout_seconds": 1},
     }

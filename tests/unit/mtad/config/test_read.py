@@ -262,3 +262,28 @@ def test_errors_are_written_one_a_line() -> None:
     one = ConfigurationError("f", 3, "a.b", "is bad", "allowed: good")
     whole = ConfigurationError("f", 0, "", "is empty", "")
     assert str(ConfigurationErrors((one, whole))) == "f:3: a.b is bad; allowed: good\nf: is empty"
+
+
+def test_limits_on_clients_are_read() -> None:
+    settings = good(MINIMAL + 'client_limits = ["7 sessions", "9 errors/hour"]\nexempt_networks = ["192.0.2.1"]\n')
+    assert settings.smtp.client_limits == ("7 sessions", "9 errors/hour")
+    assert settings.smtp.exempt_networks == ("192.0.2.1/32",)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'client_limits = ["0 sessions"]',
+            "smtp.client_limits[0] '0 sessions' is no limit on clients; allowed: ",
+        ),
+        ('client_limits = ["5 sessions/hour"]', "'5 sessions/hour' is no limit on clients"),
+        ('client_limits = ["5 errors/day"]', "'5 errors/day' is no limit on clients"),
+        ('client_limits = ["1 errors/hour", "2 errors/minute"]', "smtp.client_limits[1] 'errors' is given twice"),
+        ('exempt_networks = ["192.0.2.1/24"]', "smtp.exempt_networks[0] '192.0.2.1/24' is no network; allowed: an IP"),
+        ('exempt_networks = ["example.org"]', "smtp.exempt_networks[0] 'example.org' is no network"),
+    ],
+)
+def test_what_is_no_limit_on_clients(line: str, message: str) -> None:
+    (error,) = errors(MINIMAL + line + "\n")
+    assert message in error

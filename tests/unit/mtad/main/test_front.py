@@ -1,0 +1,50 @@
+"""Each process has its share of the node's limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+from mtad.config.read import read_text
+from mtad.config.settings import Settings
+from mtad.main.front import limits_of
+from mtad.server.rates import Act, Rate
+
+TEXT = """\
+[node]
+name = "alpha"
+id = 1
+hostname = "mx1.example.org"
+domains = ["example.org"]
+workers = 4
+
+[smtp]
+listen = ["127.0.0.1:25"]
+sessions_max = 10
+client_limits = ["9 sessions", "60 connections/minute", "7 errors/hour"]
+"""
+
+
+def settings_of(text: str) -> Settings:
+    settings = read_text(text, Path("/etc/mtad/mtad.toml"))
+    assert isinstance(settings, Settings), str(settings)
+    return settings
+
+
+def test_limits_are_shared_out_and_rounded_up() -> None:
+    limits = limits_of(settings_of(TEXT))
+    assert (limits.sessions_max, limits.sessions_per_client_max) == (3, 3)
+    assert limits.rates == {Act.CONNECTION: Rate(15, 60), Act.ERROR: Rate(2, 3600)}
+    assert limits.exempt == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def test_one_process_has_them_all() -> None:
+    settings = settings_of(TEXT)
+    limits = limits_of(replace(settings, node=replace(settings.node, workers=0)))
+    assert (limits.sessions_max, limits.sessions_per_client_max) == (10, 9)
+
+
+def test_clients_without_a_limit_on_sessions_have_that_of_all() -> None:
+    limits = limits_of(settings_of(TEXT.replace('"9 sessions", ', "")))
+    assert limits.sessions_per_client_max == limits.sessions_max == 3
