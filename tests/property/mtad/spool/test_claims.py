@@ -44,6 +44,10 @@ class Member:
     def state(self) -> RecipientState:
         return codec.read_message(self.item).recipients[BOB]
 
+    @property
+    def is_told(self) -> bool:
+        return bool(self.state.delay_told_ms) or self.state.rank >= TERMINAL_RANK
+
     def claim(self) -> None:
         claim = Claim(self.node, self.clock_ms, self.clock_ms + CLAIM_MS)
         self.write(codec.claim_record(self.item, [BOB], claim, self.clock_ms))
@@ -54,7 +58,8 @@ class Member:
     def defer(self) -> None:
         count = self.state.attempts_count + 1
         attempts = (*self.state.attempts, Attempt(self.clock_ms, DELAYED, self.node))[-3:]
-        state = RecipientState(Rank.DEFERRED, self.clock_ms + RETRY_MS, attempts, count)
+        told_ms = self.state.delay_told_ms or (self.clock_ms if count > 1 else 0)  # the sender hears of the second
+        state = RecipientState(Rank.DEFERRED, self.clock_ms + RETRY_MS, attempts, count, delay_told_ms=told_ms)
         if self.state.rank < TERMINAL_RANK:
             self.write(codec.state_record(self.item, {BOB: state}, self.clock_ms))
 
@@ -71,12 +76,14 @@ acts = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([*ACTS, Member.deli
 
 
 def hear(members: tuple[Member, Member]) -> None:
-    """Let both hear what the other has written."""
+    """Let both hear what the other has written; a warning that both had sent is known to have been sent."""
+    are_told = all(member.is_told for member in members)
     for teller, hearer in (members, members[::-1]):
         for record in teller.unheard:
             hearer.take(record)
     for member in members:
         member.unheard.clear()
+        assert member.is_told >= are_told
 
 
 @settings(max_examples=300, deadline=None)
@@ -91,7 +98,9 @@ def test_nothing_is_hidden_longer_than_was_meant(
         for member in members:
             member.clock_ms += milliseconds
         assert callable(act)
+        was_told = members[who].is_told
         act(members[who])
+        assert members[who].is_told >= was_told, "a warning that one act forgets is sent twice"
         if number in meetings:
             hear(members)
     hear(members)
