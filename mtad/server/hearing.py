@@ -8,8 +8,9 @@ sent ahead of the reply proves nothing by itself; but it was there then, and is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome
@@ -17,6 +18,7 @@ from mtad.server.fault import emit_fault
 from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
 
+Work = Callable[[], Awaitable[None]]
 REMEMBERING_MAX = 10_000  # messages of one process whose memories are being written
 
 
@@ -36,18 +38,17 @@ class Remembering:
         if await self._memories.remember(memory) and memory.is_settled and memory.outcomes:
             self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=len(memory.outcomes))
 
-    def _spawn(self, queue_id: str, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, queue_id: str, work: Work) -> None:
         if len(self._tasks) >= REMEMBERING_MAX:
-            work.close()
             self._events.emit("memory.refused", level="warning", queue_id=queue_id, why="busy")
             return
         task = asyncio.get_running_loop().create_task(self._guarded(queue_id, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, queue_id: str, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, queue_id: str, work: Work) -> None:
         try:
-            await work
+            await work()
         except Exception:  # noqa: BLE001 - boundary of a memory: without it the client's retry is delivered again
             emit_fault(self._events, session="", trace=queue_id, stage="memory")
 
@@ -71,8 +72,8 @@ class Hearing:
 
     def __init__(
         self,
-        remember: Callable[[Memory], Coroutine[None, None, None]],
-        spawn: Callable[[str, Coroutine[None, None, None]], None],
+        remember: Callable[[Memory], Awaitable[None]],
+        spawn: Callable[[str, Work], None],
         *,
         is_gone: bool,
     ) -> None:
@@ -137,7 +138,7 @@ class Hearing:
         """Have the message remembered, now and when all is known."""
         begun, was_over, self._is_over = self._begun, self._is_over, True
         if begun is not None and not was_over:
-            self._spawn(begun.queue_id, self._write(begun))
+            self._spawn(begun.queue_id, partial(self._write, begun))
 
     async def _write(self, begun: Memory) -> None:
         if not self._ended.is_set():

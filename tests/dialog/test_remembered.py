@@ -110,6 +110,20 @@ async def test_a_client_that_goes_right_after_its_final_dot_hears_it_when_it_com
     assert delivered(house) == [[ONE]]
 
 
+async def test_chunks_are_remembered_as_data_is(build: Build) -> None:
+    house = await build()
+    wire = await greeted(house.wire())
+    await say(wire, f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{ONE}>")
+    await wire.send(b"BDAT 20\r\n" + CONTENT[:20])
+    assert (await reply(wire))[0].startswith("250 ")
+    await wire.send(b"BDAT %d LAST\r\n" % (len(CONTENT) + 2 - 20) + CONTENT[20:] + b"\r\n")
+    assert await reply(wire) == [TAKEN]
+    await wire.close()
+    await settled(house)
+    assert await bring(house) == TAKEN
+    assert delivered(house) == [[ONE]]
+
+
 async def test_a_client_that_goes_while_policy_decides_is_known_to_have_gone(build: Build) -> None:
     house = await build()
     house.rooms.delivery.gate, is_decided = asyncio.Event(), asyncio.Event()
