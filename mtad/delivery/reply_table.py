@@ -1,13 +1,14 @@
 """What the client is answered after the end of data, given what became of each recipient (docs: "Through-delivery").
 
 Pure. The rule of the table: a client that may keep the mail keeps it (transient replies), unless somebody has it
-already; what is neither delivered nor refused for good when we answer 250 is committed to the queue before.
+already; what is neither delivered nor refused for good when we answer 250 is committed to the queue before. Where each
+recipient hears its own (LMTP, RFC 2033 §4.2; PRDR, draft-hall-prdr-00), the table is read for one recipient at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mtad.mail.outcome import Outcome, Result
@@ -72,11 +73,13 @@ class Settlement:
     reply    None: commit `keep`, then answer what `reply_after_commit` or `reply_after_refusal` says
     keep     recipients to commit to the queue
     failed   recipients that are refused for good while the client hears 250: a DSN is owed where one may be sent
+    each     where each recipient hears its own: what those hear that are not to be kept
     """
 
     reply: Reply | None
     keep: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    each: Mapping[str, Reply] = field(default_factory=dict)
 
     @property
     def is_accepting(self) -> bool:
@@ -103,11 +106,7 @@ def settle(
     wishes          by recipient; those without stand for `Wish()`
     is_submission   the client is a submitter: it has no queue
     """
-    plain = Wish()
-    standings = {
-        address: standing(outcome, wishes.get(address, plain), is_submission=is_submission)
-        for address, outcome in outcomes.items()
-    }
+    standings = _standings(outcomes, wishes, is_submission=is_submission)
     decision = DECISIONS[frozenset(standings.values())]
     failed = tuple(address for address, kind in standings.items() if kind is Standing.FAILED)
     if decision is Decision.KEEP:
@@ -119,6 +118,55 @@ def settle(
     wanted = Result.FAILED if decision is Decision.REFUSED else Result.DELAYED
     refusal = next(outcome for outcome in outcomes.values() if outcome and outcome.result is wanted)
     return Settlement(passed_on(refusal))
+
+
+def settle_apart(
+    outcomes: Mapping[str, Outcome | None], wishes: Mapping[str, Wish], *, is_submission: bool = False
+) -> Settlement:
+    """Decide what the client is answered of each recipient; the arguments are those of `settle`.
+
+    What the client is told of a recipient it need not be told in a DSN, and what it may keep it keeps, whatever the
+    others hear.
+    """
+    standings = _standings(outcomes, wishes, is_submission=is_submission)
+    keep = tuple(address for address, kind in standings.items() if kind is Standing.OURS)
+    each = {
+        address: delivered_reply([outcome]) if standings[address] is Standing.DELIVERED else passed_on(outcome)
+        for address, outcome in outcomes.items()
+        if outcome is not None and standings[address] is not Standing.OURS
+    }
+    return Settlement(None if keep else reply_to_all(each.values()), keep, (), each)
+
+
+_SOME = Reply.of(250, "2.0.0", "Ok for some recipients, each has its own reply")
+_NONE = Reply.of(554, "5.0.0", "Refused for all recipients, each has its own reply")
+_NONE_FOR_NOW = Reply.of(450, "4.0.0", "Refused for all recipients, each has its own reply")
+
+
+def reply_to_all(replies: Collection[Reply]) -> Reply:
+    """Return the one reply to a message that its recipients' own, of which there is one at least, come to.
+
+    It is permanent only where all of them are: some clients take it for every recipient then.
+    """
+    said = list(dict.fromkeys(replies))
+    if len(said) == 1:
+        return said[0]
+    if all(reply.is_positive for reply in said):
+        more = "; ..." if len(said) > REPLIES_NAMED_MAX else ""
+        return Reply.of(250, "2.0.0", "; ".join(" ".join(one.lines) for one in said[:REPLIES_NAMED_MAX]) + more)
+    if any(reply.is_positive for reply in said):
+        return _SOME
+    return _NONE if all(reply.is_permanent for reply in said) else _NONE_FOR_NOW
+
+
+def _standings(
+    outcomes: Mapping[str, Outcome | None], wishes: Mapping[str, Wish], *, is_submission: bool
+) -> dict[str, Standing]:
+    plain = Wish()
+    return {
+        address: standing(outcome, wishes.get(address, plain), is_submission=is_submission)
+        for address, outcome in outcomes.items()
+    }
 
 
 def delivered_reply(delivered: list[Outcome]) -> Reply:

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from mtad.delivery.reply_table import Wish, reply_after_commit, reply_after_refusal, settle
+from mtad.delivery.reply_table import (
+    Settlement,
+    Wish,
+    reply_after_commit,
+    reply_after_refusal,
+    settle,
+    settle_apart,
+)
 from mtad.mail.dsn import Action, Notice, notice_of
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
@@ -19,6 +26,7 @@ from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
+from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
@@ -124,13 +132,13 @@ class Acceptance:
             octets=reader.octets_count,
             reply=str(step.reply),
         )
-        return step
+        return step if step.said else answer_all(step, transaction.hears, transaction.named)
 
     async def _end(self, transaction: Transaction, ready: Ready | Step, hearing: Hearing) -> Step:
         if isinstance(ready, Step):
             await transaction.abort()
             return ready
-        return Step(await self._deliver(ready, hearing))
+        return await self._deliver(ready, hearing)
 
     def _fault(self, transaction: Transaction, session_id: str, stage: str) -> Step:
         """Log the exception that is being handled, and return the reply that says nothing of it."""
@@ -181,21 +189,17 @@ class Acceptance:
 
     # Delivery, and what is left.
 
-    async def _deliver(self, ready: Ready, hearing: Hearing) -> Reply:
+    async def _deliver(self, ready: Ready, hearing: Hearing) -> Step:
         transaction, content = ready.transaction, ready.content
         hearing.begin(self._memory(ready))
         attempted = await self._attempt(transaction, content)
         news = {a: o for a, o in attempted.outcomes.items() if o is not None and a not in transaction.recalled}
         hearing.take({address: outcome for address, outcome in news.items() if outcome.result is Result.DELIVERED})
-        wishes = {
-            one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once)
-            for one in transaction.accepted
-        }
-        settlement = settle(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
+        settlement = _settle(transaction, attempted)
         notices = _notices(transaction, news) if settlement.is_accepting else ()
         if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
-            return with_status(settlement.reply)
+            return _answer(transaction, settlement, settlement.reply)
         message = self._message(transaction, content, attempted, settlement.keep)
         owed = self._reports.on(message, tuple(one for one in notices if one.action is Action.FAILED))
         wanted = self._reports.on(message, tuple(one for one in notices if one.action is not Action.FAILED))
@@ -205,18 +209,22 @@ class Acceptance:
             message = replace(message, recipients={})
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         self.background.record(message, attempted.pending, retries)
-        if isinstance(answer, Refused) and (settlement.keep or owed):
-            return reply_after_refusal(answer.why, transaction.queue_id)
-        if isinstance(answer, Refused):  # reports on successes alone: no reason to refuse what has arrived
-            self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
+        if isinstance(answer, Refused):
+            is_refusal = bool(
+                settlement.keep or owed
+            )  # reports on successes alone are no reason to refuse what arrived
+            if wanted and (settlement.each or not is_refusal):
+                self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
+            if is_refusal:
+                return _answer(transaction, settlement, reply_after_refusal(answer.why, transaction.queue_id))
         hearing.take({address: news[address] for address in settlement.failed if address in news})
         if settlement.reply is not None:
             self.delivered_through_count += 1
-            return settlement.reply
+            return _answer(transaction, settlement, settlement.reply)
         kept = answer if isinstance(answer, Committed) else Committed(0)
         reply = reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
         hearing.take(dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname)))
-        return reply
+        return _answer(transaction, settlement, reply)
 
     def _memory(self, ready: Ready) -> Memory:
         """Return what is to be remembered of a message whose attempt begins."""
@@ -280,12 +288,35 @@ class Acceptance:
         )
 
 
+def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
+    wishes = {
+        one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once)
+        for one in transaction.accepted
+    }
+    read = settle if transaction.hears is Hears.ONE else settle_apart
+    return read(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
+
+
+def _answer(transaction: Transaction, settlement: Settlement, reply: Reply) -> Step:
+    """Return what the client hears. `reply` is for all, or where each has its own for those that were to be kept."""
+    if transaction.hears is Hears.ONE:
+        return Step(with_status(reply))
+    dropped = Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}")
+    replies = {**dict.fromkeys(transaction.discarded, dropped), **dict.fromkeys(settlement.keep, reply)}
+    return answer_each({**replies, **settlement.each}, transaction.hears, transaction.named)
+
+
 def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple[Notice, ...]:
-    """Return what the sender may have to be told though it hears 250: failures, and successes that it asked for."""
+    """Return what the sender may have to be told though it hears 250: failures, and successes that it asked for.
+
+    A failure that its client hears by itself is the client's to tell.
+    """
     found = []
     for recipient in transaction.envelope.recipients:
         outcome = outcomes.get(recipient.address)
-        notice = None if outcome is None else notice_of(recipient.address, outcome, recipient.request)
+        if outcome is None or (outcome.result is Result.FAILED and transaction.hears is not Hears.ONE):
+            continue
+        notice = notice_of(recipient.address, outcome, recipient.request)
         if notice is not None:
             found.append(notice)
     return tuple(found)

@@ -1,4 +1,7 @@
-"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; RFC 1870; RFC 3030; RFC 3461; RFC 6152; RFC 6531)."""
+"""The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; and of extensions).
+
+Those are RFC 1870 (SIZE), RFC 3030, RFC 3461 (DSN), RFC 6152, RFC 6531 and draft-hall-prdr-00.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,7 @@ class MailArgument:
     is_8bit: bool = False
     is_utf8: bool = False
     is_binary: bool = False
+    is_prdr: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
 
 
@@ -71,6 +75,10 @@ def _utf8(said: MailArgument, value: str | None) -> MailArgument | Reply:
     return _BAD_PARAMETER if value is not None else replace(said, is_utf8=True)
 
 
+def _prdr(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    return _BAD_PARAMETER if value is not None else replace(said, is_prdr=True)
+
+
 def _ret(said: MailArgument, value: str | None) -> MailArgument | Reply:
     ret = _RETURNS.get((value or "").upper())
     return _BAD_PARAMETER if ret is None else replace(said, request=replace(said.request, ret=ret))
@@ -95,6 +103,7 @@ _MAIL_PARAMETERS: Mapping[str, Callable[[MailArgument, str | None], MailArgument
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _utf8,
+    "PRDR": _prdr,  # draft-hall-prdr-00 §4.2
     "RET": _ret,
     "ENVID": _envid,
 }

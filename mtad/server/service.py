@@ -46,6 +46,7 @@ class Service:
             *(("BINARYMIME",) if self.is_binary_offered else ()),
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
             "SMTPUTF8",
+            "PRDR",
             *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),
             "HELP",
         )

@@ -16,6 +16,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
+from mtad.server.answering import Hears, answer_all
 from mtad.server.chunking import (
     BAD_CHUNK,
     BINARY_BY_DATA,
@@ -135,18 +136,19 @@ class Session:
     async def chunk(self, chunk: Chunk, hearing: Hearing) -> Step:
         """Answer a chunk that was read to its end; the last one ends the transaction, as one that is refused does."""
         transaction, reader = self._transaction, chunk.reader
-        if chunk.refusal is CHUNK_REFUSED:  # one error for all that was on its way already
-            return CHUNK_REFUSED
+        if chunk.refusal is not None and chunk.refusal.reply is CHUNK_REFUSED.reply:
+            return chunk.refusal  # one error for all that was on its way already
         if chunk.refusal is not None or transaction is None or reader is None:
             return self._counted(chunk.refusal or _MAIL_FIRST)
         if not chunk.size.is_last and not reader.is_spoilt:
             return Step(Reply.of(250, "2.0.0", f"{chunk.size.octets_count} octets received"))
         try:
-            return await self.content(reader, hearing)
+            step = await self.content(reader, hearing)
         finally:
             reader.release()
             if not chunk.size.is_last:
                 self._transaction = transaction.refused()
+        return step if chunk.size.is_last else replace(step, said=())
 
     async def content(self, reader: Reader, hearing: Hearing) -> Step:
         """End the transaction with the content that was read, whatever it is, and return the final reply."""
@@ -211,7 +213,8 @@ class Session:
         verdict = await service.rooms.policy.mail(envelope)
         if verdict.reply is not None:
             return self._refusal("mail", verdict)
-        self._transaction = Transaction(service.next_id(), envelope)
+        hears = Hears.DIFFERENCES if said.is_prdr else Hears.ONE
+        self._transaction = Transaction(service.next_id(), envelope, hears=hears)
         return _positive(_SENDER_OK, verdict)
 
     async def rcpt(self, argument: str) -> Step:
@@ -226,17 +229,18 @@ class Session:
         if isinstance(said, Reply):
             return Step(said)
         address = said.path if "@" in said.path else f"{said.path}@{service.postmaster_domain}"
-        if transaction.has(address):
-            return _RECIPIENT_OK
-        if transaction.recipients_count >= service.limits.session.recipients_max:
+        if len(transaction.named) >= service.limits.session.recipients_max:
             return _TOO_MANY_RECIPIENTS
+        if transaction.has(address):
+            self._transaction = transaction.naming_again(address)
+            return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
         verdict = await service.rooms.policy.rcpt(transaction.envelope, address)
         if verdict.reply is not None:
             return self._refusal("rcpt", verdict)
         if verdict.is_discarded:
-            self._transaction = replace(transaction, discarded=(*transaction.discarded, address))
+            self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
         disposition = await service.rooms.policy.deliver(transaction.envelope, address)
         recipient = Recipient(
@@ -311,6 +315,12 @@ class Session:
         transaction = self._transaction
         if transaction is None:
             return Chunk(size, refusal=_MAIL_FIRST)
+        answer = await self._next_chunk(transaction, size)
+        if not size.is_last or isinstance(answer, Step) or answer.refusal is None:
+            return answer
+        return replace(answer, refusal=answer_all(answer.refusal, transaction.hears, transaction.named))
+
+    async def _next_chunk(self, transaction: Transaction, size: ChunkSize) -> Step | Chunk:
         if transaction.is_broken:
             await self.drop()
             return Chunk(size, refusal=Step(local_fault(transaction.queue_id)))
@@ -385,7 +395,9 @@ class Session:
             return step
         self._errors_count += 1
         is_bearable = self._may(Act.ERROR) and self._errors_count < self._service.limits.session.errors_max
-        return step if is_bearable else _TOO_MANY_ERRORS
+        if is_bearable:
+            return step
+        return replace(step, then=Then.CLOSE) if step.said else _TOO_MANY_ERRORS
 
     def _may(self, act: Act) -> bool:
         """Count an act against the client's network; False when it is one too many."""

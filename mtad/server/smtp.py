@@ -166,7 +166,7 @@ class Connection(SMTP):
         is_early = self._is_ahead and greeting.then is not Then.CLOSE  # RFC 5321 §3.1: clients wait for the greeting
         step: Step | None = AHEAD if is_early else greeting
         while step is not None:
-            await self._send(step.reply)
+            await self._send(*step.replies)
             if self._hearing is not None:
                 self._hearing.answered(is_ahead=self._is_ahead)
             if step.then is Then.CLOSE:
@@ -175,10 +175,10 @@ class Connection(SMTP):
                 return
             step = await (self._content() if step.then is Then.CONTENT else self._command())
 
-    async def _send(self, reply: Reply) -> None:
+    async def _send(self, *replies: Reply) -> None:
         if self._writer.is_closing():
             raise ConnectionResetError("closed before the reply")
-        self._writer.write(reply.octets())
+        self._writer.write(b"".join(reply.octets() for reply in replies))
         await self._writer.drain()
 
     def _new_hearing(self) -> Hearing:

@@ -19,10 +19,20 @@ class Then(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A reply and what follows it."""
+    """A reply and what follows it.
+
+    reply   of several: what they come to
+    said    the replies that the client gets, where they are several
+    """
 
     reply: Reply
     then: Then = Then.COMMAND
+    said: tuple[Reply, ...] = ()
+
+    @property
+    def replies(self) -> tuple[Reply, ...]:
+        """What the client gets."""
+        return self.said or (self.reply,)
 
 
 def with_status(reply: Reply) -> Reply:

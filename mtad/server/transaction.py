@@ -9,6 +9,7 @@ from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
 from mtad.mail.verdict import RetryPlan
+from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Through
 
@@ -36,6 +37,8 @@ class Transaction:
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
     recalled    those of the accepted that have the message already: the client brings it again
+    hears       what the client awaits after the end of the data
+    named       the recipients that it has a 250 for, in the order of its RCPTs, as often as it has one
     """
 
     queue_id: QueueId
@@ -46,19 +49,35 @@ class Transaction:
     is_broken: bool = False
     chunks: ChunkReader | None = None
     recalled: frozenset[str] = frozenset()
+    hears: Hears = Hears.ONE
+    named: tuple[str, ...] = ()
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
-        return Transaction(self.queue_id, self.envelope, self.accepted, self.discarded, through, is_broken=True)
+        return replace(self, through=through, is_broken=True)
 
     def asked(self) -> Transaction:
         """Return the transaction after the next hop's answer."""
-        return Transaction(self.queue_id, self.envelope, self.accepted, self.discarded, self.through)
+        return replace(self, is_broken=False)
 
     def with_recipient(self, accepted: Accepted) -> Transaction:
         """Return the transaction with one more recipient, whose next hop has answered or is not asked yet."""
         envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
-        return Transaction(self.queue_id, envelope, (*self.accepted, accepted), self.discarded, self.through)
+        return replace(
+            self,
+            envelope=envelope,
+            accepted=(*self.accepted, accepted),
+            is_broken=False,
+            named=(*self.named, accepted.recipient.address),
+        )
+
+    def discarding(self, address: str) -> Transaction:
+        """Return the transaction with one more recipient that policy drops."""
+        return replace(self, discarded=(*self.discarded, address), named=(*self.named, address))
+
+    def naming_again(self, address: str) -> Transaction:
+        """Return the transaction with a 250 more for a recipient that has one."""
+        return replace(self, named=(*self.named, address))
 
     def with_chunks(self, chunks: ChunkReader) -> Transaction:
         """Return the transaction with its content begun: no recipient is added from now on."""
@@ -66,7 +85,7 @@ class Transaction:
 
     def refused(self) -> Transaction:
         """Return what is left of the transaction when a chunk was refused, and the next hops have been told."""
-        return Transaction(self.queue_id, self.envelope, chunks=self.chunks)
+        return Transaction(self.queue_id, self.envelope, chunks=self.chunks, hears=self.hears, named=self.named)
 
     def recalling(self, outcomes: Mapping[str, Outcome]) -> Transaction:
         """Return the transaction with what is remembered of some recipients, whatever their next hop said now."""

@@ -15,7 +15,9 @@ from mtad.delivery.reply_table import (
     passed_on,
     reply_after_commit,
     reply_after_refusal,
+    reply_to_all,
     settle,
+    settle_apart,
 )
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -131,3 +133,63 @@ def test_codes_about_the_next_hops_own_connection_are_not_passed_on(code: int, p
     outcome = Outcome(result, Reply.of(code, f"{code // 100}.3.2", "Closing"))
     assert passed_on(outcome) == Reply.of(passed, f"{code // 100}.3.2", "Closing")
     assert settle({U: outcome}, {}).reply == passed_on(outcome)
+
+
+TOLD = Reply.of(250, "2.0.0", "Ok: delivered (mx.b.test: 250 2.0.0 Ok)")
+CLOSING = Outcome(Result.DELAYED, Reply.of(421, "4.3.2", "Closing"), "mx.b.test")
+BUSY = Reply.of(450, "4.2.0", "Busy")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "wish", "is_submission", "expected"),
+    [
+        (TAKEN, Wish(), False, TOLD),
+        (SPAM, Wish(), False, SPAM.reply),
+        (SPAM, Wish(queue_on_transient=True), True, SPAM.reply),
+        (FULL, Wish(), False, FULL.reply),
+        (CLOSING, Wish(), False, Reply.of(451, "4.3.2", "Closing")),
+        (FULL, Wish(), True, None),
+        (FULL, Wish(queue_on_transient=True), False, None),
+        (LOST, Wish(), False, None),
+        (None, Wish(), False, None),
+        (None, Wish(queue_at_once=True), False, None),
+    ],
+)
+@pytest.mark.parametrize("others", [{}, {V: TAKEN}, {V: NOBODY}, {V: FULL}, {V: LOST}])
+def test_each_recipient_hears_its_own_whatever_the_others_do(
+    outcome: Outcome | None, wish: Wish, is_submission: bool, expected: Reply | None, others: dict[str, Outcome]
+) -> None:
+    settlement = settle_apart({U: outcome, **others}, {U: wish}, is_submission=is_submission)
+    assert settlement.each.get(U) == expected
+    assert (U in settlement.keep) is (expected is None)
+    assert settlement.keep or settlement.reply == reply_to_all(settlement.each.values())
+
+
+def test_who_hears_its_own_refusal_is_owed_no_dsn() -> None:
+    settlement = settle_apart({U: TAKEN, V: NOBODY, W: None}, {})
+    assert (settlement.reply, settlement.keep, settlement.failed) == (None, (W,), ())
+    assert settlement.each == {U: TOLD, V: NOBODY.reply}
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ([SPAM.reply], "554 5.7.1 Spam"),
+        ([SPAM.reply, SPAM.reply], "554 5.7.1 Spam"),
+        ([TOLD, TOLD], str(TOLD)),
+        ([Reply.of(250, "2.0.0", "Ok: a"), Reply.of(250, "2.6.0", "Ok: b")], "250 2.0.0 Ok: a; Ok: b"),
+        ([SPAM.reply, NOBODY.reply], "554 5.0.0 Refused for all recipients, each has its own reply"),
+        ([SPAM.reply, BUSY], "450 4.0.0 Refused for all recipients, each has its own reply"),
+        ([FULL.reply, BUSY], "450 4.0.0 Refused for all recipients, each has its own reply"),
+        ([SPAM.reply, TOLD], "250 2.0.0 Ok for some recipients, each has its own reply"),
+        ([BUSY, TOLD], "250 2.0.0 Ok for some recipients, each has its own reply"),
+    ],
+)
+def test_what_replies_come_to(replies: list[Reply], expected: str) -> None:
+    assert str(reply_to_all(replies)) == expected
+    assert str(reply_to_all(replies[::-1]).code) == expected[:3]
+
+
+def test_a_long_list_of_replies_is_cut() -> None:
+    said = reply_to_all([Reply.of(250, "2.0.0", f"Ok: {n}") for n in range(9)]).text
+    assert said == "2.0.0 Ok: 0; Ok: 1; Ok: 2; Ok: 3; ..."
