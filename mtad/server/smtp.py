@@ -116,6 +116,8 @@ class Connection(SMTP):
             self.deadline = math.inf
             self._writer.transport.abort()
             return
+        if self._is_waiting and has_acknowledged(self._writer.transport):
+            self._heard()
         self._is_expired = True
         self.deadline = now + LAST_REPLY_SECONDS
         self._writer.write(_TIMEOUT.octets())

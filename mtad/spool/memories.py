@@ -54,7 +54,7 @@ class LocalMemories:
         self._wall_ms = wall_ms
         self._limits = limits or MemoryLimits()
         self._entries: dict[bytes, _Entry] = {}  # by key; about the oldest first
-        self._keys: dict[bytes, set[bytes]] = {}  # by fingerprint
+        self._keys: dict[bytes, tuple[bytes, ...]] = {}  # by fingerprint
         self._octets = 0
         self._being_kept: set[bytes] = set()  # keys
         self._changes: dict[bytes, asyncio.Future[None]] = {}  # by fingerprint, where a recall waits
@@ -108,7 +108,7 @@ class LocalMemories:
             return
         self._entries[item.key] = _Entry(memory.fingerprint, memory.at_ms, len(item.meta))
         self._octets += len(item.meta)
-        self._keys.setdefault(memory.fingerprint, set()).add(item.key)
+        self._keys[memory.fingerprint] = (*self._keys.get(memory.fingerprint, ()), item.key)
         self._tell(memory.fingerprint, is_remembered=True)
 
     def _forget(self, key: bytes) -> None:
@@ -116,9 +116,10 @@ class LocalMemories:
         if entry is None:
             return
         self._octets -= entry.octets
-        keys = self._keys[entry.fingerprint]
-        keys.discard(key)
-        if not keys:
+        others = tuple(other for other in self._keys[entry.fingerprint] if other != key)
+        if others:
+            self._keys[entry.fingerprint] = others
+        else:
             del self._keys[entry.fingerprint]
             self._tell(entry.fingerprint, is_remembered=False)
 

@@ -12,6 +12,7 @@ from mtad.mail.envelope import Envelope
 from mtad.mail.memory import Memory, fingerprint_of
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Verdict
+from mtad.server.acknowledged import has_acknowledged
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, Wire, greeted, reply, say, send_message
@@ -174,6 +175,20 @@ async def test_a_connection_that_is_reset_after_the_reply_leaves_it_in_doubt(bui
 
 
 # --- not in doubt -------------------------------------------------------------------------------------------
+
+
+async def test_a_client_that_is_silent_for_too_long_has_heard_what_its_system_has_confirmed(build: Build) -> None:
+    house = await build()
+    wire = await house.socket()
+    await greeted(wire)
+    await send_message(wire, CONTENT)
+    (connection,) = house.server._connections
+    await until(lambda: has_acknowledged(connection._writer.transport))  # a system takes its time for that
+    house.rooms.time.advance(301)
+    house.server.sweep(house.rooms.time.monotonic)
+    assert await reply(wire) == ["421 4.4.2 Timeout, closing connection"]
+    await settled(house)
+    assert house.rooms.memories.all == []
 
 
 @pytest.mark.parametrize("word", ["QUIT", "NOOP", "RSET", f"MAIL FROM:<{SENDER}>", "NONSENSE"])
