@@ -1,4 +1,4 @@
-"""The policy as the sessions of one listener ask it."""
+"""The policy as sessions ask it."""
 
 from __future__ import annotations
 
@@ -18,33 +18,45 @@ class ListenerPolicy:
     """
 
     policy: Policy
-    listener: str = ""
 
     async def connect(self, client: Client) -> Verdict:
         """Decide before the greeting."""
-        return await self.policy.connect(SessionFacts(client, self.listener))
+        return await self.policy.connect(_session(client))
 
     async def ehlo(self, client: Client) -> Verdict:
         """Decide on the name that the client gives itself."""
-        return await self.policy.ehlo(SessionFacts(client, self.listener))
+        return await self.policy.ehlo(_session(client))
+
+    async def auth(self, client: Client) -> Verdict:
+        """Decide on who authenticated."""
+        return await self.policy.auth(_session(client))
 
     async def mail(self, envelope: Envelope) -> Verdict:
         """Decide on the reverse-path."""
-        return await self.policy.mail(MailFacts(self._session(envelope), envelope.reverse_path))
+        return await self.policy.mail(
+            MailFacts(_session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path)
+        )
 
     async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
         """Decide on one more recipient."""
-        facts = RecipientFacts(self._session(envelope), envelope.reverse_path, recipient_address)
+        facts = RecipientFacts(
+            _session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, recipient_address
+        )
         return await self.policy.rcpt(facts)
 
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:
         """Decide on the message."""
         recipients = tuple(recipient.address for recipient in envelope.recipients)
-        return await self.policy.data(MessageFacts(self._session(envelope), envelope.reverse_path, recipients, content))
+        return await self.policy.data(
+            MessageFacts(
+                _session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, recipients, content
+            )
+        )
 
     async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
         """Say where a recipient goes."""
         return await self.policy.deliver(envelope, recipient_address)
 
-    def _session(self, envelope: Envelope) -> SessionFacts:
-        return SessionFacts(envelope.client, self.listener, envelope.is_submission)
+
+def _session(client: Client, *, is_trusted: bool = False) -> SessionFacts:
+    return SessionFacts(client, client.listener, is_trusted)

@@ -30,6 +30,7 @@ DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
 FILES_MAX = 100
 
 _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
+_NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
 _ACCEPTED = Verdict(is_accepted=True)
 
 
@@ -99,8 +100,8 @@ class Policy:
         return await self._decide(Scene("auth", facts), _go_on)
 
     async def mail(self, facts: MailFacts) -> Verdict:
-        """Decide on the reverse-path."""
-        return await self._decide(Scene("mail", facts.session, facts.reverse_path), _go_on)
+        """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
+        return await self._decide(Scene("mail", facts.session, facts.reverse_path), lambda: self._sender(facts))
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
         """Decide on one more recipient. What the policy does not `accept :relay` must be ours or from a submitter."""
@@ -119,6 +120,12 @@ class Policy:
         if isinstance(actions, Reply):
             return replace(self._default, queue_at_once=True, is_fault=True)
         return _disposition(actions, self._default, recipient) if actions else self._default
+
+    def _sender(self, facts: MailFacts) -> Verdict:
+        """Say whether a user may send from there (RFC 6409 §6.1); the null path is what MDNs come from."""
+        is_user = bool(facts.session.client.identity) and not facts.session.is_trusted
+        is_anothers = is_user and ascii_casemap(domain_of(facts.reverse_path)) not in self._domains
+        return _NOT_YOURS if is_anothers and facts.reverse_path else GO_ON
 
     def _relay(self, facts: RecipientFacts) -> Verdict:
         is_submitter = facts.session.is_trusted or bool(facts.session.client.identity)

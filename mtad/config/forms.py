@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 DOMAIN_OCTETS_MAX = 253  # RFC 1035 §2.3.4, without the final dot
@@ -25,6 +26,24 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Purpose(StrEnum):
+    """What an SMTP listener is for, by the names that its ports have (RFC 6409, RFC 8314 §7.3)."""
+
+    SMTP = "smtp"  # mail from other servers
+    SUBMISSION = "submission"  # users, STARTTLS
+    SUBMISSIONS = "submissions"  # users, TLS at once
+
+
+class Listener(NamedTuple):
+    """Where SMTP clients connect, and which."""
+
+    address: Address
+    purpose: Purpose = Purpose.SMTP
+
+    def __str__(self) -> str:
+        return f"{self.address}" if self.purpose is Purpose.SMTP else f"{self.purpose}://{self.address}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,7 @@ class Form:
     """One way to read a text. `allowed` completes the sentence "allowed: ..."."""
 
     allowed: str
-    read: Callable[[str], str | Address | Unfit]
+    read: Callable[[str], str | Address | Listener | Unfit]
 
 
 def _read_name(text: str) -> str | Unfit:
@@ -118,6 +137,14 @@ def _read_listener(text: str) -> Address | Unfit:
     return address
 
 
+def _read_smtp_listener(text: str) -> Listener | Unfit:
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme not in set(Purpose):
+        return Unfit(f"has {scheme!r} where smtp, submission or submissions may stand")
+    address = _read_listener(rest)
+    return address if isinstance(address, Unfit) else Listener(address, Purpose(scheme or Purpose.SMTP))
+
+
 def _read_endpoint(text: str) -> Address | Unfit:
     address = _split(text)
     if isinstance(address, Unfit):
@@ -162,6 +189,11 @@ HOSTNAME = Form("a host name with its domain, such as mx1.example.org", _read_ho
 SELECTOR = Form("a DKIM selector such as s2026", _read_selector)
 LISTENER = Form(
     'an IP address and a port, such as "127.0.0.1:25" or "[::1]:25"; port 0 lets the system choose', _read_listener
+)
+SMTP_LISTENER = Form(
+    'an IP address and a port, such as "0.0.0.0:25", before them "submission://" (port 587) or "submissions://" (port '
+    "465) where users come in; port 0 lets the system choose",
+    _read_smtp_listener,
 )
 ENDPOINT = Form('a host name or IP address and a port, such as "mx2.example.org:7250" or "[::1]:7250"', _read_endpoint)
 RESOLVER = Form('an IP address, with a port if it is not 53, such as "127.0.0.1" or "[::1]:5353"', _read_resolver)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mtad.config.allowed import allowed, element, plain
-from mtad.config.forms import Address, Unfit
+from mtad.config.forms import Address, Listener, Unfit
 from mtad.config.positions import Place, positions
 from mtad.config.settings import About, Followed, Node, Peer, Replication, Settings, Site
 
@@ -127,6 +127,7 @@ class _Reader:
             float: self._number,
             str: self._text,
             Address: self._text,
+            Listener: self._text,
             Path: self._file_path,
             Literal: self._choice,
             tuple: self._list,
@@ -161,10 +162,14 @@ class _Reader:
         if (smtp.tls_cert is None) != (smtp.tls_key is None):
             given, missing = ("tls_cert", "tls_key") if smtp.tls_key is None else ("tls_key", "tls_cert")
             self._report(("smtp", given), "is given alone", f"smtp.{missing} belongs to it")
+        needed = (("users", smtp.users), ("tls_cert", smtp.tls_cert)) if smtp.takes_users else ()
+        for name, value in needed:
+            if value is None:
+                self._report(("smtp", "listen"), "lets users in", f"smtp.{name} is needed for that")
         if smtp.memory_octets_max < smtp.size_octets_max:
             came = f"{smtp.memory_octets_max} is too small"
             self._report(("smtp", "memory_octets_max"), came, "at least smtp.size_octets_max")
-        self._unique(("smtp", "listen"), [str(each) for each in smtp.listen if each.port])
+        self._unique(("smtp", "listen"), [str(each.address) for each in smtp.listen if each.address.port])
         limited = [each.rpartition(" ")[2].partition("/")[0] for each in smtp.client_limits]
         self._unique(("smtp", "client_limits"), limited)
         self._unique(("node", "domains"), settings.node.domains)

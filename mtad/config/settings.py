@@ -21,8 +21,11 @@ from mtad.config.forms import (
     NETWORK,
     RESOLVER,
     SELECTOR,
+    SMTP_LISTENER,
     Address,
     Form,
+    Listener,
+    Purpose,
 )
 
 SETTINGS_MAX = 60
@@ -70,7 +73,10 @@ class Node:
 class Smtp:
     """The SMTP listeners and what one client may use."""
 
-    listen: Annotated[tuple[Address, ...], About("Where SMTP clients connect.", 1, 64, form=LISTENER)]
+    listen: Annotated[
+        tuple[Listener, ...],
+        About("Where SMTP clients connect; users need smtp.users and tls_cert.", 1, 64, form=SMTP_LISTENER),
+    ]
     tls_cert: Annotated[
         Path | None, About("Certificate chain (PEM). STARTTLS is offered when it and tls_key are given.")
     ] = None
@@ -108,6 +114,11 @@ class Smtp:
     memory_octets_max: Annotated[
         int, About("Content held in memory over all workers; beyond it DATA gets 452.", 1_000_000, 1_000_000_000_000)
     ] = 500_000_000
+
+    @property
+    def takes_users(self) -> bool:
+        """Whether users come in somewhere."""
+        return any(each.purpose is not Purpose.SMTP for each in self.listen)
 
 
 @dataclass(frozen=True, slots=True)

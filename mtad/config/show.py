@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtad.config.forms import Address
+from mtad.config.forms import Address, Listener
 from mtad.config.settings import Settings
 
 
@@ -19,7 +19,7 @@ def as_document(settings: Settings) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Path | Address):
+    if isinstance(value, Path | Address | Listener):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]

@@ -18,6 +18,7 @@ class Client:
     is_esmtp: bool = False
     is_tls: bool = False
     identity: str = ""  # who authenticated; '' for nobody
+    listener: str = ""  # the kind of listener that it came by; the queue does not keep it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Envelope:
     is_binary: bool = False  # BODY=BINARYMIME
     size_declared_octets: int = 0
     is_submission: bool = False  # the client is a submitter (trusted or authenticated), not an MTA
+    is_trusted: bool = False  # policy said accept :relay for the client
     is_sender_verified: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
 

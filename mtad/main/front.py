@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 
 from mtad.admission.listener import ListenerPolicy
-from mtad.config.forms import ClientLimit, client_limit
+from mtad.config.forms import ClientLimit, Purpose, client_limit
 from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, Shared, server_tls
 from mtad.server import collaborators
+from mtad.server.entrance import MX, SUBMISSION, SUBMISSIONS
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
 from mtad.server.rates import Act, Rate
@@ -18,7 +19,9 @@ from mtad.spool.door import Door, Memories
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts
 from mtad.telemetry.events import Events
+from mtad.users.authenticator import Users
 
+_ENTRANCES = {Purpose.SMTP: MX, Purpose.SUBMISSION: SUBMISSION, Purpose.SUBMISSIONS: SUBMISSIONS}
 STOP_SECONDS = 25.0  # the delivery deadline and a little
 
 
@@ -55,20 +58,22 @@ class Front:
         memories: Memories,
         events: Events,
     ) -> None:
-        hostname = settings.node.hostname
+        hostname, users = settings.node.hostname, settings.smtp.users
         rooms = collaborators.Collaborators(
-            policy=ListenerPolicy(shared.policy, "smtp"),
+            policy=ListenerPolicy(shared.policy),
             delivery=shared.delivery,
             door=door,
             memories=memories,
             signer=shared.signer,
             compose_dsn=Notifier(hostname, shared.signer.sign),
             queue_ids=queue_ids.source,
+            authenticator=None if users is None else Users(users, events),
         )
         tls = server_tls(settings.smtp.tls_cert, settings.smtp.tls_key)
         identity = Identity(hostname, tls, domain=settings.node.domains[0], is_binary_offered=settings.smtp.binarymime)
         self._server = Server(identity, limits_of(settings), rooms, events)
         self._delivery = shared.delivery
+        self._entrances = [_ENTRANCES[listener.purpose] for listener in settings.smtp.listen]
 
     def counts(self) -> WorkerCounts:
         """Return what this process tells of itself."""
@@ -78,8 +83,9 @@ class Front:
         )
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve on these sockets."""
-        await self._server.start(sockets)
+        """Serve on these sockets, which are those of `smtp.listen` in its order."""
+        for listening, entrance in zip(sockets, self._entrances, strict=True):
+            await self._server.start([listening], entrance)
 
     async def stop(self) -> None:
         """Take no more clients; let what is under way come to its end."""

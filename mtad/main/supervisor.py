@@ -47,13 +47,14 @@ def run(config_path: Path, settings: Settings) -> int:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     copies = max(1, settings.node.workers)
     try:
-        socket_lists = open_sockets(settings.smtp.listen, copies)
+        socket_lists = open_sockets([listener.address for listener in settings.smtp.listen], copies)
     except OSError as error:
         print(f"mtad: {error.strerror or error}", file=sys.stderr)
         return 1
-    for made in socket_lists[0]:
+    for listener, made in zip(settings.smtp.listen, socket_lists[0], strict=True):
         host, port = made.getsockname()[:2]
-        events.emit("server.listening", address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        events.emit("server.listening", address=address, purpose=listener.purpose)
     if settings.node.workers == 0:
         from mtad.main import single
 

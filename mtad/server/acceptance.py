@@ -38,6 +38,7 @@ from mtad.server.recall import Recall
 from mtad.server.received import author_domain, received_count, received_field
 from mtad.server.reports import Reports
 from mtad.server.step import Step, Then, with_status
+from mtad.server.submission import missing_fields
 from mtad.server.transaction import Transaction
 from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
 from mtad.telemetry.events import Events
@@ -171,9 +172,10 @@ class Acceptance:
             return Step(with_status(verdict.reply), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
         if verdict.is_discarded or not transaction.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
-        received = received_field(
-            envelope, hostname=self._hostname, queue_id=transaction.queue_id, wall=self._clock.wall()
-        )
+        queue_id, wall = transaction.queue_id, self._clock.wall()
+        if envelope.client.identity:
+            content = missing_fields(content, hostname=self._hostname, queue_id=queue_id, wall=wall) + content
+        received = received_field(envelope, hostname=self._hostname, queue_id=queue_id, wall=wall)
         signature = await self._signature(transaction, content)
         return Ready(known, b"".join((received, signature, content)), fingerprint)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -17,6 +17,7 @@ from mtad.mail.envelope import Client, Envelope
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.mail.route import Route
+from mtad.mail.sasl import SaslAnswer
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.spool.door import Door, Memories, QueuedMessage
 
@@ -30,6 +31,10 @@ class Policy(Protocol):
 
     async def ehlo(self, client: Client) -> Verdict:
         """Decide on the name that the client gives itself, which is in `client.helo`."""
+        ...
+
+    async def auth(self, client: Client) -> Verdict:
+        """Decide on who authenticated, which is in `client.identity`."""
         ...
 
     async def mail(self, envelope: Envelope) -> Verdict:
@@ -121,6 +126,27 @@ class ComposeDsn(Protocol):
         ...
 
 
+class Exchange(Protocol):
+    """One authentication by one mechanism (RFC 4422 §3)."""
+
+    async def answer(self, response: bytes | None) -> SaslAnswer:
+        """Take a response of the client, without its base64; None at the beginning, when AUTH brought none."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Knows the users (mtad.users); whatever speaks SASL may stand here, such as a Dovecot."""
+
+    @property
+    def mechanisms(self) -> Sequence[str]:
+        """The names of the mechanisms, in upper case, the best first."""
+        ...
+
+    def begin(self, mechanism: str, client: Client) -> Exchange:
+        """Begin an exchange by one of the mechanisms."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Collaborators:
     """The other rooms, as one server uses them."""
@@ -132,6 +158,7 @@ class Collaborators:
     signer: Signer
     compose_dsn: ComposeDsn
     queue_ids: QueueIdSource
+    authenticator: Authenticator | None = None  # without one nobody can authenticate
 
 
 def _new_dice() -> Callable[[], int]:
@@ -140,11 +167,12 @@ def _new_dice() -> Callable[[], int]:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Both clocks and the dice, so that tests may bring their own."""
+    """Both clocks, the dice and the pillow, so that tests may bring their own."""
 
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     chance: Callable[[], int] = field(default_factory=_new_dice)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def wall_ms(self) -> int:
         """Return UTC in milliseconds since 1970."""

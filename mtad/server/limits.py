@@ -14,6 +14,7 @@ class SessionLimits:
     """What one session may do."""
 
     errors_max: int = 20  # permanent refusals since the last accepted message
+    auth_failures_max: int = 3  # of AUTH
     idle_commands_max: int = 100  # commands that bring no message closer, since the last accepted one
     recipients_max: int = 1000  # RFC 5321 §4.5.3.1.8: at least 100
     command_octets_max: int = 2048  # RFC 5321 §4.5.3.1.4: at least 512, and what the parameters need

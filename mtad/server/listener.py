@@ -6,12 +6,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from mtad.mail.reply import Reply
 from mtad.server.acceptance import Acceptance
 from mtad.server.clients import Clients
 from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.entrance import MX, Entrance
 from mtad.server.framing import OctetBudget
 from mtad.server.limits import Limits
 from mtad.server.service import Service
@@ -84,16 +86,22 @@ class Server:
     def delivered_through_count(self) -> int:
         return self.acceptance.delivered_through_count
 
-    def connection(self) -> Connection:
+    def connection(self, entrance: Entrance = MX) -> Connection:
         """Return the protocol of one more connection; `start` does it for its sockets."""
-        return Connection(self._service, self, self._tls_context)
+        return Connection(replace(self._service, entrance=entrance), self, self._tls_context)
 
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve on bound sockets; they are made with IPPROTO_TCP, or asyncio leaves Nagle's algorithm on."""
+    async def start(self, sockets: Sequence[socket.socket], entrance: Entrance = MX) -> None:
+        """Serve on bound sockets; they are made with IPPROTO_TCP, or asyncio leaves Nagle's algorithm on.
+
+        May be called for each entrance. Where users come in, the identity must have a TLS context.
+        """
         loop = asyncio.get_running_loop()
+        service = replace(self._service, entrance=entrance)
         for listening in sockets:
-            self._listeners.append(await loop.create_server(self.connection, sock=listening, backlog=BACKLOG))
-        self._sweeping = loop.create_task(self._sweep_for_ever())
+            connection = partial(Connection, service, self, self._tls_context)
+            self._listeners.append(await loop.create_server(connection, sock=listening, backlog=BACKLOG))
+        if self._sweeping is None:
+            self._sweeping = loop.create_task(self._sweep_for_ever())
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no more clients, let each command and each message come to its end, cut off what takes longer."""
@@ -131,7 +139,7 @@ class Server:
 
     def admit(self, connection: Connection) -> Reply | None:
         """Count a new connection in; a reply says why it may not stay."""
-        address = connection.conversation.client.address
+        address = connection.address
         refusal = self._clients.come(address, self._clock.now())
         if refusal is None:
             self._connections.add(connection)
@@ -145,4 +153,4 @@ class Server:
     def forget(self, connection: Connection) -> None:
         """Count a connection off."""
         self._connections.discard(connection)
-        self._clients.leave(connection.conversation.client.address)
+        self._clients.leave(connection.address)

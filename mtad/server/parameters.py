@@ -26,6 +26,7 @@ _PATH = r' *<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?: +(.*))?'  # blanks before the pa
 _FROM = re.compile("FROM:" + _PATH, re.IGNORECASE)
 _TO = re.compile("TO:" + _PATH, re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=]+))?")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")  # RFC 3461 §4
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 §3
 _BODIES = frozenset({"7BIT", "8BITMIME", "BINARYMIME"})
 _RETURNS = {one.value: one for one in Return if one}
@@ -99,11 +100,17 @@ def _orcpt(said: RcptArgument, value: str | None) -> RcptArgument | Reply:
     return _BAD_PARAMETER if original is None else replace(said, request=replace(said.request, original=original))
 
 
+def _auth(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    """Take who is said to have submitted the mail first, as RFC 4954 §5 asks; nothing here believes it."""
+    return said if value is not None and _XTEXT.fullmatch(value) else _BAD_PARAMETER
+
+
 _MAIL_PARAMETERS: Mapping[str, Callable[[MailArgument, str | None], MailArgument | Reply]] = {
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _utf8,
     "PRDR": _prdr,  # draft-hall-prdr-00 §4.2
+    "AUTH": _auth,
     "RET": _ret,
     "ENVID": _envid,
 }
@@ -124,7 +131,9 @@ def _split(parameters: str | None) -> Mapping[str, str | None] | Reply:
     return found
 
 
-def parse_mail(argument: str, *, is_binary_offered: bool = False) -> MailArgument | Reply:
+def parse_mail(
+    argument: str, *, is_binary_offered: bool = False, is_auth_offered: bool = False
+) -> MailArgument | Reply:
     """Parse what stands behind MAIL, or return what is wrong with it."""
     found = _FROM.fullmatch(argument)
     if found is None:
@@ -138,7 +147,7 @@ def parse_mail(argument: str, *, is_binary_offered: bool = False) -> MailArgumen
     said = MailArgument("" if path is None else str(path))
     for name, value in parameters.items():
         read = _MAIL_PARAMETERS.get(name)
-        if read is None:
+        if read is None or (read is _auth and not is_auth_offered):
             return _UNKNOWN_PARAMETER
         result = read(said, value)
         if isinstance(result, Reply):

@@ -1,14 +1,16 @@
-"""What all sessions of one server share, and the extensions that it offers them (RFC 5321 §4.1.1.1)."""
+"""What all sessions of one entrance share, and the extensions that it offers them (RFC 5321 §4.1.1.1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mtad.mail.envelope import Client
 from mtad.mail.queue_id import QueueId
 from mtad.server.acceptance import Acceptance
 from mtad.server.clients import Clients
 from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.entrance import MX, Entrance
+from mtad.server.failed_attempts import FailedAttempts
 from mtad.server.framing import OctetBudget
 from mtad.server.limits import Limits
 from mtad.telemetry.events import Events
@@ -16,7 +18,7 @@ from mtad.telemetry.events import Events
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What all sessions of a server share."""
+    """What all sessions of a server share that came by the same entrance."""
 
     hostname: str
     postmaster_domain: str  # of RCPT TO:<postmaster> (RFC 5321 §4.5.1)
@@ -29,6 +31,8 @@ class Service:
     budget: OctetBudget
     events: Events
     clock: Clock
+    failed_attempts: FailedAttempts = field(default_factory=FailedAttempts)
+    entrance: Entrance = MX
 
     def next_id(self) -> QueueId:
         """Return an id that sorts by time: a session's, or a transaction's and then its message's."""
@@ -48,5 +52,12 @@ class Service:
             "SMTPUTF8",
             "PRDR",
             *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),
+            *self._mechanisms(client),
             "HELP",
         )
+
+    def _mechanisms(self, client: Client) -> tuple[str, ...]:
+        authenticator = self.rooms.authenticator
+        if authenticator is None or not self.entrance.is_submission or not client.is_tls or client.identity:
+            return ()
+        return (" ".join(("AUTH", *authenticator.mechanisms)),)

@@ -6,7 +6,7 @@ value or leaves it as it was, so a fault in the middle of a command leaves nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from mtad.delivery.client_events import Mail
@@ -17,6 +17,8 @@ from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
 from mtad.server.answering import Hears, answer_all
+from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of, refusal_of_mail
+from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import (
     BAD_CHUNK,
     BINARY_BY_DATA,
@@ -71,7 +73,16 @@ _TOO_MANY_COMMANDS = Step(Reply.of(421, "4.7.0", "Too many commands without a me
 class Session:
     """One conversation with one client; STARTTLS begins another one."""
 
-    __slots__ = ("_client", "_errors_count", "_idle_commands_count", "_is_trusted", "_service", "_transaction", "id")
+    __slots__ = (
+        "_authentication",
+        "_client",
+        "_errors_count",
+        "_idle_commands_count",
+        "_is_trusted",
+        "_service",
+        "_transaction",
+        "id",
+    )
 
     def __init__(self, service: Service, client: Client, *, is_trusted: bool = False) -> None:
         self.id = service.next_id()
@@ -81,6 +92,7 @@ class Session:
         self._errors_count = 0
         self._idle_commands_count = 0
         self._transaction: Transaction | None = None
+        self._authentication = Authentication(service, self.id, client)
 
     @property
     def client(self) -> Client:
@@ -91,9 +103,16 @@ class Session:
         return self._transaction
 
     def over_tls(self) -> Session:
-        """Return the session that follows a TLS handshake: nothing said before counts (RFC 3207 §4.2)."""
-        client = Client(self._client.address, self._client.port, is_tls=True)
-        return type(self)(self._service, client, is_trusted=self._is_trusted)
+        """Return the session that follows a TLS handshake (RFC 3207 §4.2)."""
+        client = Client(self._client.address, self._client.port, is_tls=True, listener=self._client.listener)
+        return self.anew(client, is_trusted=self._is_trusted)
+
+    def anew(self, client: Client, *, is_trusted: bool = False) -> Session:
+        """Return the session that follows when other facts of the client count; nothing said before does.
+
+        A proxy that tells whom it speaks for (XCLIENT) begins one here, and is greeted again.
+        """
+        return type(self)(self._service, client, is_trusted=is_trusted)
 
     async def greeting(self) -> Step:
         """Return the first reply."""
@@ -103,7 +122,7 @@ class Session:
             return replace(self._fault("connect"), then=Then.CLOSE)
         if verdict.reply is not None:
             return Step(self._refused("connect", verdict), Then.CLOSE)
-        self._is_trusted = verdict.is_trusted
+        self._is_trusted = verdict.is_trusted and not self._service.entrance.is_submission  # there AUTH decides
         return Step(Reply.of(220, "", f"{self._service.hostname} ESMTP mtad"))
 
     async def command(self, line: bytes | BadLine, *, is_ahead: bool) -> Step | Chunk:
@@ -112,6 +131,8 @@ class Session:
         line       without its CRLF, or what is wrong with it
         is_ahead   the client has sent more behind this line already
         """
+        if self._authentication.is_under_way:
+            return AHEAD if is_ahead else self._counted(await self._authenticate(self._authentication.go_on(line)))
         if isinstance(line, BadLine):
             return BAD_CHUNK if line is BadLine.CHUNK else self._counted(Step(_BAD_LINE[line]))
         name, _, octets = line.partition(b" ")
@@ -187,13 +208,38 @@ class Session:
         lines = (service.hostname, *(service.extensions(client) if is_esmtp else ()))
         return Step(Reply.of(250, "", *lines))
 
+    async def auth(self, argument: str) -> Step:
+        return await self._authenticate(
+            self._authentication.begin(self._client, argument, is_in_transaction=self._transaction is not None)
+        )
+
+    async def _authenticate(self, answering: Awaitable[Step | Client]) -> Step:
+        """Take the client for who it shows to be, if it does and policy lets it in."""
+        try:
+            client = await answering
+            if isinstance(client, Step):
+                return client
+            verdict = await self._service.rooms.policy.auth(client)
+        except Exception:  # noqa: BLE001 - boundary of a command: RFC 4954 has a code of its own for our faults
+            return fault_of(self._fault("auth"))
+        if verdict.reply is not None:
+            return self._refusal("auth", verdict)
+        self._client = client
+        self._is_trusted = self._is_trusted or verdict.is_trusted
+        return AUTHENTICATED
+
     async def mail(self, argument: str) -> Step:
         service = self._service
         if not self._client.helo:
             return _HELO_FIRST
+        refusal = refusal_of_mail(service, self._client)
+        if refusal is not None:
+            return refusal
         if self._transaction is not None:
             return _NESTED_MAIL
-        said = parse_mail(argument, is_binary_offered=service.is_binary_offered)
+        said = parse_mail(
+            argument, is_binary_offered=service.is_binary_offered, is_auth_offered=service.entrance.is_submission
+        )
         if isinstance(said, Reply):
             return Step(said)
         if said.size_octets > service.limits.content.size_octets_max:
@@ -207,7 +253,9 @@ class Session:
             is_utf8=said.is_utf8,
             is_binary=said.is_binary,
             size_declared_octets=said.size_octets,
-            is_submission=self._is_trusted,
+            is_submission=self._is_trusted or bool(self._client.identity),
+            is_trusted=self._is_trusted,
+            is_sender_verified=bool(self._client.identity),
             request=said.request,
         )
         verdict = await service.rooms.policy.mail(envelope)
@@ -431,6 +479,7 @@ def _simple(answer: Callable[[str], Step]) -> Verb[Session]:
 VERBS: Mapping[bytes, Verb[Session]] = {
     b"EHLO": Verb(Session.ehlo, is_last_in_group=True, is_idle=True),
     b"HELO": Verb(Session.helo, is_last_in_group=True, is_idle=True),
+    b"AUTH": Verb(Session.auth, is_last_in_group=True, is_idle=True, octets_max=AUTH_OCTETS_MAX),
     b"MAIL": Verb(Session.mail, octets_max=PARAMETERS_OCTETS_MAX),
     b"RCPT": Verb(Session.rcpt, octets_max=PARAMETERS_OCTETS_MAX),
     b"DATA": Verb(Session.data, is_last_in_group=True),

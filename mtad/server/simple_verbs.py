@@ -18,7 +18,7 @@ _HELP = Step(
 _CANNOT_VRFY = Step(Reply.of(252, "2.5.2", "Cannot verify, but will take mail for it and try to deliver"))
 
 _OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})  # cross-protocol attacks
-_NOT_OFFERED = frozenset({b"EXPN", b"TURN", b"ETRN", b"AUTH", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML"})
+_NOT_OFFERED = frozenset({b"EXPN", b"TURN", b"ETRN", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML"})
 
 
 def _noop(_argument: str) -> Step:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
 
 from mtad.mail.envelope import Client
 from mtad.mail.reply import Reply
 from mtad.server.acknowledged import has_acknowledged
+from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import Chunk
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine, CommandLines, ContentReader
@@ -47,13 +48,21 @@ class Connections(Protocol):
         ...
 
 
-def client_of(transport: asyncio.BaseTransport) -> Client:
-    """Return the peer's address; '' for one on a Unix socket."""
+def client_of(transport: asyncio.BaseTransport, listener: str = "") -> Client:
+    """Return what is known of the peer before it speaks; its address is '' on a Unix socket."""
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple):
-        return Client("", 0)
+        return Client("", 0, listener=listener)
     address = str(peer[0]).partition("%")[0]
-    return Client(address.removeprefix("::ffff:") if "." in address else address, int(peer[1]))
+    plain = address.removeprefix("::ffff:") if "." in address else address
+    return Client(plain, int(peer[1]), listener=listener)
+
+
+def _hand_over(octets: bytearray, protocol: Any) -> None:
+    """Give the protocol of TLS what the reader got in its place: uvloop reads from a new connection unasked."""
+    protocol.get_buffer(len(octets))[: len(octets)] = octets
+    protocol.buffer_updated(len(octets))
+    octets.clear()
 
 
 class Connection(SMTP):
@@ -71,13 +80,15 @@ class Connection(SMTP):
         self._service = service
         self._connections = connections
         self._tls_context = tls_context
-        self._lines = CommandLines(service.limits.session.command_octets_max)
+        octets_max = service.limits.session.command_octets_max
+        self._lines = CommandLines(max(octets_max, AUTH_OCTETS_MAX) if service.entrance.is_submission else octets_max)
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._is_waiting = False  # for the client's next command
         self._is_stopping = False
         self._is_expired = False
         self._has_client_gone = False
         self._hearing: Hearing | None = None  # of the last message, until its client has surely heard
+        self._is_mute = False  # amid a handshake: the client would not understand a reply
         self.deadline = math.inf  # when the client or we have been silent for too long
 
     # The stream protocol.
@@ -85,10 +96,13 @@ class Connection(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the conversation, unless there are too many."""
         asyncio.StreamReaderProtocol.connection_made(self, transport)
-        self.conversation = Session(self._service, client_of(transport))
+        client = client_of(transport, self._service.entrance.name)
+        self.address = client.address  # of the connection; a session may come to speak of another client
+        self.conversation = Session(self._service, client)
         refusal = self._connections.admit(self)
         if refusal is not None:
-            self._writer.write(refusal.octets())
+            if not self._service.entrance.is_tls_at_once:
+                self._writer.write(refusal.octets())
             self._writer.close()
             return
         self._handler_coroutine = asyncio.get_running_loop().create_task(self._handle_client())
@@ -112,7 +126,7 @@ class Connection(SMTP):
 
     def expire(self, now: float) -> None:
         """Close a connection whose deadline has passed: with a reply at first, without one when that cannot leave."""
-        if self._is_expired or self._writer.transport.get_write_buffer_size():
+        if self._is_expired or self._is_mute or self._writer.transport.get_write_buffer_size():
             self.deadline = math.inf
             self._writer.transport.abort()
             return
@@ -163,6 +177,8 @@ class Connection(SMTP):
             self._connections.forget(self)
 
     async def _converse(self) -> None:
+        if self._service.entrance.is_tls_at_once:
+            await self._begin_with_tls()
         self._set_deadline(self._service.limits.seconds.answer)
         greeting = await self.conversation.greeting()
         is_early = self._is_ahead and greeting.then is not Then.CLOSE  # RFC 5321 §3.1: clients wait for the greeting
@@ -282,15 +298,45 @@ class Connection(SMTP):
                 return False
 
     async def _start_tls(self) -> bool:
-        """Do the handshake and begin a new session (RFC 3207 §4.2); False when the client has slipped in plain text."""
-        if self._is_ahead or self._tls_context is None:
+        """Go over to TLS (RFC 3207 §4.2); False when the client has slipped in plain text."""
+        await self.conversation.drop()
+        if self._is_ahead or self._tls_context is None:  # looked at last: from here on the reader gets no plain text
             self._service.events.emit("session.tls_injection", level="warning", session=self.conversation.id)
             return False
-        handshake_seconds = self._service.limits.seconds.tls_handshake
-        self._set_deadline(handshake_seconds + LAST_REPLY_SECONDS)
-        await self.conversation.drop()
-        await self._writer.start_tls(self._tls_context, ssl_handshake_timeout=handshake_seconds)
-        # Python 3.11 leaves the plain transport there.
-        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
-        self.conversation = self.conversation.over_tls()
+        await self._handshake(self._tls_context)
         return True
+
+    async def _begin_with_tls(self) -> None:
+        """Go over to TLS before the first word (RFC 8314 §3.3)."""
+        if self._tls_context is None:
+            raise ConnectionAbortedError("no certificate to begin with")
+        handshake = asyncio.get_running_loop().create_task(self._handshake(self._tls_context))
+        try:
+            await asyncio.sleep(0)  # then what comes goes to TLS, and what came before can be handed over
+            came: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+            if came:
+                await asyncio.sleep(0)  # then TLS is connected
+            if came and not handshake.done():
+                _hand_over(came, self._writer.transport.get_protocol())
+            await handshake
+        finally:
+            handshake.cancel()
+
+    async def _handshake(self, tls_context: ssl.SSLContext) -> None:
+        """Do the handshake and begin the session that follows it; takes the connection before it waits for anything."""
+        seconds = self._service.limits.seconds.tls_handshake
+        self._set_deadline(seconds + LAST_REPLY_SECONDS)
+        plain, self._is_mute = self._writer.transport, True
+        encrypted = await asyncio.get_running_loop().start_tls(
+            plain, self, tls_context, server_side=True, ssl_handshake_timeout=seconds
+        )
+        if (
+            encrypted is None or plain.is_closing()
+        ):  # closed by us meanwhile: both loops return as if nothing were amiss
+            raise ConnectionAbortedError("closed amid the handshake")
+        self._is_mute = False
+        # What StreamWriter.start_tls does, which fails where the transport is None; and Python 3.11 forgets the reader.
+        self._writer._transport = encrypted  # type: ignore[attr-defined]
+        self._reader._transport = encrypted  # type: ignore[attr-defined]
+        self._replace_writer(self._writer)  # type: ignore[attr-defined]
+        self.conversation = self.conversation.over_tls()

@@ -24,6 +24,7 @@ from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
 from mtad.telemetry.events import Events
+from mtad.users.file import BadUsers, read
 
 RSA_BITS_WISE = 2048
 EXPIRY_WARNING = timedelta(days=14)
@@ -113,6 +114,22 @@ def _tls(look: _Look) -> Iterator[Finding]:
         names = ", ".join(pair.names) or "nobody"
         yield Finding("tls", Grade.WARN, f"{pair.file} is for {names}, not for {hostname}", renewal)
     yield _private("tls", smtp.tls_key) or Finding("tls", Grade.OK, f"{pair.file} and its key fit")
+
+
+def _users(look: _Look) -> Iterator[Finding]:
+    smtp = look.settings.smtp
+    if smtp.users is None or not smtp.takes_users:
+        return
+    found = read(smtp.users)
+    if isinstance(found, BadUsers):
+        mend = "`mtactl user add NAME` begins the file; then it must be this user's or its group's, chmod 640"
+        yield Finding("users", Grade.FAIL, str(found), mend)
+    elif not found.users:
+        yield Finding(
+            "users", Grade.WARN, f"{smtp.users} has no users: nobody can submit mail", "`mtactl user add NAME`"
+        )
+    else:
+        yield Finding("users", Grade.OK, f"{smtp.users} has {len(found.users)} users")
 
 
 def _replication(look: _Look) -> Iterator[Finding]:
@@ -209,7 +226,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 
-CHECKS: tuple[_Check, ...] = (_dkim, _tls, _replication, _role_hook, _data_dir, _run_dir, _policy)
+CHECKS: tuple[_Check, ...] = (_dkim, _tls, _users, _replication, _role_hook, _data_dir, _run_dir, _policy)
 
 
 def _private(check: str, path: Path) -> Finding | None:

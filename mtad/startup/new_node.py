@@ -14,7 +14,7 @@ from typing import Any
 
 from mtad.admission.policy import DEFAULT_POLICY
 from mtad.auth.dkim import record_strings
-from mtad.config.forms import DOMAIN, ENDPOINT, HOSTNAME, LISTENER, NAME, Address, Form, Unfit
+from mtad.config.forms import DOMAIN, ENDPOINT, HOSTNAME, NAME, SMTP_LISTENER, Address, Form, Listener, Unfit
 from mtad.config.show import toml_value
 from mtad.startup.provision import (
     dkim_record,
@@ -102,7 +102,7 @@ class NotUnderstood:
 def _reached(default_port: int) -> Form:
     """Return the form of an endpoint whose port may be left out."""
 
-    def read(text: str) -> str | Address | Unfit:
+    def read(text: str) -> str | Address | Listener | Unfit:
         taken = ENDPOINT.read(text)
         with_port = ENDPOINT.read(f"{text}:{default_port}") if isinstance(taken, Unfit) else taken
         return taken if isinstance(with_port, Unfit) else with_port
@@ -144,7 +144,7 @@ def plan(folder: Path, asked: Asked, today: date) -> NewNode | NotUnderstood:
     reading = _Reading()
     hostname = reading.take("--hostname", HOSTNAME, asked.hostname)
     domains = [reading.take("--domain", DOMAIN, domain) for domain in asked.domains]
-    listen = [reading.take("--listen", LISTENER, address) for address in asked.listen]
+    listen = [reading.take("--listen", SMTP_LISTENER, address) for address in asked.listen]
     peer_name, peer_address = reading.other("--peer", _MEMBER, asked.peer, "mx2=192.0.2.2:7250")
     witness_name, witness_address = reading.other("--witness", _WITNESS_REACHED, asked.witness, "w=192.0.2.3:7252")
     site_name, site_address = reading.other("--site", _MEMBER, asked.site, "far=192.0.2.4:7250")
@@ -304,6 +304,7 @@ run_dir = "run"
 listen = {listen}
 tls_cert = {tls_cert}
 tls_key = {tls_key}
+users = "users"  # `mtactl user add` begins it; then let users in: docs/how-to/let-users-submit-mail.md
 
 [policy]
 file = "policy.sieve"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 import uvloop
 
+from mtad.server.entrance import MX, Entrance
 from mtad.server.limits import Limits
 from mtad.server.listener import Identity, Server
 from mtad.telemetry.events import CollectedEvents
@@ -23,7 +24,7 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """TLS differs from loop to loop; the rest is the same on both."""
-    if item.path.name == "test_tls.py":
+    if item.path.name in ("test_tls.py", "test_submission.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
@@ -36,11 +37,12 @@ class House:
     rooms: FakeRooms
     events: CollectedEvents
     port: int = 0
+    entrance: Entrance = MX
     wires: list[Wire] = field(default_factory=list)
 
     def wire(self, address: str = "192.0.2.1") -> MemoryWire:
         """Connect without a network."""
-        wire = MemoryWire(self.server, (address, 40000))
+        wire = MemoryWire(self.server, (address, 40000), self.entrance)
         self.wires.append(wire)
         return wire
 
@@ -65,13 +67,14 @@ async def build() -> AsyncIterator[Build]:
         events: CollectedEvents | None = None,
         tls_context: ssl.SSLContext | None = None,
         is_binary_offered: bool = False,
+        entrance: Entrance = MX,
     ) -> House:
         rooms, events = rooms or FakeRooms(), events or CollectedEvents()
         identity = Identity(HOSTNAME, tls_context, is_binary_offered=is_binary_offered)
         server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock())
         listening = listening_socket()
-        await server.start([listening])
-        houses.append(House(server, rooms, events, listening.getsockname()[1]))
+        await server.start([listening], entrance)
+        houses.append(House(server, rooms, events, listening.getsockname()[1], entrance))
         return houses[-1]
 
     yield make

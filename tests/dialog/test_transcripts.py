@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mtad.server import smtp
 from tests.dialog.conftest import Build
 from tests.dialog.transcript import Transcript
 
@@ -26,7 +28,10 @@ async def test_a_transcript_can_fail(line: str, tmp_path: Path, build: Build) ->
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("manner", ["whole", "octet-by-octet", "socket"])
-async def test_transcript(path: Path, manner: str, build: Build) -> None:
+async def test_transcript(path: Path, manner: str, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    if Transcript.read(path).scene().is_over_tls:  # so is told here; that it really is: test_submission.py
+        plain = smtp.client_of
+        monkeypatch.setattr(smtp, "client_of", lambda *known: replace(plain(*known), is_tls=True))
     await play(path, manner, build)
 
 
@@ -34,6 +39,8 @@ async def play(path: Path, manner: str, build: Build) -> None:
     """Play a transcript; what it says and what comes must agree."""
     transcript = Transcript.read(path)
     scene = transcript.scene()
-    house = await build(scene.rooms, scene.limits, scene.events, is_binary_offered=scene.is_binary_offered)
+    house = await build(
+        scene.rooms, scene.limits, scene.events, is_binary_offered=scene.is_binary_offered, entrance=scene.entrance
+    )
     wire = await house.socket() if manner == "socket" else house.wire()
     await transcript.play(wire, scene, is_octet_by_octet=manner == "octet-by-octet")

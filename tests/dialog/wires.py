@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import Any, Protocol
 
+from mtad.server.entrance import MX, Entrance
 from mtad.server.listener import Server
 
 REPLY_SECONDS = 10.0
@@ -67,10 +68,12 @@ class MemoryTransport(asyncio.Transport):
 class MemoryWire:
     """A client that is connected without a network."""
 
-    def __init__(self, server: Server, address: tuple[str, int] = ("192.0.2.1", 40000)) -> None:
+    def __init__(
+        self, server: Server, address: tuple[str, int] = ("192.0.2.1", 40000), entrance: Entrance = MX
+    ) -> None:
         self.replies = asyncio.StreamReader(limit=1 << 20)
         self.resumed = asyncio.Event()
-        self.connection = server.connection()
+        self.connection = server.connection(entrance)
         self.transport = MemoryTransport(self, address)
         self.connection.connection_made(self.transport)
 

@@ -15,7 +15,7 @@ from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
-from mtad.server.collaborators import Clock, Collaborators
+from mtad.server.collaborators import Authenticator, Clock, Collaborators
 from mtad.spool.door import Changes, Committed, QueuedMessage, RecipientState, Refused
 from tests.fakes.queue import FakeMemories
 
@@ -53,6 +53,9 @@ class FakePolicy:
 
     async def ehlo(self, client: Client) -> Verdict:
         return self._answer("ehlo", f"ehlo {client.helo}")
+
+    async def auth(self, client: Client) -> Verdict:
+        return self._answer("auth", f"auth {client.identity}")
 
     async def mail(self, envelope: Envelope) -> Verdict:
         return self._answer("mail", f"mail {envelope.reverse_path}")
@@ -193,13 +196,18 @@ class FakeTime:
 
     monotonic: float = 1000.0
     utc: float = 1_800_000_000.0
+    slept_seconds: float = 0.0
 
     def advance(self, seconds: float) -> None:
         self.monotonic += seconds
         self.utc += seconds
 
+    async def sleep(self, seconds: float) -> None:
+        self.slept_seconds += seconds
+        self.advance(seconds)
+
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.monotonic, wall=lambda: self.utc, chance=lambda: 7)
+        return Clock(now=lambda: self.monotonic, wall=lambda: self.utc, chance=lambda: 7, sleep=self.sleep)
 
 
 @dataclass
@@ -211,8 +219,16 @@ class FakeRooms:
     door: FakeDoor = field(default_factory=FakeDoor)
     memories: FakeMemories = field(default_factory=FakeMemories)
     time: FakeTime = field(default_factory=FakeTime)
+    authenticator: Authenticator | None = None
 
     def collaborators(self) -> Collaborators:
         return Collaborators(
-            self.policy, self.delivery, self.door, self.memories, FakeSigner(), fake_dsn, QueueIdSource(1)
+            self.policy,
+            self.delivery,
+            self.door,
+            self.memories,
+            FakeSigner(),
+            fake_dsn,
+            QueueIdSource(1),
+            self.authenticator,
         )

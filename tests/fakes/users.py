@@ -10,7 +10,10 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from mtad.mail.envelope import Client
+from mtad.mail.sasl import Unavailable
 from mtad.users.file import User, UsersFile
+from mtad.users.mechanisms import MECHANISMS, Login, Plain, ScramSha256
 from mtad.users.verifier import ScramVerifier
 
 _CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -27,6 +30,32 @@ def write_users(path: Path, **passwords: str) -> None:
     users = [user(f"{name}@here.example", password) for name, password in passwords.items()]
     path.write_text(str(UsersFile(SECRET, {each.name: each for each in users})))
     path.chmod(0o600)
+
+
+class FakeUsers:
+    """Users with their passwords in clear text, the real mechanisms before them.
+
+    fault   is raised instead of an answer; an `Unavailable` is the answer
+    """
+
+    def __init__(self, fault: Exception | Unavailable | None = None, **passwords: str) -> None:
+        self.fault = fault
+        self._users = {f"{name}@here.example": password for name, password in passwords.items()}
+        self.mechanisms = tuple(MECHANISMS)
+
+    def begin(self, mechanism: str, client: Client) -> Plain | Login | ScramSha256:
+        return MECHANISMS[mechanism](self)
+
+    def _check(self) -> Unavailable | None:
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        return self.fault
+
+    async def fits(self, name: str, password: str) -> bool | Unavailable:
+        return self._check() or self._users.get(name) == password
+
+    async def verifier(self, name: str) -> tuple[ScramVerifier, bool] | Unavailable:
+        return self._check() or (user(name, self._users.get(name, "")).scram, name in self._users)
 
 
 class ScramClient:

@@ -175,7 +175,7 @@ def event_names() -> set[str]:
 
 
 def _names_an_event(function: ast.expr) -> bool:
-    return (isinstance(function, ast.Attribute) and function.attr == "emit") or (
+    return (isinstance(function, ast.Attribute) and function.attr in ("emit", "_emit")) or (
         isinstance(function, ast.Name) and function.id == "Note"
     )
 

@@ -6,18 +6,18 @@ from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.route import Route
 from mtad.telemetry.events import CollectedEvents
 
-CLIENT = Client("192.0.2.9", 4711, helo="mx.d.example")
+CLIENT = Client("192.0.2.9", 4711, helo="mx.d.example", listener="inside")
 
 
 def listener(script: str) -> ListenerPolicy:
     head = 'require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.queue"];\n'
     found = Policy.compile(head + script, "t", PolicySettings(("l.example",)), CollectedEvents())
     assert isinstance(found, Policy), str(found)
-    return ListenerPolicy(found, "inside")
+    return ListenerPolicy(found)
 
 
 async def test_every_question_carries_what_the_session_knows() -> None:
-    stages = ("connect", "ehlo", "mail", "rcpt", "data")
+    stages = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
     sieve = listener(
         "".join(
             f'stage "{stage}" {{ if environment "vnd.mtad.listener" "inside" {{ accept :text "{stage}"; }} }}\n'
@@ -29,6 +29,7 @@ async def test_every_question_carries_what_the_session_knows() -> None:
     verdicts = [
         await sieve.connect(CLIENT),
         await sieve.ehlo(CLIENT),
+        await sieve.auth(CLIENT),
         await sieve.mail(envelope),
         await sieve.rcpt(envelope, "u@l.example"),
         await sieve.data(envelope, b"\r\n"),
@@ -39,7 +40,7 @@ async def test_every_question_carries_what_the_session_knows() -> None:
 
 async def test_a_submission_may_go_anywhere_and_a_stranger_may_not() -> None:
     sieve = listener("")
-    assert (await sieve.rcpt(Envelope("", CLIENT, is_submission=True), "u@d.example")).reply is None
+    assert (await sieve.rcpt(Envelope("", CLIENT, is_trusted=True), "u@d.example")).reply is None
     assert (await sieve.rcpt(Envelope("", CLIENT), "u@d.example")).reply is not None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ async def test_no_form_of_address_makes_an_open_relay(script: str, recipient: st
 async def test_submitters_may_send_anywhere(session: SessionFacts) -> None:
     assert await policy("").rcpt(to("u@d.example", session)) == GO_ON
     assert (await policy('stage "rcpt" { accept; }').rcpt(to("u@d.example", session))).is_accepted
+
+
+@pytest.mark.parametrize(
+    ("sender", "is_theirs"),
+    [("a@l.example", True), ("b+c@L.EXAMPLE", True), ("", True), ("a@d.example", False), ("a@\u0142.example", False)],
+)
+async def test_users_send_as_addresses_of_our_domains(sender: str, is_theirs: bool) -> None:
+    user = SessionFacts(Client("192.0.2.9", 1, identity="alice"))
+    for script in ("", 'stage "mail" { accept; }'):
+        verdict = await policy(script).mail(MailFacts(user, sender))
+        assert (verdict.reply is None) is is_theirs
+        assert (await policy(script).mail(MailFacts(STRANGER, sender))).reply is None
+    assert (await policy("").mail(MailFacts(replace(user, is_trusted=True), sender))).reply is None
 
 
 async def test_only_accept_relay_overrides_the_default() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.config import forms
-from mtad.config.forms import Address, Form, Unfit
+from mtad.config.forms import Address, Form, Listener, Purpose, Unfit
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from mtad.config.forms import Address, Form, Unfit
         (forms.LISTENER, "127.0.0.1:25", Address("127.0.0.1", 25)),
         (forms.LISTENER, "[::1]:0", Address("::1", 0)),
         (forms.LISTENER, "0.0.0.0:65535", Address("0.0.0.0", 65535)),
+        (forms.SMTP_LISTENER, "0.0.0.0:25", Listener(Address("0.0.0.0", 25))),
+        (forms.SMTP_LISTENER, "smtp://0.0.0.0:25", Listener(Address("0.0.0.0", 25))),
+        (forms.SMTP_LISTENER, "submission://[::]:587", Listener(Address("::", 587), Purpose.SUBMISSION)),
+        (forms.SMTP_LISTENER, "submissions://[::]:465", Listener(Address("::", 465), Purpose.SUBMISSIONS)),
         (forms.ENDPOINT, "mx2.example.org:7250", Address("mx2.example.org", 7250)),
         (forms.ENDPOINT, "[2001:db8::1]:7250", Address("2001:db8::1", 7250)),
         (forms.RESOLVER, "127.0.0.1", Address("127.0.0.1", 53)),
@@ -54,6 +58,9 @@ def test_takes(form: Form, text: str, value: object) -> None:
         (forms.HOSTNAME, "a..b", "is no domain name"),
         (forms.SELECTOR, "a b", "is no selector"),
         (forms.SELECTOR, "a.", "is no selector"),
+        (forms.SMTP_LISTENER, "lmtp://[::]:24", "has 'lmtp' where smtp, submission or submissions may stand"),
+        (forms.SMTP_LISTENER, "://[::]:24", "has '' where smtp, submission or submissions may stand"),
+        (forms.SMTP_LISTENER, "submission://mx:587", "does not begin with an IP address"),
         (forms.LISTENER, "mx1:25", "does not begin with an IP address"),
         (forms.LISTENER, "127.0.0.1", "has no port"),
         (forms.LISTENER, "127.0.0.1:", "has no port"),
@@ -83,3 +90,8 @@ def test_refuses(form: Form, text: str, why: str) -> None:
 @pytest.mark.parametrize("address", [Address("::1", 25), Address("mx.example.org", 7250)])
 def test_an_address_is_written_as_it_is_read(address: Address) -> None:
     assert forms.ENDPOINT.read(str(address)) == address
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:25", "submission://127.0.0.1:587", "submissions://[::1]:465"])
+def test_a_listener_is_written_as_it_is_read(text: str) -> None:
+    assert str(forms.SMTP_LISTENER.read(text)) == text

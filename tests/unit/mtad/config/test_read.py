@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtad.config.forms import Address
+from mtad.config.forms import Address, Listener
 from mtad.config.read import FILE_OCTETS_MAX, ConfigurationError, ConfigurationErrors, read, read_text
 from mtad.config.settings import Delivery, DkimKey, Followed, Log, Settings, Site
 
@@ -53,7 +53,7 @@ def with_line(old: str, new: str) -> str:
 def test_minimal_file_takes_every_default() -> None:
     settings = good(MINIMAL)
     assert settings.node.domains == ("example.org",)
-    assert settings.smtp.listen == (Address("127.0.0.1", 25),)
+    assert settings.smtp.listen == (Listener(Address("127.0.0.1", 25)),)
     assert (settings.delivery, settings.log, settings.replication) == (Delivery(), Log(), None)
     assert settings.node.admin_socket == Path("/run/mtad/admin.sock")
 
@@ -117,6 +117,24 @@ def test_settings_are_frozen() -> None:
         ('["example.org"]', '["a.b",\n"A.b"]', 6, "node.domains[1] 'a.b' is given twice"),
         ('["127.0.0.1:25"]', '["x:25"]', 8, "smtp.listen[0] 'x:25' does not begin with an IP address; allowed: an IP"),
         ('["127.0.0.1:25"]', '["[::1]:25","[::1]:25"]', 8, "smtp.listen[1] '[::1]:25' is given twice"),
+        (
+            '["127.0.0.1:25"]',
+            '["submission://[::1]:587"]\ntls_cert="c"\ntls_key="k"',
+            8,
+            "smtp.listen lets users in; smtp.users is needed for that",
+        ),
+        (
+            '["127.0.0.1:25"]',
+            '["submissions://[::1]:465"]\nusers="u"',
+            8,
+            "smtp.listen lets users in; smtp.tls_cert is needed for that",
+        ),
+        (
+            '["127.0.0.1:25"]',
+            '["[::1]:25","submission://[::1]:25"]\nusers="u"\ntls_cert="c"\ntls_key="k"',
+            8,
+            "smtp.listen[1] '[::1]:25' is given twice",
+        ),
         ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_key="k"', 9, "smtp.tls_key is given alone; smtp.tls_cert belongs"),
         ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_cert="k"', 9, "smtp.tls_cert is given alone; smtp.tls_key belongs"),
         ('["127.0.0.1:25"]', '["[::1]:25"]\ntls_cert=""', 9, "smtp.tls_cert '' is no path; allowed: a path, absolute"),

@@ -18,6 +18,7 @@ from mtad.startup import checks, provision
 from mtad.startup.checks import Finding, Grade, failed, filesystem_type, run_checks
 from mtad.startup.new_node import Asked, NewNode, plan, write_new_node
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.users import write_users
 
 NOW = datetime.now(UTC)
 
@@ -139,6 +140,31 @@ def test_what_is_run_at_a_change_of_role(node: Path, mode: int | None, message: 
     assert (finding.check, finding.grade) == ("on_role", Grade.FAIL)
     assert str(script) in finding.found
     assert message in finding.found
+
+
+def letting_users_in(node: Path) -> Settings:
+    return settings_of(
+        node, lambda text: text.replace('["127.0.0.1:0"]', '["127.0.0.1:0", "submission://127.0.0.1:0"]')
+    )
+
+
+def test_users_that_may_come_in(node: Path) -> None:
+    write_users(node / "users", alice="pencil")
+    assert found(letting_users_in(node)) == []
+
+
+def test_without_users_where_they_may_come_in(node: Path) -> None:
+    settings = letting_users_in(node)
+    finding = only(settings)
+    assert (finding.grade, finding.found) == (Grade.FAIL, f"{node}/users: cannot be read: No such file or directory")
+    assert finding.mend.startswith("`mtactl user add NAME`")
+    write_users(node / "users")
+    assert (only(settings).grade, only(settings).found) == (
+        Grade.WARN,
+        f"{node}/users has no users: nobody can submit mail",
+    )
+    (node / "users").chmod(0o644)
+    assert (only(settings).grade, only(settings).found) == (Grade.FAIL, f"{node}/users: is open to others (mode 0644)")
 
 
 def test_without_tls_is_a_warning(node: Path) -> None:

@@ -1,0 +1,38 @@
+"""How often a client has failed to authenticate of late, and how long its next refusal is held back for it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+DELAY_SECONDS = 1.0  # of the first refusal; each further one of the same client doubles it, up to
+DELAY_SECONDS_MAX = 8.0
+FORGET_SECONDS = 600.0  # after the last failure
+CLIENTS_MAX = 10_000  # that are remembered; the one that failed longest ago is forgotten first
+IPV6_PREFIX_BITS = 64  # what one client has to itself
+
+
+def _client_of(address: str) -> str:
+    """Return the address, or the network that an IPv6 client has to itself."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, IPV6_PREFIX_BITS), strict=False))
+
+
+class FailedAttempts:
+    """The failures of all sessions of one process, by client."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[int, float]] = {}  # how many, and when the last was; the oldest first
+
+    def add(self, address: str, now: float) -> float:
+        """Count a failure; return the seconds to wait before the client hears of it."""
+        client = _client_of(address)
+        count, last = self._failures.pop(client, (0, now))
+        count = 1 if now - last >= FORGET_SECONDS else count + 1
+        self._failures[client] = (count, now)
+        if len(self._failures) > CLIENTS_MAX:
+            del self._failures[next(iter(self._failures))]
+        return float(min(DELAY_SECONDS * 2 ** min(count - 1, 10), DELAY_SECONDS_MAX))
+
+    def __len__(self) -> int:
+        return len(self._failures)
