@@ -7,6 +7,7 @@ DSN. One DSN speaks of one event alone: failure, delay or success.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -262,7 +263,7 @@ def _recipient_fields(report: Report, notice: Notice, *, is_global: bool) -> lis
         f"Status: {_status_code(notice)}",
     ]
     if next_hop and not next_hop.startswith("unix:"):
-        fields.append(f"Remote-MTA: dns; {_ascii(next_hop)}")
+        fields.append(f"Remote-MTA: dns; {_mta_name(_ascii(next_hop))}")
     fields.append(f"Diagnostic-Code: smtp; {shown(str(notice.outcome.reply))}")
     if notice.retry_until_ms:
         fields.append(f"Will-Retry-Until: {_date(notice.retry_until_ms)}")
@@ -279,6 +280,15 @@ def _typed_address(kind: str, address: str, *, is_global: bool) -> str:
     if kind.lower() != "utf-8":
         return f"{kind}; {_ascii(address)}"
     return f"{kind}; {_one_line(address) if is_global else utf8_xtext(_one_line(address))}"
+
+
+def _mta_name(host: str) -> str:
+    """Return a host as RFC 3464 §2.1.2 names it: an address stands in brackets (RFC 5321 §4.1.3)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 
 
 _CLASSES: Mapping[Notify, str] = {Notify.FAILURE: "5", Notify.DELAY: "4", Notify.SUCCESS: "2"}

@@ -96,6 +96,21 @@ def test_a_success_says_whether_more_will_be_heard():
     assert told.count("delivered to the mailbox") == 1
 
 
+@pytest.mark.parametrize(
+    ("next_hop", "name"),
+    [
+        ("mx.example.net", "dns; mx.example.net"),
+        ("192.0.2.1", "dns; [192.0.2.1]"),
+        ("2001:db8::1", "dns; [IPv6:2001:db8::1]"),
+        ("unix:/run/lmtp", None),
+        ("", None),
+    ],
+)
+def test_the_next_hop_is_named_as_a_host_or_an_address_literal(next_hop, name):
+    notice = replace(REFUSED, outcome=replace(NO_USER, next_hop=next_hop))
+    assert fields(compose(report(notice)))[1]["Remote-MTA"] == name
+
+
 def test_what_the_sender_named_comes_back():
     requests = {"bob@example.net": RecipientRequest(original="rfc822;Robert+x@example.org")}
     whole, bob, eve = fields(
