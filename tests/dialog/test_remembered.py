@@ -371,6 +371,43 @@ async def test_the_sender_is_told_once_of_a_recipient_that_was_refused(build: Bu
     assert delivered(house) == [[ONE, TWO], [THREE]]
 
 
+async def bring_by_prdr(wire: Wire) -> list[str]:
+    """Bring a message to two recipients that each hear their own reply; return the replies."""
+    await say(wire, f"MAIL FROM:<{SENDER}> PRDR", f"RCPT TO:<{ONE}>", f"RCPT TO:<{TWO}>", "DATA")
+    await wire.send(CONTENT + b"\r\n.\r\n")
+    said = await reply(wire)
+    return said if said[0].startswith("2") else [line for _ in range(3) for line in await reply(wire)]
+
+
+async def test_who_hears_each_recipients_own_reply_hears_it_again(build: Build) -> None:
+    rooms = FakeRooms()
+    rooms.delivery.at_end[TWO] = DELAYED
+    house = await build(rooms)
+    wire = await greeted(house.wire())
+    first = await bring_by_prdr(wire)
+    assert [line[:3] for line in first] == ["250", "450", "250"]
+    await wire.close()
+    await settled(house)
+    assert [memory.outcomes for memory in rooms.memories.all] == [{ONE: DELIVERED}], "the other is the client's"
+    rooms.delivery.at_end.clear()
+    wire = await greeted(house.wire())
+    assert await bring_by_prdr(wire) == [TAKEN]
+    await say(wire, "QUIT")
+    assert delivered(house) == [[ONE, TWO], [TWO]]
+
+
+async def test_who_has_heard_each_reply_is_not_remembered(build: Build) -> None:
+    rooms = FakeRooms()
+    rooms.delivery.at_end[TWO] = DELAYED
+    rooms.door.answer = Refused(Refusal.FULL)
+    house = await build(rooms)
+    wire = await greeted(house.wire())
+    await bring_by_prdr(wire)
+    await say(wire, "QUIT")
+    await settled(house)
+    assert rooms.memories.all == []
+
+
 # --- refused, though some have it ---------------------------------------------------------------------------
 
 
