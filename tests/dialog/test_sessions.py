@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Success
+from mtad.mail.verdict import Verdict
 from mtad.server import background
 from mtad.server.limits import Limits
 from mtad.server.listener import Server
@@ -235,6 +236,26 @@ class TestPending:
         assert state.attempts[0].outcome is outcome
         assert state.due_ms == (message.arrival_ms + 400_000 if outcome is DELAYED else 0)
         assert len(house.events.named("dsn.withheld")) == (outcome is FAILED)
+
+    @pytest.mark.parametrize(
+        ("outcome", "told"),
+        [(replace(DELIVERED, success=Success.RELAYED), "one@example.net relayed"), (FAILED, "one@example.net failed")],
+    )
+    async def test_is_told_to_the_sender_with_what_came_late(self, outcome: Outcome, told: str, build: Build) -> None:
+        rooms = FakeRooms()
+        rooms.policy.verdicts["connect"] = Verdict(is_trusted=True)
+        future = rooms.delivery.pending["one@example.net"] = asyncio.get_running_loop().create_future()
+        house = await build(rooms)
+        wire = await greeted(house.wire())
+        rcpt = "RCPT TO:<one@example.net> NOTIFY=SUCCESS,FAILURE"
+        assert [answer[:3] for answer in await say(wire, "MAIL FROM:<a@client.example>", rcpt, "DATA")][-1] == "354"
+        await wire.send(b"text\r\n.\r\n")
+        assert (await reply(wire))[0].startswith("250 2.0.0 Ok: queued")
+        future.set_result(outcome)
+        await house.server.acceptance.background.drained()
+        report = rooms.door.changes[-1].puts[0]
+        assert report.content == told.encode()
+        assert rooms.door.changes[-1].states[report.dsn_of]["one@example.net"].rank in (Rank.DELIVERED, Rank.FAILED)
 
     async def test_is_only_logged_when_nothing_was_kept(self, build: Build) -> None:
         rooms = FakeRooms()
