@@ -195,6 +195,7 @@ workers = {shape.workers}
 listen = ["{places.nodes[index]}:{ports.smtp[index]}"]
 tls_cert = "{keys}/{name}.{PAIR_DOMAIN}.pem"
 tls_key = "{keys}/{name}.{PAIR_DOMAIN}.key"
+sessions_max = 1000
 
 [policy]
 file = "policy.sieve"

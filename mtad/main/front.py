@@ -18,6 +18,7 @@ from mtad.server.rates import Act, Rate
 from mtad.spool.door import Door, Memories
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts
+from mtad.startup import open_files
 from mtad.telemetry.events import Events
 from mtad.users.authenticator import Users
 
@@ -25,12 +26,12 @@ _ENTRANCES = {Purpose.SMTP: MX, Purpose.SUBMISSION: SUBMISSION, Purpose.SUBMISSI
 STOP_SECONDS = 25.0  # the delivery deadline and a little
 
 
-def limits_of(settings: Settings) -> Limits:
-    """Return what one of the node's processes lets its clients use: its share of the node's limits."""
+def limits_of(settings: Settings, *, files_max: int) -> Limits:
+    """Return what one of the node's processes, with so many files, lets its clients use: its share of the limits."""
     smtp = settings.smtp
     share = max(1, settings.node.workers)
     of_clients = [limit for limit in map(client_limit, smtp.client_limits) if isinstance(limit, ClientLimit)]
-    sessions_max = -(-smtp.sessions_max // share)
+    sessions_max = min(-(-smtp.sessions_max // share), open_files.sessions_for(files_max))
     sessions_per_client_max = [-(-limit.count // share) for limit in of_clients if not limit.seconds]
     rates = {Act(limit.what): Rate(-(-limit.count // share), limit.seconds) for limit in of_clients if limit.seconds}
     return Limits(
@@ -71,7 +72,7 @@ class Front:
         )
         tls = server_tls(settings.smtp.tls_cert, settings.smtp.tls_key)
         identity = Identity(hostname, tls, domain=settings.node.domains[0], is_binary_offered=settings.smtp.binarymime)
-        self._server = Server(identity, limits_of(settings), rooms, events)
+        self._server = Server(identity, limits_of(settings, files_max=open_files.files_max()), rooms, events)
         self._delivery = shared.delivery
         self._entrances = [_ENTRANCES[listener.purpose] for listener in settings.smtp.listen]
 

@@ -21,6 +21,7 @@ from mtad.config.settings import Settings
 from mtad.main.listening import open_sockets
 from mtad.main.processes import notify
 from mtad.main.start import READY
+from mtad.startup import open_files
 from mtad.telemetry.events import Events, LineEvents
 
 RESTART_SECONDS = 0.5  # before a child that ended is started again; doubles each time up to
@@ -46,6 +47,7 @@ def run(config_path: Path, settings: Settings) -> int:
     """
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     copies = max(1, settings.node.workers)
+    open_files.raise_limit()  # the children's too: they inherit it
     try:
         socket_lists = open_sockets([listener.address for listener in settings.smtp.listen], copies)
     except OSError as error:

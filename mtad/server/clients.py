@@ -10,7 +10,7 @@ import ipaddress
 from collections import Counter
 
 from mtad.mail.reply import Reply
-from mtad.server.limits import Limits
+from mtad.server.limits import PRESSED_PERCENT, Limits
 from mtad.server.rates import Act, Rates
 
 IPV6_NETWORK_OCTETS = 8
@@ -34,6 +34,11 @@ class Clients:
     def networks_count(self) -> int:
         """How many networks have sessions now."""
         return len(self._sessions_of)
+
+    @property
+    def are_many(self) -> bool:
+        """Whether nearly as many sessions are held as may be."""
+        return self.sessions_count * 100 >= self._limits.sessions_max * PRESSED_PERCENT
 
     def come(self, address: str, now: float) -> Reply | None:
         """Count a session in; a reply says why it is one too many, and is not counted."""

@@ -8,6 +8,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from mtad.server.rates import Act, Rate
 
+DATA_OCTETS_PER_SECOND_MIN = 256
+PRESSED_PERCENT = 90  # of all sessions: from there on a client may be silent for a short time only
+
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
@@ -37,9 +40,16 @@ class TimeLimits:
     command: float = 300.0  # RFC 5321 §4.5.3.2.7; for a whole command line, not for each octet
     data_block: float = 180.0
     data: float = 3600.0  # from 354 to the end of the data
+    data_grace: float = 600.0  # then content comes at DATA_OCTETS_PER_SECOND_MIN on average
+    session: float = 3600.0  # without an accepted message, whatever the client says meanwhile
+    command_pressed: float = 10.0  # as `command`, where sessions are nearly as many as may be
     answer: float = 600.0  # our own work on one command; RFC 5321 §4.5.3.2.6: no client waits longer
     tls_handshake: float = 60.0
     delivery_deadline: float = 20.0  # through-delivery: then the rest is queued and the client answered
+
+    def data_latest(self, began: float, octets_count: int) -> float:
+        """Return when a content that so much has come of must have gone on, or ended."""
+        return began + min(self.data, self.data_grace + octets_count / DATA_OCTETS_PER_SECOND_MIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class Server:
         budget = OctetBudget(limits.content.octets_in_flight_max)
         self._tls_context = identity.tls_context
         self._clients = Clients(limits)
+        self._command_pressed_seconds = limits.seconds.command_pressed
         self._events = events
         self._clock = clock
         self.acceptance = Acceptance(identity.hostname, limits, collaborators, budget, events, clock)
@@ -125,9 +127,10 @@ class Server:
         self._listeners.clear()
 
     def sweep(self, now: float) -> None:
-        """Close the connections whose deadline has passed."""
+        """Close the connections whose deadline has passed; where there are many, sooner those that say nothing."""
+        silent_since = now - self._command_pressed_seconds if self._clients.are_many else -math.inf
         for connection in list(self._connections):
-            if connection.deadline <= now:
+            if connection.deadline <= now or connection.waiting_since <= silent_since:
                 connection.expire(now)
 
     async def _sweep_for_ever(self) -> None:

@@ -83,13 +83,14 @@ class Connection(SMTP):
         octets_max = service.limits.session.command_octets_max
         self._lines = CommandLines(max(octets_max, AUTH_OCTETS_MAX) if service.entrance.is_submission else octets_max)
         self._handler_coroutine: asyncio.Task[None] | None = None
-        self._is_waiting = False  # for the client's next command
+        self.waiting_since = math.inf  # for the client's next command
         self._is_stopping = False
         self._is_expired = False
         self._has_client_gone = False
         self._hearing: Hearing | None = None  # of the last message, until its client has surely heard
         self._is_mute = False  # amid a handshake: the client would not understand a reply
         self.deadline = math.inf  # when the client or we have been silent for too long
+        self._latest = service.clock.now() + service.limits.seconds.session  # when a message must have been accepted
 
     # The stream protocol.
 
@@ -130,10 +131,11 @@ class Connection(SMTP):
             self.deadline = math.inf
             self._writer.transport.abort()
             return
-        if self._is_waiting and has_acknowledged(self._writer.transport):
+        if self.waiting_since < math.inf and has_acknowledged(self._writer.transport):
             self._heard()
         self._is_expired = True
         self.deadline = now + LAST_REPLY_SECONDS
+        self.waiting_since = math.inf
         self._writer.write(_TIMEOUT.octets())
         self._writer.close()
         self._service.events.emit("session.timeout", session=self.conversation.id)
@@ -141,7 +143,7 @@ class Connection(SMTP):
     def stop(self) -> None:
         """Close when the client's command is answered; at once when it has given none."""
         self._is_stopping = True
-        if self._is_waiting:
+        if self.waiting_since < math.inf:
             self._heard()
             self._writer.write(_CLOSING.octets())
             self._writer.close()
@@ -232,8 +234,8 @@ class Connection(SMTP):
             self._heard()
             await self._send(_CLOSING)
             return None
-        self._set_deadline(self._service.limits.seconds.command)
-        self._is_waiting = True
+        self._set_deadline(self._service.limits.seconds.command, self._latest)
+        self.waiting_since = self._service.clock.now()
         line = None
         while line is None:
             octets = await self._reader.read(CHUNK_OCTETS)
@@ -242,7 +244,7 @@ class Connection(SMTP):
             self._heard()
             self._lines.feed(octets)
             line = self._lines.next()
-        self._is_waiting = False
+        self.waiting_since = math.inf
         return line
 
     async def _content(self) -> Step | None:
@@ -256,17 +258,17 @@ class Connection(SMTP):
                 self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
                 return None
             self._set_deadline(self._service.limits.seconds.answer)
-            return await self.conversation.content(reader, self._new_hearing())
+            return self._ended(await self.conversation.content(reader, self._new_hearing()))
         finally:
             reader.release()
 
     async def _read_content(self, reader: ContentReader) -> bool:
         """Read up to the end of the data; in a coroutine of its own, so that no chunk outlives it."""
         seconds = self._service.limits.seconds
-        latest = self._service.clock.now() + seconds.data
+        began = self._service.clock.now()
         rest = reader.feed(self._lines.take())
         while rest is None:
-            self._set_deadline(seconds.data_block, latest)
+            self._set_deadline(seconds.data_block, seconds.data_latest(began, reader.octets_count))
             octets = await self._reader.read(CHUNK_OCTETS)
             if not octets:
                 return False
@@ -280,19 +282,27 @@ class Connection(SMTP):
             self._service.events.emit("session.dropped_in_data", session=self.conversation.id)
             return None
         self._set_deadline(self._service.limits.seconds.answer)
-        return await self.conversation.chunk(chunk, self._new_hearing())
+        return self._ended(await self.conversation.chunk(chunk, self._new_hearing()))
+
+    def _ended(self, step: Step) -> Step:
+        """Give the session more time where a message, or a part of one, was taken."""
+        if step.reply.is_positive:
+            self._latest = self._service.clock.now() + self._service.limits.seconds.session
+        return step
 
     async def _read_chunk(self, chunk: Chunk) -> bool:
         seconds = self._service.limits.seconds
-        latest = self._service.clock.now() + seconds.data if chunk.reader is None else chunk.reader.latest
+        began = self._service.clock.now() if chunk.reader is None else chunk.reader.latest - seconds.data
+        came = 0 if chunk.reader is None else chunk.reader.octets_count
         missing = chunk.size.octets_count
         octets = self._lines.take(missing)
         while True:
             chunk.feed(octets)
+            came += len(octets)
             missing -= len(octets)
             if not missing:
                 return True
-            self._set_deadline(seconds.data_block, latest)
+            self._set_deadline(seconds.data_block, seconds.data_latest(began, came))
             octets = await self._reader.read(min(CHUNK_OCTETS, missing))
             if not octets:
                 return False

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
+from mtad.startup import open_files
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
 from mtad.telemetry.events import Events
 from mtad.users.file import BadUsers, read
@@ -213,6 +214,18 @@ def _run_dir(look: _Look) -> Iterator[Finding]:
     yield Finding("run", Grade.OK, f"{path} takes sockets")
 
 
+def _files(look: _Look) -> Iterator[Finding]:
+    sessions_max, processes = look.settings.smtp.sessions_max, max(1, look.settings.node.workers)
+    there, needed = open_files.files_max(), open_files.files_for(-(-sessions_max // processes))
+    if there >= needed:
+        yield Finding("files", Grade.OK, f"a process may open {there} files, enough for smtp.sessions_max")
+        return
+    possible = processes * open_files.sessions_for(there)
+    found = f"a process may open only {there} files: {possible} sessions at a time, not {sessions_max}"
+    mend = f"allow {needed} (LimitNOFILE= of the unit, or `ulimit -Hn`), or lower smtp.sessions_max"
+    yield Finding("files", Grade.WARN, found, mend)
+
+
 def _policy(look: _Look) -> Iterator[Finding]:
     path = look.settings.policy.file or DEFAULT_POLICY
     loaded = Policy.load(path, PolicySettings(look.settings.node.domains), look.events)
@@ -226,7 +239,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 
-CHECKS: tuple[_Check, ...] = (_dkim, _tls, _users, _replication, _role_hook, _data_dir, _run_dir, _policy)
+CHECKS: tuple[_Check, ...] = (_dkim, _tls, _users, _replication, _role_hook, _data_dir, _run_dir, _files, _policy)
 
 
 def _private(check: str, path: Path) -> Finding | None:

@@ -101,10 +101,78 @@ class TestTime:
         wire = await greeted(house.wire())
         await say(wire, *ENVELOPE)
         for _ in range(36):
+            house.server.sweep(house.rooms.time.monotonic)
+            assert house.server.sessions_count == 1
             house.rooms.time.advance(100)
-            await wire.send(b"x\r\n")
+            await wire.send((b"x" * 98 + b"\r\n") * 400)
         house.server.sweep(house.rooms.time.monotonic)
         assert (await reply(wire))[0].startswith("421 4.4.2")
+
+    async def test_of_data_that_comes_in_drops(self, build: Build) -> None:
+        """One octet now and then is no message; ten minutes of it are enough."""
+        house = await build()
+        wire = await greeted(house.wire())
+        await say(wire, *ENVELOPE)
+        for _ in range(6):
+            house.server.sweep(house.rooms.time.monotonic)
+            assert house.server.sessions_count == 1
+            await wire.send(b"x")
+            house.rooms.time.advance(100)
+        house.rooms.time.advance(1)
+        house.server.sweep(house.rooms.time.monotonic)
+        assert (await reply(wire))[0].startswith("421 4.4.2")
+
+    async def test_of_chunks_that_come_in_drops(self, build: Build) -> None:
+        house = await build()
+        wire = await greeted(house.wire())
+        await say(wire, *ENVELOPE[:2])
+        for number in range(6):
+            house.server.sweep(house.rooms.time.monotonic)
+            await (wire.send(b"x") if number % 2 else wire.send(b"BDAT 2\r\nx"))
+            assert not number % 2 or await reply(wire) == ["250 2.0.0 2 octets received"]
+            house.rooms.time.advance(100)
+        await wire.send(b"BDAT 2\r\n")
+        house.rooms.time.advance(1)
+        house.server.sweep(house.rooms.time.monotonic)
+        assert (await reply(wire))[0].startswith("421 4.4.2")
+
+    async def test_of_a_session_that_brings_no_message(self, build: Build) -> None:
+        """Whatever it says: an hour after the greeting, or after the last message, it ends."""
+        house = await build()
+        wire = await greeted(house.wire())
+        for _ in range(14):
+            house.rooms.time.advance(250)
+            house.server.sweep(house.rooms.time.monotonic)
+            assert await say(wire, "NOOP") == ["250 2.0.0 Ok"]
+        assert (await send_message(wire, b"text")).startswith("250")
+        for _ in range(14):
+            house.rooms.time.advance(250)
+            house.server.sweep(house.rooms.time.monotonic)
+            assert await say(wire, "NOOP") == ["250 2.0.0 Ok"]
+        house.rooms.time.advance(100)
+        house.server.sweep(house.rooms.time.monotonic)
+        assert await reply(wire) == ["421 4.4.2 Timeout, closing connection"]
+
+    async def test_is_short_for_the_silent_where_sessions_are_many(self, build: Build) -> None:
+        rooms = FakeRooms()
+        rooms.delivery.gate = asyncio.Event()
+        house = await build(rooms, Limits(sessions_max=10))
+        busy = await greeted(house.wire())
+        await say(busy, *ENVELOPE)
+        await busy.send(b"text\r\n.\r\n")
+        silent = [await greeted(house.wire()) for _ in range(7)]
+        house.rooms.time.advance(100)
+        house.server.sweep(house.rooms.time.monotonic)
+        assert house.server.sessions_count == 8
+        late = await greeted(house.wire())
+        await late.send(b"NO")
+        house.server.sweep(house.rooms.time.monotonic)
+        for wire in silent:
+            assert await reply(wire) == ["421 4.4.2 Timeout, closing connection"]
+            await wire.connection.ended(is_cancelled=False)
+        house.rooms.time.advance(100)
+        house.server.sweep(house.rooms.time.monotonic)
+        assert house.server.sessions_count == 2  # few again: nobody is hurried
 
     async def test_of_our_own_work(self, build: Build) -> None:
         """After ten minutes no client waits any more; the delivery goes on to its end."""

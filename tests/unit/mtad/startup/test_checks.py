@@ -35,8 +35,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> NewNode:
 
 
 @pytest.fixture
-def node(template: NewNode, tmp_path: Path) -> Path:
+def node(template: NewNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sound node's folder, to be broken."""
+    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_256)
     for source in template.folder.rglob("*"):
         target = tmp_path / source.relative_to(template.folder)
         if source.is_dir():
@@ -67,7 +68,7 @@ def test_a_sound_node_passes_every_check(node: Path) -> None:
     findings = run_checks(settings_of(node), CollectedEvents(), NOW)
     assert [each.grade for each in findings] == [Grade.OK] * len(findings)
     names = [each.check.split(" ")[0] for each in findings]
-    assert names == ["dkim", "tls", "replication", "data", "run", "policy"]
+    assert names == ["dkim", "tls", "replication", "data", "run", "files", "policy"]
     assert not failed(findings)
 
 
@@ -281,6 +282,16 @@ def test_a_disk_that_is_full_is_a_warning(node: Path, monkeypatch: pytest.Monkey
     assert (finding.grade, finding.found) == (Grade.WARN, f"the disk of {node}/data is 85 % full: new mail gets 452")
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: checks.shutil._ntuple_diskusage(100, 90, 16))
     assert found(settings_of(node)) == []
+
+
+def test_a_limit_on_files_that_is_too_low_is_a_warning(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.open_files, "files_max", lambda: 4096)
+    finding = only(settings_of(node))
+    few = "a process may open only 4096 files: 3840 sessions at a time, not 12000"
+    assert (finding.check, finding.grade, finding.found) == ("files", Grade.WARN, few)
+    assert "allow 12256 " in finding.mend
+    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_255)
+    assert only(settings_of(node)).check == "files"
 
 
 def test_a_run_folder_that_others_may_write(node: Path) -> None:
