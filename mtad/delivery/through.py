@@ -265,6 +265,10 @@ class Delivery:
         finished = await transaction.finish(content, None, warrant)
         return finished.outcomes
 
+    def forget_failures(self) -> None:
+        """Ask every next hop again, whatever befell it: an operator wants it."""
+        self.means.pool.forget_failures()
+
     async def close(self) -> None:
         """Give up what runs and close all connections."""
         for task in list(self._tasks):

@@ -82,6 +82,10 @@ class Places:
         else:
             self._remember_slow(taken.domain)
 
+    def forget_slow(self) -> None:
+        """Give every domain its places again."""
+        self._slow_domains.clear()
+
     def _move(self, now: float) -> None:
         """Move those that have become slow, as long as there is room for them."""
         limits = self._limits

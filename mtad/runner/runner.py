@@ -18,17 +18,20 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, RetryPlan
+from mtad.runner.backlog import Backlog, BacklogLimits, Waiting
 from mtad.runner.claims import Claims
+from mtad.runner.intake import Intake
 from mtad.runner.local import Local as Local
 from mtad.runner.places import PlaceLimits, Places
 from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
-from mtad.spool.local import DueRecipient, LocalSpool
+from mtad.spool.local import LocalSpool
 from mtad.spool.notification import Notifier, reported, told
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
+FAR = float("inf")
 _MAY_HAVE_ARRIVED = (Result.DELIVERED, Result.UNKNOWN)
 
 
@@ -52,6 +55,8 @@ class Attempting(Protocol):
         warrant: Warrant,
     ) -> dict[str, Outcome]: ...
 
+    def forget_failures(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimits:
@@ -64,6 +69,8 @@ class RunnerLimits:
     idle_seconds: float = 0.25  # how long a change of another node's clock or a wake-up that was missed may cost
     fault_seconds: float = 60.0  # before a message whose attempt failed by our own fault is tried again
     set_aside_max: int = 10_000  # such messages that are remembered
+    backlog: BacklogLimits = field(default_factory=BacklogLimits)
+    urge_seconds: float = 1.0  # between two times that what befell next hops is forgotten, because an operator flushes
     stop_seconds: float = 20.0  # for replies to final dots: what is cut off here is delivered again
 
 
@@ -97,8 +104,8 @@ class _Flight:
 class Runner:
     """One task that looks for due recipients, and one task a message that is being attempted.
 
-    Each look takes the due index up where the last one left it, and begins anew at its end. So whatever cannot be
-    attempted now, however much of it there is, only costs the time to walk past it.
+    What is due is read once into a backlog (`mtad.runner.intake`), which shares the places fairly
+    (`mtad.runner.backlog`): what cannot be attempted now, however much of it there is, is not walked past again.
     """
 
     def __init__(self, limits: RunnerLimits, local: Local, collaborators: Collaborators, events: Events) -> None:
@@ -113,7 +120,10 @@ class Runner:
         self._places = Places(limits.places)
         self._in_flight: dict[asyncio.Task[None], _Flight] = {}
         self._set_aside: dict[QueueId, float] = {}  # until when; oldest first
-        self._after: DueRecipient | None = None  # where the last look ended; None at the end of the index
+        self._aside_until = FAR  # when the first of them is to be looked at again
+        self._backlog = Backlog(limits.backlog)
+        self._intake = Intake(collaborators.spool, self._backlog, limits.due_page, self._is_elsewhere)
+        self._urged_at = -FAR
         self._was_owner = False
         self._epoch = -1  # of the last ownership
         self._doubt_until = 0.0  # until then the claims of other nodes count, whatever they say of their end
@@ -125,7 +135,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin to look for what is due."""
-        self._spool.on_change(self._wake.set)
+        self._spool.on_change(self._changed)
         self._spool.on_drain(self.drain)
         self._loops = [asyncio.create_task(self._loop()), asyncio.create_task(self._redate_for_ever())]
 
@@ -200,44 +210,49 @@ class Runner:
     # --- looking for what is due ----------------------------------------------------------------------------
 
     async def _loop(self) -> None:
-        pages = 0
         while True:
             self._wake.clear()
             try:
                 self._note_ownership()
-                is_more = self._has_authority and self._look()
+                pause = self._look() if self._has_authority else None
             except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
                 self._events.emit("runner.fault", level="error", error=f"{type(error).__name__}: {error}")
-                self._after = None
+                self._intake.read_anew()
                 await asyncio.sleep(RECORD_AGAIN_SECONDS)
                 continue
-            pages += 1
-            if is_more:
-                await asyncio.sleep(0)
-            elif self._after is None and pages > 1:  # a long walk is not made anew for every message that comes
-                pages = 0
-                await asyncio.sleep(self._limits.idle_seconds)
+            if pause is not None:
+                await asyncio.sleep(pause)
             else:
-                pages = 0
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.idle_seconds):  # wait_for may lose a cancellation
                         await self._wake.wait()
 
+    def _changed(self, queue_ids: Collection[QueueId]) -> None:
+        """Take note of what has changed in the queue, as long as it is ours to deliver."""
+        if self._was_owner:
+            self._intake.changed(queue_ids)
+        self._wake.set()
+
     def _note_ownership(self) -> None:
         """Note when this node takes the queue over: what the node before it has claimed is in doubt from now on."""
         was_owner, self._was_owner = self._was_owner, self._has_authority
+        if self._was_owner != was_owner:
+            self._backlog.clear()
+            self._intake.read_anew()
         if self._was_owner and not was_owner and self._epoch != self._spool.epoch:
             self._epoch = self._spool.epoch
             self._doubt_until = asyncio.get_running_loop().time() + self._limits.claim_seconds
             self._has_taken_over.set()
 
     async def _redate_for_ever(self) -> None:
-        """Let nothing wait longer than was meant because the clock by which it was put off is ahead of ours."""
+        """Let nothing wait longer than was meant because the clock by which it was put off is ahead of ours, nor for a
+        word of the queue that was missed."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.redate_seconds):
                     await self._has_taken_over.wait()
             self._has_taken_over.clear()
+            self._intake.read_anew()
             try:
                 count = await self._spool.redate() if self._has_authority else 0
             except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
@@ -246,53 +261,75 @@ class Runner:
             if count:
                 self._events.emit("queue.redated", level="warning", recipients=count)
 
-    def _look(self) -> bool:
-        """Start attempts for a page of what is due; tell whether there is more to look at, and a place for it."""
-        loop = asyncio.get_running_loop()
-        places = self._places.free(loop.time())
-        if not places:
-            return False
-        page = self._spool.due(self._local.wall_ms() + 1, self._limits.due_page, self._after)
-        for entry in page:
-            self._after = entry
-            domain = domain_of(entry.recipient)
-            if not self._places.is_free_for(domain) or not self._is_free(entry):
-                continue
-            flight = _Flight(entry.queue_id, loop.create_future())
-            task = asyncio.create_task(self._fly(flight))
-            self._in_flight[task] = flight
-            self._places.take(entry.queue_id, domain, loop.time())
-            task.add_done_callback(self._ended)
-            places -= 1
-            if not places:
-                return False
-        if len(page) < self._limits.due_page:
-            self._after = None
-        return self._after is not None
+    def _look(self) -> float | None:
+        """Read a page of what is due and start what there are places for; return when to read on, if there is more."""
+        now = asyncio.get_running_loop().time()
+        self._offer_again(now)
+        before_ms = self._local.wall_ms() + 1
+        pause = self._intake.read(before_ms)
+        if self._intake.take_urgency():
+            self._forget_failures(now)
+        places = self._places.free(now)
+        while places:
+            waiting = self._backlog.take(self._places.is_free_for)
+            if waiting is None:
+                break
+            if self._is_due(waiting, before_ms):
+                self._begin(waiting, now)
+                places -= 1
+        return pause
 
-    def _is_free(self, entry: DueRecipient) -> bool:
-        """Tell whether a due message may be attempted now."""
-        if not entry.is_answered or self._places.holds(entry.queue_id):
+    def _begin(self, waiting: Waiting, now: float) -> None:
+        flight = _Flight(waiting.queue_id, asyncio.get_running_loop().create_future())
+        task = asyncio.create_task(self._fly(flight))
+        self._in_flight[task] = flight
+        self._places.take(waiting.queue_id, waiting.domain, now)
+        task.add_done_callback(self._ended)
+
+    def _is_due(self, waiting: Waiting, before_ms: int) -> bool:
+        """Tell whether a message that was due still is, for its domain."""
+        if self._is_elsewhere(waiting.queue_id):
             return False
-        until = self._set_aside.get(entry.queue_id)
-        if until is not None and asyncio.get_running_loop().time() < until:
-            return False
-        self._set_aside.pop(entry.queue_id, None)
-        return True
+        due = self._spool.due_of(waiting.queue_id, before_ms)
+        return any(entry.is_answered and domain_of(entry.recipient) == waiting.domain for entry in due)
+
+    def _is_elsewhere(self, queue_id: QueueId) -> bool:
+        """Tell whether a message is being attempted, or set aside: it is offered again after that."""
+        return queue_id in self._set_aside or self._places.holds(queue_id)
+
+    def _forget_failures(self, now: float) -> None:
+        """Ask every next hop again: an operator wants something to be tried, and may have mended what was wrong."""
+        if now - self._urged_at >= self._limits.urge_seconds:
+            self._urged_at = now
+            self._attempting.forget_failures()
+            self._places.forget_slow()
+
+    def _offer_again(self, now: float) -> None:
+        """Have those looked at again that were set aside for long enough."""
+        if now < self._aside_until:
+            return
+        ready = [queue_id for queue_id, until in self._set_aside.items() if until <= now]
+        for queue_id in ready:
+            del self._set_aside[queue_id]
+        self._aside_until = min(self._set_aside.values(), default=FAR)
+        self._intake.changed(ready)
 
     def _put_aside(self, queue_id: QueueId, until: float | None = None) -> None:
         """Keep a message from being attempted for a while; its due time stays what it is."""
         if len(self._set_aside) >= self._limits.set_aside_max:
-            del self._set_aside[next(iter(self._set_aside))]
+            oldest = next(iter(self._set_aside))
+            del self._set_aside[oldest]
+            self._intake.changed((oldest,))
         after_fault = asyncio.get_running_loop().time() + self._limits.fault_seconds
         self._set_aside[queue_id] = after_fault if until is None else until
+        self._aside_until = min(self._aside_until, self._set_aside[queue_id])
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Make the place free. What was claimed and surely not delivered, whoever owns the queue may try at once."""
         flight = self._in_flight.pop(task)
         self._places.leave(flight.queue_id, asyncio.get_running_loop().time())
         self._claims.give_back(flight.queue_id, flight.claimed - flight.past_dot)
-        self._wake.set()
+        self._changed((flight.queue_id,))
 
     # --- one attempt ----------------------------------------------------------------------------------------
 

@@ -356,6 +356,11 @@ def read_message(item: Item) -> StoredMessage:
     )
 
 
+def sender_of(item: Item) -> str:
+    """Return the reverse-path of a stored message."""
+    return queue_pb2.Meta.FromString(item.meta).reverse_path
+
+
 def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
     """Return what MAIL asked; a word that a newer program stored asks nothing."""
     return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)

@@ -13,7 +13,18 @@ from google.protobuf.message import DecodeError
 from mtad.mail.queue_id import QueueId
 from mtad.spool import codec, memory_codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
-from mtad.spool.door import DUE_AT_ONCE, FAR_MS, Changes, Claim, Committed, Rank, RecipientState, Refusal, Refused
+from mtad.spool.door import (
+    DUE_AT_ONCE,
+    FAR_MS,
+    TERMINAL_RANK,
+    Changes,
+    Claim,
+    Committed,
+    Rank,
+    RecipientState,
+    Refusal,
+    Refused,
+)
 from mtad.spool.memories import LocalMemories
 from mtad.telemetry.events import Events
 from replicator.core.compare import Comparison
@@ -49,12 +60,14 @@ class DueRecipient:
     """A recipient whose time has come.
 
     is_answered   False while a client waits to hear whether its message is kept: it may still be taken back
+    is_urged      it has been tried, and an operator wants it to be tried at once (known of what `due_of` returns)
     """
 
     due_ms: int
     queue_id: QueueId
     recipient: str
     is_answered: bool = True
+    is_urged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class LocalSpool:
         self._wall_ms = wall_ms
         self._hlc_last = 0
         self._unanswered: set[bytes] = set()
-        self._on_change: Callable[[], None] = lambda: None
+        self._on_change: Callable[[Collection[QueueId]], None] = lambda _queue_ids: None
         self.memories = LocalMemories(node, events, wall_ms)
         node.on_change(self._changed)
         self._full_checked_ms = 0
@@ -97,7 +110,7 @@ class LocalSpool:
         finally:
             self._unanswered -= brought
             if brought:
-                self._on_change()
+                self._on_change([key.decode("ascii") for key in brought])
         return self._answer(submitted, len(records))
 
     def _answer(self, submitted: Submitted, records_count: int) -> Committed | Refused:
@@ -177,14 +190,16 @@ class LocalSpool:
         """The number of the grant by which the queue is owned."""
         return self._node.status().epoch
 
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when something in the queue, or the right to deliver it, has changed; once answered for, again."""
+    def on_change(self, callback: Callable[[Collection[QueueId]], None]) -> None:
+        """Call back with the messages that have changed, or are gone; with those that are answered for, again; and with
+        none when the right to deliver has changed."""
         self._on_change = callback
-        self._node.on_role(lambda _role, _epoch, _why: callback())
+        self._node.on_role(lambda _role, _epoch, _why: callback(()))
 
     def _changed(self, keys: frozenset[bytes]) -> None:
         if self.memories.changed(keys) < len(keys):
-            self._on_change()
+            mail = [key for key in keys if not key.startswith(memory_codec.PREFIX)]
+            self._on_change([key.decode("ascii") for key in mail])
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Call back when the right to deliver is about to be handed over; it must end what is in flight."""
@@ -199,6 +214,22 @@ class LocalSpool:
             DueRecipient(due_ms, key.decode("ascii"), codec.address_of(part), key not in self._unanswered)
             for due_ms, key, part in self._node.due(before_ms, limit, behind)
         ]
+
+    def due_of(self, queue_id: QueueId, before_ms: int) -> list[DueRecipient]:
+        """Return the recipients of one message that are due."""
+        key = codec.key_of(queue_id)
+        item = self._node.item(key)
+        is_answered = key not in self._unanswered
+        return [
+            DueRecipient(value.due, queue_id, codec.address_of(part), is_answered, _is_urged(value))
+            for part, value in ({} if item is None else item.parts).items()
+            if value.rank < TERMINAL_RANK and value.due < before_ms
+        ]
+
+    def sender_of(self, queue_id: QueueId) -> str | None:
+        """Return the reverse-path of a message, or None when it is not in the queue."""
+        item = self._node.item(codec.key_of(queue_id))
+        return None if item is None else codec.sender_of(item)
 
     def is_deliverable(self, queue_id: QueueId) -> bool:
         """Tell whether the message is still here, and no operator holds it."""
@@ -354,6 +385,10 @@ def _release(item: Item, wall_ms: int, hlc: int) -> list[Record]:
 
 def _delete(item: Item, wall_ms: int, hlc: int) -> list[Record]:
     return [codec.cancel_record(item, hlc), codec.done_record(item)]
+
+
+def _is_urged(value: PartValue) -> bool:
+    return value.rank == Rank.DEFERRED and value.due == DUE_AT_ONCE
 
 
 def _claimed_until(value: PartValue, wall_ms: int) -> int:

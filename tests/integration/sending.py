@@ -28,13 +28,14 @@ class NextHop:
 
 
 @contextmanager
-def next_hop() -> Iterator[NextHop]:
+def next_hop(port: int = 0) -> Iterator[NextHop]:
+    """Run a sink on a port, or on any."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     taken: list[Taken] = []
     sink = Sink(taken.append)
-    port = asyncio.run_coroutine_threadsafe(sink.listen(), loop).result(10)
+    port = asyncio.run_coroutine_threadsafe(sink.listen(port=port), loop).result(10)
     try:
         yield NextHop(sink, port, taken)
     finally:

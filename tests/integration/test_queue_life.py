@@ -6,6 +6,7 @@ import email
 import time
 
 from mtad.lab.conversation import Program, Taken
+from mtad.lab.ports import free_port
 from tests.integration.sending import HEADER, NextHop, client_of, next_hop, queue_ids, send
 from tests.peers.mtad import DOMAIN, pair, policy_to, single
 from tests.peers.process import wait_until
@@ -113,6 +114,20 @@ def test_a_held_message_waits_for_its_release_and_a_flush_does_not_wait() -> Non
         node.mtactl("queue", "release", held)
         wait_until(lambda: len(hop.taken) == 2 and not node.queue(), "the released one is delivered", node.log)
         assert flushed != held
+
+
+def test_a_flush_of_one_destination_asks_a_next_hop_that_was_left_alone() -> None:
+    port = free_port()
+    with pair(policy_to(port, actions="queue :transient;", retry=':intervals ["3600"]')) as (one, two):
+        left, flushed = (queue_id_of(send(one, recipient=f"b@{domain}.test")[1]) for domain in ("left", "flushed"))
+        for node in (one, two):  # the hop has refused the connection, and again after each flush
+            node.mtactl("queue", "flush", "--all")
+        wait_until(lambda: all(entry["attempts"] >= 2 for entry in one.queue()), "both were tried again", one.log)
+        with next_hop(port) as hop:
+            two.mtactl("queue", "flush", "--domain", "flushed.test")  # the passive node: the active one is told
+            wait_until(lambda: queue_ids(one) == {left}, "the flushed one is delivered", one.log)
+            assert [message.recipients for message in hop.taken] == [("b@flushed.test",)]
+            assert flushed not in queue_ids(one)
 
 
 def test_the_queue_survives_a_kill_of_the_only_node() -> None:

@@ -48,6 +48,7 @@ class Hops:
     asked: list[tuple[str, dict[str, Route]]] = field(default_factory=list)
     requests: dict[str, Requests] = field(default_factory=dict)  # of the last attempt of each message
     warrants: list[Warrant] = field(default_factory=list)
+    forgotten: int = 0  # how often failures were to be forgotten
     running: int = 0
     running_most: int = 0
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,6 +82,12 @@ class Hops:
             return {address: self.outcomes.get(address, DELIVERED) for address in recipients}
         finally:
             self.running -= 1
+
+    def forget_failures(self) -> None:
+        self.forgotten += 1
+
+    def times_of(self, recipient: str) -> int:
+        return sum(recipient in recipients for _, recipients in self.asked)
 
     def times(self, queue_id: str) -> int:
         return sum(trace == queue_id for trace, _ in self.asked)
@@ -139,6 +146,7 @@ class ScriptedSpool(LocalSpool):
     on_due: Callable[[], None] = staticmethod(lambda: None)
     on_claim: Callable[[], None] = staticmethod(lambda: None)
     has_lost_ownership = False
+    read_count = 0  # entries of the due index
 
     async def commit(self, changes: Changes, *, is_accepting: bool) -> Committed | Refused:
         instead = None if is_accepting else self.on_commit(changes)
@@ -150,7 +158,9 @@ class ScriptedSpool(LocalSpool):
 
     def due(self, before_ms: int, limit: int, after: DueRecipient | None = None) -> list[DueRecipient]:
         self.on_due()
-        return super().due(before_ms, limit, after)
+        page = super().due(before_ms, limit, after)
+        self.read_count += len(page)
+        return page
 
     @property
     def is_owner(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtad.mail.outcome import Outcome
+from mtad.runner.backlog import BacklogLimits
 from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import RunnerLimits
 from mtad.spool.door import FAR_MS, Changes, Rank, RecipientState, Refusal, Refused
@@ -48,6 +49,7 @@ async def test_what_a_client_still_waits_for_is_not_attempted(tmp_path: Path) ->
         await asyncio.sleep(0.06)
         assert scene.hops.asked == []
         scene.spool._unanswered.clear()
+        scene.spool._on_change([kept.queue_id])  # as when the client has its answer
         await until(lambda: scene.queue() == [])
 
 
@@ -316,6 +318,85 @@ async def test_several_destinations_that_hang_hold_up_no_other(tmp_path: Path) -
         await scene.keep(message("b@z.test", due_ms=100))
         await until(lambda: len(scene.queue()) == len(stuck))
         assert scene.hops.running == 4, "who hangs gets no more places"
+
+
+async def test_much_mail_for_a_destination_that_hangs_is_not_walked_past_for_others(tmp_path: Path) -> None:
+    limits = RunnerLimits(
+        PlaceLimits(at_once_max=10, per_domain_max=2),
+        backlog=BacklogLimits(per_domain_max=100, per_sender_max=40),
+        idle_seconds=0.005,
+    )
+    async with running(tmp_path, limits) as scene:
+        scene.hops.hanging.add("b@y.test")
+        stuck = [message("b@y.test", reverse_path=f"{number % 5}@x.test", due_ms=number) for number in range(1000)]
+        await scene.keep(*stuck)
+        await until(lambda: scene.hops.running == 2 and scene.spool.read_count >= len(stuck))
+        read_count = scene.spool.read_count
+        for due_ms in range(100):
+            await scene.keep(message("b@z.test", due_ms=due_ms))
+        await until(lambda: scene.hops.times_of("b@z.test") == 100)
+        assert scene.spool.read_count - read_count <= 200, "each of them once or twice, and nothing else"
+        scene.hops.may_go_on.set()
+        await until(lambda: scene.hops.times_of("b@y.test") > 150)
+        scene.hops.hanging.clear()
+
+
+async def test_one_with_very_many_messages_does_not_keep_others_waiting_at_the_same_destination(
+    tmp_path: Path,
+) -> None:
+    limits = RunnerLimits(PlaceLimits(per_domain_max=2), backlog=BacklogLimits(per_sender_max=20), idle_seconds=0.02)
+    async with running(tmp_path, limits) as scene:
+        scene.hops.hanging.add("b@y.test")
+        bulk = [message("b@y.test", reverse_path="bulk@x.test", due_ms=number) for number in range(200)]
+        await scene.keep(*bulk)
+        await until(lambda: scene.hops.running == 2)
+        other = message("b@y.test", reverse_path="one@x.test", due_ms=5000)
+        await scene.keep(other)
+        scene.hops.may_go_on.set()
+        await until(lambda: scene.hops.times(other.queue_id) == 1)
+        assert len(scene.hops.asked) < 50
+        await until(lambda: len(scene.hops.asked) == 201)
+        await until(lambda: scene.queue() == [])
+        assert len(scene.hops.asked) == 201, "and what was left out is fetched, each once"
+
+
+async def test_a_flush_forgets_what_befell_next_hops(tmp_path: Path) -> None:
+    limits = RunnerLimits(PlaceLimits(slow_seconds=0.01, per_slow_domain_max=0), idle_seconds=0.02, urge_seconds=600)
+    async with running(tmp_path, limits) as scene:
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        slow, kept = message("b@y.test"), message("b@y.test")
+        scene.hops.hanging.add("b@y.test")
+        await scene.keep(slow)
+        await until(lambda: scene.hops.running)
+        await asyncio.sleep(0.02)
+        scene.hops.may_go_on.set()
+        await until(lambda: scene.state(slow.queue_id).attempts_count == 1)
+        await scene.keep(kept)
+        await asyncio.sleep(0.05)
+        assert (scene.hops.forgotten, scene.hops.times(kept.queue_id)) == (0, 0), "the domain has no place"
+        scene.hops.outcomes.clear()
+        await scene.spool.act("flush", [slow.queue_id])
+        await until(lambda: scene.queue() == [])
+        assert scene.hops.forgotten == 1
+
+
+async def test_a_clock_that_is_set_back_and_comes_again_loses_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        kept = message()
+        await scene.keep(kept)
+        await until(lambda: scene.state(kept.queue_id).attempts_count == 1)
+        scene.hops.outcomes.clear()
+        scene.runner._places._domains["y.test"] = 1000  # no place, so that it waits in the backlog
+        scene.wall.forward(61)
+        await until(lambda: len(scene.runner._backlog) == 1)
+        scene.wall.forward(-30)
+        del scene.runner._places._domains["y.test"]
+        scene.runner._wake.set()
+        await until(lambda: len(scene.runner._backlog) == 0)
+        assert scene.hops.times(kept.queue_id) == 1
+        scene.wall.forward(30)
+        await until(lambda: scene.queue() == [])
 
 
 async def test_a_message_with_more_recipients_than_a_page_is_one_attempt(tmp_path: Path) -> None:

@@ -188,6 +188,39 @@ async def test_what_is_due_comes_in_order_page_by_page(tmp_path: Path) -> None:
         assert spool.due(wall() + 1, 3, first[-1]) == rest
 
 
+async def test_what_is_due_of_one_message_and_who_sent_it(tmp_path: Path) -> None:
+    kept = message("b@y.test", "c@y.test", reverse_path="s@x.test")
+    async with queue(tmp_path) as (spool, _, wall):
+        assert (spool.due_of(kept.queue_id, wall()), spool.sender_of(kept.queue_id)) == ([], None)
+        await keep(spool, kept)
+        assert spool.sender_of(kept.queue_id) == "s@x.test"
+        assert {(entry.recipient, entry.is_urged) for entry in spool.due_of(kept.queue_id, wall())} == {
+            ("b@y.test", False),
+            ("c@y.test", False),
+        }
+        states = {
+            "b@y.test": RecipientState(Rank.DEFERRED, wall() + 60_000, (), 1),
+            "c@y.test": RecipientState(Rank.DELIVERED, 0, (), 1),
+        }
+        await spool.commit(Changes(states={kept.queue_id: states}), is_accepting=False)
+        assert spool.due_of(kept.queue_id, wall()) == []
+        await spool.act("flush", [kept.queue_id])
+        assert [(entry.recipient, entry.is_urged) for entry in spool.due_of(kept.queue_id, wall())] == [
+            ("b@y.test", True)
+        ]
+
+
+async def test_what_has_changed_is_told_and_what_is_answered_once_more(tmp_path: Path) -> None:
+    kept = message()
+    async with queue(tmp_path) as (spool, _, _):
+        told: list[tuple[str, ...]] = []
+        spool.on_change(lambda queue_ids: told.append(tuple(queue_ids)))
+        await keep(spool, kept)
+        assert told == [(kept.queue_id,), (kept.queue_id,)]
+        await spool.act("delete", [kept.queue_id])
+        assert told[2:] == [(kept.queue_id,)]
+
+
 async def test_what_a_client_waits_for_is_not_attempted_yet(tmp_path: Path) -> None:
     kept = message()
     async with queue(tmp_path) as (spool, node, wall):

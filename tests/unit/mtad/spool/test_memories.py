@@ -91,7 +91,7 @@ async def test_it_is_no_mail(tmp_path: Path) -> None:
 async def test_mail_alone_wakes_the_runner(tmp_path: Path) -> None:
     woken: list[bool] = []
     async with remembering(tmp_path) as (memories, spool, _, _):
-        spool.on_change(lambda: woken.append(True))
+        spool.on_change(lambda queue_ids: woken.append(True))
         woken.clear()
         await memories.remember(memory())
         assert not woken

@@ -1,0 +1,149 @@
+"""What is due and waits for a place, shared fairly: destinations in turn, and of each its senders in turn (pure).
+
+It is a window on the queue. What finds no room in it is left out, and fetched once half of the room is free again
+(`is_hungry`): so a destination with very much mail costs no walk past all of it for each message that is attempted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mtad.delivery.turns import Turns
+from mtad.mail.queue_id import QueueId
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogLimits:
+    """How much is held. A destination may always have a few, whatever the others have."""
+
+    messages_max: int = 50_000
+    domains_max: int = 5_000
+    per_domain_max: int = 1_000
+    per_sender_max: int = 250  # at one domain
+    few: int = 8
+    left_out_max: int = 20_000  # senders at domains that are known to have more
+
+
+class Waiting(NamedTuple):
+    """A message that has recipients due at a domain."""
+
+    queue_id: QueueId
+    domain: str
+    sender: str
+
+
+@dataclass(slots=True)
+class _Domain:
+    turns: Turns[QueueId] = field(default_factory=Turns)
+    queue_ids: set[QueueId] = field(default_factory=set)
+
+
+class Backlog:
+    """The messages that wait."""
+
+    def __init__(self, limits: BacklogLimits) -> None:
+        self._limits = limits
+        self._domains: OrderedDict[str, _Domain] = OrderedDict()  # whose turn it is first
+        self._count = 0
+        self._left_out: dict[str, set[str]] = {}  # senders by domain
+        self._left_out_count = 0
+        self._hungry: dict[tuple[str, str], int] = {}  # since which turn of the index
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def is_hungry(self) -> bool:
+        """Tell whether there is room for what was left out."""
+        return bool(self._hungry)
+
+    def has_left_out(self, domain: str) -> bool:
+        """Tell whether something of a domain was left out."""
+        return domain in self._left_out
+
+    def add(self, waiting: Waiting) -> bool:
+        """Put a message behind its sender's others, if it is not there; False where it is left out."""
+        queue_id, name, sender = waiting
+        domain = self._domains.get(name)
+        if domain is not None and queue_id in domain.queue_ids:
+            return True
+        if not self._has_room(name, sender):
+            self._leave_out(name, sender)
+            return False
+        if domain is None:
+            domain = self._domains[name] = _Domain()
+        domain.turns.add(sender, queue_id)
+        domain.queue_ids.add(queue_id)
+        self._count += 1
+        if (name, sender) in self._hungry and not self._has_room(name, sender, share=2):
+            del self._hungry[name, sender]
+        return True
+
+    def take(self, is_free_for: Callable[[str], bool]) -> Waiting | None:
+        """Take a message of the domain whose turn it is among those that may have a place; None when there is none."""
+        name = next((name for name in self._domains if is_free_for(name)), None)
+        if name is None:
+            return None
+        domain = self._domains[name]
+        taken = domain.turns.pop()
+        assert taken is not None, "a domain without messages is not kept"
+        sender, queue_id = taken
+        domain.queue_ids.discard(queue_id)
+        self._count -= 1
+        if domain.turns:
+            self._domains.move_to_end(name)
+        else:
+            del self._domains[name]
+        self._get_hungry(name)
+        return Waiting(queue_id, name, sender)
+
+    def turned(self) -> None:
+        """Note that the index was walked to its end: who was hungry for a whole turn of it has no more there."""
+        for key, since in list(self._hungry.items()):
+            if since < self._turn:
+                self._forget(*key)
+        self._turn += 1
+
+    def clear(self) -> None:
+        """Forget everything: it is another's to deliver, or to be read anew."""
+        for held in (self._domains, self._left_out, self._hungry):
+            held.clear()
+        self._count = self._left_out_count = 0
+
+    def _has_room(self, name: str, sender: str, share: int = 1) -> bool:
+        """Tell whether a part of what a sender may have at a domain is free. share: 1 any of it, 2 half of it."""
+        limits = self._limits
+        domain = self._domains.get(name)
+        if domain is None:
+            return len(self._domains) < limits.domains_max
+        if len(domain.turns) < limits.few // share:
+            return True
+        return (
+            self._count < limits.messages_max // share
+            and len(domain.turns) < limits.per_domain_max // share
+            and domain.turns.count_of(sender) < limits.per_sender_max // share
+        )
+
+    def _leave_out(self, name: str, sender: str) -> None:
+        senders = self._left_out.setdefault(name, set())
+        if sender in senders or self._left_out_count >= self._limits.left_out_max:
+            return  # who is not noted is found when the whole index is read again
+        senders.add(sender)
+        self._left_out_count += 1
+
+    def _get_hungry(self, name: str) -> None:
+        for sender in self._left_out.get(name, ()):
+            if self._has_room(name, sender, share=2):
+                self._hungry.setdefault((name, sender), self._turn)
+
+    def _forget(self, name: str, sender: str) -> None:
+        del self._hungry[name, sender]
+        senders = self._left_out[name]
+        senders.discard(sender)
+        self._left_out_count -= 1
+        if not senders:
+            del self._left_out[name]

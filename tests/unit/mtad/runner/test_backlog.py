@@ -1,0 +1,166 @@
+"""The backlog is a bounded window on the queue; destinations take turns in it, and so do the senders of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mtad.runner.backlog import Backlog, BacklogLimits, Waiting
+
+LIMITS = BacklogLimits(messages_max=40, domains_max=6, per_domain_max=20, per_sender_max=8, few=2, left_out_max=10)
+
+
+def mail(domain: str, count: int, sender: str = "s", first: int = 0) -> list[Waiting]:
+    return [Waiting(f"{domain}{sender}{number}", domain, sender) for number in range(first, first + count)]
+
+
+def added(backlog: Backlog, waiting: Sequence[Waiting]) -> int:
+    """Add messages; return how many there was room for."""
+    return sum([backlog.add(one) for one in waiting])
+
+
+def taken(backlog: Backlog, count: int, shut: str = "") -> list[str]:
+    """Take messages of domains that are not shut; return their ids."""
+    found = [backlog.take(lambda domain: domain not in shut) for _ in range(count)]
+    return [one.queue_id for one in found if one is not None]
+
+
+class Queue:
+    """An index that is walked a page at a time, as the intake does."""
+
+    def __init__(self, backlog: Backlog, messages: Sequence[Waiting]) -> None:
+        self.backlog = backlog
+        self.left = dict.fromkeys(messages)
+        self.read_count = 0
+        self._cursor = 0
+        self._index = list(messages)
+
+    def fill(self) -> None:
+        """Read everything once, as at the start."""
+        for one in self._index:
+            self.read_count += 1
+            self.backlog.add(one)
+
+    def fetch(self) -> None:
+        """Read on until nobody is hungry."""
+        while self.backlog.is_hungry:
+            if self._cursor == len(self._index):
+                self._cursor = 0
+                self._index = list(self.left)
+                self.backlog.turned()
+                continue
+            one = self._index[self._cursor]
+            self._cursor += 1
+            self.read_count += 1
+            if one in self.left and self.backlog.has_left_out(one.domain):
+                self.backlog.add(one)
+
+    def attempt(self, count: int, shut: str = "") -> list[Waiting]:
+        """Attempt messages, fetching as need be; they leave the queue."""
+        done = []
+        while len(done) < count:
+            one = self.backlog.take(lambda domain: domain not in shut)
+            if one is None:
+                return done
+            del self.left[one]
+            done.append(one)
+            self.fetch()
+        return done
+
+
+def test_destinations_take_turns() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, [*mail("a", 4), *mail("b", 2), *mail("c", 1)])
+    assert taken(backlog, 9) == ["as0", "bs0", "cs0", "as1", "bs1", "as2", "as3"]
+    assert len(backlog) == 0
+
+
+def test_senders_of_a_destination_take_turns() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, [*mail("a", 3, "x"), *mail("a", 2, "y"), *mail("a", 1, "z")])
+    assert taken(backlog, 6) == ["ax0", "ay0", "az0", "ax1", "ay1", "ax2"]
+
+
+def test_a_destination_without_a_place_is_passed_over_and_keeps_its_turn() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, [*mail("a", 2), *mail("b", 2)])
+    assert taken(backlog, 3, shut="a") == ["bs0", "bs1"]
+    assert taken(backlog, 3) == ["as0", "as1"]
+
+
+def test_what_is_there_is_not_there_twice() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, mail("a", 2) * 3)
+    assert (len(backlog), taken(backlog, 5)) == (2, ["as0", "as1"])
+    added(backlog, mail("a", 1))
+    assert taken(backlog, 5) == ["as0"]
+
+
+def test_the_window_is_bounded_for_senders_destinations_and_all() -> None:
+    backlog = Backlog(LIMITS)
+    assert added(backlog, mail("a", 100, "x")) == LIMITS.per_sender_max
+    assert [added(backlog, mail("a", 100, sender)) for sender in "yz"] == [8, 4]
+    assert [added(backlog, [*mail(domain, 50, "x"), *mail(domain, 50, "y")]) for domain in "bc"] == [16, 4]
+    assert len(backlog) == LIMITS.messages_max
+    assert [added(backlog, mail(domain, 100)) for domain in "defg"] == [2, 2, 2, 0], "a few for each, and so many"
+    for number in range(100):
+        backlog.add(Waiting("m", "a", f"s{number}"))
+    assert backlog._left_out_count == LIMITS.left_out_max
+
+
+def test_who_was_left_out_is_fetched_when_half_of_the_room_is_free() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, mail("a", 9))
+    assert not backlog.is_hungry
+    taken(backlog, 4)
+    assert not backlog.is_hungry
+    taken(backlog, 1)
+    assert backlog.is_hungry
+    assert added(backlog, mail("a", 1, first=8)) == 1
+    assert not backlog.is_hungry, "half is there again"
+    assert not Backlog(LIMITS).is_hungry
+
+
+def test_who_has_nothing_more_in_the_index_is_no_longer_looked_for() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, mail("a", 9))
+    taken(backlog, 8)
+    turns = 0
+    while backlog.is_hungry:
+        backlog.turned()
+        turns += 1
+    assert turns == 2, "the rest of this turn, and a whole one"
+    assert not backlog.has_left_out("a")
+
+
+def test_a_dead_destination_with_very_much_mail_starves_nobody_and_is_not_walked_past_again() -> None:
+    backlog = Backlog(BacklogLimits())
+    dead = [*mail("dead", 50_000, "x"), *mail("dead", 50_000, "y")]
+    queue = Queue(backlog, [*dead, *mail("alive", 300)])
+    queue.fill()
+    assert len(backlog) == 500 + 250
+    first = queue.attempt(250, shut="dead")
+    assert {one.domain for one in first} == {"alive"}
+    rest = queue.attempt(50, shut="dead")
+    assert len(rest) == 50, "what was left out is fetched"
+    assert queue.read_count < 4 * len(dead), "the index is read a few times, not for each message"
+    read_count = queue.read_count
+    for number in range(1000):
+        backlog.add(Waiting(f"new{number}", "alive", "s"))
+        assert taken(backlog, 1, shut="dead") == [f"new{number}"]
+    assert queue.read_count == read_count
+    assert not backlog.is_hungry
+
+
+def test_very_much_mail_of_one_sender_is_read_about_once_and_delays_others_by_one_turn() -> None:
+    backlog = Backlog(BacklogLimits())
+    queue = Queue(backlog, mail("a", 20_000, "bulk"))
+    queue.fill()
+    done = queue.attempt(5_000)
+    backlog.add(Waiting("one", "a", "other"))
+    queue.left[Waiting("one", "a", "other")] = None
+    assert "one" in [one.queue_id for one in queue.attempt(2)]
+    done += queue.attempt(30_000)
+    assert Counter(one.sender for one in done) == {"bulk": 20_000 - 1}
+    assert not queue.left
+    assert queue.read_count < 4 * 20_000
