@@ -90,16 +90,22 @@ def notify_text(notify: Notify) -> str:
 
 def read_envid(value: str) -> str | None:
     """Return the identifier that ENVID gives; None for what is none."""
-    return _read_xtext(value) if len(value) <= ENVID_OCTETS_MAX else None
+    envid = _read_xtext(value) if len(value) <= ENVID_OCTETS_MAX else None
+    return envid if envid is not None and envid.isascii() else None
 
 
 def read_original(value: str) -> str | None:
-    """Return what ORCPT says, its address decoded; None for what is no such value."""
+    """Return what ORCPT says, its address decoded; None for what is no such value.
+
+    Postfix says rfc822 of an address in UTF-8 and writes its octets as xtext: its type is utf-8 (RFC 6533 §3).
+    """
     address_type, _, encoded = value.partition(";")
     if len(value.encode("utf-8", "replace")) > ORIGINAL_OCTETS_MAX or not _ADDRESS_TYPE.fullmatch(address_type):
         return None
     address = _read_unitext(encoded) if address_type.lower() == "utf-8" else _read_xtext(encoded)
-    return None if address is None else f"{address_type};{address}"
+    if address is None or address.isascii() or address_type.lower() == "utf-8":
+        return None if address is None else f"{address_type};{address}"
+    return f"utf-8;{address}" if address_type.lower() == "rfc822" else None
 
 
 def original_text(original: str) -> str:
@@ -122,8 +128,12 @@ def utf8_xtext(address: str) -> str:
 def _read_xtext(text: str) -> str | None:
     if not _XTEXT.fullmatch(text):
         return None
-    decoded = _XTEXT_CODE.sub(lambda found: chr(int(found[1], 16)), text)
-    return decoded if decoded.isascii() and not _UNPRINTABLE.search(decoded) else None
+    octets = _XTEXT_CODE.sub(lambda found: chr(int(found[1], 16)), text).encode("latin-1")
+    try:
+        decoded = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if _UNPRINTABLE.search(decoded) else decoded
 
 
 def _read_unitext(text: str) -> str | None:

@@ -268,9 +268,13 @@ class _Session:
             await self._server.released.wait()
             raise _Dropped
         octets = bytearray(b"\r\n")
-        while not octets.endswith(b"\r\n.\r\n"):
+        end = -1
+        while end < 0:
+            looked = max(0, len(octets) - 4)
             more = await self._reader.read(65536)
             if not more:
                 raise _Dropped
             octets += more
-        return bytes(octets).replace(b"\r\n..", b"\r\n.")[2:-3]
+            end = octets.find(b"\r\n.\r\n", looked)
+        self._reader._buffer[:0] = octets[end + 5 :]  # type: ignore[attr-defined]  # some send QUIT with the dot
+        return bytes(octets[: end + 2]).replace(b"\r\n..", b"\r\n.")[2:]

@@ -107,6 +107,7 @@ def postfix(
     next_hop: str = "127.0.0.1",
     hostname: str = "postfix.lab.test",
     settings: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[Postfix]:
     """Run a Postfix that relays all it is given to one host and port; `settings` are added to main.cf.
 
@@ -116,7 +117,7 @@ def postfix(
     if os.geteuid() != 0:
         raise PeerUnavailable("Postfix starts as root only: run the tests as root")
     with open_folder("postfix") as folder:
-        port = free_port()
+        port = port or free_port()
         _lay(folder)
         lines = _MAIN.format(folder=folder, hostname=hostname, next_hop=next_hop, next_hop_port=next_hop_port)
         lines += "".join(f"{name} = {value}\n" for name, value in (settings or {}).items())
