@@ -86,7 +86,7 @@ _RECEIVED = b" octets received\r\n"
 _REPLY_LINE = re.compile(rb"[2-5][0-5][0-9][ -][\x20-\x7e]{0,505}\r\n")
 _ENHANCED = re.compile(rb"([245])[0-9]{2}[ -]\1\.[0-9]{1,3}\.[0-9]{1,3} ")
 _WITHOUT_STATUS = re.compile(
-    rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|DSN|CHUNKING|LIMITS|SMTPUTF8|HELP)|354 )"
+    rb"(220 mx|250[ -](mx|PIPELINING|SIZE|8BITMIME|ENHANCED|DSN|CHUNKING|LIMITS|SMTPUTF8|PRDR|HELP)|35[34] )"
 )
 
 
