@@ -57,8 +57,9 @@ sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, 2,000 on LMDB, each sin
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.dev peers ## Measure against Postfix in one run; table and var/bench.json
+bench: $(VENV)/.dev peers ## Measure against Postfix in one run, table and var/bench.json; then 10,000 sessions at once
 	@$(BIN)/python -m tests.bench.bench_mail
+	@$(BIN)/python -m tests.bench.bench_many_sessions
 
 bench-replication: $(VENV)/.dev ## Measure a pair: two disks against one, 100,000 messages queued, switchovers, starts
 	@$(BIN)/python -m tests.bench.bench_replication
