@@ -218,6 +218,7 @@ class Acceptance:
             if wanted and (settlement.each or not is_refusal):
                 self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
             if is_refusal:
+                hearing.wait_for(attempted.pending)
                 return _answer(transaction, settlement, reply_after_refusal(answer.why, transaction.queue_id))
         hearing.take({address: news[address] for address in settlement.failed if address in news})
         if settlement.reply is not None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from mtad.mail.memory import Memory
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
 from mtad.server.fault import emit_fault
 from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
@@ -84,6 +84,7 @@ class Hearing:
         self._is_over = False  # nothing more can put it in doubt
         self._begun: Memory | None = None
         self._taken: dict[str, Outcome] = {}
+        self._late: Mapping[str, asyncio.Future[Outcome]] = {}
         self._is_settled = False
         self._ended = asyncio.Event()  # the attempt, in whatever way
 
@@ -99,9 +100,15 @@ class Hearing:
         """Say which recipients are not to be delivered to again, and why."""
         self._taken.update(outcomes)
 
+    def wait_for(self, late: Mapping[str, asyncio.Future[Outcome]]) -> None:
+        """Say which attempts go on though the client is about to hear a refusal."""
+        self._late = late
+
     def settle(self, *, is_accepted: bool) -> None:
         """Say that all is known. A client that hears a refusal comes back, though some may have the message."""
         self._is_settled = True
+        if self._late:
+            self._doubt()  # remembered as going on, before it is remembered as it ended
         self._ended.set()
         if self._taken and not is_accepted:
             self._doubt()
@@ -141,8 +148,12 @@ class Hearing:
             self._spawn(begun.queue_id, partial(self._write, begun))
 
     async def _write(self, begun: Memory) -> None:
-        if not self._ended.is_set():
+        if self._late or not self._ended.is_set():
             await self._remember(begun)
             await self._ended.wait()
+        for address, late in self._late.items():
+            outcome = await late
+            if outcome.result is Result.DELIVERED:
+                self._taken[address] = outcome
         if self._is_settled or self._taken:
             await self._remember(replace(begun, outcomes=self._taken, until_ms=0))

@@ -10,6 +10,7 @@ import pytest
 
 from mtad.mail.envelope import Envelope
 from mtad.mail.memory import Memory, fingerprint_of
+from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Verdict
 from mtad.server.acknowledged import has_acknowledged
@@ -421,6 +422,23 @@ async def test_when_the_rest_cannot_be_kept_whoever_has_it_does_not_get_it_again
     rooms.delivery.at_end.clear()
     assert await bring(house, CONTENT, ONE, TWO) == TAKEN
     assert delivered(house) == [[ONE, TWO], [TWO]]
+
+
+@pytest.mark.parametrize(("late", "attempts"), [(DELIVERED, [[ONE]]), (DELAYED, [[ONE], [ONE]])])
+async def test_what_ends_after_a_refusal_is_not_repeated(
+    build: Build, late: Outcome, attempts: list[list[str]]
+) -> None:
+    rooms = FakeRooms()
+    rooms.delivery.pending[ONE] = asyncio.get_running_loop().create_future()
+    rooms.door.answer = Refused(Refusal.FULL)
+    house = await build(rooms)
+    assert (await bring(house)).startswith("452 4.3.1")
+    await until(lambda: rooms.memories.all)
+    assert (await bring(house)).startswith("451 4.3.2"), "the first attempt goes on"
+    rooms.delivery.pending.pop(ONE).set_result(late)
+    await settled(house)
+    assert await bring(house) == TAKEN
+    assert delivered(house) == attempts
 
 
 async def test_a_fault_of_ours_repeats_no_delivery(build: Build) -> None:
