@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtad.lab.layout import HOST, LOCAL_DOMAIN, PAIR_DOMAIN, REMOTE_DOMAIN
+from mtad.lab.layout import HOST, LOCAL_DOMAIN, PAIR_DOMAIN, PASSWORD, REMOTE_DOMAIN, USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Shown:
     smtp_port: int
     pid: int
     admin_socket: str
+    user_ports: tuple[int, int]  # with STARTTLS, with TLS at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class Tools:
     mtactl: str
 
 
+_AUTH = f"--auth PLAIN --auth-user {USER} --auth-password {PASSWORD}"
+
+
 def guide(nodes: Sequence[Shown], sink_controls: Sequence[int], tools: Tools) -> list[Section]:
     """Return what to try, the commands ready to be copied; `nodes` begins with the active one."""
     active, passive = nodes
@@ -44,6 +48,13 @@ def guide(nodes: Sequence[Shown], sink_controls: Sequence[int], tools: Tools) ->
             "Send a message: the reply is the next hop's own",
             (send_by_swaks(active.smtp_port, f"friend@{REMOTE_DOMAIN}"), send_by_python(tools, active.smtp_port)),
             f"{passive.name} takes mail as well; *@{LOCAL_DOMAIN} goes on by LMTP.",
+        ),
+        Section(
+            "Submit a message as a user does, with a password over TLS",
+            (
+                f"{send_by_swaks(active.user_ports[0], f'friend@{REMOTE_DOMAIN}')} --tls {_AUTH}",
+                f"{send_by_swaks(active.user_ports[1], f'friend@{REMOTE_DOMAIN}')} --tls-on-connect {_AUTH}",
+            ),
         ),
         Section(
             "Make the next hops answer 451, send again, and see the queue on both nodes",

@@ -27,6 +27,7 @@ from mtad.lab.layout import HOST, LOCAL_DOMAIN, REMOTE_DOMAIN
 from mtad.lab.pair import Laboratory, LaboratoryFault, RunningNode, running_laboratory
 
 SMTP_PORTS_WISHED = (2525, 2526)
+USER_PORTS_WISHED = (2587, 2588, 2465, 2466)
 WATCH_SECONDS = 0.25
 STATE_HOME_OCTETS_MAX = 60  # a Unix socket's path has 107, with /mtad-lab-01234567/mx1/run/admin.sock behind it
 INTERRUPTED = 130
@@ -99,7 +100,7 @@ async def _demonstrate(folder: Path, console: Console) -> int:
 async def _run(folder: Path, console: Console) -> int:
     """Run the pair, say what to do with it, and watch it."""
     console.print("Starting the laboratory: keys, certificates, DNS, next hops, two nodes", style="dim")
-    async with running_laboratory(folder, smtp_ports=SMTP_PORTS_WISHED) as laboratory:
+    async with running_laboratory(folder, smtp_ports=SMTP_PORTS_WISHED, user_ports=USER_PORTS_WISHED) as laboratory:
         active, passive = await laboratory.wait_protected()
         seen = [await _seen(node) for node in laboratory.nodes]  # before anybody is told whom to kill
         _introduce(console, laboratory, (active, passive), folder)
@@ -110,11 +111,19 @@ async def _run(folder: Path, console: Console) -> int:
 def _introduce(console: Console, laboratory: Laboratory, nodes: Sequence[RunningNode], folder: Path) -> None:
     console.print(Text("\nThe laboratory is running\n", style="bold"))
     shown = [
-        Shown(node.name, role, node.files.smtp_port, node.child.pid, str(node.files.admin_socket))
+        Shown(
+            node.name,
+            role,
+            node.files.smtp_port,
+            node.child.pid,
+            str(node.files.admin_socket),
+            (node.files.submission_port, node.files.submissions_port),
+        )
         for node, role in zip(nodes, ("active", "passive"), strict=True)
     ]
     for node in shown:
-        facts = f"{node.role:<9}SMTP {HOST}:{node.smtp_port}   pid {node.pid}"
+        users = " and ".join(map(str, node.user_ports))
+        facts = f"{node.role:<9}SMTP {HOST}:{node.smtp_port}, users {users}   pid {node.pid}"
         console.print(Text.assemble("  ", (f"{node.name:<11}", "bold"), facts))
     for name, facts in (
         ("next hops", f"{REMOTE_DOMAIN} by SMTP, {LOCAL_DOMAIN} by LMTP"),

@@ -6,7 +6,7 @@ Everything lies in one folder that is removed at the end. Nothing here starts a 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtad.lab.dns import Zone, zone_from_text
@@ -19,12 +19,15 @@ from mtad.startup.provision import (
     make_server_certificate,
     write_private,
 )
+from mtad.users.file import User, empty_file
 
 HOST = "127.0.0.1"
 PAIR_DOMAIN = "lab.test"  # the pair's own domain: its mail goes out from here, signed
 REMOTE_DOMAIN = "example.test"  # somebody else's: its MX is the SMTP sink
 LOCAL_DOMAIN = "local.test"  # the pair is its MX and hands its mail on by LMTP
 SELECTOR = "lab"
+USER = f"you@{PAIR_DOMAIN}"
+PASSWORD = "laboratory"  # noqa: S105 - of a user that lives as long as the laboratory
 _TXT_STRING_OCTETS_MAX = 255  # RFC 1035 §3.3.14
 _SOA = "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A 127.0.0.1\n"
 
@@ -67,6 +70,8 @@ class Ports:
     smtp_sink: int
     lmtp_sink: int
     smtp: tuple[int, int]  # of the first and the second node
+    submission: tuple[int, int]  # where users come in, with STARTTLS
+    submissions: tuple[int, int]  # the same, TLS at once
     replication: tuple[int, int]
     peer: tuple[int, int]  # where the first and the second node reach each other: directly or over a wire
 
@@ -96,6 +101,8 @@ class NodeFiles:
     name: str
     folder: Path
     smtp_port: int
+    submission_port: int
+    submissions_port: int
     wrapper: tuple[str, ...] = ()
     smtp_host: str = HOST
 
@@ -165,13 +172,17 @@ def lay_nodes(
     """
     keys = folder / "keys"
     text = policy.replace("LMTP_PORT", str(ports.lmtp_sink)).replace("SMTP_PORT", str(ports.smtp_sink))
+    user = User.with_password(USER, PASSWORD)
+    users = replace(empty_file(), users={user.name: user})
     laid = []
     for index, peer in ((0, 1), (1, 0)):
         name = f"mx{index + 1}"
-        node = NodeFiles(name, folder / name, ports.smtp[index], shape.wrapper, shape.places.nodes[index])
+        users_ports = ports.submission[index], ports.submissions[index]
+        node = NodeFiles(name, folder / name, ports.smtp[index], *users_ports, shape.wrapper, shape.places.nodes[index])
         make_private_folder(node.folder / "queue")
         make_private_folder(node.admin_socket.parent)
         write_private(node.folder / "policy.sieve", text.encode())
+        write_private(node.folder / "users", str(users).encode())
         write_private(node.config, _toml((index, peer), ports, keys, shape).encode())
         laid.append(node)
     return laid[0], laid[1]
@@ -180,7 +191,8 @@ def lay_nodes(
 def _toml(nodes: tuple[int, int], ports: Ports, keys: Path, shape: NodeShape) -> str:
     """Return the mtad.toml of the first of two nodes; paths are relative to it where they are its own."""
     index, peer = nodes
-    name, places = f"mx{index + 1}", shape.places
+    name, places, host = f"mx{index + 1}", shape.places, shape.places.nodes[index]
+    users_port, tls_port = ports.submission[index], ports.submissions[index]
     return f"""\
 [node]
 name = "{name}"
@@ -192,7 +204,8 @@ run_dir = "run"
 workers = {shape.workers}
 
 [smtp]
-listen = ["{places.nodes[index]}:{ports.smtp[index]}"]
+listen = ["{host}:{ports.smtp[index]}", "submission://{host}:{users_port}", "submissions://{host}:{tls_port}"]
+users = "users"
 tls_cert = "{keys}/{name}.{PAIR_DOMAIN}.pem"
 tls_key = "{keys}/{name}.{PAIR_DOMAIN}.key"
 sessions_max = 1000

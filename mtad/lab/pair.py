@@ -199,6 +199,7 @@ async def running_laboratory(
     folder: Path,
     *,
     smtp_ports: tuple[int, int] = (0, 0),
+    user_ports: tuple[int, int, int, int] = (0, 0, 0, 0),
     policy: str = DEFAULT_POLICY,
     shape: NodeShape = USUAL_SHAPE,
     is_wired: bool = False,
@@ -206,6 +207,7 @@ async def running_laboratory(
     """Run a laboratory in an existing empty folder; all of it is stopped at the end, the folder stays.
 
     smtp_ports   wished for; another is taken where one is 0 or in use
+    user_ports   the same, where users come in: with STARTTLS of both nodes, with TLS at once of both
     is_wired     the nodes, on loopback, reach each other over `wires`, which can be pulled
     Errors: LaboratoryFault, OSError.
     """
@@ -216,10 +218,11 @@ async def running_laboratory(
         stack.push_async_callback(dns.close)
         smtp_sink = await _started_sink(stack, "sink", folder, services, is_lmtp=False)
         lmtp_sink = await _started_sink(stack, "mailboxes", folder, services, is_lmtp=True)
-        smtp1, smtp2, link1, link2 = _free_ports(*smtp_ports, 0, 0)
+        smtp1, smtp2, user1, user2, tls1, tls2, link1, link2 = _free_ports(*smtp_ports, *user_ports, 0, 0)
         wires = tuple([await _laid_wire(stack, link) for link in (link2, link1)]) if is_wired else ()
         peer = (wires[0].port, wires[1].port) if wires else (link2, link1)
-        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, (smtp1, smtp2), (link1, link2), peer)
+        clients = (smtp1, smtp2), (user1, user2), (tls1, tls2)
+        ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, *clients, (link1, link2), peer)
         first, second = lay_nodes(folder, ports, policy, shape)
         nodes = (await _started_node(stack, first), await _started_node(stack, second))
         yield Laboratory(dns, (smtp_sink, lmtp_sink), nodes, wires)

@@ -20,6 +20,8 @@ unpacked="" # packages that cannot be installed beside Postfix: their programs a
 haraka=""
 [ -e "$beside/haraka/.complete" ] || haraka="haraka"
 [ -n "$missing$unpacked$haraka" ] || exit 0
+has gsasl || missing="$missing gsasl"
+[ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 || {
     echo "The tests need$missing$unpacked, and there is no apt-get here to install them with." >&2

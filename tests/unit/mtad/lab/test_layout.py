@@ -13,7 +13,16 @@ from mtad.config.settings import Settings
 from mtad.lab.dns import respond
 from mtad.lab.layout import NodeShape, Ports, lay_nodes, make_keys, zones
 
-PORTS = Ports(dns=5301, smtp_sink=2599, lmtp_sink=2424, smtp=(2525, 2526), replication=(7251, 7252), peer=(7252, 7251))
+PORTS = Ports(
+    dns=5301,
+    smtp_sink=2599,
+    lmtp_sink=2424,
+    smtp=(2525, 2526),
+    submission=(2587, 2588),
+    submissions=(2465, 2466),
+    replication=(7251, 7252),
+    peer=(7252, 7251),
+)
 
 
 @pytest.fixture(scope="module")
