@@ -11,6 +11,7 @@ has dovecot && [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 has sieve-test || missing="$missing dovecot-sieve"
 has opendkim || missing="$missing opendkim"
 has swaks || missing="$missing swaks"
+has gsasl || missing="$missing gsasl"
 has npm && has node || [ -e "$beside/haraka/.complete" ] || missing="$missing npm"
 has openssl || missing="$missing openssl"
 unpacked="" # packages that cannot be installed beside Postfix: their programs are run from where they are unpacked
@@ -20,8 +21,6 @@ unpacked="" # packages that cannot be installed beside Postfix: their programs a
 haraka=""
 [ -e "$beside/haraka/.complete" ] || haraka="haraka"
 [ -n "$missing$unpacked$haraka" ] || exit 0
-has gsasl || missing="$missing gsasl"
-[ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 || {
     echo "The tests need$missing$unpacked, and there is no apt-get here to install them with." >&2
