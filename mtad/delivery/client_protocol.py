@@ -68,6 +68,7 @@ class ClientProtocol:
         self._is_open = False
         self._is_dead = False
         self.is_sent_away = False  # by a 421 in answer to something
+        self._answers_count = 0
         self.extensions: dict[str, str] = {}
         self.limits: HopLimits = NO_LIMITS
 
@@ -77,6 +78,11 @@ class ClientProtocol:
     def awaited(self) -> Step | None:
         """What the next reply answers; None when nothing is awaited."""
         return self._awaited[0][0] if self._awaited else None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Another value whenever a reply has become whole, or another one is awaited: parts of one are no progress."""
+        return self._answers_count, len(self._awaited)
 
     @property
     def is_idle(self) -> bool:
@@ -256,6 +262,7 @@ class ClientProtocol:
 
     def _answered(self, reply: Reply) -> None:
         step, recipient = self._awaited.popleft()
+        self._answers_count += 1
         self.is_sent_away = reply.code == 421
         if reply.code == 421 and step is not Step.DOT:
             self._closing(reply)

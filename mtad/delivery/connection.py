@@ -134,6 +134,7 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = False
         self._deadline = float("inf")
+        self._watched: tuple[int, int] | None = None  # the progress that the deadline was set for
         self._timer: asyncio.TimerHandle | None = None
 
     # What the owner of the connection may do
@@ -344,6 +345,10 @@ class Connection(asyncio.Protocol):
     # Time and end
 
     def _watch(self) -> None:
+        """Set the deadline anew where something has come of what was awaited; a peer that drips gains no time."""
+        if self._core.progress == self._watched:
+            return
+        self._watched = self._core.progress
         step = self._core.awaited
         if step is not None:
             self._set_deadline(self._timeouts.of(step))

@@ -12,6 +12,7 @@ from typing import Self
 DROP = "drop"  # in place of a reply: close the connection
 HANG = "hang"  # in place of a reply: never answer
 WAIT = "wait "  # before a reply: give it when the test sets `released`
+STALL = "stall"  # in place of a reply: what `ScriptedServer.stall` does
 RESET = "reset"  # in place of a reply: close it with a TCP reset
 
 Answers = str | tuple[str, ...]  # a tuple: one for each time it is asked, the last one repeats
@@ -106,6 +107,10 @@ class ScriptedServer:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def stall(self, writer: asyncio.StreamWriter) -> None:
+        """Let the client wait that has content for us."""
+        await self.released.wait()
+
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
@@ -172,6 +177,9 @@ class _Session:
     async def _say(self, reply: str) -> str:
         if reply == HANG:
             await self._hang()
+            raise _Dropped
+        if reply == STALL:
+            await self._server.stall(self._writer)
             raise _Dropped
         if reply == RESET:
             self._writer.transport.abort()
@@ -265,7 +273,7 @@ class _Session:
     async def _content(self) -> bytes:
         if not self._server.is_reading_content:
             self._writer.transport.pause_reading()
-            await self._server.released.wait()
+            await self._server.stall(self._writer)
             raise _Dropped
         octets = bytearray(b"\r\n")
         end = -1

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mtad.delivery.client_events import Mail, NotOpened
-from mtad.delivery.connection import Connection, Content, Hop, connect, unverified_tls_context
+from mtad.delivery.client_events import Mail, NotOpened, Step
+from mtad.delivery.connection import Connection, Content, Hop, Timeouts, connect, unverified_tls_context
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.outgoing import TIMEOUTS, Silent, outgoing, to
-from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, Script, ScriptedServer
+from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, STALL, Script, ScriptedServer
 
 U = "u@b.test"
 
@@ -90,6 +90,46 @@ async def test_a_peer_that_does_not_answer(step: str) -> None:
         assert isinstance(answer, NotOpened)
         assert str(answer.reply) == "450 4.4.2 Connection lost: timed out"
         assert answer.is_reached
+
+
+def test_the_time_outs_are_those_of_the_rfc() -> None:
+    minutes = {step: Timeouts().of(step) / 60 for step in Step}
+    assert minutes == {
+        Step.BANNER: 5,
+        Step.EHLO: 5,
+        Step.HELO: 5,
+        Step.STARTTLS: 5,
+        Step.MAIL: 5,
+        Step.RCPT: 5,
+        Step.DATA: 2,
+        Step.CHUNK: 10,
+        Step.DOT: 10,
+        Step.RSET: 1 / 6,
+    }
+    assert Timeouts().block_seconds == 180
+
+
+class Dripping(ScriptedServer):
+    """Begins a greeting that has no end, or reads no content and begins a reply to it little by little."""
+
+    async def stall(self, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"220-a")
+            await asyncio.sleep(0.05)
+
+
+async def test_a_peer_that_drips_its_greeting_gains_no_time() -> None:
+    async with Dripping(Script(replies={"banner": STALL})) as server, asyncio.timeout(3):
+        answer = await opened(server, TlsLevel.NONE)
+        assert isinstance(answer, NotOpened)
+        assert str(answer.reply) == "450 4.4.2 Connection lost: timed out"
+
+
+async def test_a_peer_that_stops_reading_and_drips_gains_no_time() -> None:
+    async with Dripping() as server, outgoing() as out, asyncio.timeout(5):
+        server.is_reading_content = False
+        outcomes = await out.attempt({U: to(server)}, b"a: b\r\n\r\n" + b"much\r\n" * 3_000_000)
+        assert outcomes[U].reply.text == "4.4.2 Connection lost: timed out"
 
 
 async def test_what_a_peer_does_not_read_is_not_kept() -> None:
