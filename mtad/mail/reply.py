@@ -11,6 +11,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 TEXT_OCTETS_MAX = 400  # RFC 5321 §4.5.3.1.5 allows 512 for the whole line
 
 
+def _cut(line: str) -> str:
+    if line.isascii():
+        return line[:TEXT_OCTETS_MAX]
+    return line.encode("utf-8", "replace")[:TEXT_OCTETS_MAX].decode("utf-8", "ignore")
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply code, an enhanced status code ('' where none belongs) and the text, one entry a line."""
@@ -22,7 +28,7 @@ class Reply:
     @classmethod
     def of(cls, code: int, enhanced: str, *lines: str) -> Reply:
         """Make a reply; characters that may not stand in a reply line become '?'."""
-        return cls(code, enhanced, tuple(_UNPRINTABLE.sub("?", line)[:TEXT_OCTETS_MAX] for line in lines) or ("",))
+        return cls(code, enhanced, tuple(_cut(_UNPRINTABLE.sub("?", line)) for line in lines) or ("",))
 
     @classmethod
     def parse(cls, code: int, lines: tuple[str, ...]) -> Reply:

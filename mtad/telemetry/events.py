@@ -15,7 +15,9 @@ from typing import Literal, Protocol, TextIO
 
 VALUE_LENGTH_MAX = 500
 _PLAIN = re.compile(r"[A-Za-z0-9_@.:/+\-<>,\[\]]+\Z")
-_json = json.JSONEncoder(ensure_ascii=False).encode
+# What JSON leaves as it is, and terminals obey, readers take for line ends or UTF-8 has no octets for.
+_UNSHOWN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 Value = str | int | float | bool | None
 Level = Literal["debug", "info", "warning", "error"]
@@ -27,6 +29,10 @@ class Events(Protocol):
     def emit(self, name: str, /, level: Level = "info", **fields: Value) -> None:
         """Report one event; `name` is like `mail.accepted`. Never raises."""
         ...
+
+
+def _json(value: object) -> str:
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", _encode(value))
 
 
 def _logfmt(value: Value) -> str:
