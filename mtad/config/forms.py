@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 DOMAIN_OCTETS_MAX = 253  # RFC 1035 §2.3.4, without the final dot
 DNS_PORT = 53
+UNIX_PATH_OCTETS_MAX = 107  # unix(7)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
 _CLIENT_LIMIT = re.compile(r"([1-9][0-9]{0,8}) (?:(sessions)|(connections|messages|recipients|errors)/(minute|hour))")
@@ -19,12 +20,19 @@ _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
 
 
 class Address(NamedTuple):
-    """A host (name or IP address) and a port."""
+    """A host (name or IP address) and a port; or the path of a Unix socket, and port 0."""
 
     host: str
     port: int
 
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is a Unix socket."""
+        return self.host.startswith("/")
+
     def __str__(self) -> str:
+        if self.is_unix:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -34,6 +42,7 @@ class Purpose(StrEnum):
     SMTP = "smtp"  # mail from other servers
     SUBMISSION = "submission"  # users, STARTTLS
     SUBMISSIONS = "submissions"  # users, TLS at once
+    LMTP = "lmtp"  # mail from other servers that are told of each recipient (RFC 2033)
 
 
 class Listener(NamedTuple):
@@ -137,11 +146,16 @@ def _read_listener(text: str) -> Address | Unfit:
     return address
 
 
+def _read_path(text: str) -> Address | Unfit:
+    is_too_long = len(text.encode("utf-8", "surrogateescape")) > UNIX_PATH_OCTETS_MAX
+    return Unfit(f"is longer than {UNIX_PATH_OCTETS_MAX} octets") if is_too_long else Address(text, 0)
+
+
 def _read_smtp_listener(text: str) -> Listener | Unfit:
     scheme, separator, rest = text.rpartition("://")
     if separator and scheme not in set(Purpose):
-        return Unfit(f"has {scheme!r} where smtp, submission or submissions may stand")
-    address = _read_listener(rest)
+        return Unfit(f"has {scheme!r} where smtp, submission, submissions or lmtp may stand")
+    address = _read_path(rest) if scheme == Purpose.LMTP and rest.startswith("/") else _read_listener(rest)
     return address if isinstance(address, Unfit) else Listener(address, Purpose(scheme or Purpose.SMTP))
 
 
@@ -192,7 +206,8 @@ LISTENER = Form(
 )
 SMTP_LISTENER = Form(
     'an IP address and a port, such as "0.0.0.0:25", before them "submission://" (port 587) or "submissions://" (port '
-    "465) where users come in; port 0 lets the system choose",
+    '465) where users come in, "lmtp://" where LMTP is spoken ("lmtp:///run/mtad/lmtp" on a Unix socket); port 0 lets '
+    "the system choose",
     _read_smtp_listener,
 )
 ENDPOINT = Form('a host name or IP address and a port, such as "mx2.example.org:7250" or "[::1]:7250"', _read_endpoint)

@@ -169,7 +169,9 @@ class _Reader:
         if smtp.memory_octets_max < smtp.size_octets_max:
             came = f"{smtp.memory_octets_max} is too small"
             self._report(("smtp", "memory_octets_max"), came, "at least smtp.size_octets_max")
-        self._unique(("smtp", "listen"), [str(each.address) for each in smtp.listen if each.address.port])
+        self._unique(
+            ("smtp", "listen"), [str(each.address) for each in smtp.listen if each.address.port or each.address.is_unix]
+        )
         limited = [each.rpartition(" ")[2].partition("/")[0] for each in smtp.client_limits]
         self._unique(("smtp", "client_limits"), limited)
         self._unique(("node", "domains"), settings.node.domains)

@@ -118,7 +118,7 @@ class Smtp:
     @property
     def takes_users(self) -> bool:
         """Whether users come in somewhere."""
-        return any(each.purpose is not Purpose.SMTP for each in self.listen)
+        return any(each.purpose in (Purpose.SUBMISSION, Purpose.SUBMISSIONS) for each in self.listen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from mtad.config.forms import ClientLimit, Purpose, client_limit
 from mtad.config.settings import Settings
 from mtad.main.assembly import QueueIds, Shared, server_tls
 from mtad.server import collaborators
-from mtad.server.entrance import MX, SUBMISSION, SUBMISSIONS
+from mtad.server.entrance import LMTP, MX, SUBMISSION, SUBMISSIONS
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
 from mtad.server.rates import Act, Rate
@@ -22,7 +22,7 @@ from mtad.startup import open_files
 from mtad.telemetry.events import Events
 from mtad.users.authenticator import Users
 
-_ENTRANCES = {Purpose.SMTP: MX, Purpose.SUBMISSION: SUBMISSION, Purpose.SUBMISSIONS: SUBMISSIONS}
+_ENTRANCES = {Purpose.SMTP: MX, Purpose.SUBMISSION: SUBMISSION, Purpose.SUBMISSIONS: SUBMISSIONS, Purpose.LMTP: LMTP}
 STOP_SECONDS = 25.0  # the delivery deadline and a little
 
 

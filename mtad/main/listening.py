@@ -1,19 +1,30 @@
-"""The listening sockets: made by the supervisor, one for each worker, so that a worker's end loses none."""
+"""The listening sockets: made by the supervisor, one for each worker, so that a worker's end loses none.
+
+Of a Unix socket there is one for all of them: whoever is free takes the next client.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 from collections.abc import Sequence
 
 from mtad.config.forms import Address
 
 BACKLOG = 4096
+UNIX_MODE = 0o666  # who may enter the folder may connect
 _ADVICE = {
     errno.EACCES: "; ports below 1024 need root or CAP_NET_BIND_SERVICE (docs/how-to/run-with-systemd.md)",
     errno.EADDRINUSE: "; another program listens there, `ss -ltnp` shows which",
     errno.EADDRNOTAVAIL: "; smtp.listen names an address that this machine does not have",
     errno.EAFNOSUPPORT: "; this machine has no IPv6: take that address out of smtp.listen",
+}
+_UNIX_ADVICE = {
+    errno.EACCES: "; this user must be able to write in that folder",
+    errno.EADDRINUSE: "; another program listens there (`ss -lxp` shows which), or it is no socket",
+    errno.ENOENT: "; the folder is not there",
 }
 
 
@@ -26,6 +37,11 @@ def open_sockets(addresses: Sequence[Address], copies: int) -> list[list[socket.
     lists: list[list[socket.socket]] = [[] for _ in range(copies)]
     try:
         for address in addresses:
+            if address.is_unix:
+                with _listening_on_path(address.host) as listening:
+                    for sockets in lists:
+                        sockets.append(listening.dup())
+                continue
             # Sharing a port is for our own copies: another mtad of this user would take its clients away.
             _bound(address.host, address.port, is_shared=False).close()
             port = address.port
@@ -43,6 +59,29 @@ def _listening(host: str, port: int) -> socket.socket:
     made = _bound(host, port, is_shared=True)
     made.listen(BACKLOG)
     return made
+
+
+def _listening_on_path(path: str) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_left_behind(path)
+        made.bind(path)
+        os.chmod(path, UNIX_MODE)
+        made.listen(BACKLOG)
+        made.setblocking(False)
+    except OSError as error:
+        made.close()
+        advice = _UNIX_ADVICE.get(error.errno or 0, "")
+        raise OSError(error.errno, f"cannot listen on {path}: {error.strerror}{advice}") from error
+    return made
+
+
+def _remove_left_behind(path: str) -> None:
+    """Remove a socket that no process listens on any more: it stays when its process ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        if client.connect_ex(path) == errno.ECONNREFUSED and stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
 
 
 def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtad.config.forms import Address
 from mtad.config.settings import Settings
 from mtad.main.listening import open_sockets
 from mtad.main.processes import notify
@@ -54,9 +55,8 @@ def run(config_path: Path, settings: Settings) -> int:
         print(f"mtad: {error.strerror or error}", file=sys.stderr)
         return 1
     for listener, made in zip(settings.smtp.listen, socket_lists[0], strict=True):
-        host, port = made.getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        events.emit("server.listening", address=address, purpose=listener.purpose)
+        bound = listener.address if listener.address.is_unix else Address(*made.getsockname()[:2])
+        events.emit("server.listening", address=str(bound), purpose=listener.purpose)
     if settings.node.workers == 0:
         from mtad.main import single
 

@@ -93,7 +93,7 @@ class Server:
         return Connection(replace(self._service, entrance=entrance), self, self._tls_context)
 
     async def start(self, sockets: Sequence[socket.socket], entrance: Entrance = MX) -> None:
-        """Serve on bound sockets; they are made with IPPROTO_TCP, or asyncio leaves Nagle's algorithm on.
+        """Serve on bound sockets, TCP's made with IPPROTO_TCP: otherwise asyncio leaves Nagle's algorithm on.
 
         May be called for each entrance. Where users come in, the identity must have a TLS context.
         """
@@ -101,7 +101,8 @@ class Server:
         service = replace(self._service, entrance=entrance)
         for listening in sockets:
             connection = partial(Connection, service, self, self._tls_context)
-            self._listeners.append(await loop.create_server(connection, sock=listening, backlog=BACKLOG))
+            serve = loop.create_unix_server if listening.family == socket.AF_UNIX else loop.create_server
+            self._listeners.append(await serve(connection, sock=listening, backlog=BACKLOG))
         if self._sweeping is None:
             self._sweeping = loop.create_task(self._sweep_for_ever())
 

@@ -132,7 +132,7 @@ def _split(parameters: str | None) -> Mapping[str, str | None] | Reply:
 
 
 def parse_mail(
-    argument: str, *, is_binary_offered: bool = False, is_auth_offered: bool = False
+    argument: str, *, is_binary_offered: bool = False, is_auth_offered: bool = False, is_prdr_offered: bool = True
 ) -> MailArgument | Reply:
     """Parse what stands behind MAIL, or return what is wrong with it."""
     found = _FROM.fullmatch(argument)
@@ -147,7 +147,7 @@ def parse_mail(
     said = MailArgument("" if path is None else str(path))
     for name, value in parameters.items():
         read = _MAIL_PARAMETERS.get(name)
-        if read is None or (read is _auth and not is_auth_offered):
+        if read is None or (read is _auth and not is_auth_offered) or (read is _prdr and not is_prdr_offered):
             return _UNKNOWN_PARAMETER
         result = read(said, value)
         if isinstance(result, Reply):

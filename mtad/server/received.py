@@ -12,10 +12,15 @@ from email.utils import getaddresses
 from mtad.mail.envelope import Client, Envelope, domain_of
 from mtad.mail.queue_id import QueueId
 from mtad.mail.utf8 import ascii_address
+from mtad.server.entrance import LMTP
 
 _HELO_UNFIT = re.compile(r"[^A-Za-z0-9.:_\[\]\-]")
 _FROM = re.compile(rb"^from[ \t]*:([^\r]*(?:\r\n[ \t][^\r]*)*)", re.IGNORECASE | re.MULTILINE)
 _AUTHORS_OCTETS_MAX = 4096
+
+
+_ESMTP = ("ESMTP", "UTF8SMTP")  # without SMTPUTF8, with it
+_LMTP = ("LMTP", "UTF8LMTP")
 
 
 def protocol_of(envelope: Envelope) -> str:
@@ -23,7 +28,8 @@ def protocol_of(envelope: Envelope) -> str:
     client = envelope.client
     if not client.is_esmtp:
         return "SMTP"
-    name = "UTF8SMTP" if envelope.is_utf8 else "ESMTP"
+    names = _LMTP if client.listener == LMTP.name else _ESMTP
+    name = names[envelope.is_utf8]
     return f"{name}{'S' if client.is_tls else ''}{'A' if client.identity else ''}"
 
 

@@ -50,10 +50,10 @@ class Service:
             *(("BINARYMIME",) if self.is_binary_offered else ()),
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit
             "SMTPUTF8",
-            "PRDR",
+            *(() if self.entrance.is_lmtp else ("PRDR",)),  # LMTP answers each recipient anyhow
             *(("STARTTLS",) if self.has_tls and not client.is_tls else ()),
             *self._mechanisms(client),
-            "HELP",
+            *(() if self.entrance.is_lmtp else ("HELP",)),
         )
 
     def _mechanisms(self, client: Client) -> tuple[str, ...]:

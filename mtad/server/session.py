@@ -57,9 +57,11 @@ _NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
 AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
 _NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
 _HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
+_LHLO_FIRST = Step(Reply.of(503, "5.5.1", "Send LHLO first"))
 _MAIL_FIRST = Step(Reply.of(503, "5.5.1", "Need MAIL command"))
 _NESTED_MAIL = Step(Reply.of(503, "5.5.1", "Nested MAIL command"))
 _NO_RECIPIENTS = Step(Reply.of(554, "5.5.1", "No valid recipients"))
+_NO_RECIPIENTS_OF_LMTP = Step(Reply.of(503, "5.5.1", "No valid recipients"))  # RFC 2033 §4.2
 _TLS_ALREADY = Step(Reply.of(503, "5.5.1", "TLS is active already"))
 _TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
 _NO_ROOM = Step(Reply.of(452, "4.3.1", "Too much mail in hand, try again later"))
@@ -118,12 +120,13 @@ class Session:
         """Return the first reply."""
         try:
             verdict = await self._service.rooms.policy.connect(self._client)
+            verdict = self._service.entrance.admit(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again
             return replace(self._fault("connect"), then=Then.CLOSE)
         if verdict.reply is not None:
             return Step(self._refused("connect", verdict), Then.CLOSE)
         self._is_trusted = verdict.is_trusted and not self._service.entrance.is_submission  # there AUTH decides
-        return Step(Reply.of(220, "", f"{self._service.hostname} ESMTP mtad"))
+        return Step(Reply.of(220, "", f"{self._service.hostname} {self._service.entrance.protocol} mtad"))
 
     async def command(self, line: bytes | BadLine, *, is_ahead: bool) -> Step | Chunk:
         """Carry out one command; a chunk that follows it is read to its end and given to `chunk`.
@@ -136,7 +139,7 @@ class Session:
         if isinstance(line, BadLine):
             return BAD_CHUNK if line is BadLine.CHUNK else self._counted(Step(_BAD_LINE[line]))
         name, _, octets = line.partition(b" ")
-        verb = VERBS.get(name.upper())
+        verb = (LMTP_VERBS if self._service.entrance.is_lmtp else VERBS).get(name.upper())
         if verb is None:
             return BAD_CHUNK if name.upper().startswith(b"BDAT") else self._counted(answer_unknown(name.upper()))
         if len(line) + len(b"\r\n") > verb.octets_max:
@@ -231,14 +234,18 @@ class Session:
     async def mail(self, argument: str) -> Step:
         service = self._service
         if not self._client.helo:
-            return _HELO_FIRST
+            return _LHLO_FIRST if service.entrance.is_lmtp else _HELO_FIRST
         refusal = refusal_of_mail(service, self._client)
         if refusal is not None:
             return refusal
         if self._transaction is not None:
             return _NESTED_MAIL
+        is_lmtp = service.entrance.is_lmtp
         said = parse_mail(
-            argument, is_binary_offered=service.is_binary_offered, is_auth_offered=service.entrance.is_submission
+            argument,
+            is_binary_offered=service.is_binary_offered,
+            is_auth_offered=service.entrance.is_submission,
+            is_prdr_offered=not is_lmtp,
         )
         if isinstance(said, Reply):
             return Step(said)
@@ -253,7 +260,7 @@ class Session:
             is_utf8=said.is_utf8,
             is_binary=said.is_binary,
             size_declared_octets=said.size_octets,
-            is_submission=self._is_trusted or bool(self._client.identity),
+            is_submission=(self._is_trusted and not is_lmtp) or bool(self._client.identity),
             is_trusted=self._is_trusted,
             is_sender_verified=bool(self._client.identity),
             request=said.request,
@@ -261,7 +268,7 @@ class Session:
         verdict = await service.rooms.policy.mail(envelope)
         if verdict.reply is not None:
             return self._refusal("mail", verdict)
-        hears = Hears.DIFFERENCES if said.is_prdr else Hears.ONE
+        hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
         self._transaction = Transaction(service.next_id(), envelope, hears=hears)
         return _positive(_SENDER_OK, verdict)
 
@@ -350,7 +357,7 @@ class Session:
     def _no_content(self, transaction: Transaction) -> Step | None:
         """Return why no content is wanted; None when it may come."""
         if not transaction.recipients_count:
-            return _NO_RECIPIENTS
+            return self._no_recipients
         has_room = self._service.budget.has(transaction.envelope.size_declared_octets)
         return None if has_room else _NO_ROOM
 
@@ -421,6 +428,10 @@ class Session:
 
     # What the verbs share.
 
+    @property
+    def _no_recipients(self) -> Step:
+        return _NO_RECIPIENTS_OF_LMTP if self._service.entrance.is_lmtp else _NO_RECIPIENTS
+
     def _refused(self, stage: str, verdict: Verdict) -> Reply:
         reply = verdict.reply if verdict.reply is not None else local_fault(self.id)
         queue_id = self._transaction.queue_id if self._transaction is not None else ""
@@ -488,4 +499,9 @@ VERBS: Mapping[bytes, Verb[Session]] = {
     b"QUIT": Verb(Session.quit),
     b"STARTTLS": Verb(Session.starttls, is_last_in_group=True),
     **{name: _simple(answer) for name, answer in SIMPLE_VERBS.items()},
+}
+_NOT_OF_LMTP = frozenset({b"EHLO", b"HELO", b"AUTH", b"HELP"})
+LMTP_VERBS: Mapping[bytes, Verb[Session]] = {  # RFC 2033 §4.1
+    b"LHLO": VERBS[b"EHLO"],
+    **{name: verb for name, verb in VERBS.items() if name not in _NOT_OF_LMTP},
 }

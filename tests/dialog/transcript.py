@@ -29,7 +29,7 @@ from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.sasl import Unavailable
 from mtad.mail.verdict import Verdict
-from mtad.server.entrance import MX, SUBMISSION, Entrance
+from mtad.server.entrance import LMTP, MX, SUBMISSION, Entrance
 from mtad.server.limits import Limits
 from mtad.server.rates import Act, Rate
 from mtad.spool.door import Committed, Refusal, Refused
@@ -197,6 +197,8 @@ def _given(scene: Scene, text: str) -> None:
         case "rate", (act, _, _):
             rates = {**scene.limits.rates, Act(act): Rate(int(value), 60)}
             scene.limits = replace(scene.limits, rates=rates)
+        case "entrance", ("LMTP", _, _):
+            scene.entrance = LMTP
         case "entrance", ("submission", _, _):
             scene.entrance = SUBMISSION
             scene.is_over_tls = value == "over TLS"

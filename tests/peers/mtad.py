@@ -176,7 +176,7 @@ def _write(node: MtadNode, policy: str, peer: tuple[MtadNode, int, int] | None, 
             "run_dir": str(node.folder / "run"),
             "workers": 0,
         },
-        "smtp": {"listen": [f"127.0.0.1:{node.smtp_port}"]},
+        "smtp": {},
         "policy": {"file": str(node.folder / "policy.sieve")},
         "dns": {"servers": ["127.0.0.1:1"], "timeout_seconds": 1},
     }
@@ -197,6 +197,7 @@ def _write(node: MtadNode, policy: str, peer: tuple[MtadNode, int, int] | None, 
         }
     for table, values in extra.items():
         tables.setdefault(table, {}).update(values)
+    tables["smtp"]["listen"] = [f"127.0.0.1:{node.smtp_port}", *extra.get("smtp", {}).get("listen", ())]
     dkim = f'[[dkim.keys]]\ndomain = "{DOMAIN}"\nselector = "s1"\nfile = "{node.folder.parent}/keys/dkim.pem"\n'
     node.config.write_text(_toml(tables) + dkim)
     (node.folder / "policy.sieve").write_text(policy)
@@ -217,7 +218,10 @@ def _lay(folder: Path, count: int) -> list[MtadNode]:
 
 @contextmanager
 def single(policy: str, extra: Mapping[str, Any] | None = None) -> Iterator[MtadNode]:
-    """Run one node without a pair; `extra` are settings by table, over those that the tests have."""
+    """Run one node without a pair.
+
+    extra   settings by table, over those that the tests have; `smtp.listen` is added to its SMTP port
+    """
     with open_folder("node") as folder, ExitStack() as ends:
         (node,) = _lay(folder, 1)
         _write(node, policy, None, extra or {})

@@ -26,6 +26,8 @@ from mtad.config.forms import Address, Form, Listener, Purpose, Unfit
         (forms.SMTP_LISTENER, "smtp://0.0.0.0:25", Listener(Address("0.0.0.0", 25))),
         (forms.SMTP_LISTENER, "submission://[::]:587", Listener(Address("::", 587), Purpose.SUBMISSION)),
         (forms.SMTP_LISTENER, "submissions://[::]:465", Listener(Address("::", 465), Purpose.SUBMISSIONS)),
+        (forms.SMTP_LISTENER, "lmtp://127.0.0.1:24", Listener(Address("127.0.0.1", 24), Purpose.LMTP)),
+        (forms.SMTP_LISTENER, "lmtp:///run/mtad/lmtp", Listener(Address("/run/mtad/lmtp", 0), Purpose.LMTP)),
         (forms.ENDPOINT, "mx2.example.org:7250", Address("mx2.example.org", 7250)),
         (forms.ENDPOINT, "[2001:db8::1]:7250", Address("2001:db8::1", 7250)),
         (forms.RESOLVER, "127.0.0.1", Address("127.0.0.1", 53)),
@@ -58,9 +60,13 @@ def test_takes(form: Form, text: str, value: object) -> None:
         (forms.HOSTNAME, "a..b", "is no domain name"),
         (forms.SELECTOR, "a b", "is no selector"),
         (forms.SELECTOR, "a.", "is no selector"),
-        (forms.SMTP_LISTENER, "lmtp://[::]:24", "has 'lmtp' where smtp, submission or submissions may stand"),
-        (forms.SMTP_LISTENER, "://[::]:24", "has '' where smtp, submission or submissions may stand"),
+        (forms.SMTP_LISTENER, "qmtp://[::]:24", "has 'qmtp' where smtp, submission, submissions or lmtp may stand"),
+        (forms.SMTP_LISTENER, "://[::]:24", "has '' where smtp, submission, submissions or lmtp may stand"),
         (forms.SMTP_LISTENER, "submission://mx:587", "does not begin with an IP address"),
+        (forms.SMTP_LISTENER, "smtp:///run/mtad/smtp", "has no port"),
+        (forms.SMTP_LISTENER, "/run/mtad/lmtp", "has no port"),
+        (forms.SMTP_LISTENER, "lmtp://run/lmtp", "has no port"),
+        (forms.SMTP_LISTENER, "lmtp:///" + 107 * "a", "is longer than 107 octets"),
         (forms.LISTENER, "mx1:25", "does not begin with an IP address"),
         (forms.LISTENER, "127.0.0.1", "has no port"),
         (forms.LISTENER, "127.0.0.1:", "has no port"),
@@ -92,6 +98,8 @@ def test_an_address_is_written_as_it_is_read(address: Address) -> None:
     assert forms.ENDPOINT.read(str(address)) == address
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:25", "submission://127.0.0.1:587", "submissions://[::1]:465"])
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1:25", "submission://127.0.0.1:587", "submissions://[::1]:465", "lmtp:///run/x"]
+)
 def test_a_listener_is_written_as_it_is_read(text: str) -> None:
     assert str(forms.SMTP_LISTENER.read(text)) == text

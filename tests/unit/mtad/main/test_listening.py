@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import stat
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +70,43 @@ def test_a_worker_adopts_what_it_was_handed() -> None:
         assert adopted.proto == socket.IPPROTO_TCP
     finally:
         adopted.close()
+
+
+def test_all_copies_take_clients_from_one_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    lists = open_sockets([Address(str(path), 0), Address("127.0.0.1", 0)], copies=2)
+    try:
+        assert [[one.family for one in sockets] for sockets in lists] == [[socket.AF_UNIX, socket.AF_INET]] * 2
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+        assert not any(os.get_blocking(sockets[0].fileno()) for sockets in lists)
+        for sockets in lists:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                sockets[0].accept()[0].close()
+    finally:
+        close(lists)
+
+
+def test_a_unix_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
+    address = Address(str(tmp_path / "lmtp"), 0)
+    close(open_sockets([address], copies=1))
+    lists = open_sockets([address], copies=1)
+    try:
+        with pytest.raises(OSError, match="lmtp: Address already in use; another program listens there"):
+            open_sockets([address], copies=1)
+    finally:
+        close(lists)
+
+
+def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("kept")
+    with pytest.raises(OSError, match="or it is no socket"):
+        open_sockets([Address(str(path), 0)], copies=1)
+    assert path.read_text() == "kept"
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="the folder is not there") as caught:
+        open_sockets([Address(str(tmp_path / "none" / "lmtp"), 0)], copies=1)
+    assert caught.value.errno == errno.ENOENT

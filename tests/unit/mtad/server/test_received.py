@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mtad.mail.envelope import Client, Envelope, Recipient
@@ -45,6 +47,8 @@ def test_does_not_tell_recipients_of_each_other() -> None:
         (Client("192.0.2.1", 25, "x", is_esmtp=True, is_tls=True), "with ESMTPS id"),
         (Client("192.0.2.1", 25, "x", is_esmtp=True, is_tls=True, identity="a"), "with ESMTPSA id"),
         (Client("192.0.2.1", 25, "x", is_esmtp=True, identity="a"), "with ESMTPA id"),
+        (Client("", 0, "x", is_esmtp=True, listener="lmtp"), "with LMTP id"),
+        (Client("192.0.2.1", 25, "x", is_esmtp=True, is_tls=True, listener="lmtp"), "with LMTPS id"),
     ],
 )
 def test_names_the_protocol(client: Client, protocol: str) -> None:
@@ -54,6 +58,7 @@ def test_names_the_protocol(client: Client, protocol: str) -> None:
 def test_names_the_protocol_of_international_mail() -> None:
     client = Client("192.0.2.1", 25, "x", is_esmtp=True, is_tls=True)
     assert "with UTF8SMTPS id" in field(client, is_utf8=True)
+    assert "with UTF8LMTPS id" in field(replace(client, listener="lmtp"), is_utf8=True)
 
 
 @pytest.mark.parametrize(
