@@ -7,14 +7,19 @@ import smtplib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from mtad.lab.conversation import Program, Taken
+from mtad.lab.ports import free_port
 from mtad.lab.sink import Sink
+from mtad.startup.provision import make_dkim_key, make_server_certificate
+from tests.peers.exim import exim
 from tests.peers.mtad import MtadNode, pair, policy_to, single
 from tests.peers.postfix import postfix
 from tests.peers.process import wait_until
+from tests.peers.relay import PLAIN, Errand
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -156,7 +161,7 @@ async def test_a_postfix_that_loses_patience_delivers_once() -> None:
             impatient = postfix(node.smtp_port, settings={"smtp_data_done_timeout": "1s"})
             client = await asyncio.to_thread(stack.enter_context, impatient)
             sink.program = Program(delay_seconds=2.5)
-            await asyncio.to_thread(submit, client.port)
+            await asyncio.to_thread(submit, client.port, "you@next.example")
             await holds(lambda: events(node, "retry.answered") and not client.queue(), "Postfix has its answer")
             assert "timed out while sending end of data" in client.log
             assert [each.recipients for each in taken] == [("you@next.example",)]
@@ -165,6 +170,25 @@ async def test_a_postfix_that_loses_patience_delivers_once() -> None:
             assert node.status()["queue"]["messages"] == 0
 
 
-def submit(port: int) -> None:
+@pytest.mark.peer
+async def test_an_exim_that_loses_patience_and_signs_anew_delivers_once(tmp_path: Path) -> None:
+    make_dkim_key(tmp_path / "dkim.pem")
+    keys = make_server_certificate("exim.lab.test", tmp_path)
+    with ExitStack() as stack:
+        async with next_hop() as (sink, taken, port):
+            node = await asyncio.to_thread(stack.enter_context, single(policy_to(port), {"node": {"workers": 2}}))
+            errand = Errand(free_port(), node.smtp_port, port, keys.certificate, keys.key)
+            impatient = {"final_timeout": "1s", "dkim_timestamps": "86400"}
+            client = exim(errand, settings=impatient, dkim_key=tmp_path / "dkim.pem")
+            relay = await asyncio.to_thread(stack.enter_context, client)
+            sink.program = Program(delay_seconds=2.5)
+            await asyncio.to_thread(submit, relay.port, f"you@{PLAIN}")
+            await holds(lambda: events(node, "retry.answered") and "Completed" in relay.log, "Exim has its answer")
+            assert "SMTP timeout after" in relay.log
+            (arrived,) = taken
+            assert b"d=exim.lab.test" in arrived.content
+
+
+def submit(port: int, recipient: str) -> None:
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
-        client.sendmail("me@client.example", ["you@next.example"], CONTENT % 1)
+        client.sendmail("me@client.example", [recipient], CONTENT % 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.peers.process import greets, open_folder, running
 from tests.peers.relay import PLAIN, TLS, Errand, Relay, beside
@@ -60,7 +61,7 @@ plain:
   allow_localhost = true
   hosts_avoid_tls = *
   dnssec_request_domains =
-tls:
+{settings}tls:
   driver = smtp
   port = {our_port}
   allow_localhost = true
@@ -80,8 +81,13 @@ begin retry
 
 
 @contextmanager
-def exim(errand: Errand) -> Iterator[Relay]:
-    """Run it; it starts as root only. Errors: PeerUnavailable."""
+def exim(errand: Errand, *, settings: Mapping[str, str] | None = None, dkim_key: Path | None = None) -> Iterator[Relay]:
+    """Run it; it starts as root only.
+
+    settings   of the transport that sends to us in clear text
+    dkim_key   what it signs such mail with, anew at each attempt
+    Errors: PeerUnavailable.
+    """
     program = beside("exim4-daemon-light/usr/sbin/exim4")
     with open_folder("exim") as folder:
         for name in ("spool", "log"):
@@ -90,6 +96,11 @@ def exim(errand: Errand) -> Iterator[Relay]:
         for source, name in ((errand.certificate, "cert.pem"), (errand.key, "key.pem")):
             (folder / name).write_bytes(source.read_bytes())
             shutil.chown(folder / name, USER)
+        signing = {}
+        if dkim_key is not None:
+            (folder / "dkim.pem").write_bytes(dkim_key.read_bytes())
+            shutil.chown(folder / "dkim.pem", USER)
+            signing = {"dkim_domain": "exim.lab.test", "dkim_selector": "s1", "dkim_private_key": folder / "dkim.pem"}
         config = folder / "exim.conf"
         text = _CONFIG.format(
             program=program,
@@ -98,6 +109,7 @@ def exim(errand: Errand) -> Iterator[Relay]:
             port=errand.port,
             certificate=folder / "cert.pem",
             key=folder / "key.pem",
+            settings="".join(f"  {name} = {value}\n" for name, value in {**signing, **(settings or {})}.items()),
             plain=PLAIN,
             tls=TLS,
             our_port=errand.our_port,
