@@ -35,7 +35,7 @@ TOLD = {
 async def test_a_postfix_hears_of_each_recipient(is_unix: bool) -> None:
     async with ScriptedServer(SCRIPT) as hop:
         assert await asyncio.to_thread(exchange, hop.port, is_unix) == 1, "Dovecot has it once"
-        taken = [message.recipients for message in hop.messages]
+        taken = [message.recipients for message in hop.messages if not message.mail.startswith("MAIL FROM:<>")]
     assert set(taken[0]) == {"one@hop.test", "full@hop.test", "busy@hop.test"}
     assert set(taken[1:]) <= {("busy@hop.test",)}, "who was delayed comes again, and nobody else"
 
