@@ -57,9 +57,10 @@ sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, 2,000 on LMDB, each sin
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.dev peers ## Measure against Postfix in one run, table and var/bench.json; then 10,000 sessions at once
+bench: $(VENV)/.dev peers ## Measure against Postfix in one run, table and var/bench.json; then 10,000 sessions at once, and a slow next hop beside a fast one
 	@$(BIN)/python -m tests.bench.bench_mail
 	@$(BIN)/python -m tests.bench.bench_many_sessions
+	@$(BIN)/python -m tests.bench.bench_fairness
 
 bench-replication: $(VENV)/.dev ## Measure a pair: two disks against one, 100,000 messages queued, switchovers, starts
 	@$(BIN)/python -m tests.bench.bench_replication

@@ -54,11 +54,11 @@ class Sink:
 
 
 @contextmanager
-def sink() -> Iterator[Sink]:
-    """Run Postfix's smtp-sink with its counters."""
+def sink(*options: str) -> Iterator[Sink]:
+    """Run Postfix's smtp-sink with its counters, and options of its own."""
     with open_folder("sink") as folder:
         port = free_port()
-        command = [program("smtp-sink"), "-c", "-u", "postfix", f"127.0.0.1:{port}", "1024"]
+        command = [program("smtp-sink"), "-c", *options, "-u", "postfix", f"127.0.0.1:{port}", "1024"]
         with running(command, lambda: greets(port), folder / "output"):
             yield Sink(port, folder / "output")
 
