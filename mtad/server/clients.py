@@ -21,6 +21,12 @@ _TOO_MANY_CONNECTIONS = Reply.of(421, "4.7.0", "Too many connections from your n
 _TOO_MANY_ERRORS = Reply.of(421, "4.7.0", "Too many errors from your network, try again later")
 
 
+def network_of(address: str) -> bytes:
+    """Return the network of an address, as what it is counted by."""
+    ip = ipaddress.ip_address(address)
+    return ip.packed if ip.version == 4 else ip.packed[:IPV6_NETWORK_OCTETS]
+
+
 class Clients:
     """Counts sessions and acts of each network; those that are exempt have only the sessions in all as their limit."""
 
@@ -79,4 +85,4 @@ class Clients:
         ip = ipaddress.ip_address(address)
         if any(ip in network for network in self._limits.exempt):
             return None
-        return ip.packed if ip.version == 4 else ip.packed[:IPV6_NETWORK_OCTETS]
+        return network_of(address)

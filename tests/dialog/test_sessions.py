@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Success
 from mtad.mail.verdict import Verdict
 from mtad.server import background
@@ -55,6 +56,17 @@ class TestNumber:
             await greeted(wire)
             await wire.close()
         assert house.server._clients.networks_count == 0
+
+    async def test_counts_off_who_connected_whoever_the_session_speaks_of(self, build: Build) -> None:
+        """A proxy may tell whom it speaks for; the connection is still its own."""
+        house = await build(limits=Limits(sessions_per_client_max=1))
+        wire = await greeted(house.wire("192.0.2.1"))
+        wire.connection.conversation = wire.connection.conversation.anew(Client("198.51.100.7", 1))
+        assert (await say(wire, "MAIL FROM:<a@client.example>"))[0].startswith("503 "), "EHLO comes first again"
+        await say(wire, "EHLO other.example")
+        assert house.rooms.policy.asked[-1] == "ehlo other.example"
+        await wire.close()
+        assert (house.server.sessions_count, house.server._clients.networks_count) == (0, 0)
 
 
 class TestTime:

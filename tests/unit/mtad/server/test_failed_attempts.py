@@ -30,7 +30,7 @@ def test_an_ipv6_client_has_a_network() -> None:
 
 
 def test_remembers_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failed_attempts, "CLIENTS_MAX", 2)
+    monkeypatch.setattr(failed_attempts, "NETWORKS_MAX", 2)
     failures = FailedAttempts()
     for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3"):
         failures.add(address, 1.0)
