@@ -147,6 +147,20 @@ class TestTlsAtOnce:
         assert (envelope.client.identity, envelope.client.listener) == (ALICE, "submission")
         assert (envelope.is_submission, envelope.is_sender_verified) == (True, True)
 
+    @pytest.mark.parametrize("stage", ["connect", "auth"])
+    async def test_only_policy_that_knows_the_user_lets_it_send_as_anybody(
+        self, stage: str, build: Build, rooms: FakeRooms, tls: Contexts
+    ) -> None:
+        rooms.policy.verdicts[stage] = Verdict(is_trusted=True)
+        house = await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS)
+        wire = await connected(house, tls)
+        await greeted(wire)
+        await say(wire, PLAIN, "MAIL FROM:<alice@here.example>")
+        (connection,) = house.server._connections
+        transaction = connection.conversation.transaction
+        assert transaction is not None
+        assert transaction.envelope.is_trusted is (stage == "auth")
+
     async def test_a_client_without_tls(self, build: Build, rooms: FakeRooms, tls: Contexts) -> None:
         house = await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS)
         wire = await house.socket()

@@ -11,6 +11,7 @@ import pytest
 from tests.dialog.certificate import contexts
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryTransport, SocketWire, greeted, reply, say, send_message
+from tests.fakes.server_rooms import FakeThrough
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
@@ -127,6 +128,22 @@ async def test_commands_that_arrive_with_its_reply_are_not_injected(
     assert await say(wire, "STARTTLS") == ["220 2.0.0 Ready to start TLS"]
     assert await wire.line() == b""
     assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
+    assert len(house.events.named("session.tls_injection")) == 1
+
+
+async def test_commands_that_arrive_while_the_transaction_is_dropped_are_not_injected(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To tell the next hops takes a while; plain text that comes meanwhile must not be read as if it came by TLS."""
+    wire = house.wire()
+    await greeted(wire)
+
+    async def abort_and_receive(through: FakeThrough) -> None:
+        wire.connection.data_received(b"MAIL FROM:<evil@client.example>\r\n")
+
+    monkeypatch.setattr(FakeThrough, "abort", abort_and_receive)
+    assert (await say(wire, *ENVELOPE[:2], "STARTTLS"))[-1].startswith("220 ")
+    assert await wire.line() == b""
     assert len(house.events.named("session.tls_injection")) == 1
 
 
