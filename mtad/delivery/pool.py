@@ -135,7 +135,7 @@ class Pool:
             slots = self._hops[hop] = _Slots()
         if self.has_free_slot(hop):
             slots.used_count += 1
-        elif not await self._slot(slots, sender):
+        elif not await self._slot(hop, slots, sender):
             return _not_asked(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"))
         rested = None if is_new else slots.take_idle()
         if rested is not None:
@@ -209,8 +209,11 @@ class Pool:
         else:
             self.families.reached(hop.address)
 
-    async def _slot(self, slots: _Slots, sender: str) -> bool:
-        """Wait until a connection in use comes back; its slot is then ours."""
+    async def _slot(self, hop: Hop, slots: _Slots, sender: str) -> bool:
+        """Wait until a connection in use comes back; its slot is then ours.
+
+        Its turn may come in the very moment in which it gives up: then it keeps the slot, or passes it on.
+        """
         if len(slots.waiting) >= self._limits.waiting_max:
             displaced = slots.waiting.displace(sender)
             if displaced is None:
@@ -222,7 +225,11 @@ class Pool:
             async with asyncio.timeout(self._limits.wait_seconds_max):
                 return await freed
         except TimeoutError:
-            return False
+            return _is_granted(freed)
+        except asyncio.CancelledError:
+            if _is_granted(freed):
+                self._give_back(hop)
+            raise
         finally:
             slots.waiting.remove(sender, freed)
 
@@ -253,6 +260,10 @@ def _a_moment_ago(hop: Hop) -> NotOpened:
 
 def _not_asked(reply: Reply) -> NotOpened:
     return NotOpened(reply, is_reached=False, is_asked=False)
+
+
+def _is_granted(waiting: asyncio.Future[bool]) -> bool:
+    return waiting.done() and not waiting.cancelled() and waiting.result()
 
 
 def _answer(waiting: asyncio.Future[bool], *, is_free: bool) -> bool:

@@ -7,6 +7,7 @@ that is away, the site would lack more and more.
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Protocol
 
 from replicator.core.values import SECOND, Branch, Vector
@@ -39,6 +40,13 @@ class _Nobody:
 
     def first_kept_from(self, vector: Vector) -> bytes:
         return b""
+
+
+class Held(Enum):
+    """For how long something was held back, where that is worth saying."""
+
+    LONG = auto()
+    TOO_LONG = auto()  # nothing is held on this link any more
 
 
 class Hold:
@@ -86,21 +94,18 @@ class Hold:
         if self._since < 0:
             self._since = now
 
-    def let_go(self, now: int) -> str:
-        """Let everything be tried again. Return the event to be told, when it has lasted; "": there is none.
-
-        What has lasted too long is the end of it: nothing is held on this link any more.
-        """
+    def let_go(self, now: int) -> Held | None:
+        """Let everything be tried again. Return how long it has lasted, when that is to be told; None: it is not."""
         if not self.key:
             self._since, self._is_said = -1, False
-            return ""
+            return None
         self.branches.clear()
         self.snapshot = b""
         seconds = (now - self._since) // SECOND
         if seconds >= HELD_SECONDS_MAX:
             self.is_holding = False
-            return "replica.held_too_long"
+            return Held.TOO_LONG
         if self._is_said or seconds < SAID_AFTER_SECONDS:
-            return ""
+            return None
         self._is_said = True
-        return "replica.held_back"
+        return Held.LONG

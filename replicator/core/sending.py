@@ -11,7 +11,7 @@ from collections import deque
 from typing import NamedTuple
 
 from replicator.core.events import Effect, LogRead, Note, ReadLog, ReadSnapshot, Send, Settings, SnapshotRead
-from replicator.core.holding import Hold
+from replicator.core.holding import Held, Hold
 from replicator.core.journal import Journal
 from replicator.core.messages import Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.peer import Peer
@@ -97,9 +97,10 @@ class Outgoing:
         """Try again what was held back: it may be whole by now, or the peer may have it from another."""
         if self._reading is None and not self._is_snapshot_open:
             key, is_snapshot = self.hold.key, bool(self.hold.snapshot)
-            event = self.hold.let_go(now)
-            if event:
-                out.append(Note(event, (("name", self._peer.name), ("key", show_key(key)))))
+            held = self.hold.let_go(now)
+            if held is not None:
+                about = (("name", self._peer.name), ("key", show_key(key)))
+                out.append(Note("replica.held_too_long" if held is Held.TOO_LONG else "replica.held_back", about))
             if key:
                 raise_to(self._sent, self._peer.durable)
                 self._own_sent = max(self._own_sent, self._peer.own_durable)

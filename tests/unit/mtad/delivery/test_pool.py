@@ -387,6 +387,21 @@ async def test_cancelled_while_opening_gives_its_slot_back() -> None:
         await eventually(lambda: server.open_count == 0)
 
 
+async def test_cancelled_when_its_turn_has_come_passes_the_place_on() -> None:
+    async with ScriptedServer() as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
+        connection = await opened(pool, hop_to(server))
+        waiting = [asyncio.create_task(pool.acquire(hop_to(server))) for _ in range(2)]
+        await asyncio.sleep(0)
+        pool.release(connection)
+        waiting[0].cancel()  # it has the place, and does not know yet
+        async with asyncio.timeout(2):
+            assert await waiting[1] is connection
+        pool.release(connection)
+        pool.close()
+        await eventually(lambda: pool.hops_count == 0)
+
+
 async def test_nothing_is_opened_after_close() -> None:
     async with ScriptedServer() as server:
         pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
