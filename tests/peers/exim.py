@@ -33,8 +33,15 @@ tls_certificate = {certificate}
 tls_privatekey = {key}
 acl_smtp_rcpt = take
 acl_smtp_data = take
+acl_smtp_data_prdr = each
 begin acl
 take:
+  accept
+each:
+  deny local_parts = prdr-full
+    message = 5.2.2 Full
+  defer local_parts = prdr-busy
+    message = 4.2.1 Busy
   accept
 begin routers
 plain:
