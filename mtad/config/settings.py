@@ -112,7 +112,13 @@ class Smtp:
     ] = False
     recipients_max: Annotated[int, About("Recipients of one transaction; RFC 5321 asks for 100.", 100, 100_000)] = 1_000
     memory_octets_max: Annotated[
-        int, About("Content held in memory over all workers; beyond it DATA gets 452.", 1_000_000, 1_000_000_000_000)
+        int,
+        About(
+            "Content held in memory over all workers; beyond it content goes to files in node.data_dir, up to four "
+            "times as much, and beyond that DATA gets 452.",
+            1_000_000,
+            1_000_000_000_000,
+        ),
     ] = 500_000_000
 
     @property

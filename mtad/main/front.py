@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_network
+from pathlib import Path
 
 from mtad.admission.listener import ListenerPolicy
 from mtad.config.forms import ClientLimit, Purpose, client_limit
@@ -15,6 +16,7 @@ from mtad.server.entrance import LMTP, MX, SUBMISSION, SUBMISSIONS
 from mtad.server.limits import ContentLimits, Limits, SessionLimits, TimeLimits
 from mtad.server.listener import Identity, Server
 from mtad.server.rates import Act, Rate
+from mtad.server.spill import Spill, SpillLimits
 from mtad.spool.door import Door, Memories
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import WorkerCounts
@@ -23,6 +25,9 @@ from mtad.telemetry.events import Events
 from mtad.users.authenticator import Users
 
 _ENTRANCES = {Purpose.SMTP: MX, Purpose.SUBMISSION: SUBMISSION, Purpose.SUBMISSIONS: SUBMISSIONS, Purpose.LMTP: LMTP}
+SPILL_FOLDER = "spill"  # in node.data_dir
+SPILL_TIMES = 4  # the content that files may hold, of what memory may
+READ_BACK_PART = 4  # of that memory: what is read back from files at a time comes to so much less
 STOP_SECONDS = 25.0  # the delivery deadline and a little
 
 
@@ -45,6 +50,14 @@ def limits_of(settings: Settings, *, files_max: int) -> Limits:
         ),
         seconds=TimeLimits(delivery_deadline=settings.delivery.deadline_seconds),
     )
+
+
+def _spill(data_dir: Path, limits: Limits, events: Events) -> Spill:
+    """Return where contents go that memory has no room for. Errors: OSError."""
+    folder = data_dir / SPILL_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    octets_max = limits.content.octets_in_flight_max
+    return Spill(folder, SpillLimits(SPILL_TIMES * octets_max, octets_max // READ_BACK_PART), events)
 
 
 class Front:
@@ -72,7 +85,8 @@ class Front:
         )
         tls = server_tls(settings.smtp.tls_cert, settings.smtp.tls_key)
         identity = Identity(hostname, tls, domain=settings.node.domains[0], is_binary_offered=settings.smtp.binarymime)
-        self._server = Server(identity, limits_of(settings, files_max=open_files.files_max()), rooms, events)
+        limits = limits_of(settings, files_max=open_files.files_max())
+        self._server = Server(identity, limits, rooms, events, overflow=_spill(settings.node.data_dir, limits, events))
         self._delivery = shared.delivery
         self._entrances = [_ENTRANCES[listener.purpose] for listener in settings.smtp.listen]
 

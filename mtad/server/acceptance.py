@@ -30,7 +30,7 @@ from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
-from mtad.server.framing import OctetBudget, Spoilt
+from mtad.server.framing import OctetBudget, Spilt, Spoilt
 from mtad.server.hearing import Hearing, Remembering
 from mtad.server.keeping import state_at_commit
 from mtad.server.limits import Limits
@@ -70,6 +70,11 @@ class Reader(Protocol):
     @property
     def octets_count(self) -> int:
         """How many octets the client has sent."""
+        ...
+
+    @property
+    def spilt(self) -> Spilt | None:
+        """Where the content lies when it is not in memory."""
         ...
 
     def finish(self) -> bytes | Spoilt:
@@ -150,7 +155,7 @@ class Acceptance:
 
     async def _check(self, transaction: Transaction, reader: Reader) -> Ready | Step:
         """Return the message as it goes on, or the final reply where it goes no further."""
-        content = reader.finish()
+        content = await _read(reader)
         if isinstance(content, Spoilt):
             return Step(SPOILT_REPLIES[content])
         if received_count(content) >= self._limits.content.received_fields_max:
@@ -323,3 +328,12 @@ def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple
         if notice is not None:
             found.append(notice)
     return tuple(found)
+
+
+async def _read(reader: Reader) -> bytes | Spoilt:
+    """Return the content, or why it is refused; one that is not in memory waits for its turn to be."""
+    if reader.spilt is None:
+        return reader.finish()
+    if not await reader.spilt.turn():
+        return Spoilt.NO_ROOM
+    return await asyncio.to_thread(reader.finish)

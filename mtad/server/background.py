@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 
 from mtad.mail.dsn import notice_of
 from mtad.mail.dsn_request import NO_REQUEST
@@ -42,15 +42,27 @@ class Background:
         message   as it was committed; a recipient that is not in it was not kept, and its outcome is only logged
         retries   the plan of every recipient
         """
-        for address, future in pending.items():
-            task = asyncio.get_running_loop().create_task(self._record(message, address, future, retries[address]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        tasks = [self._begun(self._record(message, a, future, retries[a])) for a, future in pending.items()]
+        if tasks:
+            self._begun(self._hold(len(message.content), tasks))
+
+    def _begun(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _hold(self, octets: int, tasks: list[asyncio.Task[None]]) -> None:
+        """Count the content, which all of its attempts share, as long as one of them goes on."""
+        self._budget.keep(octets)
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            self._budget.give_back(octets)
 
     async def _record(
         self, message: QueuedMessage, address: str, future: asyncio.Future[Outcome], retry: RetryPlan
     ) -> None:
-        self._budget.keep(len(message.content))
         try:
             outcome = await self._outcome(message, address, future)
             self._events.emit(
@@ -64,8 +76,6 @@ class Background:
                 await self._commit(message, address, outcome, retry)
         except Exception:  # noqa: BLE001 - boundary of an attempt: the recipient stays in the queue as it is
             emit_fault(self._events, session="", trace=message.queue_id, stage="background")
-        finally:
-            self._budget.give_back(len(message.content))
 
     async def _outcome(self, message: QueuedMessage, address: str, future: asyncio.Future[Outcome]) -> Outcome:
         """Wait for an outcome, and keep the recipient from being tried by others meanwhile."""

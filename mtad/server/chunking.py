@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from mtad.mail.reply import Reply
-from mtad.server.framing import Kept, OctetBudget, Spoilt, spoilt_by_octets
+from mtad.server.framing import Kept, OctetBudget, Spilt, Spoilt, spoilt_by_octets
 from mtad.server.received import header_of
 from mtad.server.step import Step, Then
 
@@ -58,6 +58,11 @@ class ChunkReader:
         """How many octets the client has sent, whether they were kept or not."""
         return self._kept.octets_count
 
+    @property
+    def spilt(self) -> Spilt | None:
+        """Where the content lies when it is not in memory: it waits for its turn before `finish`."""
+        return self._kept.spilt
+
     def expect(self, octets_count: int) -> None:
         """Hear that a chunk of so many octets comes: one that makes the content too large is not kept at all."""
         if not self.is_spoilt and self._kept.octets_count + octets_count > self._size_octets_max:
@@ -79,10 +84,7 @@ class ChunkReader:
         """
         if self._kept.spoilt is not None:
             return self._kept.spoilt
-        octets = self._kept.octets
-        if octets and not self._is_binary and not octets.endswith(b"\r\n"):
-            octets += b"\r\n"
-        content = self._kept.taken()
+        content = self._kept.taken(b"" if self._is_binary else b"\r\n")
         lines = header_of(content) if self._is_binary else content
         return spoilt_by_octets(lines, line_octets_max=self._line_octets_max) or content
 

@@ -8,6 +8,7 @@ refused, so that a client that knows no CRLF hears of it; in a content a bare CR
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 _END = b"\r\n.\r\n"
 _OVERLAP = len(_END) - 1
@@ -74,22 +75,62 @@ class CommandLines:
         return self._at == len(self._octets)
 
 
-class OctetBudget:
-    """The octets of content that a process holds at one time, shared by its sessions."""
+class Spilt(Protocol):
+    """One content that lies outside memory (mtad.server.spill)."""
 
-    __slots__ = ("_octets_max", "octets")
+    def add(self, octets: bytes | bytearray) -> bool:
+        """Take what came next; False when there is no room, and then nothing more is to be added."""
+        ...
 
-    def __init__(self, octets_max: int) -> None:
-        self._octets_max = octets_max
-        self.octets = 0
+    def cut(self, octets_count: int) -> None:
+        """Keep only the first so many octets."""
+        ...
+
+    async def turn(self) -> bool:
+        """Wait until the content may be read back; False when that takes too long."""
+        ...
+
+    def read(self) -> bytes:
+        """Return the whole content."""
+        ...
+
+    def close(self) -> None:
+        """Forget the content."""
+        ...
+
+
+class Overflow(Protocol):
+    """Where contents go that memory has no room for."""
 
     def has(self, octets: int) -> bool:
         """Tell whether that many more fit."""
+        ...
+
+    def open(self) -> Spilt | None:
+        """Begin to keep a content; None when that cannot be."""
+        ...
+
+
+class OctetBudget:
+    """The octets of content that a process holds at one time in memory, shared by its sessions; the rest overflows."""
+
+    __slots__ = ("_octets_max", "octets", "overflow")
+
+    def __init__(self, octets_max: int, overflow: Overflow | None = None) -> None:
+        self._octets_max = octets_max
+        self.overflow = overflow
+        self.octets = 0
+
+    def has(self, octets: int) -> bool:
+        """Tell whether that many more fit, in memory or where it overflows to."""
+        return self._fits(octets) or (self.overflow is not None and self.overflow.has(octets))
+
+    def _fits(self, octets: int) -> bool:
         return self.octets + octets <= self._octets_max
 
     def take(self, octets: int) -> bool:
-        """Take that many if they fit."""
-        if not self.has(octets):
+        """Take that many if they fit in memory."""
+        if not self._fits(octets):
             return False
         self.octets += octets
         return True
@@ -136,14 +177,15 @@ def _has_long_line(octets: bytes, line_octets_max: int) -> bool:
 class Kept:
     """The octets of one content while they come; none of them once it is known to be refused."""
 
-    __slots__ = ("_budget", "_held", "_octets_max", "octets", "octets_count", "spoilt")
+    __slots__ = ("_budget", "_held", "_octets", "_octets_max", "octets_count", "spilt", "spoilt")
 
     def __init__(self, budget: OctetBudget, octets_max: int) -> None:
         self._budget = budget
         self._octets_max = octets_max
         self._held = 0
-        self.octets = bytearray()
+        self._octets = bytearray()
         self.octets_count = 0  # that the client has sent, whether they were kept or not
+        self.spilt: Spilt | None = None  # where they are when memory had no room
         self.spoilt: Spoilt | None = None
 
     def add(self, octets: bytes) -> None:
@@ -153,26 +195,55 @@ class Kept:
             return
         if self.octets_count > self._octets_max:
             self.spoil(Spoilt.TOO_LARGE)
-        elif not self._budget.take(len(octets)):
-            self.spoil(Spoilt.NO_ROOM)
-        else:
+        elif self.spilt is None and self._budget.take(len(octets)):
             self._held += len(octets)
-            self.octets += octets
+            self._octets += octets
+        elif not self._spill(octets):
+            self.spoil(Spoilt.NO_ROOM)
+
+    def _spill(self, octets: bytes) -> bool:
+        """Keep what came next where there is room, and at first what came before; False when there is none."""
+        if self.spilt is not None:
+            return self.spilt.add(octets)
+        self.spilt = self._budget.overflow.open() if self._budget.overflow is not None else None
+        if self.spilt is None or not (self.spilt.add(self._octets) and self.spilt.add(octets)):
+            return False
+        self._octets.clear()
+        self._give_back()
+        return True
+
+    def cut(self, octets_count: int) -> None:
+        """Keep only the first so many octets: what follows is no content."""
+        if self.spilt is not None:
+            self.spilt.cut(octets_count)
+        else:
+            del self._octets[octets_count:]
 
     def spoil(self, why: Spoilt) -> None:
         """Keep nothing more, whatever comes."""
         self.spoilt = why
-        self.octets.clear()
+        self._octets.clear()
         self.release()
 
-    def taken(self) -> bytes:
-        """Return what was kept, and keep it no longer; the budget is still held."""
-        content = bytes(self.octets)
-        self.octets.clear()
+    def taken(self, ending: bytes = b"") -> bytes:
+        """Return what was kept, with this ending unless it is empty, and keep it no longer; its room is still held."""
+        if self.spilt is not None:
+            content = self.spilt.read()
+            return content if not content or content.endswith(ending) else content + ending
+        if self._octets and not self._octets.endswith(ending):
+            self._octets += ending
+        content = bytes(self._octets)
+        self._octets.clear()
         return content
 
     def release(self) -> None:
-        """Give back what the content took of the budget."""
+        """Give back all the room that the content took."""
+        self._give_back()
+        if self.spilt is not None:
+            self.spilt.close()
+            self.spilt = None
+
+    def _give_back(self) -> None:
         self._budget.give_back(self._held)
         self._held = 0
 
@@ -201,13 +272,18 @@ class ContentReader:
         if content_octets > seen:
             self._kept.add(octets[: content_octets - seen])
         else:
-            del self._kept.octets[max(content_octets, 0) :]
+            self._kept.cut(max(content_octets, 0))
         return window[at + len(_END) :]
 
     @property
     def octets_count(self) -> int:
         """How many octets the client has sent, whether they were kept or not."""
         return self._kept.octets_count
+
+    @property
+    def spilt(self) -> Spilt | None:
+        """Where the content lies when it is not in memory: it waits for its turn before `finish`."""
+        return self._kept.spilt
 
     def finish(self) -> bytes | Spoilt:
         """Return the content without the dots that the client has put before lines, or why it is refused."""

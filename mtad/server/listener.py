@@ -15,7 +15,7 @@ from mtad.server.acceptance import Acceptance
 from mtad.server.clients import Clients
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.entrance import MX, Entrance
-from mtad.server.framing import OctetBudget
+from mtad.server.framing import OctetBudget, Overflow
 from mtad.server.limits import Limits
 from mtad.server.service import Service
 from mtad.server.smtp import Connection
@@ -50,9 +50,10 @@ class Server:
         collaborators: Collaborators,
         events: Events,
         clock: Clock | None = None,
+        overflow: Overflow | None = None,
     ) -> None:
         clock = clock or Clock()
-        budget = OctetBudget(limits.content.octets_in_flight_max)
+        budget = OctetBudget(limits.content.octets_in_flight_max, overflow)
         self._tls_context = identity.tls_context
         self._clients = Clients(limits)
         self._command_pressed_seconds = limits.seconds.command_pressed

@@ -11,6 +11,7 @@ import pytest
 import uvloop
 
 from mtad.server.entrance import MX, Entrance
+from mtad.server.framing import Overflow
 from mtad.server.limits import Limits
 from mtad.server.listener import Identity, Server
 from mtad.telemetry.events import CollectedEvents
@@ -68,10 +69,11 @@ async def build() -> AsyncIterator[Build]:
         tls_context: ssl.SSLContext | None = None,
         is_binary_offered: bool = False,
         entrance: Entrance = MX,
+        overflow: Overflow | None = None,
     ) -> House:
         rooms, events = rooms or FakeRooms(), events or CollectedEvents()
         identity = Identity(HOSTNAME, tls_context, is_binary_offered=is_binary_offered)
-        server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock())
+        server = Server(identity, limits or Limits(), rooms.collaborators(), events, rooms.time.clock(), overflow)
         listening = listening_socket()
         await server.start([listening], entrance)
         houses.append(House(server, rooms, events, listening.getsockname()[1], entrance))

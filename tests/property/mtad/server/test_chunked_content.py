@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtad.server.chunking import ChunkReader
@@ -40,6 +40,7 @@ def test_data_and_chunks_bring_the_same() -> None:
 
     @settings(max_examples=500, derandomize=True, deadline=None)
     @given(_OCTETS.map(b"".join).map(lambda octets: octets + b"\r\n"), st.lists(st.integers(0, 130), max_size=6))
+    @example(content=b"x" * 20 + b"\r\n" + b"a: b\r\n" * 20, cuts=[30])
     def same(content: bytes, cuts: list[int]) -> None:
         found = by_chunks(content, cuts)
         if len(content) <= _LIMITS["size_octets_max"] - content.count(b"\r\n.") - 1:  # DATA counts the doubled dots
