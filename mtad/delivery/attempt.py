@@ -45,6 +45,7 @@ class Attempt:
         self._undecided: dict[str, asyncio.Future[Outcome | None] | None] = {}  # the future: who waits for RCPT's reply
         self._requests: dict[str, RecipientRequest] = {}
         self._asked: set[str] = set()  # over the connection that is open now
+        self._busy: list[Hop] = []
         self._failure: Outcome | None = None  # what befell the connections so far
         self._connection: Connection | None = None
         self._opening: asyncio.Task[bool] | None = None
@@ -149,13 +150,16 @@ class Attempt:
         return replace(self._mail, size_octets=content.size_octets, has_utf8_fields=content.has_utf8_fields)
 
     async def _try_hops(self, content: Content) -> None:
-        """Try one hop after another until every recipient is settled."""
+        """Try one hop after another until every recipient is settled, then wait for those that are busy with us."""
         async with aclosing(self._means.destinations.hops(self._destination)) as hops:
             async for hop in hops:
                 if isinstance(hop, Outcome):
                     self._fail(hop)
                 elif await self._try_hop(hop, content):
                     return
+        for hop in self._busy:
+            if await self._try_hop(hop, content):
+                return
 
     async def _try_hop(self, hop: Hop, content: Content) -> bool:
         """Try one hop; tell whether every recipient is settled."""
@@ -165,6 +169,8 @@ class Attempt:
             opened = await self._means.pool.acquire(hop, is_new=is_new, sender=self._mail.reverse_path)
             if isinstance(opened, NotOpened):
                 self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
+                if self._is_busy(hop, opened) and hop not in self._busy:
+                    self._busy.append(hop)
                 return False
             is_first = opened.transactions_count == 0
             self._connection = opened
@@ -178,6 +184,10 @@ class Attempt:
             if not self._has_more and (is_new or is_first):
                 return False
             is_new = not self._has_more  # a connection that was used before may only have been stale: once more
+
+    def _is_busy(self, hop: Hop, opened: NotOpened) -> bool:
+        """Tell whether a hop opens no more connections to us while others of ours stand: one of them will be free."""
+        return opened.is_asked and not self._means.pool.is_dead(hop)
 
     @property
     def _has_more(self) -> bool:
@@ -216,8 +226,8 @@ class Attempt:
         return self._connection is not None
 
     async def _open(self) -> bool:
-        """Take the first host that serves us; False when none was tried because all would mean waiting."""
-        is_tried = False
+        """Take the first host that serves us; False when there is one that would mean waiting."""
+        is_tried = is_busy = False
         pool = self._means.pool
         async with aclosing(self._means.destinations.hops(self._destination)) as hops:
             async for hop in hops:
@@ -231,7 +241,8 @@ class Attempt:
                         self._connection = opened
                         return True
                     self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
-        return is_tried
+                    is_busy |= self._is_busy(hop, opened)
+        return is_tried and not is_busy
 
     def _ask(self, connection: Connection, mail: Mail, content: Content | None = None) -> None:
         """Ask for the recipients that were not asked for in this transaction, and to send the content if it is there.

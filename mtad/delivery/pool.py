@@ -29,6 +29,10 @@ class PoolLimits:
     waiting_max: int = 2000  # per hop
 
 
+_Place = Connection | bool
+"""A place with a connection in it, a place to open one, or none."""
+
+
 @dataclass(slots=True)
 class _Slots:
     """What is known of one hop that has connections. opening_count: of those in use, how many are not open yet."""
@@ -36,7 +40,7 @@ class _Slots:
     used_count: int = 0
     opening_count: int = 0
     idle: list[Connection] = field(default_factory=list)
-    waiting: Turns[asyncio.Future[bool]] = field(default_factory=Turns)
+    waiting: Turns[asyncio.Future[_Place]] = field(default_factory=Turns)
 
     @property
     def is_empty(self) -> bool:
@@ -92,12 +96,16 @@ class Pool:
         return len(self._hops)
 
     def is_dead(self, hop: Hop) -> bool:
-        """Tell whether the hop failed a moment ago, or somebody is finding out whether it still does."""
+        """Tell whether the hop failed a moment ago, or somebody is finding out whether it still does.
+
+        It is not while a connection stands, or one that was begun before the failure may yet.
+        """
         slots = self._hops.get(hop)
         if slots is not None and slots.stands:
             return False
-        is_being_tried = slots is not None and slots.opening_count > 0
-        return self._is_resting(hop) or (is_being_tried and self._paces.is_doubtful(hop))
+        if slots is not None and slots.opening_count > 0:
+            return self._paces.is_doubtful(hop) and not self._is_resting(hop)
+        return self._is_resting(hop)
 
     def has_free_slot(self, hop: Hop) -> bool:
         """Tell whether `acquire` need not wait for another's connection."""
@@ -135,8 +143,12 @@ class Pool:
             slots = self._hops[hop] = _Slots()
         if self.has_free_slot(hop):
             slots.used_count += 1
-        elif not await self._slot(hop, slots, sender):
-            return _not_asked(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"))
+        else:
+            place = await self._place(hop, slots, sender)
+            if isinstance(place, Connection):
+                return place
+            if not place:
+                return _not_asked(Reply.of(450, "4.4.5", f"No connection to {hop.name} is free"))
         rested = None if is_new else slots.take_idle()
         if rested is not None:
             return rested
@@ -198,7 +210,7 @@ class Pool:
             for connection in list(slots.idle):
                 connection.quit()
             while (waiting := slots.waiting.pop()) is not None:
-                _answer(waiting[1], is_free=False)
+                _answer(waiting[1], False)
 
     def _is_resting(self, hop: Hop) -> bool:
         return self._paces.is_resting(hop, _now())
@@ -209,36 +221,54 @@ class Pool:
         else:
             self.families.reached(hop.address)
 
-    async def _slot(self, hop: Hop, slots: _Slots, sender: str) -> bool:
-        """Wait until a connection in use comes back; its slot is then ours.
+    async def _place(self, hop: Hop, slots: _Slots, sender: str) -> _Place:
+        """Wait until a connection in use comes back; its place is then ours.
 
-        Its turn may come in the very moment in which it gives up: then it keeps the slot, or passes it on.
+        Its turn may come in the very moment in which it gives up: then it keeps the place, or passes it on.
         """
         if len(slots.waiting) >= self._limits.waiting_max:
             displaced = slots.waiting.displace(sender)
             if displaced is None:
                 return False
-            _answer(displaced, is_free=False)
-        freed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            _answer(displaced, False)
+        freed: asyncio.Future[_Place] = asyncio.get_running_loop().create_future()
         slots.waiting.add(sender, freed)
         try:
             async with asyncio.timeout(self._limits.wait_seconds_max):
                 return await freed
         except TimeoutError:
-            return _is_granted(freed)
+            return _granted(freed)
         except asyncio.CancelledError:
-            if _is_granted(freed):
-                self._give_back(hop)
+            self._take_back(hop, _granted(freed))
             raise
         finally:
             slots.waiting.remove(sender, freed)
 
+    def _take_back(self, hop: Hop, place: _Place) -> None:
+        if isinstance(place, Connection):
+            self.release(place)
+        elif place:
+            self._give_back(hop)
+
     def _give_back(self, hop: Hop) -> None:
-        """Make a place free, and hand those that are free to who waits."""
+        """Make a place free, and hand those that are free to who waits.
+
+        While no new connection may be opened a place is worth nothing without one that stands; once none does, nobody
+        need wait.
+        """
         slots = self._hops[hop]
         slots.used_count -= 1
-        while slots.used_count < self._paces.places(hop) and (waiting := slots.waiting.pop()) is not None:
-            slots.used_count += _answer(waiting[1], is_free=True)
+        while slots.waiting and slots.used_count < self._paces.places(hop):
+            rested = slots.take_idle()
+            if rested is None and slots.used_count and self._is_resting(hop):
+                break
+            slots.used_count += 1
+            while (waiting := slots.waiting.pop()) is not None and not _answer(waiting[1], rested or True):
+                pass
+            if waiting is None:
+                slots.used_count -= 1
+                if rested is not None:
+                    slots.idle.append(rested)
         if slots.is_empty:
             del self._hops[hop]
 
@@ -262,13 +292,13 @@ def _not_asked(reply: Reply) -> NotOpened:
     return NotOpened(reply, is_reached=False, is_asked=False)
 
 
-def _is_granted(waiting: asyncio.Future[bool]) -> bool:
+def _granted(waiting: asyncio.Future[_Place]) -> _Place:
     return waiting.done() and not waiting.cancelled() and waiting.result()
 
 
-def _answer(waiting: asyncio.Future[bool], *, is_free: bool) -> bool:
+def _answer(waiting: asyncio.Future[_Place], place: _Place) -> bool:
     """Tell who waits; False when it does so no more."""
     if waiting.done():
         return False
-    waiting.set_result(is_free)
+    waiting.set_result(place)
     return True

@@ -37,6 +37,15 @@ async def test_a_hop_that_is_busy_is_left_alone_and_the_next_one_asked() -> None
             assert one.connections_count == 1
 
 
+async def test_a_hop_that_takes_two_connections_gets_all_mail_over_two() -> None:
+    banners = ("220 mx.test", "220 mx.test", "421 4.7.0 Too many connections from you")
+    async with ScriptedServer(Script(replies={"banner": banners})) as server, outgoing() as out:
+        hosts = await asyncio.gather(*(delivered(out, to(server)) for _ in range(12)))
+        assert hosts == [server.host] * 12
+        assert len(server.messages) == 12
+        assert server.connections_count <= 12, "each was sent away once at most"
+
+
 async def test_mail_with_an_address_and_a_name_of_its_own_shares_no_connection_with_other_mail() -> None:
     async with ScriptedServer() as server, outgoing() as out:
         plain = to(server)
