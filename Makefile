@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 SEEDS ?= 5000
 FIRST ?= 1
 MINUTES ?= 15
+INPUTS ?= 1000000
 
-.PHONY: help run demo peers test check sim sim-nightly chaos bench bench-replication docs proto lock clean
+.PHONY: help run demo peers test check sim sim-nightly fuzz chaos bench bench-replication docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -53,6 +54,9 @@ sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, 2,000 on LMDB, each sin
 	@$(BIN)/python -m tests.simulation --seeds 2000 --first $(FIRST) --store lmdb
 	@$(BIN)/python -m tests.simulation --sweep --seeds 20 --first $(FIRST)
 	@$(BIN)/python -m tests.simulation --pairs --seeds 1 --first $(FIRST)
+
+fuzz: $(VENV)/.dev ## Feed what reads strangers' octets with INPUTS=n inputs from SEED=n; faults go to var/fuzz
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
