@@ -208,8 +208,10 @@ class Acceptance:
             self.delivered_through_count += settlement.reply.is_positive
             return _answer(transaction, settlement, settlement.reply)
         message = self._message(transaction, content, attempted, settlement.keep)
-        owed = self._reports.on(message, tuple(one for one in notices if one.action is Action.FAILED))
-        wanted = self._reports.on(message, tuple(one for one in notices if one.action is not Action.FAILED))
+        failures = tuple(one for one in notices if one.action is Action.FAILED)
+        owed = self._reports.on(message, failures, is_queued=False)
+        successes = tuple(one for one in notices if one.action is not Action.FAILED)
+        wanted = self._reports.on(message, successes, is_queued=False)
         puts = (*owed, *wanted, *((message,) if settlement.keep else ()))
         answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
         if isinstance(answer, Refused):

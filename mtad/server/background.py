@@ -99,7 +99,7 @@ class Background:
         """Commit the outcome, again and again: a delivery that is not recorded is made twice."""
         state = state_after(outcome, retry, now_ms=self._clock.wall_ms(), node=node_of(message.queue_id))
         notice = notice_of(address, outcome, message.requests.get(address, NO_REQUEST))
-        reports = self._reports.on(message, (notice,)) if notice is not None else ()
+        reports = self._reports.on(message, (notice,), is_queued=True) if notice is not None else ()
         changes = Changes(puts=reports, states={message.queue_id: {address: state}})
         for _ in range(RECORD_ATTEMPTS_MAX):
             if isinstance(await self._rooms.door.commit(changes, is_accepting=False), Committed):

@@ -20,10 +20,10 @@ class Reports:
         self._events = events
         self._clock = clock
 
-    def on(self, message: QueuedMessage, notices: Sequence[Notice]) -> tuple[QueuedMessage, ...]:
-        """Return the reports to commit, if any may be sent: never to a sender who may be invented (backscatter)."""
+    def on(self, message: QueuedMessage, notices: Sequence[Notice], *, is_queued: bool) -> tuple[QueuedMessage, ...]:
+        """Return the reports to commit, if any may be sent; is_queued: see `mtad.mail.dsn.Reported.why_untold`."""
         of = reported(message)
-        news = told(of, notices, self._events, is_queued=False)
+        news = told(of, notices, self._events, is_queued=is_queued)
         if not news:
             return ()
         now_ms = self._clock.wall_ms()
