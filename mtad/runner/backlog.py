@@ -24,7 +24,7 @@ class BacklogLimits:
     per_domain_max: int = 1_000
     per_sender_max: int = 250  # at one domain
     few: int = 8
-    left_out_max: int = 20_000  # senders at domains that are known to have more
+    left_out_max: int = 20_000  # senders at domains that are known to have more by name
 
 
 class Waiting(NamedTuple):
@@ -41,6 +41,9 @@ class _Domain:
     queue_ids: set[QueueId] = field(default_factory=set)
 
 
+_OTHERS = ("", "")  # those left out that are not known by name
+
+
 class Backlog:
     """The messages that wait."""
 
@@ -50,6 +53,8 @@ class Backlog:
         self._count = 0
         self._left_out: dict[str, set[str]] = {}  # senders by domain
         self._left_out_count = 0
+        self._has_left_out_others = False
+        self._is_full = False  # something was left out because of what others have
         self._hungry: dict[tuple[str, str], int] = {}  # since which turn of the index
         self._turn = 0
 
@@ -63,7 +68,7 @@ class Backlog:
 
     def has_left_out(self, domain: str) -> bool:
         """Tell whether something of a domain was left out."""
-        return domain in self._left_out
+        return domain in self._left_out or self._has_left_out_others
 
     def add(self, waiting: Waiting) -> bool:
         """Put a message behind its sender's others, if it is not there; False where it is left out."""
@@ -72,6 +77,7 @@ class Backlog:
         if domain is not None and queue_id in domain.queue_ids:
             return True
         if not self._has_room(name, sender):
+            self._is_full |= domain is None or self._count >= self._limits.messages_max
             self._leave_out(name, sender)
             return False
         if domain is None:
@@ -99,6 +105,12 @@ class Backlog:
         else:
             del self._domains[name]
         self._get_hungry(name)
+        if self._is_full and self._is_half_empty():
+            self._is_full = False
+            for other in list(self._left_out):
+                self._get_hungry(other)
+            if self._has_left_out_others:
+                self._hungry[_OTHERS] = self._turn
         return Waiting(queue_id, name, sender)
 
     def turned(self) -> None:
@@ -113,6 +125,11 @@ class Backlog:
         for held in (self._domains, self._left_out, self._hungry):
             held.clear()
         self._count = self._left_out_count = 0
+        self._has_left_out_others = self._is_full = False
+
+    def _is_half_empty(self) -> bool:
+        limits = self._limits
+        return self._count <= limits.messages_max // 2 and len(self._domains) <= limits.domains_max // 2
 
     def _has_room(self, name: str, sender: str, share: int = 1) -> bool:
         """Tell whether a part of what a sender may have at a domain is free. share: 1 any of it, 2 half of it."""
@@ -129,10 +146,14 @@ class Backlog:
         )
 
     def _leave_out(self, name: str, sender: str) -> None:
-        senders = self._left_out.setdefault(name, set())
-        if sender in senders or self._left_out_count >= self._limits.left_out_max:
-            return  # who is not noted is found when the whole index is read again
-        senders.add(sender)
+        self._hungry.pop((name, sender), None)
+        if sender in self._left_out.get(name, ()):
+            return
+        if self._left_out_count >= self._limits.left_out_max:
+            self._has_left_out_others = self._is_full = True
+            self._hungry.pop(_OTHERS, None)
+            return
+        self._left_out.setdefault(name, set()).add(sender)
         self._left_out_count += 1
 
     def _get_hungry(self, name: str) -> None:
@@ -142,6 +163,9 @@ class Backlog:
 
     def _forget(self, name: str, sender: str) -> None:
         del self._hungry[name, sender]
+        if (name, sender) == _OTHERS:
+            self._has_left_out_others = False
+            return
         senders = self._left_out[name]
         senders.discard(sender)
         self._left_out_count -= 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
+
 from mtad.runner.backlog import Backlog, BacklogLimits, Waiting
 
 LIMITS = BacklogLimits(messages_max=40, domains_max=6, per_domain_max=20, per_sender_max=8, few=2, left_out_max=10)
@@ -105,7 +107,7 @@ def test_the_window_is_bounded_for_senders_destinations_and_all() -> None:
     assert [added(backlog, mail(domain, 100)) for domain in "defg"] == [2, 2, 2, 0], "a few for each, and so many"
     for number in range(100):
         backlog.add(Waiting("m", "a", f"s{number}"))
-    assert backlog._left_out_count == LIMITS.left_out_max
+    assert backlog._left_out_count == LIMITS.left_out_max == sum(map(len, backlog._left_out.values()))
 
 
 def test_who_was_left_out_is_fetched_when_half_of_the_room_is_free() -> None:
@@ -131,6 +133,18 @@ def test_who_has_nothing_more_in_the_index_is_no_longer_looked_for() -> None:
         turns += 1
     assert turns == 2, "the rest of this turn, and a whole one"
     assert not backlog.has_left_out("a")
+
+
+@pytest.mark.parametrize("left_out_max", [0, 2, 100])
+def test_more_destinations_and_senders_than_the_window_has_room_for_are_all_seen_to(left_out_max: int) -> None:
+    limits = BacklogLimits(20, domains_max=6, per_domain_max=8, per_sender_max=4, few=2, left_out_max=left_out_max)
+    backlog = Backlog(limits)
+    wide = [one for number in range(60) for one in mail(f"d{number}", 3, f"s{number % 3}")]
+    deep = [one for number in range(30) for one in mail("a", 6, f"t{number}")]
+    queue = Queue(backlog, [*wide, *deep])
+    queue.fill()
+    assert len(queue.attempt(1000)) == len(wide) + len(deep)
+    assert not queue.left
 
 
 def test_a_dead_destination_with_very_much_mail_starves_nobody_and_is_not_walked_past_again() -> None:
