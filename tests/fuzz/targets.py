@@ -105,7 +105,9 @@ def client(octets: bytes) -> Seen:
     kind, said = (octets[0], octets[1:]) if octets else (0, b"")
     transport = Transport.LMTP if kind & 1 else Transport.SMTP
     core = ClientProtocol(Greeting("us.test", transport, TlsLevel.NONE if kind & 2 else TlsLevel.MAY, "mx.test"))
-    opening = b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 BINARYMIME\r\n" if kind & 4 else b""
+    opening = (
+        b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250-PRDR\r\n250-CHUNKING\r\n250 BINARYMIME\r\n" if kind & 4 else b""
+    )
     asked: list[str] = []
     seen = core.receive(opening)
     seen += _go_on(core, seen, asked, kind)
