@@ -10,10 +10,7 @@ from tests.integration.sending import next_hop
 from tests.peers.mtad import DOMAIN, policy_to, single
 
 SESSIONS = 2000
-SETTINGS = {
-    "smtp": {"sessions_max": SESSIONS + 100},
-    "delivery": {"connections_per_hop_max": 1000},
-}
+SETTINGS = {"delivery": {"connections_per_hop_max": 1000}}
 MESSAGE = b"From: <a@mtad.test>\r\nSubject: many\r\n\r\n" + (b"x" * 76 + b"\r\n") * 52 + b".\r\n"
 MEMORY_PER_SESSION_MAX = 200_000  # octets; one process of a classic server takes ten times that
 
