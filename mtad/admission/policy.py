@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
-from mtad.admission.relay import is_ours
+from mtad.admission.relay import is_ours, plain_domain
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
@@ -21,7 +21,6 @@ from mtad.sieve.actions import Accept, Action, Discard, Enqueue, Log, Refuse, Re
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.errors import SieveError, SieveErrors
-from mtad.sieve.match import ascii_casemap
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
 from mtad.telemetry.events import Events
@@ -63,7 +62,7 @@ class Policy:
     def __init__(self, scripts: Sequence[Script], settings: PolicySettings, events: Events) -> None:
         self._settings = settings
         self._events = events
-        self._domains = frozenset(map(ascii_casemap, settings.domains))
+        self._domains = frozenset(map(plain_domain, settings.domains))
         self._default = Disposition(settings.route, settings.retry)
         self._stages: Mapping[str, Code] = {
             stage: first_equal(codes, True)
@@ -124,7 +123,7 @@ class Policy:
     def _sender(self, facts: MailFacts) -> Verdict:
         """Say whether a user may send from there (RFC 6409 §6.1); the null path is what MDNs come from."""
         is_user = bool(facts.session.client.identity) and not facts.session.is_trusted
-        is_anothers = is_user and ascii_casemap(domain_of(facts.reverse_path)) not in self._domains
+        is_anothers = is_user and plain_domain(facts.reverse_path.rpartition("@")[2]) not in self._domains
         return _NOT_YOURS if is_anothers and facts.reverse_path else GO_ON
 
     def _relay(self, facts: RecipientFacts) -> Verdict:

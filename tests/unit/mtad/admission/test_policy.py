@@ -28,7 +28,8 @@ _REQUIRE = (
 def policy(
     script: str, events: CollectedEvents | None = None, *, limits: Limits | None = None, retry: RetryPlan | None = None
 ) -> Policy:
-    settings = PolicySettings(("L.example",), limits or Limits(), retry or RetryPlan())
+    ours = ("L.example", "kernel.example", "xn--bcher-kva.example")
+    settings = PolicySettings(ours, limits or Limits(), retry or RetryPlan())
     found = Policy.compile(_REQUIRE + script, "test.sieve", settings, events or CollectedEvents())
     assert isinstance(found, Policy), str(found)
     return found
@@ -75,7 +76,16 @@ async def test_submitters_may_send_anywhere(session: SessionFacts) -> None:
 
 @pytest.mark.parametrize(
     ("sender", "is_theirs"),
-    [("a@l.example", True), ("b+c@L.EXAMPLE", True), ("", True), ("a@d.example", False), ("a@\u0142.example", False)],
+    [
+        ("a@l.example", True),
+        ("b+c@L.EXAMPLE", True),
+        ("", True),
+        ("a@d.example", False),
+        ("a@\u0142.example", False),
+        ("a@b\u00fccher.example", True),
+        ("a@XN--bcher-kva.example", True),
+        ("a@\u212aernel.example", False),
+    ],
 )
 async def test_users_send_as_addresses_of_our_domains(sender: str, is_theirs: bool) -> None:
     user = SessionFacts(Client("192.0.2.9", 1, identity="alice"))

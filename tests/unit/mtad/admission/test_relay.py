@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.admission.relay import is_ours
+from mtad.admission.relay import is_ours, plain_domain
 
 DOMAINS = frozenset({"l.example", "kernel.example"})
 
@@ -23,6 +23,19 @@ DOMAINS = frozenset({"l.example", "kernel.example"})
 )
 def test_ours(recipient: str) -> None:
     assert is_ours(recipient, DOMAINS)
+
+
+@pytest.mark.parametrize(
+    "listed", ["bücher.example", "Bücher.Example", "xn--bcher-kva.example", "XN--bcher-kva.example"]
+)
+@pytest.mark.parametrize("said", ["bücher.example", "BÜCHER.example", "bu\u0308cher.example", "xn--bcher-kva.Example"])
+def test_a_domain_is_ours_in_both_of_its_forms(listed: str, said: str) -> None:
+    assert is_ours(f"u@{said}", {plain_domain(listed)})
+
+
+@pytest.mark.parametrize("said", ["\u212aernel.example", "bucher.example", "xn--kernel.example", "ü" * 64 + ".example"])
+def test_what_looks_like_one_of_ours_is_not(said: str) -> None:
+    assert not is_ours(f"u@{said}", {plain_domain("kernel.example"), plain_domain("bücher.example")})
 
 
 OPEN_RELAY_FORMS = [
