@@ -25,6 +25,7 @@ class BacklogLimits:
     per_sender_max: int = 250  # at one domain
     few: int = 8
     left_out_max: int = 20_000  # senders at domains that are known to have more by name
+    told_apart_max: int = 250  # of them, at one domain: its others are as one
 
 
 class Waiting(NamedTuple):
@@ -42,6 +43,7 @@ class _Domain:
 
 
 _OTHERS = ("", "")  # those left out that are not known by name
+_REST = "\n"  # at a domain: its senders that are not told apart; no address
 
 
 class Backlog:
@@ -66,6 +68,11 @@ class Backlog:
         """Tell whether there is room for what was left out."""
         return bool(self._hungry)
 
+    @property
+    def left_out_count(self) -> int:
+        """How many senders, at their domains, are known to have more."""
+        return self._left_out_count
+
     def has_left_out(self, domain: str) -> bool:
         """Tell whether something of a domain was left out."""
         return domain in self._left_out or self._has_left_out_others
@@ -85,8 +92,9 @@ class Backlog:
         domain.turns.add(sender, queue_id)
         domain.queue_ids.add(queue_id)
         self._count += 1
-        if (name, sender) in self._hungry and not self._has_room(name, sender, share=2):
-            del self._hungry[name, sender]
+        for one in (sender, _REST):
+            if (name, one) in self._hungry and not self._has_room(name, one, share=2):
+                del self._hungry[name, one]
         return True
 
     def take(self, is_free_for: Callable[[str], bool]) -> Waiting | None:
@@ -146,8 +154,11 @@ class Backlog:
         )
 
     def _leave_out(self, name: str, sender: str) -> None:
+        known = self._left_out.get(name, ())
+        if sender not in known and len(known) >= self._limits.told_apart_max and not self._has_its_share(name, sender):
+            sender = _REST
         self._hungry.pop((name, sender), None)
-        if sender in self._left_out.get(name, ()):
+        if sender in known:
             return
         if self._left_out_count >= self._limits.left_out_max:
             self._has_left_out_others = self._is_full = True
@@ -155,6 +166,11 @@ class Backlog:
             return
         self._left_out.setdefault(name, set()).add(sender)
         self._left_out_count += 1
+
+    def _has_its_share(self, name: str, sender: str) -> bool:
+        """Tell whether it is for its own mail that a sender finds no room: few can be so at one domain."""
+        domain = self._domains.get(name)
+        return domain is not None and domain.turns.count_of(sender) >= self._limits.per_sender_max
 
     def _get_hungry(self, name: str) -> None:
         for sender in self._left_out.get(name, ()):

@@ -84,6 +84,7 @@ class RemoteSpool:
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     async def start(self) -> None:
         """Begin to connect; commits wait for it."""
@@ -101,6 +102,7 @@ class RemoteSpool:
 
     async def stop(self) -> None:
         """End the stream; whatever waits is refused."""
+        self._is_stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -163,7 +165,7 @@ class RemoteSpool:
         return is_there
 
     async def _keep_connected(self) -> None:
-        while True:
+        while not self._is_stopping:  # gRPC may answer a cancellation with an error of its own
             why = await self._until_down()
             self._is_connected.clear()
             self._refuse_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -178,3 +179,14 @@ def test_very_much_mail_of_one_sender_is_read_about_once_and_delays_others_by_on
     assert Counter(one.sender for one in done) == {"bulk": 20_000 - 1}
     assert not queue.left
     assert queue.read_count < 4 * 20_000
+
+
+def test_senders_beyond_number_are_fetched_as_one() -> None:
+    """A list that gives each of its messages a return path of its own (VERP), to one destination."""
+    backlog = Backlog(replace(LIMITS, left_out_max=10_000, told_apart_max=5))
+    verp = [one for number in range(3_000) for one in mail("a", 1, f"bounce-{number}-")]
+    queue = Queue(backlog, [*verp, *mail("a", 100, "bulk")])
+    queue.fill()
+    assert backlog.left_out_count <= 5 + 1 + 1, "what is looked at for each message that is taken is bounded"
+    assert len(queue.attempt(5_000)) == 3_100
+    assert not queue.left

