@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from argon2.low_level import Type
 
 ARGON2_MEMORY_KIB = 19_456  # with two passes: what OWASP recommends, and 35 ms
@@ -38,10 +38,13 @@ def argon2_of(password: str) -> str:
 
 
 def fits_argon2(hashed: str, password: str) -> bool:
-    """Tell whether a password is the one that was hashed; takes as long as making the hash, whichever it is."""
+    """Tell whether a password is the one that was hashed; takes as long as making the hash, whichever it is.
+
+    Errors: argon2's VerificationError when that cannot be told, such as for want of memory.
+    """
     try:
         return _HASHER.verify(hashed, password)
-    except VerificationError:
+    except VerifyMismatchError:
         return False
 
 

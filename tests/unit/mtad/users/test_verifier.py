@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import Type
 
 from mtad.users.verifier import ScramVerifier, argon2_of, cost_of, fault_of_argon2, fits_argon2
@@ -16,6 +17,12 @@ def test_argon2_fits_its_password_alone() -> None:
     assert fault_of_argon2(hashed) == ""
     assert cost_of(hashed) == (19_456, 2, 1)
     assert hashed != argon2_of("pencil"), "each has a salt of its own"
+
+
+def test_what_cannot_be_compared_is_no_wrong_password() -> None:
+    with pytest.raises(VerificationError) as caught:
+        fits_argon2("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzYWx0$AAAA", "pencil")  # its hash is too short
+    assert not isinstance(caught.value, VerifyMismatchError)
 
 
 def argon2(**kind: int) -> str:
