@@ -208,17 +208,19 @@ class Accept:
             self._give_up(len(self._for_peer), out)
 
     def tick(self, now: int, peer_durable: int, out: list[Effect]) -> None:
-        """Give the peer up when T_ack has passed. (One that catches up is not given up, only not waited for.)"""
-        since = self._unconfirmed_since(now, peer_durable)
-        if now - since < self._ack_within:
-            return
+        """Give the peer up when T_ack has passed, and answer who waits for it no longer, whatever gave it up."""
+        if now - self._unconfirmed_since(now, peer_durable) >= self._ack_within:
+            self._time_out(now, out)
+        self.settle(peer_durable, out)
+
+    def _time_out(self, now: int, out: list[Effect]) -> None:
+        """Wait for the peer no longer. (One that catches up is not given up, only not waited for.)"""
         if self.protection is Protection.CATCHUP:
             late = sum(now - waiter.since >= self._ack_within for waiter in self._for_peer)
             self._give_up(late, out)
         else:
             what = "no link" if self.protection is Protection.SUSPECT else "no acknowledgement"
             self.sign(Sign.TIMEOUT, now, f"{what} for {self._ack_within // MILLISECOND} ms", out)
-        self.settle(peer_durable, out)
 
     def _unconfirmed_since(self, now: int, peer_durable: int) -> int:
         """Return since when the peer owes a confirmation; now, when it owes none.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from replicator.core import accept
+from replicator.core import accept, links
 from replicator.core.accept import PROTECTION, Sign
 from replicator.core.events import Received
 from replicator.core.messages import Ack, Beat
@@ -273,6 +273,35 @@ def test_a_peer_that_is_nearly_full_is_not_waited_for() -> None:
     assert pair.a.member.protection is Protection.DEGRADED
     pair.run(300)  # its next beat tells of room
     assert pair.a.member.protection is Protection.PROTECTED
+
+
+def test_who_waited_for_a_peer_that_becomes_full_is_answered_though_nothing_more_is_written() -> None:
+    pair = joined()
+    pair.b.is_disk_stuck = True
+    pair.a.submit(put("x"))
+    pair.run(100)
+    assert pair.a.answer() is None
+    pair.a.step(Received(pair.session, Beat({}, pair.b.member.authority, Role.PASSIVE, 1, 40)))
+    pair.run(10)
+    assert pair.a.member.protection is Protection.DEGRADED
+    assert pair.a.answer() is Durability.LOCAL
+
+
+def test_who_waited_for_a_peer_that_is_lost_again_is_answered_though_nothing_more_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "LAG_RECORDS_MAX", 0)
+    pair = joined()
+    pair.cut()
+    token = pair.a.submit(put("x"))
+    pair.b.is_disk_stuck = True
+    pair.link()
+    assert pair.a.member.protection is Protection.CATCHUP
+    assert pair.a.answer(token) is None
+    pair.cut()
+    pair.run(10)
+    assert pair.a.member.protection is Protection.DEGRADED
+    assert pair.a.answer(token) is Durability.LOCAL
 
 
 def test_new_items_are_refused_when_the_disk_is_nearly_full_and_facts_are_not() -> None:
