@@ -185,11 +185,15 @@ class Acceptance:
         return Ready(known, b"".join((received, signature, content)), fingerprint)
 
     async def _signature(self, transaction: Transaction, content: bytes) -> bytes:
-        """Return the DKIM-Signature: everything that leaves is signed: the next hop can tell that it came through us.
+        """Return the DKIM-Signature of what our own clients send; b'' for a stranger's mail.
 
-        The key is the author's domain's where we have it; otherwise the signature speaks for our own domain alone.
+        The key is the author's domain's where we have it; otherwise the signature speaks for our own domain. A stranger
+        may write any author: what we signed of his would pass for ours (RFC 6376 §1.2, §6.3).
         """
-        domain = author_domain(content) or domain_of(transaction.envelope.reverse_path) or self._hostname
+        envelope = transaction.envelope
+        if not (envelope.is_submission or envelope.is_trusted):
+            return b""
+        domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
         if len(content) <= SIGN_INLINE_OCTETS_MAX:
             return self._rooms.signer.sign(content, domain)
         return await asyncio.to_thread(self._rooms.signer.sign, content, domain)
