@@ -23,6 +23,7 @@ SPLITS = Plan(
     menu=("restore", "cut", "switchover", "slow disk"), letters=(12, 20), trouble_seconds=5, log_records_max=(3, 6)
 )
 DEMOTIONS = Plan(menu=("demote", "demote", "promote", "link reset", "slow link"), trouble_seconds=5)
+DEMOTED_AND_KILLED = Plan(menu=("demote", "kill the owner"), faults_max=10, trouble_seconds=15, letters=(1, 2))
 ROTTEN = Plan(
     menu=("bit flips", "bit flips", "bit flips", "cut", "slow disk", "kill", "wipe", "switchover"),
     faults_max=8,

@@ -74,6 +74,7 @@ class Machine:
         self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
+        self.stood_down: Authority | None = None  # as told; word of an active under a later grant has not come since
         self.is_ordered = False  # to promote, and has not stepped down since
         self._is_refused = False  # the command that was given last
         self.known = Authority(0, 0)  # the highest grant that this process brought to its disk
@@ -122,6 +123,7 @@ class Machine:
         self.active_heard_at = None
         self.greeted_by = 0
         self.is_demoted = self.is_ordered = False
+        self.stood_down = None
         self.known = self.disk.store.authority
         self.disturbed_at = clock.now
         self._inbox.clear()
@@ -227,6 +229,8 @@ class Machine:
         message = received.message
         if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and is_standing:
             self.active_heard_at = self.clock.now
+            if self.stood_down is not None and message.authority > self.stood_down:
+                self.stood_down = None
         if isinstance(message, Hello):
             self.greeted_by = message.incarnation
         elif isinstance(message, Handover):
@@ -300,7 +304,7 @@ class Machine:
 
     def _command(self, command: Command) -> None:
         self.commanded_at = self.clock.now
-        was_owner = self.role in OWNER_ROLES
+        was_owner, held = self.role in OWNER_ROLES, self.member.authority
         self.is_demoted = self.is_demoted and command.verb != "promote"
         was_ordered, self.is_ordered = self.is_ordered, self.is_ordered or command.verb == "promote"
         self._is_refused = False
@@ -309,6 +313,7 @@ class Machine:
         if command.verb == "demote" and was_owner and self.role == Role.PASSIVE:
             others = (machine for machine in self.world.machines if machine is not self)
             self.is_demoted = not any(machine.role in OWNER_ROLES for machine in others)
+            self.stood_down = held
             self.clock.counts["demoted"] += 1
 
     def waits_for_operator(self) -> bool:
@@ -353,6 +358,8 @@ class Machine:
     def _role_changed(self, changed: RoleChanged) -> None:
         before, self.role = self.role, changed.role
         self.is_ordered = self.is_ordered and changed.role not in STANDING_BY
+        if changed.role == Role.PROMOTING:
+            self.stood_down = None
         self.world.truth.role_changed(self, before, changed)
         self.runner.role_changed(changed)
 

@@ -136,14 +136,19 @@ class World:
         self.disturbances += 1
 
     def expect_takeover(self, node: int) -> None:
-        """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile."""
+        """L2: after an owner's end there is an owner again, if nothing else goes wrong meanwhile.
+
+        Not where the other was demoted, and the owner ended before word of it came: the operator's order stands.
+        """
         is_ordered_away = self.site is not None and self.site.was_promoted
         if self.script.plan.authority is Mode.MANUAL or is_ordered_away or node == SITE:
             return
         other = self.machines[1 - node]
         is_hindered = self.network.extra_delay_max or self.clock.now < other.disk.slow_until
         is_hindered = is_hindered or (self.witness is not None and not self.witness.helps(other.node))
-        if other.role == Role.PASSIVE and other.is_answering and self.network.is_standing and not is_hindered:
+        if other.stood_down is not None:
+            self.clock.counts["owner ended unheard by a demoted one"] += 1
+        elif other.role == Role.PASSIVE and other.is_answering and self.network.is_standing and not is_hindered:
             within = self.bounds.promote_after + 1_500 * MS
             if self.witness is not None:
                 within = self.bounds.lease + ASK_AFTER + 1_500 * MS
