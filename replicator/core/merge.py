@@ -11,8 +11,9 @@ rules are those of an observed-remove set without tombstones, its elements being
   snapshot that is not at its end yet) leaves such an orphan too;
 - what a snapshot names is remembered until its end, in the store, so that its length costs no memory. What its sender
   has finished is dropped as soon as the snapshot has passed the item's key;
-- an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What is
-  said of it meanwhile is an orphan as well. It ends by coming back, or by being removed.
+- an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What was
+  known of it, where that can be read, is an orphan as well (`state_of`), and so is what is said of it meanwhile: a
+  snapshot whose vector covers it tells it. It ends by coming back, or by being removed.
 
 What the store has to do around this:
 
@@ -149,6 +150,11 @@ def join_parts(mine: Parts, theirs: Parts) -> dict[bytes, PartValue]:
 def join_flags(mine: Flags, theirs: Flags) -> Flags:
     """Return the one written last; of two written at once, the one with the larger data."""
     return theirs if theirs > mine else mine
+
+
+def state_of(item: Item) -> Orphan:
+    """Return what is known of an item beside its content, for the day when that is here again."""
+    return Orphan(item.key, item.put, False, dict(item.parts), item.flags)
 
 
 def are_terminal(parts: Parts, terminal_rank: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replicator.codec import DamagedError
-from replicator.core.merge import are_terminal
+from replicator.core.merge import are_terminal, state_of
 from replicator.core.values import LACKING, VOIDED, Away, Damage, Item
 from replicator.store import layout
 
@@ -47,12 +47,17 @@ class DamagedTables:
             self._transaction.delete(at, db=self._tables["damaged"])
 
     def move_item(self, key: bytes, table: str) -> None:
-        """Take an item out of use, with its blob and its places in the indexes."""
+        """Take an item out of use, with its blob and its places in the indexes. Its state is kept if it can be read."""
         value = self._transaction.get(key, db=self._tables["item"])
         item = _readable(key, value)
         away = Away(key, None if item is None else item.put, table)
         self._has_away = True
         self._keep(away)
+        if item is not None:
+            place = layout.dot_key(item.put)
+            self._transaction.put(
+                place, layout.seal(place, layout.orphan_value(state_of(item))), db=self._tables["orphan"]
+            )
         self._move("item", key)
         for at in self._pieces_of(layout.piece_prefix(key), "blob"):
             self.octets_moved += self._move("blob", at)

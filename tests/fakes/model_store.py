@@ -26,7 +26,7 @@ from replicator.core.events import (
     ReadSnapshot,
     SnapshotRead,
 )
-from replicator.core.merge import Applied, Change
+from replicator.core.merge import Applied, Change, state_of
 from replicator.core.tail import octets_of
 from replicator.core.values import (
     LACKING,
@@ -139,6 +139,8 @@ class ModelTables:
         item, table = self.held[key], self.rotten[key]
         self.delete_item(item)
         self.keep_away(Away(key, None if table == "item" else item.put, table))
+        if table != "item":
+            self.put_orphan(state_of(item))
 
     def keep_away(self, away: Away) -> None:
         self.write(self.away, away.key, away)

@@ -130,6 +130,20 @@ def fetched(rank: int = 0) -> SnapshotItem:
     return SnapshotItem(key(2), Dot(BRANCH, 2), parts, NO_FLAGS, b"meta", BLOB)
 
 
+def test_the_state_of_an_item_outlives_its_content(tmp_path: Path) -> None:
+    store = damaged(tmp_path / "store", *PIECE)
+    store.change([part(4, of=2, rank=1)])
+    known = store.item(key(2))
+    store.blob(key(2))
+    mend(store)
+    orphans = store.snapshot({}).read(1_000_000).orphans
+    assert known is not None
+    assert [(orphan.put, orphan.parts, orphan.flags) for orphan in orphans] == [(known.put, known.parts, known.flags)]
+    store.change([Commit(5, items=(fetched(),))])
+    assert store.item(key(2)) == known, "and not as it was long ago"
+    store.close()
+
+
 def test_an_item_comes_back_with_what_was_said_meanwhile(tmp_path: Path) -> None:
     store = damaged(tmp_path / "store", *ITEM)
     before = opened_like(tmp_path / "like")
