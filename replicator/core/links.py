@@ -363,7 +363,20 @@ class Links:
             self._ownership.promote(Cue.HANDOVER, now, out)
 
     def _take_fetch(self, neighbour: Neighbour, message: Fetch, now: int, out: list[Effect]) -> None:
-        asked(message, neighbour.session, out)
+        neighbour.wanted = message
+        self._read_wanted(neighbour, out)
+
+    def _read_wanted(self, neighbour: Neighbour, out: list[Effect]) -> None:
+        """Have the item read that a neighbour wants, as soon as the peer lacks nothing that its state may rely on."""
+        if neighbour.wanted is not None and self._is_all_sent(neighbour):
+            asked(neighbour.wanted, neighbour.session, out)
+            neighbour.wanted = None
+
+    def _is_all_sent(self, neighbour: Neighbour) -> bool:
+        """Tell whether what the disk has of an item may go: a bounce never arrives at the peer before its
+        notification. A site may be kept waiting for that very item."""
+        outgoing = neighbour.outgoing
+        return neighbour is not self._pair or outgoing is None or outgoing.has_sent_all
 
     def _take_fetched(self, neighbour: Neighbour, message: Fetched, now: int, out: list[Effect]) -> None:
         self._quarantine.fetched(message, neighbour.node, now, out)
@@ -393,8 +406,12 @@ class Links:
     def item_read(self, event: ItemRead, now: int, out: list[Effect]) -> None:
         """Send what a neighbour has damaged."""
         neighbour = self._standing.get(event.session)
-        if neighbour is not None and neighbour.link is Link.UP:
+        if neighbour is None or neighbour.link is not Link.UP:
+            return
+        if self._is_all_sent(neighbour):
             answer(event, out)
+        elif neighbour.wanted is None:
+            neighbour.wanted = Fetch(event.key)  # it is read again
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -411,6 +428,7 @@ class Links:
                 self._send_beat(neighbour, free_permille, now, out)
             if neighbour.outgoing is not None:
                 neighbour.outgoing.tick(now, out)
+            self._read_wanted(neighbour, out)
         self._quarantine.pump(now, out)
         if self._pair.link is Link.UP:
             self._watch_peer(now, out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from replicator.core.events import Image, Settings
-from replicator.core.messages import Hello
+from replicator.core.messages import Fetch, Hello
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
@@ -57,6 +57,7 @@ class Neighbour:
         "session",
         "silence_max",
         "told",
+        "wanted",
         "why",
     )
 
@@ -76,6 +77,7 @@ class Neighbour:
         self.beats = 0  # the ticket of the last one in this session
         self.feeds_us = False  # records came in this session
         self.told: Vector = {}  # what our Hello said is durable here: beats say what is beyond it
+        self.wanted: Fetch | None = None  # the item that it asks for, until it has been sent what that may rely on
 
     @property
     def greeted(self) -> int | None:
@@ -98,7 +100,7 @@ class Neighbour:
     def end(self, link: Link, why: str) -> None:
         """Forget the link."""
         self.link, self.why = link, why
-        self.outgoing = self.incoming = None
+        self.outgoing = self.incoming = self.wanted = None
 
     def doubt(self, hello: Hello, own: Branch, now: int) -> str:
         """Return why a Hello is not believed that names another store than we know of; "" when it is.

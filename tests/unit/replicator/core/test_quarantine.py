@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Damaged, Effect, Image, Note, Send, Settings
+from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings
 from replicator.core.journal import Journal
-from replicator.core.messages import Fetch, Fetched, SnapshotItem
+from replicator.core.messages import Fetch, Fetched, Records, SnapshotItem
 from replicator.core.neighbour import Neighbour
 from replicator.core.quarantine import Quarantine
 from replicator.core.status import Link
 from replicator.core.values import DOUBTED, LACKING, NO_FLAGS, Authority, Away, Branch, Damage, Dot, Presence, Vector
-from tests.fakes.pair import Side, joined, part
+from tests.fakes.pair import Side, joined, part, put
 
 
 def rot(side: Side, key: str) -> None:
@@ -33,6 +33,79 @@ def test_a_damaged_item_comes_back_from_the_peer() -> None:
     assert pair.a.keys == ["one", "two"]
     assert pair.a.store.tables.blobs[b"one"] == b"whole"
     assert (notes(pair.a, "replica.damaged"), notes(pair.a, "replica.healed")) == (["one"], ["one"])
+
+
+def test_the_peer_sends_first_what_an_items_state_may_rely_on() -> None:
+    pair = joined(in_flight_octets_max=2000, batch_octets_max=1000)
+    pair.a.accept("one")
+    pair.b.is_disk_stuck = True
+    for number in range(50):
+        pair.a.submit(put(f"{number:02}"), wait=False)
+    pair.a.sent.clear()
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    assert not pair.events, "it is not even read"
+    pair.run(100)
+    assert not [message for message in pair.a.sent if isinstance(message, Fetched)]
+    pair.b.is_disk_stuck = False
+    pair.run(100)
+    kinds = [type(message) for message in pair.a.sent if isinstance(message, (Records, Fetched))]
+    assert kinds.count(Fetched) == 1
+    assert kinds[-1] is Fetched
+    assert len(kinds) > 1
+
+
+def test_what_was_written_since_the_item_was_read_goes_before_it() -> None:
+    pair = joined(in_flight_octets_max=2000, batch_octets_max=1000)
+    pair.a.accept("one")
+    pair.b.is_disk_stuck = True
+    pair.a.sent.clear()
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    assert len(pair.events) == 1, "it has been read"
+    read = pair.events.popleft()
+    for number in range(50):
+        pair.a.submit(put(f"{number:02}"), wait=False)
+    pair.events.append(read)
+    pair.run(100)
+    assert not [message for message in pair.a.sent if isinstance(message, Fetched)]
+    pair.b.is_disk_stuck = False
+    pair.run(100)
+    kinds = [type(message) for message in pair.a.sent if isinstance(message, (Records, Fetched))]
+    assert kinds.count(Fetched) == 1
+    assert kinds[-1] is Fetched
+
+
+def test_what_is_asked_for_on_a_link_that_ends_is_not_sent_on_the_next() -> None:
+    pair = joined(in_flight_octets_max=2000, batch_octets_max=1000)
+    pair.a.accept("one")
+    pair.b.is_disk_stuck = True
+    for number in range(50):
+        pair.a.submit(put(f"{number:02}"), wait=False)
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    pair.b.is_disk_stuck = False
+    pair.link()
+    pair.run(100)
+    assert pair.b.keys == pair.a.keys
+    assert not [message for message in pair.a.sent if isinstance(message, Fetched)]
+
+
+def test_the_state_of_an_item_does_not_go_with_its_content() -> None:
+    """The log is cut: a snapshot tells the peer of the part's rise, while the item is damaged here."""
+    pair = joined(log_records_max=2, tail_octets_max=0)
+    dot = pair.a.accept("one")
+    pair.cut()
+    pair.run(2_200)
+    pair.a.submit(part("one", dot, 1), wait=False)
+    for number in range(5):
+        pair.a.submit(put(f"{number:02}"), wait=False)
+    rot(pair.a, "one")
+    assert "one" not in pair.a.keys
+    pair.link()
+    assert pair.b.store.items[b"one"].parts[b"part"].rank == 1
+    assert pair.b.store.vector == pair.a.store.vector
+    pair.run(1_000)
+    assert pair.a.store.items == pair.b.store.items
+    assert notes(pair.a, "replica.healed") == ["one"]
+    assert [*pair.a.store.orphans(), *pair.b.store.orphans()] == []
 
 
 def test_many_come_back_one_by_one() -> None:
