@@ -31,6 +31,7 @@ class Life:
         "done",
         "ends",
         "held_by",
+        "is_revived",
         "key",
         "parts",
         "put",
@@ -49,6 +50,7 @@ class Life:
         self.delivered: Counter[bytes] = Counter()
         self.held_by: set[int] = set()  # stores that ever had it durable, by their number
         self.damaged_on: set[int] = set()  # stores of which a bit was flipped in it
+        self.is_revived = False  # an old backup brought it back, and the peer cannot read that it has ended
         self.ends: dict[bytes, list[End]] = {}  # by part: what next hops took
         self.results: dict[bytes, list[Dot]] = {}  # by part: the records that say so
 

@@ -351,8 +351,8 @@ class Truth:
             raise Violation("S14", f"node {machine.node} takes {key!r} back after it had finished it")
         vector = machine.disk.vector
         for dot in life.done + life.aborted:
-            if vector.get(dot.branch, 0) >= dot.seq and life.damaged_on and len(self.everybody) > len(self.machines):
-                # a snapshot told its end to a member whose copy could not be read, and whose peer has it still
+            if vector.get(dot.branch, 0) >= dot.seq and self._may_outlive_its_end(life):
+                # a snapshot told its end to a member whose copy could not be read: it knew the position alone
                 self.clock.counts["excused: an end that went with a damaged copy"] += 1
             elif vector.get(dot.branch, 0) >= dot.seq:
                 raise Violation("S14", f"node {machine.node} keeps {key!r}, though it has the record of its end")
@@ -363,6 +363,11 @@ class Truth:
                 raise Violation("S4", f"node {machine.node}: {key!r} {name!r} fell from {was.parts[name]} to {value}")
             if value.rank >= TERMINAL:
                 self._check_end(machine, life, name, value)
+
+    def _may_outlive_its_end(self, life: Life) -> bool:
+        """Tell whether an item may be here where the record of its end is: a damaged copy knew the end by its position
+        alone, and there is one more, of an old backup or of the three that there are with a site."""
+        return life.is_revived or (bool(life.damaged_on) and len(self.everybody) > len(self.machines))
 
     def _check_end(self, machine: Machine, life: Life, part: bytes, value: PartValue) -> None:
         """S3: the ends that are recorded are true."""
@@ -418,11 +423,15 @@ class Truth:
             self.clock.counts["excused: the only copy was destroyed"] += 1
 
     def restored(self, machine: Machine) -> None:
-        """Count the restored store as a copy of what was in the backup."""
+        """Count the restored store as a copy of what was in the backup. What had ended comes to life again where the
+        peer cannot say so, because its own copy is damaged."""
         vector, number = machine.disk.vector, machine.disk.number
+        away = {key for other in self.machines if other is not machine for key in other.disk.away}
         for life in self.lives.values():
             if vector.get(life.put.branch, 0) >= life.put.seq:
                 life.held_by.add(number)
+            if life.done and life.key in away and life.key in machine.disk.items:
+                life.is_revived = True
 
     # --- at any time --------------------------------------------------------------------------------------
 
@@ -430,7 +439,7 @@ class Truth:
         """S10: nodes with equal vectors hold equal items, but for what came with a snapshot that has not ended.
 
         A site may have left out what it was told to be finished; the other learns that by a record still to come.
-        What is damaged on one of them is neither here nor gone until its disk has looked at it again.
+        What is damaged on one of them is neither here nor gone, until it is back or known to be finished.
         """
         first, second = (machine.disk for machine in self.machines)
         self._check_equal(first, second, lambda life: False)
@@ -443,7 +452,7 @@ class Truth:
             return
         self.clock.counts["equal vectors compared"] += 1
         if first.items != second.items:
-            damaged = {*first.store.rotten, *second.store.rotten}
+            damaged = {*first.store.rotten, *second.store.rotten, *first.away, *second.away}
             differing = [
                 key
                 for key in {**first.items, **second.items}
