@@ -142,7 +142,7 @@ class Leased(Ownership):
 
     def _granted(self, granted: Granted, now: int, out: list[Effect]) -> None:
         """Use a grant: go on under the epoch that we hold, or make a new one durable first."""
-        if self.role in STANDING_BY and not self.may_seek(now):
+        if self.role in STANDING_BY and (not self.may_seek(now) or self._is_outlived(granted)):
             self._give_up(out)
         elif self.role in HOLDING and granted.epoch == self.held.epoch:
             self.move(Cue.RENEWED, out)
@@ -150,6 +150,10 @@ class Leased(Ownership):
             self.move(Cue.GRANTED, out)
             self._heard_at_claim = self._actives_heard
             self._claim(granted.epoch, out)
+
+    def _is_outlived(self, granted: Granted) -> bool:
+        """Tell whether a grant is below what was heard since it was asked for: a site was promoted meanwhile."""
+        return Authority(granted.epoch, self._settings.node) < self.seen
 
     # --- promotion ------------------------------------------------------------------------------------------
 

@@ -196,6 +196,22 @@ def test_a_grant_of_an_earlier_generation_is_given_back() -> None:
     assert pair.witness.holder(pair.now) == NOBODY
 
 
+def test_a_grant_below_what_was_heard_since_is_given_back() -> None:
+    """A site was promoted to the same epoch while the witness was slow to answer."""
+    pair = witnessed()
+    pair.cut_from_witness = {1}
+    pair.a.command("demote")
+    pair.b.step(Received(pair.session, Beat({}, Authority(1, 0), Role.PASSIVE, 1, 1000)))
+    pair.b.command("promote", force=True)
+    pair.b.step(Received(pair.session, Beat({}, Authority(2, 2), Role.PASSIVE, 2, 1000)))
+    pair.b.step(WitnessSaid(Granted(pair.b.member.own.incarnation, 1, 1, 2, pair.b.settings.lease)))
+    assert pair.b.member.role is Role.PASSIVE
+    pair.cut_from_witness = set()
+    pair.run(2000)
+    assert owners(pair) == [1]
+    assert pair.b.member.status.authority == Authority(3, 1)
+
+
 def test_a_grant_to_an_earlier_life_is_nothing_to_this_one() -> None:
     pair = witnessed()
     incarnation = pair.a.member.own.incarnation
