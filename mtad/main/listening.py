@@ -9,7 +9,8 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from mtad.config.forms import Address
 
@@ -63,16 +64,12 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _listening_on_path(path: str) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with _explained(made, path, _UNIX_ADVICE):
         _remove_left_behind(path)
         made.bind(path)
         os.chmod(path, UNIX_MODE)
         made.listen(BACKLOG)
         made.setblocking(False)
-    except OSError as error:
-        made.close()
-        advice = _UNIX_ADVICE.get(error.errno or 0, "")
-        raise OSError(error.errno, f"cannot listen on {path}: {error.strerror}{advice}") from error
     return made
 
 
@@ -88,7 +85,7 @@ def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # IPPROTO_TCP by name: asyncio sets TCP_NODELAY only on connections of such a socket.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
+    with _explained(made, f"{host} port {port}", _ADVICE):
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -96,11 +93,18 @@ def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((host, port))
         made.setblocking(False)
+    return made
+
+
+@contextmanager
+def _explained(made: socket.socket, where: str, advice: Mapping[int, str]) -> Iterator[None]:
+    """Close a socket that cannot be made to listen, and say where, why, and what mends it."""
+    try:
+        yield
     except OSError as error:
         made.close()
-        advice = _ADVICE.get(error.errno or 0, "")
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}{advice}") from error
-    return made
+        mend = advice.get(error.errno or 0, "")
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}{mend}") from error
 
 
 def adopt(descriptors: Sequence[int]) -> list[socket.socket]:

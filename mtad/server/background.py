@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 
 from mtad.mail.dsn import notice_of
 from mtad.mail.dsn_request import NO_REQUEST
@@ -15,6 +15,7 @@ from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget
 from mtad.server.keeping import state_after, state_while_pending
 from mtad.server.reports import Reports
+from mtad.server.tasks import Tasks
 from mtad.spool.door import Changes, Committed, QueuedMessage
 from mtad.telemetry.events import Events
 
@@ -32,7 +33,7 @@ class Background:
         self._events = events
         self._clock = clock
         self._reports = Reports(rooms, events, clock)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()  # cut off, they leave what is pending in the queue, to be tried again
 
     def record(
         self, message: QueuedMessage, pending: Mapping[str, asyncio.Future[Outcome]], retries: Mapping[str, RetryPlan]
@@ -42,15 +43,9 @@ class Background:
         message   as it was committed; a recipient that is not in it was not kept, and its outcome is only logged
         retries   the plan of every recipient
         """
-        tasks = [self._begun(self._record(message, a, future, retries[a])) for a, future in pending.items()]
+        tasks = [self.tasks.begin(self._record(message, a, future, retries[a])) for a, future in pending.items()]
         if tasks:
-            self._begun(self._hold(len(message.content), tasks))
-
-    def _begun(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+            self.tasks.begin(self._hold(len(message.content), tasks))
 
     async def _hold(self, octets: int, tasks: list[asyncio.Task[None]]) -> None:
         """Count the content, which all of its attempts share, as long as one of them goes on."""
@@ -106,17 +101,6 @@ class Background:
                 return
             await asyncio.sleep(RECORD_AGAIN_SECONDS)
         self._events.emit("delivery.unrecorded", level="error", queue_id=message.queue_id, recipient=address)
-
-    async def drained(self) -> None:
-        """Return when nothing is pending any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def cut_off(self) -> None:
-        """Stop waiting; what is pending stays in the queue, to be tried again."""
-        for task in self._tasks:
-            task.cancel()
-        await self.drained()
 
 
 def _claimed_since(message: QueuedMessage, address: str) -> int:

@@ -19,7 +19,7 @@ _BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 # Nobody knows what belongs to the chunk: to go on would be to take a content for commands.
 BAD_CHUNK = Step(Reply.of(501, "5.5.4", "Syntax: BDAT size [LAST]"), Then.CLOSE)
 TOO_SLOW = Step(Reply.of(421, "4.4.2", "Chunks come too slowly"), Then.CLOSE)
-CHUNK_BEFORE = Step(Reply.of(503, "5.5.1", "BDAT has begun: go on with BDAT, or RSET"))
+_CHUNK_BEFORE = Step(Reply.of(503, "5.5.1", "BDAT has begun: go on with BDAT, or RSET"))
 BINARY_BY_DATA = Step(Reply.of(503, "5.5.1", "Binary content comes by BDAT"))
 CHUNK_REFUSED = Step(Reply.of(503, "5.5.1", "A chunk was refused: RSET comes next"))
 
@@ -71,6 +71,11 @@ class ChunkReader:
     def refuse(self) -> None:
         """Take no chunk at all."""
         self._kept.spoil(Spoilt.NO_ROOM)
+
+    @property
+    def refusal(self) -> Step:
+        """The answer to a command that has no place between chunks."""
+        return CHUNK_REFUSED if self.is_spoilt else _CHUNK_BEFORE
 
     def feed(self, octets: bytes) -> None:
         """Take what came next of a chunk."""

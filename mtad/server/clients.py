@@ -6,8 +6,8 @@ are other people, and a /64 holds more addresses than could be counted one by on
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from mtad.mail.reply import Reply
 from mtad.server.limits import PRESSED_PERCENT, Limits
@@ -21,9 +21,8 @@ _TOO_MANY_CONNECTIONS = Reply.of(421, "4.7.0", "Too many connections from your n
 _TOO_MANY_ERRORS = Reply.of(421, "4.7.0", "Too many errors from your network, try again later")
 
 
-def network_of(address: str) -> bytes:
+def network_of(ip: IPv4Address | IPv6Address) -> bytes:
     """Return the network of an address, as what it is counted by."""
-    ip = ipaddress.ip_address(address)
     return ip.packed if ip.version == 4 else ip.packed[:IPV6_NETWORK_OCTETS]
 
 
@@ -82,7 +81,7 @@ class Clients:
         """Return what the client is counted by; None where it is not: it is exempt, or came by a Unix socket."""
         if not address:
             return None
-        ip = ipaddress.ip_address(address)
+        ip = ip_address(address)
         if any(ip in network for network in self._limits.exempt):
             return None
-        return network_of(address)
+        return network_of(ip)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from mtad.server.clients import network_of
 
 DELAY_SECONDS = 1.0  # of the first refusal; each further one of the same client doubles it, up to
@@ -18,7 +20,7 @@ class FailedAttempts:
 
     def add(self, address: str, now: float) -> float:
         """Count a failure; return the seconds to wait before the client hears of it."""
-        network = network_of(address) if address else b""  # by a Unix socket
+        network = network_of(ip_address(address)) if address else b""  # by a Unix socket
         count, last = self._failures.pop(network, (0, now))
         count = 1 if now - last >= FORGET_SECONDS else count + 1
         self._failures[network] = (count, now)

@@ -15,6 +15,7 @@ from functools import partial
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.server.fault import emit_fault
+from mtad.server.tasks import Tasks
 from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
 
@@ -28,7 +29,7 @@ class Remembering:
     def __init__(self, memories: Memories, events: Events) -> None:
         self._memories = memories
         self._events = events
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()  # those that write
 
     def hearing(self, *, is_gone: bool) -> Hearing:
         """Return the hearing of one more message. is_gone: its client has closed its side already."""
@@ -39,29 +40,16 @@ class Remembering:
             self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=len(memory.outcomes))
 
     def _spawn(self, queue_id: str, work: Work) -> None:
-        if len(self._tasks) >= REMEMBERING_MAX:
+        if len(self.tasks) >= REMEMBERING_MAX:
             self._events.emit("memory.refused", level="warning", queue_id=queue_id, why="busy")
             return
-        task = asyncio.get_running_loop().create_task(self._guarded(queue_id, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.begin(self._guarded(queue_id, work))
 
     async def _guarded(self, queue_id: str, work: Work) -> None:
         try:
             await work()
         except Exception:  # noqa: BLE001 - boundary of a memory: without it the client's retry is delivered again
             emit_fault(self._events, session="", trace=queue_id, stage="memory")
-
-    async def drained(self) -> None:
-        """Return when nothing is being written any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def cut_off(self) -> None:
-        """Write nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await self.drained()
 
 
 class Hearing:

@@ -114,15 +114,15 @@ class Server:
         for connection in list(self._connections):
             connection.stop()
         waiting = [asyncio.ensure_future(c.ended(is_cancelled=False)) for c in self._connections]
-        waiting.append(asyncio.ensure_future(self.acceptance.background.drained()))
-        waiting.append(asyncio.ensure_future(self.acceptance.remembering.drained()))
+        waiting.append(asyncio.ensure_future(self.acceptance.background.tasks.drained()))
+        waiting.append(asyncio.ensure_future(self.acceptance.remembering.tasks.drained()))
         _, late = await asyncio.wait(waiting, timeout=grace_seconds)
         for one in late:
             one.cancel()
         for connection in list(self._connections):
             await connection.ended(is_cancelled=True)
-        await self.acceptance.background.cut_off()
-        await self.acceptance.remembering.cut_off()
+        await self.acceptance.background.tasks.cut_off()
+        await self.acceptance.remembering.tasks.cut_off()
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.wait([self._sweeping])

@@ -22,7 +22,6 @@ from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import (
     BAD_CHUNK,
     BINARY_BY_DATA,
-    CHUNK_BEFORE,
     CHUNK_REFUSED,
     TOO_SLOW,
     Chunk,
@@ -232,15 +231,14 @@ class Session:
         return AUTHENTICATED
 
     async def mail(self, argument: str) -> Step:
-        service = self._service
+        service, is_lmtp = self._service, self._service.entrance.is_lmtp
         if not self._client.helo:
-            return _LHLO_FIRST if service.entrance.is_lmtp else _HELO_FIRST
+            return _LHLO_FIRST if is_lmtp else _HELO_FIRST
         refusal = refusal_of_mail(service, self._client)
         if refusal is not None:
             return refusal
         if self._transaction is not None:
             return _NESTED_MAIL
-        is_lmtp = service.entrance.is_lmtp
         said = parse_mail(
             argument,
             is_binary_offered=service.is_binary_offered,
@@ -277,7 +275,7 @@ class Session:
         if transaction is None:
             return _MAIL_FIRST
         if transaction.chunks is not None:
-            return CHUNK_REFUSED if transaction.chunks.is_spoilt else CHUNK_BEFORE
+            return transaction.chunks.refusal
         if transaction.is_broken:
             return Step(local_fault(transaction.queue_id))
         said = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
@@ -346,7 +344,7 @@ class Session:
         if transaction is None:
             return _MAIL_FIRST
         if transaction.chunks is not None:
-            return CHUNK_REFUSED if transaction.chunks.is_spoilt else CHUNK_BEFORE
+            return transaction.chunks.refusal
         if transaction.envelope.is_binary:
             return BINARY_BY_DATA
         if transaction.is_broken:

@@ -27,7 +27,7 @@ class SpillLimits:
     read_back_octets_max: int
 
 
-class Turns:
+class ReadingBack:
     """Lets contents into memory in the order in which they ask; one alone is let in whatever its size."""
 
     def __init__(self, octets_max: int) -> None:
@@ -76,7 +76,7 @@ class Spill:
     def __init__(self, folder: Path, limits: SpillLimits, events: Events) -> None:
         self._folder = folder
         self._octets_max = limits.octets_max
-        self.turns = Turns(limits.read_back_octets_max)
+        self.reading_back = ReadingBack(limits.read_back_octets_max)
         self.octets = 0
         self.events = events
 
@@ -128,7 +128,7 @@ class SpiltFile:
     async def turn(self) -> bool:
         """Wait until the content may be read back; False when that takes too long."""
         octets = self._octets_count
-        if await self._spill.turns.take(octets, TURN_SECONDS_MAX):
+        if await self._spill.reading_back.take(octets, TURN_SECONDS_MAX):
             self._turn_octets = octets
             return True
         return False
@@ -143,5 +143,5 @@ class SpiltFile:
         self._file.close()
         self._spill.octets -= self._octets_count
         if self._turn_octets:
-            self._spill.turns.give_back(self._turn_octets)
+            self._spill.reading_back.give_back(self._turn_octets)
         self._octets_count = self._turn_octets = 0

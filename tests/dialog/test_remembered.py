@@ -35,7 +35,7 @@ async def until(is_so: Callable[[], object]) -> None:
 async def settled(house: House) -> None:
     """Wait until every connection has ended, and what is to be remembered is."""
     await until(lambda: house.server.sessions_count == 0)
-    await house.server.acceptance.remembering.drained()
+    await house.server.acceptance.remembering.tasks.drained()
 
 
 async def bring(house: House, content: bytes = CONTENT, *recipients: str) -> str:

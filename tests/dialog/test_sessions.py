@@ -278,7 +278,7 @@ class TestPending:
         assert state.due_ms == message.arrival_ms + 60_000
         assert house.server.octets_in_flight == len(message.content)
         future.set_result(DELIVERED)
-        await house.server.acceptance.background.drained()
+        await house.server.acceptance.background.tasks.drained()
         (message,) = house.rooms.door.messages.values()
         assert message.recipients["one@example.net"].rank is Rank.DELIVERED
         assert house.server.octets_in_flight == 0
@@ -300,7 +300,7 @@ class TestPending:
         assert claim is not None
         assert (claim.since_ms, claim.until_ms) == (message.arrival_ms, message.arrival_ms + 110_000)
         future.set_result(DELIVERED)
-        await house.server.acceptance.background.drained()
+        await house.server.acceptance.background.tasks.drained()
         state = house.rooms.door.messages[message.queue_id].recipients["one@example.net"]
         assert (state.rank, len(state.attempts)) == (Rank.DELIVERED, 1)
 
@@ -309,7 +309,7 @@ class TestPending:
         house, future = await with_pending(build, two=DELIVERED)
         house.rooms.time.advance(100)
         future.set_result(outcome)
-        await house.server.acceptance.background.drained()
+        await house.server.acceptance.background.tasks.drained()
         message, *reports = house.rooms.door.messages.values()
         state = message.recipients["one@example.net"]
         assert state.rank is rank
@@ -335,7 +335,7 @@ class TestPending:
         await wire.send(b"text\r\n.\r\n")
         assert (await reply(wire))[0].startswith("250 2.0.0 Ok: queued")
         future.set_result(outcome)
-        await house.server.acceptance.background.drained()
+        await house.server.acceptance.background.tasks.drained()
         report = rooms.door.changes[-1].puts[0]
         assert report.content == told.encode()
         assert rooms.door.changes[-1].states[report.dsn_of]["one@example.net"].rank in (Rank.DELIVERED, Rank.FAILED)
@@ -348,7 +348,7 @@ class TestPending:
         wire = await greeted(house.wire())
         assert (await send_message(wire, b"text")).startswith("452 4.3.1")
         future.set_result(DELIVERED)
-        await house.server.acceptance.background.drained()
+        await house.server.acceptance.background.tasks.drained()
         assert len(house.events.named("delivery.ended_late")) == 1
         assert len(rooms.door.changes) == 1
 

@@ -43,7 +43,7 @@ async def test_a_content_larger_than_memory_goes_through(build: Build, tmp_path:
     wire = await begun(house, command)
     assert (await reply(wire))[0].startswith("250 2.0.0 Ok: delivered")
     assert house.rooms.delivery.contents[0].endswith(CONTENT)
-    assert (spill.octets, spill.turns.octets, house.server.octets_in_flight) == (0, 0, 0)
+    assert (spill.octets, spill.reading_back.octets, house.server.octets_in_flight) == (0, 0, 0)
 
 
 async def test_one_waits_on_the_disk_while_another_is_handled(build: Build, tmp_path: Path) -> None:
@@ -51,15 +51,15 @@ async def test_one_waits_on_the_disk_while_another_is_handled(build: Build, tmp_
     rooms.delivery.gate = asyncio.Event()
     house, spill = await spilling(build, tmp_path, rooms)
     first = await begun(house)
-    await until(lambda: spill.turns.octets > 0)
+    await until(lambda: spill.reading_back.octets > 0)
     second = await begun(house, "BDAT")
     await until(lambda: spill.octets == 2 * len(CONTENT))
-    assert spill.turns.octets == len(CONTENT)
+    assert spill.reading_back.octets == len(CONTENT)
     rooms.delivery.gate.set()
     for wire in (first, second):
         assert (await reply(wire))[0].startswith("250 2.0.0 Ok: delivered")
     assert len(rooms.delivery.contents) == 2
-    assert (spill.octets, spill.turns.octets) == (0, 0)
+    assert (spill.octets, spill.reading_back.octets) == (0, 0)
 
 
 async def test_who_waits_for_too_long_is_to_come_again(
@@ -70,7 +70,7 @@ async def test_who_waits_for_too_long_is_to_come_again(
     rooms.delivery.gate = asyncio.Event()
     house, spill = await spilling(build, tmp_path, rooms)
     first = await begun(house)
-    await until(lambda: spill.turns.octets > 0)
+    await until(lambda: spill.reading_back.octets > 0)
     second = await begun(house)
     assert await reply(second) == ["452 4.3.1 Too much mail in hand, try again later"]
     rooms.delivery.gate.set()

@@ -192,5 +192,5 @@ async def test_who_ends_a_session_in_order_has_heard_the_last_reply(
         wire.reset()
     while house.server.sessions_count:
         await asyncio.sleep(0)
-    await house.server.acceptance.remembering.drained()
+    await house.server.acceptance.remembering.tasks.drained()
     assert len(house.rooms.memories.all) == remembered_count

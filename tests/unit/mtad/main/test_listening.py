@@ -39,6 +39,7 @@ def test_an_address_of_each_family_may_have_the_same_port() -> None:
     first = open_sockets([Address("0.0.0.0", 0)], copies=1)
     port = first[0][0].getsockname()[1]
     second = open_sockets([Address("::", port)], copies=1)
+    assert second[0][0].getsockname()[1] == port
     close(first + second)
 
 

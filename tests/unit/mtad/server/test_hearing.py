@@ -53,7 +53,7 @@ async def test_what_was_taken_is_remembered_unless_it_was_heard(
     hearing.answered(is_ahead=is_ahead)
     CLIENTS[client](hearing)
     hearing.end()
-    await remembering.drained()
+    await remembering.tasks.drained()
     has_heard = goes_at == "later" and is_accepted and (is_ahead or client in HAS_HEARD)
     assert memories.all == ([REMEMBERED] if is_taken and not has_heard else [])
 
@@ -64,14 +64,14 @@ async def test_an_attempt_that_was_cut_off_stays_in_doubt() -> None:
     hearing = remembering.hearing(is_gone=True)
     hearing.begin(BEGUN)
     hearing.end()
-    await remembering.drained()
+    await remembering.tasks.drained()
     assert memories.all == []  # nothing had been written of it, and nothing is known
     hearing = remembering.hearing(is_gone=True)
     hearing.begin(BEGUN)
     while not memories.all:
         await asyncio.sleep(0)
     hearing.end()
-    await remembering.drained()
+    await remembering.tasks.drained()
     assert memories.all == [BEGUN]
 
 
@@ -82,7 +82,7 @@ async def test_no_more_is_written_at_once_than_the_limit() -> None:
         hearing = remembering.hearing(is_gone=True)
         hearing.begin(BEGUN)
     assert [fields["why"] for fields in events.named("memory.refused")] == ["busy"]
-    await remembering.cut_off()
+    await remembering.tasks.cut_off()
 
 
 async def test_a_fault_in_one_memory_is_its_own() -> None:
@@ -95,5 +95,5 @@ async def test_a_fault_in_one_memory_is_its_own() -> None:
     remembering = Remembering(Failing(), events)
     hearing = remembering.hearing(is_gone=True)
     hearing.begin(BEGUN)
-    await remembering.drained()
+    await remembering.tasks.drained()
     assert [fields["stage"] for fields in events.named("session.fault")] == ["memory"]

@@ -11,7 +11,7 @@ import pytest
 from mtad.server import spill as spill_module
 from mtad.server.chunking import ChunkReader
 from mtad.server.framing import ContentReader, OctetBudget, Spoilt
-from mtad.server.spill import Spill, SpillLimits, Turns
+from mtad.server.spill import ReadingBack, Spill, SpillLimits
 from mtad.telemetry.events import CollectedEvents
 
 CONTENT = b"".join(b"line %d\r\n" % number for number in range(1000))
@@ -111,16 +111,16 @@ def test_a_full_disk_means_no_room() -> None:
     assert len(spill.events.named("spill.failed")) == 1
 
 
-async def granted(turns: Turns, octets: int, seconds: float = 60.0) -> asyncio.Task[bool]:
+async def granted(turns: ReadingBack, octets: int, seconds: float = 60.0) -> asyncio.Task[bool]:
     task = asyncio.create_task(turns.take(octets, seconds))
     for _ in range(3):
         await asyncio.sleep(0)
     return task
 
 
-class TestTurns:
+class TestReadingBack:
     async def test_come_in_order_as_there_is_room(self) -> None:
-        turns = Turns(100)
+        turns = ReadingBack(100)
         first, large, small = [await granted(turns, octets) for octets in (60, 70, 10)]
         assert [task.done() for task in (first, large, small)] == [True, False, False]
         turns.give_back(60)
@@ -129,7 +129,7 @@ class TestTurns:
         assert turns.octets == 80
 
     async def test_what_is_larger_than_all_room_comes_alone(self) -> None:
-        turns = Turns(100)
+        turns = ReadingBack(100)
         huge = await granted(turns, 1000)
         after = await granted(turns, 1)
         assert (huge.done(), after.done()) == (True, False)
@@ -137,7 +137,7 @@ class TestTurns:
         assert await after
 
     async def test_who_waited_for_too_long_has_none_and_stops_nobody(self) -> None:
-        turns = Turns(100)
+        turns = ReadingBack(100)
         assert await turns.take(60, 1)
         large = await granted(turns, 70, 0.01)
         small = await granted(turns, 10)
@@ -147,7 +147,7 @@ class TestTurns:
 
     @pytest.mark.parametrize("is_let_in", [False, True])
     async def test_who_goes_away_gives_back_what_it_was_given(self, is_let_in: bool) -> None:
-        turns = Turns(100)
+        turns = ReadingBack(100)
         assert await turns.take(100, 1)
         waiting = await granted(turns, 50)
         if is_let_in:
@@ -175,4 +175,4 @@ class TestTurns:
         one.close()
         assert await second
         other.close()
-        assert (spill.turns.octets, spill.octets) == (0, 0)
+        assert (spill.reading_back.octets, spill.octets) == (0, 0)
