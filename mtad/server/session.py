@@ -16,20 +16,12 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
-from mtad.server.answering import Hears, answer_all
+from mtad.server.answering import Hears
 from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of, refusal_of_mail
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
-from mtad.server.chunking import (
-    BAD_CHUNK,
-    BINARY_BY_DATA,
-    CHUNK_REFUSED,
-    TOO_SLOW,
-    Chunk,
-    ChunkReader,
-    ChunkSize,
-    parse_bdat,
-)
+from mtad.server.chunking import BAD_CHUNK, CHUNK_REFUSED, Chunk, parse_bdat
 from mtad.server.collaborators import Through
+from mtad.server.content_verbs import MAIL_FIRST, Begun, begin_chunk, begin_data, brings_nothing
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
 from mtad.server.hearing import Hearing
@@ -50,20 +42,15 @@ _BAD_LINE = {
 }
 _SENDER_OK = Step(Reply.of(250, "2.1.0", "Sender ok"))
 _RECIPIENT_OK = Step(Reply.of(250, "2.1.5", "Recipient ok"))
-_START_CONTENT = Step(Reply.of(354, "", "End data with <CR><LF>.<CR><LF>"), Then.CONTENT)
 _START_TLS = Step(Reply.of(220, "2.0.0", "Ready to start TLS"), Then.TLS)
 _NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
 AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
 _NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
 _HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
 _LHLO_FIRST = Step(Reply.of(503, "5.5.1", "Send LHLO first"))
-_MAIL_FIRST = Step(Reply.of(503, "5.5.1", "Need MAIL command"))
 _NESTED_MAIL = Step(Reply.of(503, "5.5.1", "Nested MAIL command"))
-_NO_RECIPIENTS = Step(Reply.of(554, "5.5.1", "No valid recipients"))
-_NO_RECIPIENTS_OF_LMTP = Step(Reply.of(503, "5.5.1", "No valid recipients"))  # RFC 2033 §4.2
 _TLS_ALREADY = Step(Reply.of(503, "5.5.1", "TLS is active already"))
 _TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
-_NO_ROOM = Step(Reply.of(452, "4.3.1", "Too much mail in hand, try again later"))
 _TOO_MANY_RECIPIENTS = Step(Reply.of(452, "4.5.3", "Too many recipients"))
 _TOO_MANY_MESSAGES = Step(Reply.of(450, "4.7.1", "Too many messages from your network, try again later"))
 _TOO_MANY_OF_NETWORK = Step(Reply.of(450, "4.7.1", "Too many recipients from your network, try again later"))
@@ -162,7 +149,7 @@ class Session:
         if chunk.refusal is not None and chunk.refusal.reply is CHUNK_REFUSED.reply:
             return chunk.refusal  # one error for all that was on its way already
         if chunk.refusal is not None or transaction is None or reader is None:
-            return self._counted(chunk.refusal or _MAIL_FIRST)
+            return self._counted(chunk.refusal or MAIL_FIRST)
         if not chunk.size.is_last and not reader.is_spoilt:
             return Step(Reply.of(250, "2.0.0", f"{chunk.size.octets_count} octets received"))
         try:
@@ -177,7 +164,7 @@ class Session:
         """End the transaction with the content that was read, whatever it is, and return the final reply."""
         transaction, self._transaction = self._transaction, None
         if transaction is None:
-            return self._counted(_MAIL_FIRST)
+            return self._counted(MAIL_FIRST)
         step = await self._service.acceptance.accept(transaction, reader, hearing, session_id=self.id)
         if step.reply.is_positive:
             self._errors_count = self._idle_commands_count = 0
@@ -273,7 +260,7 @@ class Session:
     async def rcpt(self, argument: str) -> Step:
         service, transaction = self._service, self._transaction
         if transaction is None:
-            return _MAIL_FIRST
+            return MAIL_FIRST
         if transaction.chunks is not None:
             return transaction.chunks.refusal
         if transaction.is_broken:
@@ -337,74 +324,22 @@ class Session:
         )
         return self._service.rooms.delivery.open(mail, trace=transaction.queue_id)
 
-    async def data(self, argument: str) -> Step:
-        transaction = self._transaction
-        if argument:
-            return _NO_ARGUMENT
-        if transaction is None:
-            return _MAIL_FIRST
-        if transaction.chunks is not None:
-            return transaction.chunks.refusal
-        if transaction.envelope.is_binary:
-            return BINARY_BY_DATA
-        if transaction.is_broken:
-            await self.drop()
-            return Step(local_fault(transaction.queue_id))
-        return self._no_content(transaction) or _START_CONTENT
-
-    def _no_content(self, transaction: Transaction) -> Step | None:
-        """Return why no content is wanted; None when it may come."""
-        if not transaction.recipients_count:
-            return self._no_recipients
-        has_room = self._service.budget.has(transaction.envelope.size_declared_octets)
-        return None if has_room else _NO_ROOM
+    async def data(self, argument: str) -> Step | Chunk:
+        return _NO_ARGUMENT if argument else await self._begin(begin_data(self._service, self._transaction))
 
     async def bdat(self, argument: str) -> Step | Chunk:
         size = parse_bdat(argument)
         if size is None:
             return BAD_CHUNK
-        if not size.octets_count and not size.is_last and self._is_idle_for_too_long():
+        if brings_nothing(self._transaction, size) and self._is_idle_for_too_long():
             return _TOO_MANY_COMMANDS
-        transaction = self._transaction
-        if transaction is None:
-            return Chunk(size, refusal=_MAIL_FIRST)
-        answer = await self._next_chunk(transaction, size)
-        if not size.is_last or isinstance(answer, Step) or answer.refusal is None:
-            return answer
-        return replace(answer, refusal=answer_all(answer.refusal, transaction.hears, transaction.named))
+        return await self._begin(begin_chunk(self._service, self._transaction, size))
 
-    async def _next_chunk(self, transaction: Transaction, size: ChunkSize) -> Step | Chunk:
-        if transaction.is_broken:
-            await self.drop()
-            return Chunk(size, refusal=Step(local_fault(transaction.queue_id)))
-        if transaction.chunks is None:
-            return await self._first_chunk(transaction, size)
-        if transaction.chunks.is_spoilt:
-            return _TOO_MANY_COMMANDS if self._is_idle_for_too_long() else Chunk(size, refusal=CHUNK_REFUSED)
-        if self._service.clock.now() >= transaction.chunks.latest:
-            return TOO_SLOW
-        transaction.chunks.expect(size.octets_count)
-        return Chunk(size, transaction.chunks)
-
-    async def _first_chunk(self, transaction: Transaction, size: ChunkSize) -> Chunk:
-        """Begin the content; without a recipient, or room for it, no chunk is accepted before RSET."""
-        service = self._service
-        reader = ChunkReader(
-            service.budget,
-            size_octets_max=service.limits.content.size_octets_max,
-            line_octets_max=service.limits.content.line_octets_max,
-            latest=service.clock.now() + service.limits.seconds.data,
-            is_binary=transaction.envelope.is_binary,
-        )
-        transaction = self._transaction = transaction.with_chunks(reader)
-        refusal = self._no_content(transaction)
-        if refusal is None:
-            reader.expect(size.octets_count)
-            return Chunk(size, reader)
-        reader.refuse()
-        self._transaction = None if size.is_last else transaction.refused()
-        await transaction.abort()
-        return Chunk(size, refusal=refusal)
+    async def _begin(self, begun: Begun) -> Step | Chunk:
+        before, self._transaction = self._transaction, begun.transaction
+        if begun.is_aborted and before is not None:
+            await before.abort()
+        return begun.answer
 
     async def rset(self, argument: str) -> Step:
         if argument:
@@ -425,10 +360,6 @@ class Session:
         return Step(Reply.of(221, "2.0.0", f"{self._service.hostname} closing connection"), Then.CLOSE)
 
     # What the verbs share.
-
-    @property
-    def _no_recipients(self) -> Step:
-        return _NO_RECIPIENTS_OF_LMTP if self._service.entrance.is_lmtp else _NO_RECIPIENTS
 
     def _refused(self, stage: str, verdict: Verdict) -> Reply:
         reply = verdict.reply if verdict.reply is not None else local_fault(self.id)
