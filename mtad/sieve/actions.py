@@ -17,6 +17,22 @@ class Keep(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileInto:
+    """Put it into this mailbox; with `is_copy` (RFC 3894) besides what else happens to it."""
+
+    mailbox: str
+    is_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send it on to this address; with `is_copy` (RFC 3894) besides what else happens to it."""
+
+    address: str
+    is_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Nothing more to ask at this stage."""
 
@@ -79,4 +95,4 @@ class Log:
     level: Level = "info"
 
 
-Action = Keep | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log
+Action = Keep | FileInto | Redirect | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log

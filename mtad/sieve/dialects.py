@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.environment import ENVIRONMENT
+from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
@@ -18,7 +19,7 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-PLAIN = Language(RFC5228 + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
+PLAIN = Language(RFC5228 + FILEINTO + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(

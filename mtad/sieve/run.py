@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mtad.sieve.actions import Action
+from mtad.sieve.actions import Action, Redirect
 from mtad.sieve.message import Message
 
 
@@ -32,6 +32,7 @@ class Limits:
 
     nodes_max: int = 1 << 20  # commands and tests executed, and values compared
     actions_max: int = 64
+    redirects_max: int = 4  # RFC 5228 §10: what multiplies mail must have a limit
 
 
 class LimitExceeded(Exception):  # noqa: N818 - the name of the event, not of an error in the program
@@ -41,13 +42,14 @@ class LimitExceeded(Exception):  # noqa: N818 - the name of the event, not of an
 class Run:
     """The state of one run."""
 
-    __slots__ = ("_actions_max", "_nodes_left", "actions", "facts")
+    __slots__ = ("_actions_max", "_nodes_left", "_redirects_max", "actions", "facts")
 
     def __init__(self, facts: Facts, limits: Limits) -> None:
         self.facts = facts
         self.actions: list[Action] = []
         self._nodes_left = limits.nodes_max
         self._actions_max = limits.actions_max
+        self._redirects_max = limits.redirects_max
 
     def spend(self, nodes: int) -> None:
         """Count work. Errors: LimitExceeded."""
@@ -59,4 +61,9 @@ class Run:
         """Note what the script wants done. Errors: LimitExceeded."""
         if len(self.actions) >= self._actions_max:
             raise LimitExceeded("actions")
+        if (
+            isinstance(action, Redirect)
+            and sum(isinstance(one, Redirect) for one in self.actions) >= self._redirects_max
+        ):
+            raise LimitExceeded("redirects")
         self.actions.append(action)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from mtad.sieve.actions import Discard, Keep
-from mtad.sieve.addresses import ADDRESS_PARTS
+from mtad.mail.address import Mailbox, parse_mailbox
+from mtad.sieve.actions import Discard, Keep, Redirect
+from mtad.sieve.addresses import ADDRESS_PARTS, addresses_in
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
 from mtad.sieve.match import MATCH_TAGS, is_count, matcher
 from mtad.sieve.run import Run
 from mtad.sieve.syntax import Strings
 
+COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
 _STRINGS = ArgumentType.STRINGS
 _PART_CAPABILITIES = {":user": "subaddress", ":detail": "subaddress"}
 _PART_TAGS = tuple(Tag(name, "address part", capability=_PART_CAPABILITIES.get(name, "")) for name in ADDRESS_PARTS)
@@ -112,6 +114,15 @@ def _discard(bound: Bound) -> Code:
     return perform(Discard(), is_terminal=bound.stage != OUTSIDE)
 
 
+def _redirect(bound: Bound) -> Code:
+    given = bound.strings(0).items[0]
+    addresses = addresses_in(given.value) if "<" in given.value else [given.value]
+    mailbox = parse_mailbox(addresses[0]) if len(addresses) == 1 else None
+    if not isinstance(mailbox, Mailbox):
+        return bound.fail(given.at, f'"{given.value}" is not one address')
+    return perform(Redirect(str(mailbox), bound.has(COPY.name)), is_terminal=False)
+
+
 RFC5228 = (
     Spec("require", Kind.REQUIRE, positional=(_STRINGS,)),
     Spec("if", Kind.COMMAND, _if, tests=Tests.ONE, has_block=True),
@@ -120,6 +131,14 @@ RFC5228 = (
     Spec("stop", Kind.COMMAND, lambda bound: constant(True)),
     Spec("keep", Kind.COMMAND, lambda bound: perform(Keep.KEEP, is_terminal=False)),
     Spec("discard", Kind.COMMAND, _discard, stages=(OUTSIDE, "rcpt", "data")),
+    Spec(
+        "redirect",
+        Kind.COMMAND,
+        _redirect,
+        tags=(COPY,),
+        positional=(ArgumentType.STRING,),
+        stages=(OUTSIDE,),
+    ),
     Spec("true", Kind.TEST, lambda bound: constant(True)),
     Spec("false", Kind.TEST, lambda bound: constant(False)),
     Spec("not", Kind.TEST, _not, tests=Tests.ONE),

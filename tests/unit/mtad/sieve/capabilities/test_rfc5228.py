@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.sieve.actions import Discard, Keep
-from mtad.sieve.dialects import POLICY
+from mtad.sieve.actions import Discard, Keep, Redirect
+from mtad.sieve.dialects import PLAIN, POLICY
+from mtad.sieve.errors import SieveErrors
+from mtad.sieve.run import LimitExceeded, Limits
+from mtad.sieve.script import compile_script
 from tests.fakes.sieve_facts import StillFacts, is_true, run_plain
 
 CONTENT = (
@@ -90,3 +93,22 @@ def test_actions_and_stop() -> None:
 def test_discard_ends_a_stage() -> None:
     script = 'require "vnd.mtad.stage"; stage "rcpt" { discard; keep; }'
     assert run_plain(script, FACTS, language=POLICY, stage="rcpt") == [Discard()]
+
+
+def test_redirect_takes_one_address_as_a_field_may_hold_it() -> None:
+    text = 'require "copy"; redirect "a@x.example"; redirect :copy "B <b@y.example>";'
+    assert run_plain(text, FACTS) == [Redirect("a@x.example"), Redirect("b@y.example", is_copy=True)]
+
+
+@pytest.mark.parametrize("address", ["", "a", "a@x.example, b@x.example", "a b@x.example", "a@-"])
+def test_redirect_takes_nothing_else(address: str) -> None:
+    found = compile_script(f'redirect "{address}";', "t", PLAIN)
+    assert isinstance(found, SieveErrors)
+    assert str(found) == f't:1:10: "{address}" is not one address'
+
+
+def test_redirects_are_limited() -> None:
+    text = 'redirect "a@x.example"; keep; redirect "b@x.example";'
+    assert len(run_plain(text, FACTS, limits=Limits(redirects_max=2))) == 3
+    with pytest.raises(LimitExceeded, match="redirects"):
+        run_plain(text, FACTS, limits=Limits(redirects_max=1))
