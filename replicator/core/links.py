@@ -38,7 +38,7 @@ from replicator.core.messages import (
     SnapshotEnd,
     SnapshotItem,
 )
-from replicator.core.neighbour import Neighbour
+from replicator.core.neighbour import Neighbour, Owed
 from replicator.core.peer import ahead_of_us, objection, too_far
 from replicator.core.quarantine import Quarantine, answer, asked
 from replicator.core.receiving import Incoming
@@ -309,6 +309,8 @@ class Links:
             self._settle(now, out)
         if is_more and neighbour.outgoing is not None:
             neighbour.outgoing.acknowledged(durable, now, out)
+        if is_more:
+            self._pay(neighbour, out)
         if not is_pair:
             return
         if is_more and self._accept.protection is Protection.DEGRADED and not neighbour.peer.is_full:
@@ -363,20 +365,8 @@ class Links:
             self._ownership.promote(Cue.HANDOVER, now, out)
 
     def _take_fetch(self, neighbour: Neighbour, message: Fetch, now: int, out: list[Effect]) -> None:
-        neighbour.wanted = message
-        self._read_wanted(neighbour, out)
-
-    def _read_wanted(self, neighbour: Neighbour, out: list[Effect]) -> None:
-        """Have the item read that a neighbour wants, as soon as the peer lacks nothing that its state may rely on."""
-        if neighbour.wanted is not None and self._is_all_sent(neighbour):
-            asked(neighbour.wanted, neighbour.session, out)
-            neighbour.wanted = None
-
-    def _is_all_sent(self, neighbour: Neighbour) -> bool:
-        """Tell whether what the disk has of an item may go: a bounce never arrives at the peer before its
-        notification. A site may be kept waiting for that very item."""
-        outgoing = neighbour.outgoing
-        return neighbour is not self._pair or outgoing is None or outgoing.has_sent_all
+        neighbour.owed = None  # it was given up, or is asked for again: what has come since then is not in it
+        asked(message, neighbour.session, out)
 
     def _take_fetched(self, neighbour: Neighbour, message: Fetched, now: int, out: list[Effect]) -> None:
         self._quarantine.fetched(message, neighbour.node, now, out)
@@ -404,14 +394,23 @@ class Links:
             neighbour.outgoing.snapshot_read(event, now, out)
 
     def item_read(self, event: ItemRead, now: int, out: list[Effect]) -> None:
-        """Send what a neighbour has damaged."""
+        """Send what a neighbour has damaged, as soon as it lacks nothing that this may rely on."""
         neighbour = self._standing.get(event.session)
-        if neighbour is None or neighbour.link is not Link.UP:
-            return
-        if self._is_all_sent(neighbour):
-            answer(event, out)
-        elif neighbour.wanted is None:
-            neighbour.wanted = Fetch(event.key)  # it is read again
+        if neighbour is not None and neighbour.link is Link.UP:
+            relied_on = {} if neighbour.is_site else neighbour.peer.unconfirmed(self._journal.have)
+            neighbour.owed = Owed(event, relied_on)
+            self._pay(neighbour, out)
+
+    def _pay(self, neighbour: Neighbour, out: list[Effect]) -> None:
+        """Send what was asked for and read, unless the neighbour's disk lacks something that it may rely on: then a
+        bounce could come before its notification. That it was sent is not enough, for it may have been lost.
+
+        A site may be kept waiting for that very item, and gets it at once.
+        """
+        owed = neighbour.owed
+        if owed is not None and covers_all(neighbour.peer.durable, owed.relied_on):
+            neighbour.owed = None
+            answer(owed.answer, out)
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -428,7 +427,6 @@ class Links:
                 self._send_beat(neighbour, free_permille, now, out)
             if neighbour.outgoing is not None:
                 neighbour.outgoing.tick(now, out)
-            self._read_wanted(neighbour, out)
         self._quarantine.pump(now, out)
         if self._pair.link is Link.UP:
             self._watch_peer(now, out)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from replicator.core.events import Image, Settings
-from replicator.core.messages import Fetch, Hello
+from replicator.core.events import Image, ItemRead, Settings
+from replicator.core.messages import Hello
 from replicator.core.peer import Peer
 from replicator.core.receiving import Incoming
 from replicator.core.sending import Outgoing
@@ -39,6 +39,13 @@ def neighbours_of(settings: Settings, image: Image, now: int) -> Neighbours:
     return Neighbours(pair, far)
 
 
+class Owed(NamedTuple):
+    """The answer to a Fetch. relied_on: what the neighbour's disk must have before it goes."""
+
+    answer: ItemRead
+    relied_on: Vector
+
+
 class Neighbour:
     """One of them. What is known of it (`peer`) outlives the link; its next Hello replaces it."""
 
@@ -53,11 +60,11 @@ class Neighbour:
         "link",
         "node",
         "outgoing",
+        "owed",
         "peer",
         "session",
         "silence_max",
         "told",
-        "wanted",
         "why",
     )
 
@@ -77,7 +84,7 @@ class Neighbour:
         self.beats = 0  # the ticket of the last one in this session
         self.feeds_us = False  # records came in this session
         self.told: Vector = {}  # what our Hello said is durable here: beats say what is beyond it
-        self.wanted: Fetch | None = None  # the item that it asks for, until it has been sent what that may rely on
+        self.owed: Owed | None = None
 
     @property
     def greeted(self) -> int | None:
@@ -100,7 +107,7 @@ class Neighbour:
     def end(self, link: Link, why: str) -> None:
         """Forget the link."""
         self.link, self.why = link, why
-        self.outgoing = self.incoming = self.wanted = None
+        self.outgoing = self.incoming = self.owed = None
 
     def doubt(self, hello: Hello, own: Branch, now: int) -> str:
         """Return why a Hello is not believed that names another store than we know of; "" when it is.

@@ -6,6 +6,7 @@ from replicator.core.events import Settings
 from replicator.core.journal import Journal
 from replicator.core.messages import Hello
 from replicator.core.values import MILLISECOND, Authority, Branch, Mode, Role, Vector
+from replicator.core.vectors import beyond
 from replicator.core.versions import VERSION_MAX, VERSION_MIN, chosen
 
 EPOCH_LEAP_MAX = 1_000_000  # takeovers that can have passed unheard; what is beyond would leave no room above it
@@ -105,6 +106,10 @@ class Peer:
             if branch != own and branch != theirs:
                 behind += max(0, seq - known.get(branch, 0))
         return behind
+
+    def unconfirmed(self, vector: Vector) -> Vector:
+        """Return what of `vector` it has not said to be on its disk. It has all of the branch that it writes."""
+        return {branch: seq for branch, seq in beyond(vector, self.durable).items() if branch != self.branch}
 
 
 def objection(settings: Settings, node: int, journal: Journal, seen: Authority, hello: Hello) -> str:

@@ -2,9 +2,9 @@
 
 A member asks its peer, then its sites; a site asks the members that it follows. While an item is away it is neither
 shipped nor delivered, and nothing is concluded from its absence. One item is asked for at a time, of a neighbour whose
-disk has all that was known here of what is away. Its answer ends it: it has the item (it is merged as any item of a
-snapshot is), or it has finished it. Once each has said that it has none, what was damaged is lost: that is said, and
-asked again later.
+disk has all that was known here of what is away, and who answers when our disk has what the answer may rely on. That
+ends it: it has the item (it is merged as any item of a snapshot is), or it has finished it. Once each has said that it
+has none, what was damaged is lost: that is said, and asked again later.
 
 By the operator's order the same is done about what the peer holds otherwise: what is missing here is away, what has
 another state is joined with the peer's.

@@ -111,12 +111,6 @@ class Outgoing:
     def _has_room(self) -> bool:
         return self.in_flight_octets < self._settings.in_flight_octets_max
 
-    @property
-    def has_sent_all(self) -> bool:
-        """Tell whether what is sent next comes after everything that our disk has."""
-        is_own_sent = self._own_sent >= self._journal.seq
-        return is_own_sent and not self._is_snapshot_open and self._unsent_branch() is None
-
     def _sent_of(self, branch: Branch) -> int:
         return self._own_sent if branch == self._journal.own else self._sent.get(branch, 0)
 

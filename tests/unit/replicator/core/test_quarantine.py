@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings
 from replicator.core.journal import Journal
-from replicator.core.messages import Fetch, Fetched, Records, SnapshotItem
+from replicator.core.messages import Ack, Fetch, Fetched, Records, SnapshotItem
 from replicator.core.neighbour import Neighbour
 from replicator.core.quarantine import Quarantine
 from replicator.core.status import Link
@@ -35,43 +35,83 @@ def test_a_damaged_item_comes_back_from_the_peer() -> None:
     assert (notes(pair.a, "replica.damaged"), notes(pair.a, "replica.healed")) == (["one"], ["one"])
 
 
-def test_the_peer_sends_first_what_an_items_state_may_rely_on() -> None:
-    pair = joined(in_flight_octets_max=2000, batch_octets_max=1000)
-    pair.a.accept("one")
-    pair.b.is_disk_stuck = True
-    for number in range(50):
-        pair.a.submit(put(f"{number:02}"), wait=False)
-    pair.a.sent.clear()
-    pair.a.step(Received(pair.session, Fetch(b"one")))
-    assert not pair.events, "it is not even read"
-    pair.run(100)
-    assert not [message for message in pair.a.sent if isinstance(message, Fetched)]
-    pair.b.is_disk_stuck = False
-    pair.run(100)
-    kinds = [type(message) for message in pair.a.sent if isinstance(message, (Records, Fetched))]
-    assert kinds.count(Fetched) == 1
-    assert kinds[-1] is Fetched
-    assert len(kinds) > 1
+def fetched(side: Side) -> list[Fetched]:
+    return [message for message in side.sent if isinstance(message, Fetched)]
 
 
-def test_what_was_written_since_the_item_was_read_goes_before_it() -> None:
-    pair = joined(in_flight_octets_max=2000, batch_octets_max=1000)
+def test_an_item_does_not_come_back_before_a_message_that_was_lost_and_that_it_relies_on() -> None:
+    pair = joined()
+    dot = pair.a.accept("one")
+    pair.loses = (Records,)
+    pair.a.submit(put("notification"), part("one", dot, 1), wait=False)
+    rot(pair.b, "one")
+    pair.run(500)
+    assert (pair.b.keys, fetched(pair.a)) == ([], [])
+    pair.loses = ()
+    pair.run(3_000)
+    assert (pair.b.keys, len(fetched(pair.a))) == (["notification", "one"], 1)
+    kinds = [type(message) for message in pair.a.sent if isinstance(message, (Records, Fetched))]
+    assert kinds[-1] is Fetched
+    assert pair.b.store.items == pair.a.store.items
+
+
+def test_an_item_waits_for_what_was_written_before_it_was_read_and_not_for_more() -> None:
+    pair = joined()
     pair.a.accept("one")
     pair.b.is_disk_stuck = True
-    pair.a.sent.clear()
+    pair.a.submit(put("two"), wait=False)
+    pair.b.begin()
     pair.a.step(Received(pair.session, Fetch(b"one")))
-    assert len(pair.events) == 1, "it has been read"
-    read = pair.events.popleft()
-    for number in range(50):
-        pair.a.submit(put(f"{number:02}"), wait=False)
-    pair.events.append(read)
+    pair.settle()
+    pair.a.submit(put("three"), wait=False)
+    assert fetched(pair.a) == []
+    pair.b.step(pair.b.store.complete())
+    pair.settle()
+    assert (pair.b.keys, len(fetched(pair.a))) == (["one", "two"], 1)
+
+
+def test_what_was_written_while_the_item_was_read_is_there_before_it() -> None:
+    """The disk has it, and has not said so yet: the item may have been read with it."""
+    pair = joined()
+    pair.a.accept("one")
+    pair.a.is_disk_stuck = pair.b.is_disk_stuck = True
+    pair.a.submit(put("two"), wait=False)
+    pair.a.begin()
+    committed = pair.a.store.complete()
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    pair.settle()
+    pair.a.step(committed)
+    pair.settle()
+    assert fetched(pair.a) == []
+    pair.a.is_disk_stuck = pair.b.is_disk_stuck = False
     pair.run(100)
-    assert not [message for message in pair.a.sent if isinstance(message, Fetched)]
-    pair.b.is_disk_stuck = False
+    assert len(fetched(pair.a)) == 1
+
+
+def test_an_item_does_not_wait_for_what_the_neighbour_writes_itself() -> None:
+    pair = joined()
+    pair.a.accept("one")
+    pair.b.submit(put("two"), wait=False)
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    pair.settle()
+    assert len(fetched(pair.a)) == 1, "no beat has confirmed it"
+
+
+def test_an_item_that_is_asked_for_again_is_read_again() -> None:
+    pair = joined()
+    dot = pair.a.accept("one")
+    pair.loses = (Records,)
+    pair.a.submit(part("one", dot, 0, hlc=2), wait=False)
+    rot(pair.b, "one")
+    pair.run(300)
+    pair.a.submit(part("one", dot, 0, hlc=3), wait=False)
+    pair.a.step(Received(pair.session, Fetch(b"one")))
+    pair.a.step(Received(pair.session, Ack({pair.a.member.own: pair.a.dot().seq})))
+    assert fetched(pair.a) == [], "what was read before is not sent any more"
     pair.run(100)
-    kinds = [type(message) for message in pair.a.sent if isinstance(message, (Records, Fetched))]
-    assert kinds.count(Fetched) == 1
-    assert kinds[-1] is Fetched
+    (answer,) = fetched(pair.a)
+    assert answer.item is not None
+    assert answer.item.parts[0][1].hlc == 3
 
 
 def test_what_is_asked_for_on_a_link_that_ends_is_not_sent_on_the_next() -> None:
@@ -81,6 +121,7 @@ def test_what_is_asked_for_on_a_link_that_ends_is_not_sent_on_the_next() -> None
     for number in range(50):
         pair.a.submit(put(f"{number:02}"), wait=False)
     pair.a.step(Received(pair.session, Fetch(b"one")))
+    pair.settle()
     pair.b.is_disk_stuck = False
     pair.link()
     pair.run(100)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapshot
+from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapshot, Received
 from replicator.core.holding import HELD_SECONDS_MAX
-from replicator.core.messages import Beat, Records, SnapshotItem
+from replicator.core.messages import Beat, Fetch, Fetched, Records, SnapshotItem
 from replicator.core.status import Far, Link
 from replicator.core.values import Damage, Durability, Kind, Mode, Role
 from tests.fakes.pair import TERMINAL, Side, part, put
@@ -19,6 +19,13 @@ def roles(wan: Wan) -> list[Role]:
 
 def far_of(side: Side, node: int) -> Far:
     return next(far for far in side.member.status.far if far.node == node)
+
+
+def rot(side: Side, key: str) -> None:
+    """Damage an item's content, and let it be found."""
+    side.store.rot(key.encode())
+    side.step(Damaged((Damage("blob", key.encode()),)))
+    side.work_disk()
 
 
 # --- who ships ----------------------------------------------------------------------------------------------
@@ -242,12 +249,39 @@ def test_a_damaged_item_of_a_site_comes_back_from_a_member() -> None:
     wan = joined()
     wan.a.accept("x")
     wan.run(500)
-    wan.c.store.rot(b"x")
-    wan.c.step(Damaged((Damage("blob", b"x"),)))
-    wan.c.work_disk()
+    rot(wan.c, "x")
     assert wan.c.keys == []
     wan.run(1_000)
     assert wan.c.keys == ["x"]
+
+
+def test_a_member_gets_an_item_from_the_site_behind_all_that_it_relies_on() -> None:
+    wan = joined()
+    dot = wan.a.accept("one")
+    wan.run(500)
+    wan.unlink(wan.a, wan.b)
+    wan.a.submit(put("notification"), part("one", dot, 1), wait=False)
+    wan.run(5_500)
+    assert wan.c.keys == ["notification", "one"]
+    assert wan.b.keys == ["one"]
+    rot(wan.b, "one")
+    for _ in range(600):
+        wan.run(10)
+        assert "one" not in wan.b.keys or "notification" in wan.b.keys
+    assert wan.b.store.items == wan.c.store.items
+    assert [(start, end) for start, end, message in wan.carried if isinstance(message, Fetched)] == [(SITE, 1)]
+
+
+def test_a_site_gets_an_item_at_once() -> None:
+    wan = joined()
+    wan.a.accept("one")
+    wan.run(500)
+    wan.c.is_disk_stuck = True
+    wan.a.accept("two")
+    session = next(session for session, ends in wan.links.items() if ends == (wan.b, wan.c))
+    wan.b.step(Received(session, Fetch(b"one")))
+    wan.settle()
+    assert [(start, end) for start, end, message in wan.carried if isinstance(message, Fetched)] == [(1, SITE)]
 
 
 def look(side: Side) -> None:
