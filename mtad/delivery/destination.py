@@ -71,6 +71,10 @@ class Destinations:
         self._families = families
         self._shuffle = shuffle
 
+    def forget(self) -> None:
+        """Look everything up anew: an operator has mended something."""
+        self._resolver.forget()
+
     async def of(self, address: str, route: Route) -> Destination | Outcome:
         """Return the destination of a recipient, or why there is none."""
         if route.hosts:

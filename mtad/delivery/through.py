@@ -266,8 +266,9 @@ class Delivery:
         return finished.outcomes
 
     def forget_failures(self) -> None:
-        """Ask every next hop again, whatever befell it: an operator wants it."""
+        """Ask every next hop again, whatever befell it, and look up anew where it is: an operator wants it."""
         self.means.pool.forget_failures()
+        self.means.destinations.forget()
 
     async def close(self) -> None:
         """Give up what runs and close all connections."""

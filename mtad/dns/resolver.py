@@ -146,6 +146,10 @@ class Resolver:
             return Found(records, min(answer.ttl_seconds for answer in found), is_secure)
         return next((answer for answer in answers if isinstance(answer, Unknown)), answers[-1])
 
+    def forget(self) -> None:
+        """Forget all answers: what is asked from now on is asked anew."""
+        self._cached.clear()
+
     async def _ask(self, key: tuple[str, str]) -> Answer:
         try:
             async with self._slots:

@@ -34,6 +34,7 @@ class Back:
         self._settings = settings
         self._node, self.spool = build_spool(settings, events)
         self._service = SpoolService(self.spool, self.spool.memories, events)
+        self._delivery = shared.delivery
         self.counts_here: Callable[[], WorkerCounts] = lambda: NO_COUNTS  # of a front in this process
         self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
         self._runner = Runner(
@@ -46,7 +47,7 @@ class Back:
                 claim_seconds=0.0 if settings.replication is None else settings.replication.claim_seconds,
             ),
             Local(settings.node.id, wall_ms, queue_ids.next),
-            Collaborators(self.spool, shared.policy, shared.delivery, self.notifier),
+            Collaborators(self.spool, shared.policy, shared.delivery, self.notifier, self._ask_again),
             events,
         )
         vitals = Vitals(VERSION, self._counts, wall_ms)
@@ -56,6 +57,11 @@ class Back:
 
     def _counts(self) -> WorkerCounts:
         return self._service.counts() + self.counts_here()
+
+    def _ask_again(self) -> None:
+        """Forget which next hops did not answer, here and in the workers."""
+        self._delivery.forget_failures()
+        self._service.flushed()
 
     async def start(self) -> None:
         """Open the queue, meet the peer, answer on the Unix socket.

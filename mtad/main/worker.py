@@ -24,6 +24,7 @@ async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: a
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
+    door.on_flush(shared.delivery.forget_failures)
     await door.start()
     await _reached(door, stop)
     if not stop.is_set():

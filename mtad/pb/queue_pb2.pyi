@@ -253,12 +253,14 @@ class News(_message.Message):
     def __init__(self, is_all: _Optional[bool] = ..., remembered: _Optional[_Iterable[bytes]] = ..., forgotten: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("answers", "news")
+    __slots__ = ("answers", "news", "is_flushed")
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEWS_FIELD_NUMBER: _ClassVar[int]
+    IS_FLUSHED_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     news: News
-    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., news: _Optional[_Union[News, _Mapping]] = ...) -> None: ...
+    is_flushed: bool
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., news: _Optional[_Union[News, _Mapping]] = ..., is_flushed: _Optional[bool] = ...) -> None: ...
 
 class FromWorkerBatch(_message.Message):
     __slots__ = ("items",)

@@ -22,6 +22,7 @@ from mtad.runner.backlog import Backlog, BacklogLimits, Waiting
 from mtad.runner.claims import Claims
 from mtad.runner.intake import Intake
 from mtad.runner.local import Local as Local
+from mtad.runner.lookout import Lookout
 from mtad.runner.places import PlaceLimits, Places
 from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
@@ -55,8 +56,6 @@ class Attempting(Protocol):
         warrant: Warrant,
     ) -> dict[str, Outcome]: ...
 
-    def forget_failures(self) -> None: ...
-
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimits:
@@ -76,12 +75,16 @@ class RunnerLimits:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What the runner works with."""
+    """What the runner works with.
+
+    ask_again   has everybody ask next hops that did not answer a moment ago, because an operator flushes
+    """
 
     spool: LocalSpool
     routing: Routing
     attempting: Attempting
     notifier: Notifier
+    ask_again: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -115,6 +118,7 @@ class Runner:
         self._routing = collaborators.routing
         self._attempting = collaborators.attempting
         self._notifier = collaborators.notifier
+        self._ask_again = collaborators.ask_again
         self._events = events
         self._claims = Claims(collaborators.spool, local, limits.claim_seconds, events)
         self._places = Places(limits.places)
@@ -123,6 +127,7 @@ class Runner:
         self._aside_until = FAR  # when the first of them is to be looked at again
         self._backlog = Backlog(limits.backlog)
         self._intake = Intake(collaborators.spool, self._backlog, limits.due_page, self._is_elsewhere)
+        self._lookout = Lookout(collaborators.spool)
         self._urged_at = -FAR
         self._was_owner = False
         self._epoch = -1  # of the last ownership
@@ -136,6 +141,7 @@ class Runner:
     def start(self) -> None:
         """Begin to look for what is due."""
         self._spool.on_change(self._changed)
+        self._spool.on_flush(self._flushed)
         self._spool.on_drain(self.drain)
         self._loops = [asyncio.create_task(self._loop()), asyncio.create_task(self._redate_for_ever())]
 
@@ -228,10 +234,20 @@ class Runner:
                         await self._wake.wait()
 
     def _changed(self, queue_ids: Collection[QueueId]) -> None:
-        """Take note of what has changed in the queue, as long as it is ours to deliver."""
+        """Take note of what has changed in the queue: of all that is ours to deliver, else of a flush alone."""
         if self._was_owner:
             self._intake.changed(queue_ids)
+        else:
+            self._look_out(queue_ids)
         self._wake.set()
+
+    def _look_out(self, queue_ids: Collection[QueueId]) -> None:
+        now = asyncio.get_running_loop().time()
+        try:
+            if self._lookout.sees_flush(queue_ids, now):
+                self._flushed_elsewhere(now)
+        except Exception as error:  # noqa: BLE001 (the boundary of one look: the store may be about to be reopened)
+            self._events.emit("runner.fault", level="error", error=f"{type(error).__name__}: {error}")
 
     def _note_ownership(self) -> None:
         """Note when this node takes the queue over: what the node before it has claimed is in doubt from now on."""
@@ -268,7 +284,7 @@ class Runner:
         before_ms = self._local.wall_ms() + 1
         pause = self._intake.read(before_ms)
         if self._intake.take_urgency():
-            self._forget_failures(now)
+            self._flushed_elsewhere(now)
         places = self._places.free(now)
         while places:
             waiting = self._backlog.take(self._places.is_free_for)
@@ -297,12 +313,16 @@ class Runner:
         """Tell whether a message is being attempted, or set aside: it is offered again after that."""
         return queue_id in self._set_aside or self._places.holds(queue_id)
 
-    def _forget_failures(self, now: float) -> None:
-        """Ask every next hop again: an operator wants something to be tried, and may have mended what was wrong."""
+    def _flushed_elsewhere(self, now: float) -> None:
+        """Ask every next hop again, once for the many messages that are flushed together."""
         if now - self._urged_at >= self._limits.urge_seconds:
-            self._urged_at = now
-            self._attempting.forget_failures()
-            self._places.forget_slow()
+            self._flushed()
+
+    def _flushed(self) -> None:
+        """Ask every next hop again: an operator wants something to be tried, and may have mended what was wrong."""
+        self._urged_at = asyncio.get_running_loop().time()
+        self._ask_again()
+        self._places.forget_slow()
 
     def _offer_again(self, now: float) -> None:
         """Have those looked at again that were set aside for long enough."""

@@ -89,6 +89,7 @@ class LocalSpool:
         self._hlc_last = 0
         self._unanswered: set[bytes] = set()
         self._on_change: Callable[[Collection[QueueId]], None] = lambda _queue_ids: None
+        self._on_flush: Callable[[], None] = lambda: None
         self.memories = LocalMemories(node, events, wall_ms)
         node.on_change(self._changed)
         self._full_checked_ms = 0
@@ -195,6 +196,10 @@ class LocalSpool:
         none when the right to deliver has changed."""
         self._on_change = callback
         self._node.on_role(lambda _role, _epoch, _why: callback(()))
+
+    def on_flush(self, callback: Callable[[], None]) -> None:
+        """Call back before something is flushed at this node, if there is anything to flush or not."""
+        self._on_flush = callback
 
     def _changed(self, keys: frozenset[bytes]) -> None:
         if self.memories.changed(keys) < len(keys):
@@ -330,6 +335,8 @@ class LocalSpool:
         done: list[QueueId] = []
         refused = None
         act = _ACTS[verb]
+        if act is _flush:
+            self._on_flush()
         for start in range(0, len(queue_ids), PAGE_ITEMS):
             records: list[Record] = []
             changed: list[QueueId] = []

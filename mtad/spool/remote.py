@@ -80,11 +80,16 @@ class RemoteSpool:
         self._counts = counts
         self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
         self._remembered: set[bytes] = set()  # fingerprints
+        self._on_flush: Callable[[], None] = lambda: None
         self._last_call = 0
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
+
+    def on_flush(self, callback: Callable[[], None]) -> None:
+        """Call back when an operator flushes: next hops that did not answer a moment ago are to be asked again."""
+        self._on_flush = callback
 
     async def start(self) -> None:
         """Begin to connect; commits wait for it."""
@@ -204,6 +209,8 @@ class RemoteSpool:
                     waiting.set_result(answer)
             if told.HasField("news"):
                 self._learn(told.news)
+            if told.is_flushed:
+                self._on_flush()
 
     def _learn(self, news: queue_pb2.News) -> None:
         """Take in what is remembered. What a stream that is lost has told holds until the next one begins."""

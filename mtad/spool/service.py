@@ -27,11 +27,17 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         self._memories = memories
         self._events = events
         self._workers: dict[int, WorkerCounts] = {}
+        self._streams: dict[int, _Stream] = {}
         self._worker_last = 0
 
     def counts(self) -> WorkerCounts:
         """Return the sum of what the connected workers last told."""
         return sum(self._workers.values(), start=NO_COUNTS)
+
+    def flushed(self) -> None:
+        """Have all workers told that an operator wants next hops to be asked again."""
+        for stream in self._streams.values():
+            stream.flushed()
 
     async def Work(  # noqa: N802 (the name is the schema's)
         self,
@@ -42,7 +48,7 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         self._worker_last += 1
         worker = self._worker_last
         self._workers[worker] = NO_COUNTS
-        stream = _Stream(self._door, self._memories, self._events)
+        stream = self._streams[worker] = _Stream(self._door, self._memories, self._events)
         reader = asyncio.create_task(self._read(worker, stream, request_iterator))
         try:
             with self._memories.following(stream.hear):
@@ -51,7 +57,7 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-            del self._workers[worker]
+            del self._workers[worker], self._streams[worker]
 
     async def _read(self, worker: int, stream: _Stream, requests: AsyncIterator[queue_pb2.FromWorkerBatch]) -> None:
         try:
@@ -80,6 +86,7 @@ class _Stream:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: deque[queue_pb2.Answer] = deque()
         self._news: dict[bytes, bool] | None = None  # by fingerprint; None: everything is to be told
+        self._is_flushed = False  # and the worker has not been told
         self._is_wanted = asyncio.Event()
         self._is_wanted.set()
         self._is_ended = False
@@ -135,6 +142,11 @@ class _Stream:
                 self._news = None
         self._is_wanted.set()
 
+    def flushed(self) -> None:
+        """Have the worker told that an operator wants next hops to be asked again."""
+        self._is_flushed = True
+        self._is_wanted.set()
+
     def end(self) -> None:
         self._is_ended = True
         self._is_wanted.set()
@@ -144,8 +156,9 @@ class _Stream:
         while not self._is_ended:
             await self._is_wanted.wait()
             self._is_wanted.clear()
-            told = queue_pb2.ToWorker(answers=list(self._ready))
+            told = queue_pb2.ToWorker(answers=list(self._ready), is_flushed=self._is_flushed)
             self._ready.clear()
+            self._is_flushed = False
             if self._news is None:
                 told.news.is_all = True
                 told.news.remembered.extend(self._memories.fingerprints())
@@ -153,5 +166,5 @@ class _Stream:
                 told.news.remembered.extend(mark for mark, is_there in self._news.items() if is_there)
                 told.news.forgotten.extend(mark for mark, is_there in self._news.items() if not is_there)
             self._news = {}
-            if told.answers or told.HasField("news"):
+            if told.answers or told.is_flushed or told.HasField("news"):
                 yield told

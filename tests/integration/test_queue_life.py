@@ -129,6 +129,24 @@ def test_a_flush_of_one_destination_asks_a_next_hop_that_was_left_alone() -> Non
             assert flushed not in queue_ids(one)
 
 
+def test_a_flush_at_one_node_reaches_who_delivers_while_clients_wait_at_both() -> None:
+    """In workers, which have a memory of their own of next hops that did not answer."""
+    port = free_port()
+    with pair(policy_to(port, retry=':intervals ["3600"]'), {"node": {"workers": 1}}) as (one, two):
+
+        def delivered_through() -> list[bool]:
+            return ["delivered" in send(node)[1] for node in (one, two)]
+
+        kept = queue_id_of(send(one)[1])
+        assert delivered_through() == [False, False]
+        with next_hop(port) as hop:
+            assert delivered_through() == [False, False], "it did not answer a moment ago"
+            one.mtactl("queue", "flush", kept)
+            wait_until(lambda: kept not in queue_ids(two), "it is delivered", one.log)
+            assert delivered_through() == [True, True]
+            assert len(hop.taken) == 3
+
+
 def test_the_queue_survives_a_kill_of_the_only_node() -> None:
     with next_hop() as hop, single(keeping(hop, ':intervals ["1"]')) as node:
         hop.sink.program = Program(dot={"": 451})

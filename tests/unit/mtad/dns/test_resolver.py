@@ -106,6 +106,14 @@ async def test_answers_are_remembered() -> None:
         assert sorted(names.asked) == [("a.test", "A"), ("a.test", "AAAA"), ("nowhere.test", "A")]
 
 
+async def test_what_is_forgotten_is_asked_again() -> None:
+    async with resolving() as (resolver, names):
+        await resolver.lookup("nowhere.test", "A")
+        resolver.forget()
+        await resolver.lookup("nowhere.test", "A")
+        assert len(names.asked) == 2
+
+
 async def test_failures_are_not_remembered() -> None:
     async with resolving() as (resolver, names):
         await resolver.lookup("broken.test", "A")

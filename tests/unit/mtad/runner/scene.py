@@ -176,7 +176,7 @@ async def running(folder: Path, limits: RunnerLimits = LIMITS, sign: Any = sign)
     wall, events, hops, policy = WallClock(), CollectedEvents(), Hops(), Policy()
     async with spooling(folder, wall, events) as (node, spool):
         spool.__class__ = ScriptedSpool
-        collaborators = Collaborators(spool, policy, hops, Notifier("mx.x.test", sign))
+        collaborators = Collaborators(spool, policy, hops, Notifier("mx.x.test", sign), hops.forget_failures)
         runner = Runner(limits, Local(1, wall, new_queue_id), collaborators, events)
         runner.start()
         try:

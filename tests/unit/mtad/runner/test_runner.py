@@ -9,6 +9,7 @@ import pytest
 
 from mtad.mail.outcome import Outcome
 from mtad.runner.backlog import BacklogLimits
+from mtad.runner.lookout import LOOKS_MAX, Lookout
 from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import RunnerLimits
 from mtad.spool.door import FAR_MS, Changes, Rank, RecipientState, Refusal, Refused
@@ -378,6 +379,40 @@ async def test_a_flush_forgets_what_befell_next_hops(tmp_path: Path) -> None:
         await scene.spool.act("flush", [slow.queue_id])
         await until(lambda: scene.queue() == [])
         assert scene.hops.forgotten == 1
+
+
+@pytest.mark.parametrize("is_owner", [True, False])
+async def test_a_flush_at_another_node_is_seen(tmp_path: Path, is_owner: bool) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        kept = message()
+        await scene.keep(kept)
+        await until(lambda: scene.state(kept.queue_id).attempts_count == 1)
+        scene.spool.has_lost_ownership = not is_owner
+        await until(lambda: scene.runner._was_owner is is_owner)
+        scene.spool.on_flush(lambda: None)  # nobody says so here
+        await scene.keep(message("c@y.test"))
+        await asyncio.sleep(0.05)
+        assert scene.hops.forgotten == 0
+        for _ in range(3):
+            await scene.spool.act("flush", [kept.queue_id])
+        await until(lambda: scene.hops.forgotten == 1)
+
+
+async def test_who_looks_out_for_a_flush_looks_at_a_bounded_number_of_messages(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        kept = message()
+        await scene.keep(kept)
+        await until(lambda: scene.state(kept.queue_id).attempts_count == 1)
+        scene.spool.has_lost_ownership = True
+        await scene.spool.act("flush", [kept.queue_id])
+        lookout = Lookout(scene.spool)
+        others = [f"01JD4Z8Q6K{number:05}" for number in range(LOOKS_MAX)]
+        assert lookout.sees_flush([*others[1:], kept.queue_id], 100.0)
+        assert not lookout.sees_flush([*others, kept.queue_id], 102.0)
+        assert not lookout.sees_flush([kept.queue_id], 102.9)
+        assert lookout.sees_flush([kept.queue_id], 103.0)
 
 
 async def test_a_clock_that_is_set_back_and_comes_again_loses_nothing(tmp_path: Path) -> None:

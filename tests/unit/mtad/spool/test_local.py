@@ -316,6 +316,21 @@ async def test_flush_hastens_what_was_tried_and_leaves_a_first_attempt_alone(tmp
         assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["tried@y.test"]
 
 
+async def test_a_flush_is_told_before_it_is_done_and_where_there_is_nothing_to_flush_too(tmp_path: Path) -> None:
+    kept = message()
+    told: list[int] = []
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        await spool.commit(
+            Changes(states={kept.queue_id: {"b@y.test": deferred(START_MS + 300_000)}}), is_accepting=False
+        )
+        spool.on_flush(lambda: told.append(len(spool.due(wall() + 1, 10))))
+        for verb in ("flush", "hold", "release", "flush"):
+            await spool.act(verb, [kept.queue_id])
+        await spool.act("flush", [])
+        assert told == [0, 1, 1]
+
+
 async def test_the_last_word_wins_over_a_clock_that_was_ahead(tmp_path: Path) -> None:
     kept = message()
     async with queue(tmp_path) as (spool, _, wall):

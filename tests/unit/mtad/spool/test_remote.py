@@ -78,6 +78,26 @@ async def test_each_refusal_comes_back_as_itself(socket: Path, why: Refusal) -> 
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(why)
 
 
+async def test_each_worker_is_told_of_a_flush_once(socket: Path) -> None:
+    service = SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())
+    told = [0, 0]
+
+    def note(worker: int) -> None:
+        told[worker] += 1
+
+    async with serving(socket, service), working(socket) as one, working(socket) as two:
+        one.on_flush(lambda: note(0))
+        two.on_flush(lambda: note(1))
+        for remote in (one, two):
+            await remote.commit(Changes(puts=(message(),)), is_accepting=True)
+        assert told == [0, 0]
+        for times in (1, 2):
+            service.flushed()
+            await until(lambda: told == [times, times])  # noqa: B023
+        await one.commit(Changes(puts=(message(),)), is_accepting=True)
+        assert told == [2, 2]
+
+
 async def test_nothing_to_keep_is_kept(socket: Path) -> None:
     async with (
         serving(socket, SpoolService(FakeDoor(Committed(0)), FakeMemories(), CollectedEvents())),
