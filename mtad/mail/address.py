@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mtad.mail.utf8 import ascii_domain
+
 PATH_OCTETS_MAX = 1024  # RFC 5321 §4.5.3.1.3 asks for 256; larger ones are harmless and exist
 # What is not ASCII may stand where a letter may (RFC 6531 §3.3). The sets name which ASCII characters they leave out:
 # naming all others instead takes re 5 ms a set, at the start of every process.
@@ -14,6 +16,7 @@ _LET_DIG = r"[^\x00-/:-@\[-^`{-\x7f]"
 _LABEL = rf"{_LET_DIG}(?:[^\x00-,./:-@\[-^`{{-\x7f]*{_LET_DIG})?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:\-]+\])$")
 _SOURCE_ROUTE = re.compile(rf"@{_LABEL}(?:\.{_LABEL})*(?:,@{_LABEL}(?:\.{_LABEL})*)*:")
+_QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,17 @@ class BadPath:
     """Why a path was not understood; the text may go to the client."""
 
     why: str
+
+
+def mailbox_key(address: str) -> str:
+    """Return what all spellings of one mailbox have in common (RFC 5321 §2.4, §4.1.2; RFC 5890 §2.3.2.1).
+
+    They differ in the case of the domain, in its being in UTF-8, and in quotes that need not be. It is no address.
+    """
+    local_part, _, domain = address.rpartition("@")
+    if local_part.startswith('"'):
+        local_part = _QUOTED_PAIR.sub(r"\1", local_part[1:-1])
+    return f"{local_part}@{(ascii_domain(domain) or domain).lower()}"
 
 
 def parse_mailbox(text: str) -> Mailbox | BadPath:

@@ -35,6 +35,7 @@ _BAD_PARAMETER = Reply.of(501, "5.5.4", "Syntax error in parameters")
 _UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Parameter not recognized or not implemented")
 _MAIL_SYNTAX = Reply.of(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
 _RCPT_SYNTAX = Reply.of(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
+_NO_DOMAIN = Reply.of(501, "5.1.7", "Address needs a domain")
 _NULL_RECIPIENT = Reply.of(501, "5.1.3", "The null path is no recipient")
 _NEEDS_UTF8 = Reply.of(553, "5.6.7", "Address needs SMTPUTF8")
 
@@ -141,6 +142,8 @@ def parse_mail(
     path = parse_path(found[1])
     if isinstance(path, BadPath):
         return Reply.of(501, "5.1.7", path.why)
+    if path is not None and not path.domain:
+        return _NO_DOMAIN  # `postmaster` alone is a recipient (RFC 5321 §4.1.1.3), and no way back
     parameters = _split(found[2])
     if isinstance(parameters, Reply):
         return parameters

@@ -56,6 +56,15 @@ class Service:
             *(() if self.entrance.is_lmtp else ("HELP",)),
         )
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The verbs that HELP lists."""
+        return (
+            *("EHLO", "HELO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT"),
+            *(("STARTTLS",) if self.has_tls and not self.entrance.is_tls_at_once else ()),
+            *(("AUTH",) if self.rooms.authenticator is not None and self.entrance.is_submission else ()),
+        )
+
     def _mechanisms(self, client: Client) -> tuple[str, ...]:
         authenticator = self.rooms.authenticator
         if authenticator is None or not self.entrance.is_submission or not client.is_tls or client.identity:

@@ -36,6 +36,8 @@ from mtad.server.verb import Verb, argument_of
 HELO_LENGTH_MAX = 255
 PARAMETERS_OCTETS_MAX = 2048  # a path of up to 1024 octets, and 1012 that extensions add (RFC 3461, RFC 4954, RFC 6531)
 
+_BLANKS = b" \t"  # tolerated at the end of a command line (RFC 5321 §4.1.1)
+
 _BAD_LINE = {
     BadLine.TOO_LONG: Reply.of(500, "5.5.2", "Command line too long"),
     BadLine.BARE: Reply.of(500, "5.5.2", "Lines must end with CRLF"),
@@ -124,7 +126,7 @@ class Session:
             return AHEAD if is_ahead else self._counted(await self._authenticate(self._authentication.go_on(line)))
         if isinstance(line, BadLine):
             return BAD_CHUNK if line is BadLine.CHUNK else self._counted(Step(_BAD_LINE[line]))
-        name, _, octets = line.partition(b" ")
+        name, _, octets = line.rstrip(_BLANKS).partition(b" ")
         verb = (LMTP_VERBS if self._service.entrance.is_lmtp else VERBS).get(name.upper())
         if verb is None:
             return BAD_CHUNK if name.upper().startswith(b"BDAT") else self._counted(answer_unknown(name.upper()))
@@ -271,8 +273,9 @@ class Session:
         address = said.path if "@" in said.path else f"{said.path}@{service.postmaster_domain}"
         if len(transaction.named) >= service.limits.session.recipients_max:
             return _TOO_MANY_RECIPIENTS
-        if transaction.has(address):
-            self._transaction = transaction.naming_again(address)
+        named_before = transaction.first_spelling(address)
+        if named_before is not None:
+            self._transaction = transaction.naming_again(named_before)
             return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
@@ -346,6 +349,9 @@ class Session:
             return _NO_ARGUMENT
         await self.drop()
         return OK
+
+    async def help(self, _argument: str) -> Step:
+        return Step(Reply.of(214, "2.0.0", f"Commands: {' '.join(self._service.commands)}", "RFC 5321"))
 
     async def starttls(self, argument: str) -> Step:
         if argument:
@@ -425,6 +431,7 @@ VERBS: Mapping[bytes, Verb[Session]] = {
     b"DATA": Verb(Session.data, is_last_in_group=True),
     b"BDAT": Verb(Session.bdat, is_before_octets=True),
     b"RSET": Verb(Session.rset, is_idle=True),
+    b"HELP": Verb(Session.help, is_idle=True),
     b"QUIT": Verb(Session.quit),
     b"STARTTLS": Verb(Session.starttls, is_last_in_group=True),
     **{name: _simple(answer) for name, answer in SIMPLE_VERBS.items()},

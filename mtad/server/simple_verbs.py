@@ -12,12 +12,11 @@ NEEDS_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command needs an argument"))
 NOT_IMPLEMENTED = Step(Reply.of(502, "5.5.1", "Command not implemented"))
 _UNKNOWN = Step(Reply.of(500, "5.5.2", "Command not recognized"))
 _NOT_SMTP = Step(Reply.of(554, "5.5.0", "This is an SMTP server"), Then.CLOSE)
-_HELP = Step(
-    Reply.of(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS", "RFC 5321")
-)
 _CANNOT_VRFY = Step(Reply.of(252, "2.5.2", "Cannot verify, but will take mail for it and try to deliver"))
 
-_OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"})  # cross-protocol attacks
+_OTHER_PROTOCOLS = frozenset(  # cross-protocol attacks
+    {b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"PATCH", b"DELETE", b"TRACE"}
+)
 _NOT_OFFERED = frozenset({b"EXPN", b"TURN", b"ETRN", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML"})
 
 
@@ -25,20 +24,19 @@ def _noop(_argument: str) -> Step:
     return OK
 
 
-def _help(_argument: str) -> Step:
-    return _HELP
-
-
 def _vrfy(argument: str) -> Step:
     """Say neither yes nor no: who asks so is mostly collecting addresses (RFC 5321 §7.3)."""
     return _CANNOT_VRFY if argument else NEEDS_ARGUMENT
 
 
-SIMPLE_VERBS: Mapping[bytes, Callable[[str], Step]] = {b"NOOP": _noop, b"HELP": _help, b"VRFY": _vrfy}
+SIMPLE_VERBS: Mapping[bytes, Callable[[str], Step]] = {b"NOOP": _noop, b"VRFY": _vrfy}
 
 
 def answer_unknown(name: bytes) -> Step:
-    """Return the answer to a verb, in upper case, that is carried out nowhere; a client of another protocol leaves."""
-    if name in _OTHER_PROTOCOLS:
+    """Return the answer to a verb, in upper case, that is carried out nowhere; a client of another protocol leaves.
+
+    name   b"" for a line that is empty or begins with a blank; no verb of SMTP begins with anything but a letter
+    """
+    if name in _OTHER_PROTOCOLS or (name and not name[:1].isalpha()):
         return _NOT_SMTP
     return NOT_IMPLEMENTED if name in _NOT_OFFERED else _UNKNOWN

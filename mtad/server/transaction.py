@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from mtad.mail.address import mailbox_key
 from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
@@ -39,6 +40,7 @@ class Transaction:
     recalled    those of the accepted that have the message already: the client brings it again
     hears       what the client awaits after the end of the data
     named       the recipients that it has a 250 for, in the order of its RCPTs, as often as it has one
+    spellings   each of them as it was written first, by what other spellings of it have in common
     """
 
     queue_id: QueueId
@@ -51,6 +53,7 @@ class Transaction:
     recalled: frozenset[str] = frozenset()
     hears: Hears = Hears.ONE
     named: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict)
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
@@ -63,17 +66,16 @@ class Transaction:
     def with_recipient(self, accepted: Accepted) -> Transaction:
         """Return the transaction with one more recipient, whose next hop has answered or is not asked yet."""
         envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
-        return replace(
-            self,
-            envelope=envelope,
-            accepted=(*self.accepted, accepted),
-            is_broken=False,
-            named=(*self.named, accepted.recipient.address),
-        )
+        named = self._naming(accepted.recipient.address)
+        return replace(named, envelope=envelope, accepted=(*self.accepted, accepted), is_broken=False)
 
     def discarding(self, address: str) -> Transaction:
         """Return the transaction with one more recipient that policy drops."""
-        return replace(self, discarded=(*self.discarded, address), named=(*self.named, address))
+        return replace(self._naming(address), discarded=(*self.discarded, address))
+
+    def _naming(self, address: str) -> Transaction:
+        spellings = {**self.spellings, mailbox_key(address): address}
+        return replace(self, named=(*self.named, address), spellings=spellings)
 
     def naming_again(self, address: str) -> Transaction:
         """Return the transaction with a 250 more for a recipient that has one."""
@@ -99,9 +101,9 @@ class Transaction:
     def recipients_count(self) -> int:
         return len(self.accepted) + len(self.discarded)
 
-    def has(self, address: str) -> bool:
-        """Tell whether the client has a 250 for this recipient already."""
-        return address in self.discarded or any(one.address == address for one in self.envelope.recipients)
+    def first_spelling(self, address: str) -> str | None:
+        """Return a recipient as it was written when the client got its 250 for it; None when it has none."""
+        return self.spellings.get(mailbox_key(address))
 
     async def abort(self) -> None:
         """Tell the next hops that nothing will come, and forget what came."""

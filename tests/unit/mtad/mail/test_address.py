@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtad.mail.address import BadPath, Mailbox, parse_mailbox, parse_path
+from mtad.mail.address import BadPath, Mailbox, mailbox_key, parse_mailbox, parse_path
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,29 @@ def test_a_path_has_a_limit():
 def test_many_at_signs_or_quotes_cost_no_time():
     for hostile in ('"' + "\\" * 1000 + "@", "@" * 1000, "a." * 500, '"' * 1000):
         assert isinstance(parse_mailbox(hostile), BadPath)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("u@d.example", "u@D.Example", '"u"@d.example', '"\\u"@d.example'),
+        ('"a b"@d.example', '"a\\ b"@D.example'),
+        ('"a@b"@d.example', '"a\\@b"@d.example'),
+        ("u@b\u00fccher.example", "u@B\u00dcCHER.example", "u@xn--bcher-kva.example", "u@XN--bcher-kva.example"),
+        ("u@[IPv6:2001:db8::a]", "u@[ipv6:2001:DB8::A]"),
+    ],
+)
+def test_spellings_of_one_mailbox_have_the_same_key(spellings: tuple[str, ...]) -> None:
+    assert len({mailbox_key(spelling) for spelling in spellings}) == 1
+
+
+def test_what_are_two_mailboxes_have_two_keys() -> None:
+    several = (
+        "u@d.example",
+        "U@d.example",
+        '"u "@d.example',
+        "u@sub.d.example",
+        '"u@d.example"@d.example',
+        "v@d.example",
+    )
+    assert len({mailbox_key(address) for address in several}) == len(several)
