@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
 from mtad.admission.relay import is_ours, plain_domain
+from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
@@ -22,7 +23,7 @@ from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.run import Limits, Run
-from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
+from mtad.sieve.script import Script, compile_script
 from mtad.telemetry.events import Events
 
 DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
@@ -79,7 +80,7 @@ class Policy:
         paths = sorted(path.glob("*.sieve")) if path.is_dir() else [path]
         if not paths or len(paths) > FILES_MAX:
             return PolicyErrors((SieveError(str(path), 1, 1, f"the folder needs 1 to {FILES_MAX} files *.sieve"),))
-        return _assemble([_compile_file(file) for file in paths], settings, events)
+        return _assemble([compile_file(file, POLICY) for file in paths], settings, events)
 
     @classmethod
     def compile(cls, text: str, file: str, settings: PolicySettings, events: Events) -> Policy | PolicyErrors:
@@ -233,17 +234,3 @@ def _assemble(
     errors = [error for one in compiled if isinstance(one, SieveErrors) for error in one.errors]
     scripts = [one for one in compiled if isinstance(one, Script)]
     return PolicyErrors(tuple(errors)) if errors else Policy(scripts, settings, events)
-
-
-def _compile_file(path: Path) -> Script | SieveErrors:
-    """Read and compile one file; what keeps it from being read is an error of the script."""
-    try:
-        with path.open("rb") as file:
-            octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)
-        return compile_script(octets.decode("utf-8"), str(path), POLICY)
-    except OSError as error:
-        return SieveErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
-    except UnicodeDecodeError as error:
-        before = octets[: error.start]
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        return SieveErrors((SieveError(str(path), before.count(b"\n") + 1, column, "not UTF-8 (RFC 5228 §2.1)"),))

@@ -63,6 +63,7 @@ Members are only ever added.
   it), `lag_records`, `lag_octets`, `lag_seconds`, `problem`. `site promote`: as `replica promote`.
 - `user add`, `passwd`, `delete`: `verb`, `done`, `name`, `refused`. `user list`: `name`, one object a line.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
+- `sieve test`: `ok`, `files` [{`file`, `ok`, `errors`, `tests` [{`name`, `line`, `ok`, `failed_line`, `reason`}]}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """
 

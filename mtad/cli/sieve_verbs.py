@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +13,9 @@ from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import Json, expanded
 from mtad.cli.screen import say, say_json
 from mtad.telemetry.events import LineEvents
+
+if TYPE_CHECKING:
+    from mtad.rehearsal.report import FileReport
 
 app = typer.Typer(help="Look at policy scripts without a running node.", no_args_is_help=True)
 
@@ -44,3 +49,57 @@ def check(
                 say(f"{file} is good.")
     if errors:
         raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command("test")
+@expanded
+def run_tests(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Test files (*.svtest), or folders of them.")],
+    must_fail: Annotated[
+        bool, typer.Option("--must-fail", "-F", help="Each test of these files must fail; one that passes is wrong.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Test policies and scripts: play test files and say which tests failed, and where.
+
+    Nothing is sent and no node is asked. Exit 1 when a test failed.
+    """
+    from mtad.rehearsal.report import lines
+
+    files = _test_files(paths)
+    if not files:
+        raise typer.BadParameter("no *.svtest is there", param_hint="PATH")
+    reports = asyncio.run(_played(files, must_fail=must_fail))
+    is_good = all(report.is_good for report in reports)
+    if json:
+        say_json({"ok": is_good, "files": [_file_object(report) for report in reports]})
+    else:
+        for line in lines(reports):
+            say(line)
+    if not is_good:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _test_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files themselves, and all test files below the folders."""
+    return [file for path in paths for file in (sorted(path.rglob("*.svtest")) if path.is_dir() else [path])]
+
+
+async def _played(files: Sequence[Path], *, must_fail: bool) -> list[FileReport]:
+    from mtad.rehearsal.play import play_file
+
+    return [await play_file(file, must_fail=must_fail) for file in files]
+
+
+def _file_object(report: FileReport) -> dict[str, object]:
+    tests = [
+        {
+            "name": case.name,
+            "line": case.line,
+            "ok": not report.is_wrong(case),
+            "failed_line": case.failure.line if case.failure is not None else None,
+            "reason": case.failure.reason if case.failure is not None else "",
+        }
+        for case in report.tests
+    ]
+    return {"file": report.file, "ok": report.is_good, "errors": list(report.errors), "tests": tests}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.cli import mtactl
@@ -119,6 +120,17 @@ def test_policies_compile(page: Path) -> None:
         if block.info == "sieve":
             policy = Policy.compile(block.text, f"{named(page)}:{block.line}", PolicySettings(()), CollectedEvents())
             assert isinstance(policy, Policy), str(policy)
+
+
+def test_the_policy_tests_run_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {"sieve": "policy.sieve", "svtest": "policy.svtest"}
+    shown = [block for block in blocks(ROOT / "docs/how-to/test-a-policy.md") if block.info in ("", *written)]
+    for block in shown:
+        if block.info:
+            (tmp_path / written[block.info]).write_text(block.text)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(mtactl.app, ["sieve", "test", "policy.svtest"])
+    assert (result.exit_code, result.stdout) == (0, shown[-1].text)
 
 
 def commands(page: Path) -> Iterator[list[str]]:

@@ -15,6 +15,10 @@ def check(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["sieve", "check", *arguments], catch_exceptions=False)
 
 
+def run_tests(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["sieve", "test", *arguments], catch_exceptions=False)
+
+
 def test_the_built_in_policy_is_good() -> None:
     result = check(str(DEFAULT_POLICY))
     assert (result.exit_code, result.stdout) == (0, f"{DEFAULT_POLICY} is good.\n")
@@ -43,3 +47,66 @@ def test_errors_as_json(tmp_path: Path) -> None:
 
 def test_no_file_is_usage() -> None:
     assert check().exit_code == 2
+
+
+SUITE = 'require "vnd.dovecot.testsuite";\n'
+GOOD = SUITE + 'test "good" { }\n'
+BAD = SUITE + 'test "good" { }\ntest "bad" {\n    test_fail "why";\n}\n'
+
+
+def test_tests_that_pass(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.svtest").write_text(GOOD)
+    (tmp_path / "a.svtest").write_text(GOOD)
+    result = run_tests(str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"ok   {tmp_path}/a.svtest (1 test)",
+        f"ok   {tmp_path}/deep/b.svtest (1 test)",
+        "2 tests, 0 wrong; 2 files, 0 not good.",
+    ]
+
+
+def test_a_failure_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.svtest"
+    path.write_text(BAD)
+    result = run_tests(str(path))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"FAIL {path} (2 tests)",
+        '     test "bad" at line 3',
+        f"       {path}:4: why",
+        "2 tests, 1 wrong; 1 file, 1 not good.",
+    ]
+
+
+def test_what_must_fail_and_passes(tmp_path: Path) -> None:
+    path = tmp_path / "a.svtest"
+    path.write_text(BAD)
+    result = run_tests("-F", str(path))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1:3] == ['     test "good" at line 2', "       passed, and must fail"]
+
+
+def test_a_file_with_mistakes_and_one_without_tests(tmp_path: Path) -> None:
+    (tmp_path / "a.svtest").write_text(SUITE + "frob;")
+    (tmp_path / "b.svtest").write_text(SUITE)
+    result = run_tests(str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1].startswith(f"     {tmp_path}/a.svtest:2:1: ")
+    assert result.stdout.splitlines()[3] == "     nothing is tested"
+
+
+def test_tests_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.svtest"
+    path.write_text(BAD)
+    result = run_tests("--json", str(path))
+    assert result.exit_code == 1
+    good = {"name": "good", "line": 2, "ok": True, "failed_line": None, "reason": ""}
+    bad = {"name": "bad", "line": 3, "ok": False, "failed_line": 4, "reason": "why"}
+    told = {"file": str(path), "ok": False, "errors": [], "tests": [good, bad]}
+    assert json.loads(result.stdout) == {"ok": False, "files": [told]}
+
+
+def test_a_folder_without_tests_is_usage(tmp_path: Path) -> None:
+    assert run_tests(str(tmp_path)).exit_code == 2

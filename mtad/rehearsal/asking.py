@@ -1,0 +1,34 @@
+"""How the test commands ask and act: what their closures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mtad.sieve.code import Code, Plain
+from mtad.sieve.language import ArgumentType, Bound, Tag
+from mtad.sieve.match import matcher
+from mtad.sieve.run import Run
+
+INDEX = Tag(":index", value=ArgumentType.NUMBER)
+
+
+def step(do: Callable[[Run], object]) -> Code:
+    """Make a command that never stops the script."""
+
+    def act(run: Run) -> bool:
+        do(run)
+        return False
+
+    return Plain(act)
+
+
+def one_or_all(bound: Bound, values_of: Callable[[Run], Sequence[str]]) -> Code:
+    """Ask the match of all values, or of the one that :index names, counted from 1."""
+    is_match = matcher(bound, [key.value for key in bound.strings(0).items])
+    index = bound.tag_number(":index")
+    if index is None:
+        return Plain(lambda run: is_match(run, values_of(run)))
+    if index.value == 0:
+        return bound.fail(index.at, ":index counts from 1")
+    at = index.value - 1
+    return Plain(lambda run: is_match(run, values_of(run)[at : at + 1]))

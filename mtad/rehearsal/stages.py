@@ -1,0 +1,174 @@
+"""Commands and tests that play a policy: vnd.mtad.testsuite.
+
+    test_policy_compile <path: string>                                     a file, or a folder of *.sieve
+    test_stage_run <stage: string>                                         asks the policy at this stage
+    test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
+
+The facts are those that `test_set` has set; what connect or auth has said of the client, the stages behind know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
+from mtad.admission.policy import Policy, PolicyErrors
+from mtad.mail.envelope import Client, Envelope
+from mtad.mail.verdict import Disposition, Verdict
+from mtad.rehearsal.settings import policy_settings_of
+from mtad.rehearsal.workbench import Workbench, workbench
+from mtad.sieve.code import Code, Plain, Waiting
+from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
+from mtad.sieve.match import MATCH_TAGS, matcher
+from mtad.sieve.run import Run
+
+_CAPABILITY = ("vnd.mtad.testsuite",)
+_TRUSTING = ("connect", "auth")  # what they say of the client holds for the session
+
+
+def _test_policy_compile(bound: Bound) -> Code:
+    name = bound.string(0)
+
+    def compile_it(run: Run) -> bool:
+        bench = workbench(run)
+        bench.errors.clear()
+        policy = Policy.load(bench.path(name), policy_settings_of(bench.settings), bench.events)
+        if isinstance(policy, PolicyErrors):
+            for error in policy.errors:
+                bench.note(error.text)
+            return False
+        bench.policy = policy
+        return True
+
+    return Plain(compile_it)
+
+
+def _test_stage_run(bound: Bound) -> Code:
+    stage = bound.string(0)
+    ask = _STAGES.get(stage)
+    if ask is None:
+        return bound.fail(bound.strings(0).at, f'unknown stage "{stage}": one of {", ".join(_STAGES)}')
+
+    async def play(run: Run) -> bool:
+        bench = workbench(run)
+        bench.errors.clear()
+        bench.events.events.clear()
+        bench.verdict = None
+        if bench.policy is None:
+            bench.note("no policy has been compiled")
+            return False
+        bench.verdict = await ask(bench.policy, bench)
+        if stage in _TRUSTING and isinstance(bench.verdict, Verdict) and bench.verdict.is_trusted:
+            bench.is_trusted = True
+        for fault in bench.events.named("policy.fault"):
+            bench.note(str(fault["why"]))
+        return not bench.errors
+
+    return Waiting(play)
+
+
+def _session(bench: Workbench) -> SessionFacts:
+    known = bench.environment
+    client = Client(
+        known("remote-ip"),
+        port=0,
+        helo=known("vnd.mtad.helo"),
+        identity=known("vnd.mtad.auth-user"),
+        listener=known("vnd.mtad.listener"),
+    )
+    return SessionFacts(client, client.listener, bench.is_trusted)
+
+
+def _recipient(bench: Workbench) -> str:
+    return bench.recipients[0] if bench.recipients else ""
+
+
+_STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposition]]] = {
+    "connect": lambda policy, bench: policy.connect(_session(bench)),
+    "ehlo": lambda policy, bench: policy.ehlo(_session(bench)),
+    "auth": lambda policy, bench: policy.auth(_session(bench)),
+    "mail": lambda policy, bench: policy.mail(MailFacts(_session(bench), bench.sender)),
+    "rcpt": lambda policy, bench: policy.rcpt(RecipientFacts(_session(bench), bench.sender, _recipient(bench))),
+    "data": lambda policy, bench: policy.data(
+        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content)
+    ),
+    "deliver": lambda policy, bench: policy.deliver(
+        Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted), _recipient(bench)
+    ),
+}
+
+
+def _test_verdict(bound: Bound) -> Code:
+    item = bound.strings(0).items[0]
+    of_session, of_delivery = _OF_SESSION.get(item.value), _OF_DELIVERY.get(item.value)
+    if of_session is None and of_delivery is None:
+        known = ", ".join(dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY)))
+        return bound.fail(item.at, f'unknown item "{item.value}": one of {known}')
+    is_match = matcher(bound, [key.value for key in bound.strings(1).items])
+
+    def ask(run: Run) -> bool:
+        verdict = workbench(run).verdict
+        values: Sequence[str] = ()
+        if isinstance(verdict, Verdict) and of_session is not None:
+            values = of_session(verdict)
+        elif isinstance(verdict, Disposition) and of_delivery is not None:
+            values = of_delivery(verdict)
+        return is_match(run, values)
+
+    return Plain(ask)
+
+
+def _result(verdict: Verdict) -> str:
+    if verdict.reply is not None:
+        return "reject" if verdict.reply.is_permanent else "tempfail"
+    if verdict.is_discarded:
+        return "discard"
+    return "relay" if verdict.is_trusted else "accept" if verdict.is_accepted else "go on"
+
+
+def _code(verdict: Verdict) -> Sequence[str]:
+    return (str(verdict.reply.code),) if verdict.reply is not None else ()
+
+
+def _text(verdict: Verdict) -> Sequence[str]:
+    if verdict.reply is not None:
+        return verdict.reply.lines
+    return (verdict.text,) if verdict.text else ()
+
+
+_OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
+    "result": lambda verdict: (_result(verdict),),
+    "code": _code,
+    "enhanced": lambda verdict: (verdict.reply.enhanced,) if verdict.reply is not None else (),
+    "text": _text,
+    "log": lambda verdict: (verdict.log,) if verdict.log else (),
+    "disconnect": lambda verdict: ("yes" if verdict.is_disconnect else "no",),
+}
+_OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
+    "result": lambda found: ("fault" if found.is_fault else "queue" if found.queue_at_once else "deliver",),
+    "transport": lambda found: (found.route.transport.value,),
+    "hosts": lambda found: found.route.hosts,
+    "port": lambda found: (str(found.route.port),) if found.route.port is not None else (),
+    "tls": lambda found: (found.route.tls.value,),
+    "source": lambda found: found.route.sources,
+    "helo": lambda found: (found.route.helo,) if found.route.helo else (),
+    "on transient": lambda found: ("queue" if found.queue_on_transient else "reply",),
+    "intervals": lambda found: [str(seconds) for seconds in found.retry.intervals_seconds],
+    "expire": lambda found: (str(found.retry.expire_seconds),),
+    "delaydsn": lambda found: (str(found.retry.warn_seconds),),
+}
+
+_STRING, _STRINGS = ArgumentType.STRING, ArgumentType.STRINGS
+
+STAGES = (
+    Spec("test_policy_compile", Kind.TEST, _test_policy_compile, capabilities=_CAPABILITY, positional=(_STRING,)),
+    Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
+    Spec(
+        "test_verdict",
+        Kind.TEST,
+        _test_verdict,
+        capabilities=_CAPABILITY,
+        tags=MATCH_TAGS,
+        positional=(_STRING, _STRINGS),
+    ),
+)

@@ -1,0 +1,189 @@
+"""The commands and tests of Pigeonhole's test-suite language: vnd.dovecot.testsuite.
+
+Errors of the scripts that are played are kept for `test_error`; errors of the test file itself end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtad.admission.script_file import compile_file
+from mtad.rehearsal.asking import INDEX, one_or_all, step
+from mtad.rehearsal.report import CaseReport, Failure
+from mtad.rehearsal.settings import SETTINGS, limits_of
+from mtad.rehearsal.workbench import settable, workbench
+from mtad.sieve.code import Code, Plain, Waiting, answer
+from mtad.sieve.dialects import PLAIN
+from mtad.sieve.errors import SieveErrors
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.match import MATCH_TAGS
+from mtad.sieve.run import LimitExceeded, Run
+from mtad.sieve.script import Script
+
+_CAPABILITY = ("vnd.dovecot.testsuite",)
+
+
+def _test(bound: Bound) -> Code:
+    name, line = bound.string(0), bound.report.line(bound.at)
+    if _holds_test(bound.block):
+        return bound.fail(bound.at, "a test holds no other test")
+    block = bound.compile_block()
+
+    async def play(run: Run) -> bool:
+        bench = workbench(run)
+        is_stopped = await answer(block, run)
+        failure, bench.failure = bench.failure, None
+        bench.tests.append(CaseReport(name, line, failure))
+        return is_stopped and failure is None  # `stop` ends the file, test_fail the test alone
+
+    return Waiting(play)
+
+
+def _holds_test(commands: Sequence[Bound]) -> bool:
+    return any(
+        command.spec.name == "test" or _holds_test(command.block) or _holds_test(command.chain) for command in commands
+    )
+
+
+def _test_fail(bound: Bound) -> Code:
+    reason, line = bound.string(0), bound.report.line(bound.at)
+
+    def fail(run: Run) -> bool:
+        bench = workbench(run)
+        bench.failure = Failure(bench.file, line, reason)
+        return True
+
+    return Plain(fail)
+
+
+def _test_set(bound: Bound) -> Code:
+    name, value = bound.string(0), bound.string(1)
+    if not settable(name):
+        return bound.fail(bound.strings(0).at, f'unknown fact "{name}"')
+    return step(lambda run: workbench(run).set_fact(name, value))
+
+
+def _test_config_set(bound: Bound) -> Code:
+    name, value = bound.string(0), bound.string(1)
+    setting = SETTINGS.get(name)
+    if setting is None:
+        return _unknown_setting(bound, name)
+    if not setting.is_right(value):
+        return bound.fail(bound.strings(1).at, f"{name} must be {setting.meaning}")
+    return step(lambda run: workbench(run).settings_wanted.__setitem__(name, value))
+
+
+def _test_config_unset(bound: Bound) -> Code:
+    name = bound.string(0)
+    if name not in SETTINGS:
+        return _unknown_setting(bound, name)
+    return step(lambda run: workbench(run).settings_wanted.pop(name, None))
+
+
+def _unknown_setting(bound: Bound, name: str) -> Code:
+    return bound.fail(bound.strings(0).at, f'unknown setting "{name}": one of {", ".join(SETTINGS)}')
+
+
+def _test_config_reload(bound: Bound) -> Code:
+    return step(lambda run: workbench(run).reload())
+
+
+def _test_script_compile(bound: Bound) -> Code:
+    name = bound.string(0)
+
+    def compile_it(run: Run) -> bool:
+        bench = workbench(run)
+        bench.errors.clear()
+        compiled = compile_file(bench.path(name), PLAIN)
+        if isinstance(compiled, SieveErrors):
+            for error in compiled.errors:
+                bench.note(error.text)
+            return False
+        bench.script = compiled
+        return True
+
+    return Plain(compile_it)
+
+
+def _test_script_run(bound: Bound) -> Code:
+    is_appended = bound.has(":append_result")
+
+    async def play(run: Run) -> bool:
+        bench = workbench(run)
+        bench.errors.clear()
+        if not is_appended:
+            run.actions.clear()
+        if bench.script is None:
+            bench.note("no script has been compiled")
+            return False
+        return await _played(bench.script, run)
+
+    return Waiting(play)
+
+
+async def _played(script: Script, run: Run) -> bool:
+    """Run a script on the workbench of a run, and make what it decided the pending result."""
+    bench = workbench(run)
+    played = Run(bench, limits_of(bench.settings))
+    try:
+        await answer(script.stages[OUTSIDE], played)
+    except LimitExceeded as exceeded:
+        bench.note(f"limit exceeded: {exceeded}")
+        return False
+    run.actions += played.actions
+    return True
+
+
+def _test_binary_save(bound: Bound) -> Code:
+    name = bound.string(0)
+
+    def save(run: Run) -> None:
+        bench = workbench(run)
+        if bench.script is not None:
+            bench.saved[name] = bench.script
+
+    return step(save)
+
+
+def _test_binary_load(bound: Bound) -> Code:
+    name = bound.string(0)
+
+    def load(run: Run) -> None:
+        bench = workbench(run)
+        bench.script = bench.saved.get(name)
+
+    return step(load)
+
+
+def _test_error(bound: Bound) -> Code:
+    return one_or_all(bound, lambda run: workbench(run).errors)
+
+
+_STRING, _STRINGS = (ArgumentType.STRING,), (ArgumentType.STRINGS,)
+
+SUITE = (
+    Spec("test", Kind.COMMAND, _test, capabilities=_CAPABILITY, positional=_STRING, has_block=True),
+    Spec("test_fail", Kind.COMMAND, _test_fail, capabilities=_CAPABILITY, positional=_STRING),
+    Spec("test_set", Kind.COMMAND, _test_set, capabilities=_CAPABILITY, positional=_STRING * 2),
+    Spec("test_config_set", Kind.COMMAND, _test_config_set, capabilities=_CAPABILITY, positional=_STRING * 2),
+    Spec("test_config_unset", Kind.COMMAND, _test_config_unset, capabilities=_CAPABILITY, positional=_STRING),
+    Spec(
+        "test_config_reload",
+        Kind.COMMAND,
+        _test_config_reload,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":extension", value=ArgumentType.STRING),),
+    ),
+    Spec("test_script_compile", Kind.TEST, _test_script_compile, capabilities=_CAPABILITY, positional=_STRING),
+    Spec("test_script_run", Kind.TEST, _test_script_run, capabilities=_CAPABILITY, tags=(Tag(":append_result"),)),
+    Spec(
+        "test_error",
+        Kind.TEST,
+        _test_error,
+        capabilities=_CAPABILITY,
+        tags=(*MATCH_TAGS, INDEX),
+        positional=_STRINGS,
+    ),
+    Spec("test_binary_save", Kind.COMMAND, _test_binary_save, capabilities=_CAPABILITY, positional=_STRING),
+    Spec("test_binary_load", Kind.COMMAND, _test_binary_load, capabilities=_CAPABILITY, positional=_STRING),
+)

@@ -1,0 +1,153 @@
+"""What one test file works on: the message, its envelope and environment, the script or policy under test.
+
+It is what the facts are to other scripts: those that the file plays ask it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtad.admission.policy import Policy
+from mtad.mail.address import BadPath, parse_mailbox
+from mtad.mail.verdict import Disposition, Verdict
+from mtad.rehearsal.report import CaseReport, Failure
+from mtad.sieve.addresses import addresses_in
+from mtad.sieve.message import Message
+from mtad.sieve.run import Run
+from mtad.sieve.script import Script
+from mtad.telemetry.events import CollectedEvents
+
+ERRORS_MAX = 100  # of those that test_error may ask for
+
+_CONTENT = b"From: sender@example.com\r\nTo: recipient@example.org\r\nSubject: Frop!\r\n\r\nFriep!\r\n"
+_AGENT = {"name": "mtad", "location": "MTA", "phase": "pre", "remote-ip": "192.0.2.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that a result would have sent."""
+
+    sender: str  # '' is the null reverse-path
+    recipient: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Workbench:
+    """The state of one test file; the tests of the file follow each other on it.
+
+    folder       where the paths that the file names begin
+    items        of the environment, by name; what is not there is not known
+    settings     those in force; `settings_wanted` come in force when the file reloads them
+    mailboxes    what was put into each; `sent` is what went elsewhere
+    failure      why the test that is played has failed
+    """
+
+    folder: Path
+    file: str
+    message_now: Message = field(init=False)
+    content: bytes = field(init=False)
+    sender: str = field(init=False)
+    recipients: tuple[str, ...] = field(init=False)
+    items: dict[str, str] = field(default_factory=lambda: dict(_AGENT))
+    is_trusted: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    settings_wanted: dict[str, str] = field(default_factory=dict)
+    script: Script | None = None
+    saved: dict[str, Script] = field(default_factory=dict)
+    mailboxes: dict[str, list[bytes]] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+    policy: Policy | None = None
+    events: CollectedEvents = field(default_factory=CollectedEvents)
+    verdict: Verdict | Disposition | None = None
+    errors: list[str] = field(default_factory=list)
+    tests: list[CaseReport] = field(default_factory=list)
+    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        self.set_message(_CONTENT)
+
+    # The facts of the scripts that are played.
+
+    def environment(self, item: str) -> str:
+        """Return an item of the environment."""
+        return self.items.get(item, "")
+
+    def envelope(self, part: str) -> Sequence[str]:
+        """Return the addresses of a part of the envelope."""
+        return (self.sender,) if part == "from" else self.recipients
+
+    def message(self) -> Message:
+        """Return the message."""
+        return self.message_now
+
+    # What the test file sets.
+
+    def set_message(self, content: bytes) -> None:
+        """Replace the message; the envelope is taken from its fields."""
+        self.content = content
+        self.message_now = Message(content)
+        self.sender = self._first("return-path", "sender", "from") or "sender@example.com"
+        self.recipients = (self._first("envelope-to", "to") or "recipient@example.com",)
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Set what `settable` says can be set."""
+        kind, _, item = name.partition(".")
+        if kind == "environment":
+            self.items[item] = value
+        else:
+            _FACTS[name](self, value)
+
+    def reload(self) -> None:
+        """Bring the settings that are wanted in force."""
+        self.settings = dict(self.settings_wanted)
+
+    def note(self, text: str) -> None:
+        """Keep an error for test_error."""
+        if len(self.errors) < ERRORS_MAX:
+            self.errors.append(text)
+
+    def path(self, name: str) -> Path:
+        """Return a path that the file names."""
+        return self.folder / name
+
+    def set_content(self, value: str) -> None:
+        """Replace the message by a text."""
+        self.set_message(value.encode("utf-8", "surrogateescape"))
+
+    def set_sender(self, value: str) -> None:
+        """Replace the reverse-path, bare or in brackets; one that is no path is none."""
+        address = value.strip().removeprefix("<").removesuffix(">")
+        self.sender = "" if isinstance(parse_mailbox(address), BadPath) else address
+
+    def set_recipients(self, value: str) -> None:
+        """Replace the recipients, separated by commas."""
+        self.recipients = tuple(addresses_in(value))
+
+    def set_trusted(self, value: str) -> None:
+        """Say whether an earlier stage has trusted the client."""
+        self.is_trusted = value == "yes"
+
+    def _first(self, *names: str) -> str:
+        return next((address for name in names for address in self.message_now.addresses(name)), "")
+
+
+_FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
+    "message": Workbench.set_content,
+    "envelope.from": Workbench.set_sender,
+    "envelope.to": Workbench.set_recipients,
+    "trusted": Workbench.set_trusted,
+}
+
+
+def settable(name: str) -> bool:
+    """Tell whether there is such a fact."""
+    return name in _FACTS or name.startswith("environment.")
+
+
+def workbench(run: Run) -> Workbench:
+    """Return the workbench of a run; the test commands are compiled for no other."""
+    assert isinstance(run.facts, Workbench)
+    return run.facts

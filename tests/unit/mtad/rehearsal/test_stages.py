@@ -1,0 +1,147 @@
+"""vnd.mtad.testsuite: stages of a policy against facts, and what they answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtad.rehearsal.workbench import Workbench
+from mtad.sieve.dialects import POLICY
+from tests.unit.mtad.rehearsal.files import failed, played
+
+HEAD = """require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
+"""
+COMPILED = """
+    test_config_set "node.domains" "l.example m.example";
+    test_config_reload;
+    if not test_policy_compile "p.sieve" { test_fail "compile"; }
+"""
+
+
+async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: dict[str, str]) -> list[str]:
+    """Play a stage; return the items that are not as expected."""
+    asked = "".join(
+        f'if not test_verdict "{item}" "{value}" {{ test_fail "{item}"; }}\n' for item, value in expected.items()
+    )
+    text = f'test "a" {{ {COMPILED} {facts} if not test_stage_run "{stage}" {{ test_fail "run"; }} {asked} }}'
+    return await failed(folder, text, p=HEAD + policy)
+
+
+@pytest.mark.parametrize(
+    ("policy", "stage", "expected"),
+    [
+        ("", "connect", {"result": "go on", "disconnect": "no"}),
+        ('stage "connect" { accept; }', "connect", {"result": "accept"}),
+        ('stage "connect" { accept :relay; }', "connect", {"result": "relay"}),
+        ('stage "rcpt" { accept :text "hi"; }', "rcpt", {"result": "accept", "text": "hi"}),
+        ('stage "rcpt" { discard; }', "rcpt", {"result": "discard"}),
+        (
+            'stage "connect" { ereject :log "l" "no"; }',
+            "connect",
+            {"result": "reject", "code": "554", "enhanced": "5.7.1", "text": "no", "log": "l", "disconnect": "no"},
+        ),
+        (
+            'stage "ehlo" { tempfail :code 421 :disconnect "later"; }',
+            "ehlo",
+            {"result": "tempfail", "code": "421", "text": "later", "disconnect": "yes"},
+        ),
+        ('stage "deliver" { }', "deliver", {"result": "deliver", "transport": "smtp", "on transient": "reply"}),
+        (
+            'stage "deliver" { route :host ["a.example", "b.example"] :port 26 :tls "none" :helo "h" "smtp"; }',
+            "deliver",
+            {"hosts": "b.example", "port": "26", "tls": "none", "helo": "h"},
+        ),
+        (
+            'stage "deliver" { queue; retry :intervals ["60", "90"] :expire 900 :delaydsn 5; }',
+            "deliver",
+            {"result": "queue", "intervals": "90", "expire": "900", "delaydsn": "5"},
+        ),
+        ('stage "deliver" { queue :transient; }', "deliver", {"result": "deliver", "on transient": "queue"}),
+        ('stage "deliver" { route :source "192.0.2.7" "smtp"; }', "deliver", {"source": "192.0.2.7"}),
+    ],
+)
+async def test_what_a_stage_answers(tmp_path: Path, policy: str, stage: str, expected: dict[str, str]) -> None:
+    facts = 'test_set "envelope.to" "u@l.example";'
+    assert await verdicts(tmp_path, policy, facts, stage, expected) == []
+    wrong = {item: value + "x" for item, value in expected.items()}
+    assert await verdicts(tmp_path, policy, facts, stage, wrong) == [next(iter(wrong))]
+
+
+@pytest.mark.parametrize(
+    ("facts", "result"),
+    [
+        ('test_set "envelope.to" "u@l.example";', "go on"),
+        ('test_set "envelope.to" "u@m.example";', "go on"),
+        ('test_set "envelope.to" "u@d.example";', "reject"),
+        ('test_set "envelope.to" "u@d.example"; test_set "trusted" "yes";', "go on"),
+        ('test_set "envelope.to" "u@d.example"; test_set "environment.vnd.mtad.auth-user" "alice";', "go on"),
+    ],
+)
+async def test_the_default_is_part_of_the_verdict(tmp_path: Path, facts: str, result: str) -> None:
+    assert await verdicts(tmp_path, "", facts, "rcpt", {"result": result}) == []
+
+
+async def test_what_connect_has_said_the_stages_behind_know(tmp_path: Path) -> None:
+    policy = 'stage "connect" { if ip "192.0.2.0/24" { accept :relay; } }'
+    connected = 'if not test_stage_run "connect" { test_fail "connect"; }'
+    for address, result in (("192.0.2.9", "go on"), ("203.0.113.9", "reject")):
+        facts = f'test_set "envelope.to" "u@d.example"; test_set "environment.remote-ip" "{address}"; {connected}'
+        assert await verdicts(tmp_path, policy, facts, "rcpt", {"result": result}) == []
+
+
+async def test_a_stage_knows_the_facts_that_were_set(tmp_path: Path) -> None:
+    policy = """stage "data" { if allof (header "subject" "s", envelope "from" "a@d", size :under 1K,
+        envelope :is "to" "y@d", environment "vnd.mtad.helo" "h", environment "vnd.mtad.listener" "inside",
+        environment "vnd.mtad.stage" "data") { ereject "all"; } }"""
+    facts = """test_set "message" "Subject: s\r\n\r\n"; test_set "envelope.from" "a@d";
+        test_set "envelope.to" "x@d, y@d";
+        test_set "environment.vnd.mtad.helo" "h"; test_set "environment.vnd.mtad.listener" "inside";"""
+    assert await verdicts(tmp_path, policy, facts, "data", {"text": "all"}) == []
+
+
+async def test_every_item_that_a_policy_may_ask_for_can_be_set(tmp_path: Path) -> None:
+    ours = ("name", "location", "phase", "vnd.mtad.stage")  # what mtad itself says, at each stage
+    for item in (item.name for item in POLICY.environment if item.name not in ours):
+        policy = f'stage "rcpt" {{ if environment "{item}" "192.0.2.77" {{ ereject "seen"; }} }}'
+        facts = f'test_set "environment.{item}" "192.0.2.77";'
+        assert await verdicts(tmp_path, policy, facts, "rcpt", {"text": "seen"}) == []
+
+
+async def test_a_fault_of_the_policy_is_an_error(tmp_path: Path) -> None:
+    text = f"""test "a" {{ {COMPILED}
+        test_config_set "sieve_max_actions" "0";
+        test_config_reload;
+        if not test_policy_compile "p.sieve" {{ test_fail "compile"; }}
+        if test_stage_run "connect" {{ test_fail "ran"; }}
+        if not test_error :contains "actions" {{ test_fail "error"; }}
+        if not test_verdict "code" "451" {{ test_fail "451"; }}
+    }}"""
+    assert await failed(tmp_path, text, p=HEAD + 'stage "connect" { accept; }') == []
+
+
+async def test_a_policy_with_mistakes_is_not_played(tmp_path: Path) -> None:
+    text = """test "a" {
+        if test_stage_run "connect" { test_fail "ran without a policy"; }
+        if test_verdict :matches "result" "*" { test_fail "a verdict of nothing"; }
+        if test_policy_compile "p.sieve" { test_fail "compiled"; }
+        if not test_error :contains "frob" { test_fail "error"; }
+    }"""
+    assert await failed(tmp_path, text, p="frob;") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('test_stage_run "queue_up"', 'unknown stage "queue_up"'),
+        ('test_verdict "colour" "red"', 'unknown item "colour"'),
+    ],
+)
+async def test_mistakes(tmp_path: Path, text: str, error: str) -> None:
+    report = await played(tmp_path, f'test "a" {{ if {text} {{}} }}')
+    assert len(report.errors) == 1
+    assert error in report.errors[0]
+
+
+def test_a_workbench_knows_no_item_that_was_not_set(tmp_path: Path) -> None:
+    assert Workbench(tmp_path, "t").environment("vnd.mtad.helo") == ""
