@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from mtad.mail.address import BadPath, parse_mailbox
 from mtad.mail.utf8 import ascii_domain
-from mtad.sieve.match import ascii_casemap
+from mtad.sieve.comparators import ascii_casemap
 
 _ROUTING = re.compile(r"[%!@]")  # u%D@L, D!u@L, "u@D"@L: a next hop may read them as an order to relay
 

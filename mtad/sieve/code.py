@@ -42,12 +42,7 @@ def constant(value: bool) -> Code:
 
 def perform(action: Action, *, is_terminal: bool) -> Code:
     """Make a command that notes an action."""
-
-    def act(run: Run) -> bool:
-        run.act(action)
-        return is_terminal
-
-    return Plain(act)
+    return Plain(lambda run: run.act(action, is_terminal=is_terminal))
 
 
 def negation(part: Code) -> Code:

@@ -10,20 +10,23 @@ from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.stage import STAGE
+from mtad.sieve.capabilities.variables import VARIABLES
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
+from mtad.sieve.comparators import COMPARATORS
 from mtad.sieve.language import Environment, Language
-from mtad.sieve.match import COMPARATORS
 
 STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-PLAIN = Language(RFC5228 + FILEINTO + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
+PLAIN = Language(
+    RFC5228 + FILEINTO + VARIABLES + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS
+)
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    RFC5228 + ENVIRONMENT + REJECT + STAGE + VERDICT + ROUTE + QUEUE + LOG,
+    RFC5228 + VARIABLES + ENVIRONMENT + REJECT + STAGE + VERDICT + ROUTE + QUEUE + LOG,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

@@ -5,14 +5,19 @@ A capability is a module that gives a tuple of Specs; a Language is the sum of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from mtad.sieve.code import Code, constant, sequence
 from mtad.sieve.errors import Report
-from mtad.sieve.syntax import Number, Strings
+from mtad.sieve.run import Run
+from mtad.sieve.syntax import Number, Strings, Text
+from mtad.sieve.template import Read, Reference, Template, fixed, joined, pieces
 
+CAPTURES_MAX = 32  # of the wildcards of a match; RFC 5229 §3.2 asks for 9
+VARIABLES_MAX = 255  # of one script; RFC 5229 §6 asks for 128
+NAME_LENGTH_MAX = 64  # of a variable; RFC 5229 §6 asks for 32
 OUTSIDE = ""  # the "stage" of what stands in no stage block
 
 
@@ -26,11 +31,13 @@ class Kind(Enum):
 
 
 class ArgumentType(Enum):
-    """What may stand as an argument."""
+    """What may stand as an argument; only TEXT and TEXTS may hold variables."""
 
     NUMBER = "a number"
-    STRING = "a string"
-    STRINGS = "a string or a list of strings"
+    STRING = "a constant string"
+    STRINGS = "a constant string or a list of them"
+    TEXT = "a string"
+    TEXTS = "a string or a list of strings"
 
 
 class Tests(Enum):
@@ -76,6 +83,10 @@ class Spec:
     has_block: bool = False
     stages: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    tags_by_name: Mapping[str, Tag] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags_by_name", {tag.name: tag for tag in self.tags})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,43 @@ class Environment:
     stages: tuple[str, ...] = ()
 
 
+Write = Callable[[Run, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Variables under a name of their own (RFC 5229 §3), and how they are read and set; a string says what is wrong."""
+
+    name: str
+    capability: str  # what the script must require
+    reader: Callable[[Bound, Sequence[str]], Read | str]
+    writer: Callable[[Bound, Sequence[str]], Write | str] = lambda bound, path: "it cannot be set"
+
+
+@dataclass(slots=True)
+class Unit:
+    """One script that is being compiled.
+
+    required       the capabilities that it has
+    has_captures   it asks for what wildcards stood for
+    """
+
+    report: Report
+    language: Language
+    required: set[str] = field(default_factory=set)
+    has_captures: bool = False
+    _variables: set[str] = field(default_factory=set)
+
+    def variable(self, name: str, at: int) -> str:
+        """Return the key of a variable in the run."""
+        self._variables.add(name)
+        if len(name) > NAME_LENGTH_MAX:
+            self.report.add(at, f"the name of a variable may have {NAME_LENGTH_MAX} characters")
+        elif len(self._variables) > VARIABLES_MAX:
+            self.report.add(at, f"a script may have {VARIABLES_MAX} variables")
+        return name
+
+
 @dataclass(slots=True)
 class Bound:
     """A command or test whose arguments fit its spec."""
@@ -93,9 +141,7 @@ class Bound:
     spec: Spec
     at: int
     stage: str
-    report: Report
-    language: Language
-    required: Set[str]  # the capabilities that the script has
+    unit: Unit
     tags: Mapping[str, Number | Strings | None] = field(default_factory=dict)  # by name or group
     chosen: Mapping[str, str] = field(default_factory=dict)  # the tag's name by its group
     positional: tuple[Number | Strings, ...] = ()
@@ -155,10 +201,57 @@ class Bound:
         assert isinstance(value, Number)
         return value.value
 
+    def template(self, item: Text) -> Template:
+        """Compile a string that may hold variables."""
+        if "${" not in item.value or "variables" not in self.unit.required:
+            return fixed(item.value)
+        parts = [self._reader(part, item.at) if isinstance(part, Reference) else part for part in pieces(item.value)]
+        return fixed(item.value) if all(isinstance(part, str) for part in parts) else joined(parts)
+
+    def templates(self, index: int) -> list[Template]:
+        """Compile a positional argument that the spec says is texts."""
+        return [self.template(item) for item in self.strings(index).items]
+
+    def tag_template(self, tag: str) -> Template | None:
+        """Compile the value of a tag that takes a text."""
+        given = self.tag_strings(tag)
+        return self.template(given.items[0]) if given is not None else None
+
+    def namespace(self, path: Sequence[str], at: int) -> Namespace | None:
+        """Return the namespace of a variable; None when there is none, which is reported."""
+        found = next((one for one in self.unit.language.namespaces if one.name == path[0]), None)
+        if found is None:
+            self.unit.report.add(at, f'unknown namespace "{path[0]}"')
+        elif found.capability not in self.unit.required:
+            self.unit.report.add(at, f'namespace "{found.name}" needs require "{found.capability}"')
+        return found
+
     def fail(self, at: int, text: str) -> Code:
         """Report an error; the closure returned is never run."""
-        self.report.add(at, text)
+        self.unit.report.add(at, text)
         return constant(False)
+
+    def _reader(self, variable: Reference, at: int) -> Read | str:
+        """Make what reads a variable."""
+        first, *rest = variable.path
+        if rest:
+            namespace = self.namespace(variable.path, at)
+            found = namespace.reader(self, rest) if namespace is not None else ""
+            if isinstance(found, str) and namespace is not None:
+                self.unit.report.add(at, f'"{variable.name}": {found}')
+            return found
+        if first[0].isdigit():
+            return self._captured(first, at)
+        key = self.unit.variable(first, at)
+        return lambda run: run.variables.get(key, "")
+
+    def _captured(self, digits: str, at: int) -> Read | str:
+        """Make what reads a match variable (RFC 5229 §3.2)."""
+        number = int(digits) if len(digits.lstrip("0")) < len(str(CAPTURES_MAX)) + 1 else CAPTURES_MAX + 1
+        if number > CAPTURES_MAX:
+            self.unit.report.add(at, f"match variables go up to ${{{CAPTURES_MAX}}}")
+            return ""
+        return lambda run: run.captures[number] if number < len(run.captures) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +265,7 @@ class Language:
     environment: tuple[Environment, ...] = ()
     extra_capabilities: tuple[str, ...] = ()  # those that add no command, test or tag
     stages: tuple[str, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
     by_name: Mapping[tuple[bool, str], Spec] = field(init=False)
     capabilities: frozenset[str] = field(init=False)
 

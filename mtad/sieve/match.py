@@ -1,20 +1,19 @@
-"""Comparators and match types (RFC 5228 §2.7, RFC 5231, RFC 4790 §9).
-
-`:matches` finds the literals between its stars one after the other, the first occurrence of each; it is never a
-regular expression, so a hostile value costs at most its length times the pattern's.
-"""
+"""Match types: how values are held against keys (RFC 5228 §2.7, RFC 5229 §3.2, RFC 5231)."""
 
 from __future__ import annotations
 
 import operator
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, TypeVar
 
-from mtad.sieve.language import ArgumentType, Bound, Tag
+from mtad.sieve.code import Code, Plain
+from mtad.sieve.comparators import COMPARATORS, DEFAULT, Comparator
+from mtad.sieve.language import CAPTURES_MAX, ArgumentType, Bound, Tag
 from mtad.sieve.run import Run
+from mtad.sieve.template import Template
+from mtad.sieve.wildcard import Span, Wildcard
 
 _RELATIONAL = "relational"
 MATCH_TAGS = (
@@ -26,47 +25,12 @@ MATCH_TAGS = (
     Tag(":comparator", value=ArgumentType.STRING),
 )
 
-Found = Callable[[str], bool]
-Matcher = Callable[[Run, Sequence[str]], bool]
+Source = Callable[[Run], Sequence[str]]  # gives values when it is asked
+Found = Callable[[str], bool]  # of a folded value
+Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what the wildcards stand for
+T = TypeVar("T")
+Question = Callable[[Run], T]
 
-_UPPER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
-_PIECE = re.compile(r"\\(.)|([*?])|([^\\*?]+|\\)", re.DOTALL)
-_DIGITS = re.compile(r"0*([0-9]*)")
-
-
-def ascii_casemap(text: str) -> str:
-    """Fold A to Z and nothing else (RFC 4790 §9.2): no other letter may become an ASCII one."""
-    return text.lower() if text.isascii() else text.translate(_UPPER)
-
-
-def octet(text: str) -> str:
-    """Fold nothing (RFC 4790 §9.3)."""
-    return text
-
-
-def ascii_numeric(text: str) -> tuple[int, str]:
-    """Order by the leading number, whatever its length; without one it is infinite (RFC 4790 §9.1)."""
-    if not "0" <= text[:1] <= "9":
-        return sys.maxsize, ""
-    found = _DIGITS.match(text)
-    digits = found[1] if found is not None else ""
-    return len(digits), digits
-
-
-@dataclass(frozen=True, slots=True)
-class Comparator:
-    """How values are made comparable; what `fold` returns is equal or in order as the values are."""
-
-    fold: Callable[[str], Any]
-    has_substrings: bool = True
-    capability: str = ""
-
-
-COMPARATORS: Mapping[str, Comparator] = {
-    "i;ascii-casemap": Comparator(ascii_casemap),
-    "i;octet": Comparator(octet),
-    "i;ascii-numeric": Comparator(ascii_numeric, False, "comparator-i;ascii-numeric"),
-}
 _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
@@ -77,64 +41,108 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def is_count(bound: Bound) -> bool:
-    """Tell whether a test asks how many values there are; it wants all of them in one list then."""
-    return bound.chosen.get("match") == ":count"
+def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source]) -> Code:
+    """Make a test: whether its match type finds one of the keys in one of the values.
 
-
-def matcher(bound: Bound, keys: Sequence[str]) -> Matcher:
-    """Make the question that a test's match type, comparator and keys ask of a list of values."""
+    The sources are asked in turn until one has it; a count is of the values of all of them (RFC 5231 §5).
+    """
     comparator = _comparator(bound)
     match_type = bound.chosen.get("match", ":is")
-    folded = [comparator.fold(key) for key in keys]
+    fold, cost = comparator.fold, len(keys)
     if match_type in _SUBSTRINGS and not comparator.has_substrings:
-        bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
-        return lambda run, values: False
+        return bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
     if match_type in _WITH_RELATION:
-        is_related = _related(bound, match_type, folded)
-        return _counted(is_related, comparator) if is_count(bound) else _any(is_related, comparator, len(keys))
-    return _any(_MATCH_TYPES[match_type](folded), comparator, len(keys))
+        relation = _relation(bound, match_type)
+        question = _question(keys, fold, lambda folded: _related(relation, folded))
+        return _counted(question, fold, sources) if is_count(bound) else _asked(question, fold, sources, cost)
+    if match_type == ":matches" and bound.unit.has_captures:
+        return _captured(_question(keys, fold, _spans), fold, sources, cost)
+    return _asked(_question(keys, fold, _MATCH_TYPES[match_type]), fold, sources, cost)
+
+
+def is_count(bound: Bound) -> bool:
+    """Tell whether a test asks how many values there are."""
+    return bound.chosen.get("match") == ":count"
 
 
 def _comparator(bound: Bound) -> Comparator:
     given = bound.tag_strings(":comparator")
     if given is None:
-        return COMPARATORS["i;ascii-casemap"]
+        return DEFAULT
     name = given.items[0].value
     comparator = COMPARATORS.get(name)
     if comparator is None:
         bound.fail(given.at, f'unknown comparator "{name}"')
-        return COMPARATORS["i;octet"]
-    if comparator.capability and comparator.capability not in bound.required:
+        return DEFAULT
+    if comparator.capability and comparator.capability not in bound.unit.required:
         bound.fail(given.at, f'comparator "{name}" needs require "{comparator.capability}"')
     return comparator
 
 
-def _any(is_found: Found, comparator: Comparator, cost: int) -> Matcher:
-    fold = comparator.fold
-
-    def ask(run: Run, values: Sequence[str]) -> bool:
-        run.spend(cost * len(values))
-        for value in values:  # noqa: SIM110 - any() with a generator costs as much as the comparison
-            if is_found(fold(value)):
-                return True
-        return False
-
-    return ask
-
-
-def _counted(is_related: Found, comparator: Comparator) -> Matcher:
-    fold = comparator.fold
-    return lambda run, values: is_related(fold(str(len(values))))
-
-
-def _related(bound: Bound, match_type: str, keys: Sequence[Any]) -> Found:
+def _relation(bound: Bound, match_type: str) -> Callable[[Any, Any], bool]:
     given = bound.tag_strings(match_type)
     name = given.items[0].value if given is not None else ""
     relation = _RELATIONS.get(name.lower())
     if relation is None:
         bound.fail(given.at if given is not None else bound.at, f'"{name}" is none of {", ".join(_RELATIONS)}')
-        return lambda value: False
+        return operator.eq
+    return relation
+
+
+def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Callable[[list[Any]], T]) -> Question[T]:
+    """Make what is asked of each value: once if the keys are constant, else anew for each run."""
+    constants = [key.constant for key in keys if key.constant is not None]
+    if len(constants) == len(keys):
+        asked = build([fold(key) for key in constants])
+        return lambda run: asked
+    return lambda run: build([fold(key.read(run)) for key in keys])
+
+
+def _asked(question: Question[Found], fold: Callable[[str], Any], sources: Sequence[Source], cost: int) -> Code:
+    def ask(run: Run) -> bool:
+        is_found = question(run)
+        for source in sources:
+            values = source(run)
+            run.spend(cost * len(values))
+            for value in values:
+                if is_found(fold(value)):
+                    return True
+        return False
+
+    return Plain(ask)
+
+
+def _counted(question: Question[Found], fold: Callable[[str], Any], sources: Sequence[Source]) -> Code:
+    return Plain(lambda run: question(run)(fold(str(sum(len(source(run)) for source in sources)))))
+
+
+def _captured(question: Question[Spans], fold: Callable[[str], str], sources: Sequence[Source], cost: int) -> Code:
+    """Ask as `_asked` does, and remember what the wildcards of the first match stand for."""
+
+    def ask(run: Run) -> bool:
+        spans_in = question(run)
+        for source in sources:
+            values = source(run)
+            run.spend(cost * len(values))
+            for value in values:
+                spans = spans_in(fold(value))
+                if spans is not None:
+                    run.captures = _pieces(value, spans, fold, run.limits.value_length_max)
+                    return True
+        return False
+
+    return Plain(ask)
+
+
+def _pieces(value: str, spans: Sequence[Span], fold: Callable[[str], str], length_max: int) -> list[str]:
+    """Cut the spans of the folded value out of the value itself."""
+    if len(fold(value)) != len(value):
+        ends = list(accumulate(len(fold(letter)) for letter in value))
+        spans = [(bisect_right(ends, start), bisect_left(ends, end) + (end > start)) for start, end in spans]
+    return [value[start:end][:length_max] for start, end in ((0, len(value)), *spans[:CAPTURES_MAX])]
+
+
+def _related(relation: Callable[[Any, Any], bool], keys: Sequence[Any]) -> Found:
     return lambda value: any(relation(value, key) for key in keys)
 
 
@@ -147,8 +155,13 @@ def _contains(keys: Sequence[str]) -> Found:
 
 
 def _matches(keys: Sequence[str]) -> Found:
-    patterns = [wildcard(key) for key in keys]
-    return lambda value: any(is_match(value) for is_match in patterns)
+    patterns = [Wildcard(key) for key in keys]
+    return lambda value: any(pattern.is_match(value) for pattern in patterns)
+
+
+def _spans(keys: Sequence[str]) -> Spans:
+    patterns = [Wildcard(key) for key in keys]
+    return lambda value: next((spans for one in patterns if (spans := one.spans(value)) is not None), None)
 
 
 _MATCH_TYPES: Mapping[str, Callable[[Sequence[Any]], Found]] = {
@@ -158,80 +171,3 @@ _MATCH_TYPES: Mapping[str, Callable[[Sequence[Any]], Found]] = {
 }
 _SUBSTRINGS = (":contains", ":matches")
 _WITH_RELATION = (":count", ":value")
-
-
-def wildcard(pattern: str) -> Found:
-    """Compile a `:matches` pattern: `*` is any text, `?` any one character, a backslash takes the next as it is."""
-    segments = _segments(pattern)
-    if len(segments) == 1:
-        only = segments[0]
-        return lambda value: len(value) == only.length and only.is_at(value, 0)
-    first, *middle, last = segments
-    least = sum(segment.length for segment in segments)
-
-    def is_match(value: str) -> bool:
-        if len(value) < least or not first.is_at(value, 0):
-            return False
-        end = len(value) - last.length
-        if not last.is_at(value, end):
-            return False
-        at = first.length
-        for segment in middle:
-            at = segment.find(value, at, end)
-            if at < 0:
-                return False
-            at += segment.length
-        return True
-
-    return is_match
-
-
-class _Segment:
-    """What stands between two stars: literals, each at its place, and any character between them."""
-
-    __slots__ = ("_literals", "_longest", "length")
-
-    def __init__(self, literals: Sequence[tuple[int, str]], length: int) -> None:
-        self._literals = literals
-        self._longest = max(literals, key=lambda literal: len(literal[1]), default=(0, ""))
-        self.length = length
-
-    def is_at(self, value: str, at: int) -> bool:
-        return all(value.startswith(text, at + offset) for offset, text in self._literals)
-
-    def find(self, value: str, start: int, end: int) -> int:
-        """Return the first place from `start` on where it lies wholly before `end`; -1 when there is none."""
-        offset, text = self._longest
-        while start + self.length <= end:
-            found = value.find(text, start + offset, end)
-            if found < 0 or found - offset + self.length > end:
-                return -1
-            start = found - offset
-            if self.is_at(value, start):
-                return start
-            start += 1
-        return -1
-
-
-def _segments(pattern: str) -> list[_Segment]:
-    segments: list[_Segment] = []
-    literals: list[tuple[int, str]] = []
-    length = 0
-    for mark, text in _pieces(pattern):
-        if mark == "*":
-            segments.append(_Segment(literals, length))
-            literals, length = [], 0
-        elif mark == "?":
-            length += 1
-        elif literals and literals[-1][0] + len(literals[-1][1]) == length:
-            literals[-1] = (literals[-1][0], literals[-1][1] + text)
-            length += len(text)
-        else:
-            literals.append((length, text))
-            length += len(text)
-    return [*segments, _Segment(literals, length)]
-
-
-def _pieces(pattern: str) -> Iterator[tuple[str, str]]:
-    for piece in _PIECE.finditer(pattern):
-        yield piece[2] or "", piece[1] or piece[3] or ""

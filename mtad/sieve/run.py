@@ -33,23 +33,33 @@ class Limits:
     nodes_max: int = 1 << 20  # commands and tests executed, and values compared
     actions_max: int = 64
     redirects_max: int = 4  # RFC 5228 §10: what multiplies mail must have a limit
+    value_length_max: int = 4096  # of a variable, and of a string that holds some; RFC 5229 §6 asks for 4000
 
 
-class LimitExceeded(Exception):  # noqa: N818 - the name of the event, not of an error in the program
-    """A run spent more than it may; ends the run. The one who started it answers fail-closed."""
+class ScriptFailed(Exception):  # noqa: N818 - the name of the event, not of an error in the program
+    """A run that cannot go on. The one who started it answers fail-closed."""
+
+
+class LimitExceeded(ScriptFailed):
+    """A run spent more than it may."""
 
 
 class Run:
-    """The state of one run."""
+    """The state of one run.
 
-    __slots__ = ("_actions_max", "_nodes_left", "_redirects_max", "actions", "facts")
+    captures    what the last successful match stood for (RFC 5229 §3.2), the whole value first
+    variables   by their key in the run: scope and name
+    """
+
+    __slots__ = ("_nodes_left", "actions", "captures", "facts", "limits", "variables")
 
     def __init__(self, facts: Facts, limits: Limits) -> None:
         self.facts = facts
+        self.limits = limits
         self.actions: list[Action] = []
+        self.captures: Sequence[str] = ()
+        self.variables: dict[str, str] = {}
         self._nodes_left = limits.nodes_max
-        self._actions_max = limits.actions_max
-        self._redirects_max = limits.redirects_max
 
     def spend(self, nodes: int) -> None:
         """Count work. Errors: LimitExceeded."""
@@ -57,13 +67,14 @@ class Run:
         if self._nodes_left < 0:
             raise LimitExceeded("nodes")
 
-    def act(self, action: Action) -> None:
-        """Note what the script wants done. Errors: LimitExceeded."""
-        if len(self.actions) >= self._actions_max:
+    def act(self, action: Action, *, is_terminal: bool = False) -> bool:
+        """Note what the script wants done, and return whether it stops there. Errors: LimitExceeded."""
+        if len(self.actions) >= self.limits.actions_max:
             raise LimitExceeded("actions")
-        if (
-            isinstance(action, Redirect)
-            and sum(isinstance(one, Redirect) for one in self.actions) >= self._redirects_max
-        ):
+        if isinstance(action, Redirect) and self._redirects_count() >= self.limits.redirects_max:
             raise LimitExceeded("redirects")
         self.actions.append(action)
+        return is_terminal
+
+    def _redirects_count(self) -> int:
+        return sum(isinstance(action, Redirect) for action in self.actions)

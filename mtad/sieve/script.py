@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtad.sieve.code import Code
 from mtad.sieve.errors import Report, SieveErrors
-from mtad.sieve.language import Language, compile_block
+from mtad.sieve.language import Language, Unit, compile_block
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
 
 SCRIPT_LENGTH_MAX = 1 << 20
+_CAPTURE = re.compile(r"\$\{[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be one when it is decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ def compile_script(text: str, file: str, language: Language) -> Script | SieveEr
     if len(text) > SCRIPT_LENGTH_MAX:
         report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
         return report.errors()
-    bound = validate(parse(text, report), language, report)
+    unit = Unit(report, language, has_captures=_CAPTURE.search(text) is not None)
+    bound = validate(parse(text, report), unit)
     stages = {name: compile_block(block) for name, block in bound.items()}
     return report.errors() if report.has_errors else Script(stages)

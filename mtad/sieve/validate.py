@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtad.sieve import encoded_character
-from mtad.sieve.errors import Report
-from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Language, Spec, Tag, Tests
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests, Unit
 from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName, Text
+from mtad.sieve.template import Reference, pieces
 
-_ONE_STRING = (ArgumentType.STRING, ArgumentType.STRINGS)
+_LISTS = (ArgumentType.STRINGS, ArgumentType.TEXTS)
+_STRINGS = (ArgumentType.STRING, ArgumentType.TEXT, *_LISTS)
+_CONSTANT = (ArgumentType.STRING, ArgumentType.STRINGS)
 
 
-def validate(script: Sequence[Node], language: Language, report: Report) -> dict[str, tuple[Bound, ...]]:
+def validate(script: Sequence[Node], unit: Unit) -> dict[str, tuple[Bound, ...]]:
     """Bind what is right and report what is not; the result is complete only if nothing was reported.
 
     Returns the commands of each stage; those outside of all stages under OUTSIDE.
     """
-    return _Validator(language, report).script(script)
+    return _Validator(unit).script(script)
 
 
 class _Validator:
-    def __init__(self, language: Language, report: Report) -> None:
-        self._language = language
-        self._report = report
-        self._required: set[str] = set()
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._language = unit.language
+        self._report = unit.report
+        self._required = unit.required
         self._stage = OUTSIDE
 
     def script(self, script: Sequence[Node]) -> dict[str, tuple[Bound, ...]]:
@@ -118,7 +121,7 @@ class _Validator:
         if spec.tests is Tests.NONE and node.tests:
             self._report.add(node.tests[0].at, f"{node.name} takes no test; is a ';' missing before it?")
             return None
-        bound = Bound(spec, node.at, self._stage, self._report, self._language, self._required)
+        bound = Bound(spec, node.at, self._stage, self._unit)
         is_right = self._arguments(node, spec, bound) and not missing
         tests = [self._test(test) for test in node.tests]
         bound.tests = tuple(test for test in tests if test is not None)
@@ -144,13 +147,12 @@ class _Validator:
         """Bind tags and positional arguments; tags stand first (RFC 5228 §2.6.2)."""
         tags: dict[str, Number | Strings | None] = {}
         chosen: dict[str, str] = {}
-        by_name = {tag.name: tag for tag in spec.tags}
         is_right = True
         left = list(reversed(node.arguments))
         while left and isinstance(left[-1], TagName):
             given = left.pop()
             assert isinstance(given, TagName)
-            tag = by_name.get(given.name)
+            tag = spec.tags_by_name.get(given.name)
             if tag is None:
                 self._report.add(given.at, f"{node.name} has no tag {given.name}")
                 return False
@@ -193,11 +195,16 @@ class _Validator:
     def _typed(self, given: Argument | None, wanted: ArgumentType, what: str, at: int) -> Number | Strings | None:
         if isinstance(given, Number) and wanted is ArgumentType.NUMBER:
             return given
-        fitting = (ArgumentType.STRINGS,) if isinstance(given, Strings) and given.is_list else _ONE_STRING
-        if isinstance(given, Strings) and wanted in fitting:
-            return self._decoded(given) if encoded_character.CAPABILITY in self._required else given
-        self._report.add(given.at if given is not None else at, f"{what} {wanted.value}")
-        return None
+        if not isinstance(given, Strings) or wanted not in (_LISTS if given.is_list else _STRINGS):
+            self._report.add(given.at if given is not None else at, f"{what} {wanted.value}")
+            return None
+        value = self._decoded(given) if encoded_character.CAPABILITY in self._required else given
+        if wanted in _CONSTANT and "variables" in self._required:
+            for item in value.items:
+                if "${" in item.value and any(isinstance(piece, Reference) for piece in pieces(item.value)):
+                    self._report.add(item.at, f"{what} {wanted.value}: it may hold no variables")
+                    return None
+        return value
 
     def _decoded(self, given: Strings) -> Strings:
         items: list[Text] = []

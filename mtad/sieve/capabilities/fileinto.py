@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from mtad.sieve.actions import FileInto
 from mtad.sieve.capabilities.rfc5228 import COPY
-from mtad.sieve.code import Code, perform
+from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec
+from mtad.sieve.run import ScriptFailed
+
+_NAMELESS = "fileinto needs the name of a mailbox"
 
 
 def _fileinto(bound: Bound) -> Code:
-    if not bound.string(0):
-        return bound.fail(bound.strings(0).at, "fileinto needs the name of a mailbox")
-    return perform(FileInto(bound.string(0), bound.has(COPY.name)), is_terminal=False)
+    mailbox, is_copy = bound.template(bound.strings(0).items[0]), bound.has(COPY.name)
+    if mailbox.constant is None:
+        return Plain(lambda run: run.act(FileInto(_named(mailbox.read(run)), is_copy)))
+    if not mailbox.constant:
+        return bound.fail(bound.strings(0).at, _NAMELESS)
+    return perform(FileInto(mailbox.constant, is_copy), is_terminal=False)
+
+
+def _named(mailbox: str) -> str:
+    if not mailbox:
+        raise ScriptFailed(_NAMELESS)
+    return mailbox
 
 
 FILEINTO = (
@@ -21,7 +33,7 @@ FILEINTO = (
         _fileinto,
         capabilities=("fileinto",),
         tags=(COPY,),
-        positional=(ArgumentType.STRING,),
+        positional=(ArgumentType.TEXT,),
         stages=(OUTSIDE,),
     ),
 )

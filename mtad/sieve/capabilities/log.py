@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from mtad.sieve.actions import Log
-from mtad.sieve.code import Code, perform
+from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.telemetry.events import Level
 
@@ -17,7 +17,8 @@ def _log(bound: Bound) -> Code:
     level = _LEVELS.get(given.items[0].value if given is not None else "info")
     if level is None:
         return bound.fail(given.at if given is not None else bound.at, f"a level is one of {', '.join(_LEVELS)}")
-    return perform(Log(bound.string(0), level), is_terminal=False)
+    text, chosen = bound.template(bound.strings(0).items[0]), level
+    return Plain(lambda run: run.act(Log(text.read(run), chosen)))
 
 
 LOG = (
@@ -27,6 +28,6 @@ LOG = (
         _log,
         capabilities=("vnd.mtad.log",),
         tags=(Tag(":level", value=ArgumentType.STRING),),
-        positional=(ArgumentType.STRING,),
+        positional=(ArgumentType.TEXT,),
     ),
 )

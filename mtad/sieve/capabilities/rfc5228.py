@@ -10,12 +10,12 @@ from mtad.sieve.actions import Discard, Keep, Redirect
 from mtad.sieve.addresses import ADDRESS_PARTS, addresses_in
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
-from mtad.sieve.match import MATCH_TAGS, is_count, matcher
-from mtad.sieve.run import Run
-from mtad.sieve.syntax import Strings
+from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.run import ScriptFailed
+from mtad.sieve.template import Template, fixed
 
 COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
-_STRINGS = ArgumentType.STRINGS
+_TEXTS = ArgumentType.TEXTS
 _PART_CAPABILITIES = {":user": "subaddress", ":detail": "subaddress"}
 _PART_TAGS = tuple(Tag(name, "address part", capability=_PART_CAPABILITIES.get(name, "")) for name in ADDRESS_PARTS)
 _FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
@@ -41,64 +41,68 @@ def _not(bound: Bound) -> Code:
     return negation(bound.compile_tests()[0])
 
 
-def _field_names(bound: Bound, names: Strings) -> tuple[str, ...]:
-    """Fold the names. One that no field can have never matches (§2.4.2.2); in a policy it is a mistake to report."""
-    for name in names.items:
-        if bound.stage != OUTSIDE and not _FIELD_NAME.match(name.value):
-            bound.fail(name.at, f'"{name.value}" is no name of a field')
-    return tuple(name.value.lower() for name in names.items)
+def field_names(bound: Bound, index: int) -> list[Template]:
+    """Compile names of fields, folded when they are read.
+
+    One that no field can have never matches (§2.4.2.2); in a policy it is a mistake to report.
+    """
+    names: list[Template] = []
+    for item in bound.strings(index).items:
+        name = bound.template(item)
+        if bound.stage != OUTSIDE and name.constant is not None and not _FIELD_NAME.match(name.constant):
+            bound.fail(item.at, f'"{name.constant}" is no name of a field')
+        names.append(fixed(name.constant.lower()) if name.constant is not None else _lowered(name))
+    return names
 
 
-def _over_names(bound: Bound, names: Sequence[str], values_of: Callable[[Run, str], Sequence[str]]) -> Code:
-    """Ask the match of the values under each name; a count is of all of them together (RFC 5231 §5)."""
-    is_match = matcher(bound, [item.value for item in bound.strings(1).items])
-    if is_count(bound):
-        return Plain(lambda run: is_match(run, [value for name in names for value in values_of(run, name)]))
-
-    def ask(run: Run) -> bool:
-        for name in names:  # noqa: SIM110 - any() with a generator costs as much as the comparison
-            if is_match(run, values_of(run, name)):
-                return True
-        return False
-
-    return Plain(ask)
+def _lowered(name: Template) -> Template:
+    return Template(lambda run: name.read(run).lower())
 
 
 def _header(bound: Bound) -> Code:
-    names = _field_names(bound, bound.strings(0))
-    return _over_names(bound, names, lambda run, name: run.facts.message().values(name))
+    sources = [_values_of(name) for name in field_names(bound, 0)]
+    return compare(bound, bound.templates(1), sources)
+
+
+def _values_of(name: Template) -> Source:
+    return lambda run: run.facts.message().values(name.read(run))
 
 
 def _address(bound: Bound) -> Code:
-    names = _field_names(bound, bound.strings(0))
     part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
+    sources = [_addresses_of(name, part) for name in field_names(bound, 0)]
+    return compare(bound, bound.templates(1), sources)
 
-    def parts(run: Run, name: str) -> Sequence[str]:
-        addresses = run.facts.message().addresses(name)
-        return [value for address in addresses if (value := part(address)) is not None]
 
-    return _over_names(bound, names, parts)
+def _addresses_of(name: Template, part: Callable[[str], str | None]) -> Source:
+    return lambda run: _parts(run.facts.message().addresses(name.read(run)), part)
+
+
+def _parts(addresses: Sequence[str], part: Callable[[str], str | None]) -> list[str]:
+    return [value for address in addresses if (value := part(address)) is not None]
 
 
 def _envelope(bound: Bound) -> Code:
+    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
+    sources: list[Source] = []
     for item in bound.strings(0).items:
-        stages = _ENVELOPE_STAGES.get(item.value.lower())
+        name = item.value.lower()
+        stages = _ENVELOPE_STAGES.get(name)
         if stages is None:
             bound.fail(item.at, f'unknown envelope part "{item.value}": "from" or "to"')
         elif bound.stage not in stages:
             bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
-    names = tuple(item.value.lower() for item in bound.strings(0).items)
-    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
+        sources.append(_envelope_source(name, part))
+    return compare(bound, bound.templates(1), sources)
 
-    def parts(run: Run, name: str) -> Sequence[str]:
-        return [value for address in run.facts.envelope(name) if (value := part(address)) is not None]
 
-    return _over_names(bound, names, parts)
+def _envelope_source(name: str, part: Callable[[str], str | None]) -> Source:
+    return lambda run: _parts(run.facts.envelope(name), part)
 
 
 def _exists(bound: Bound) -> Code:
-    names = _field_names(bound, bound.strings(0))
-    return Plain(lambda run: all(run.facts.message().has(name) for name in names))
+    names = field_names(bound, 0)
+    return Plain(lambda run: all(run.facts.message().has(name.read(run)) for name in names))
 
 
 def _size(bound: Bound) -> Code:
@@ -115,16 +119,31 @@ def _discard(bound: Bound) -> Code:
 
 
 def _redirect(bound: Bound) -> Code:
-    given = bound.strings(0).items[0]
-    addresses = addresses_in(given.value) if "<" in given.value else [given.value]
+    address, is_copy = bound.template(bound.strings(0).items[0]), bound.has(COPY.name)
+    if address.constant is None:
+        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run)), is_copy)))
+    target = _target(address.constant)
+    if target is None:
+        return bound.fail(bound.strings(0).at, f'"{address.constant}" is not one address')
+    return perform(Redirect(target, is_copy), is_terminal=False)
+
+
+def _target(text: str) -> str | None:
+    """Return the one address that this is, without a display name; None when it is none."""
+    addresses = addresses_in(text) if "<" in text else [text]
     mailbox = parse_mailbox(addresses[0]) if len(addresses) == 1 else None
-    if not isinstance(mailbox, Mailbox):
-        return bound.fail(given.at, f'"{given.value}" is not one address')
-    return perform(Redirect(str(mailbox), bound.has(COPY.name)), is_terminal=False)
+    return str(mailbox) if isinstance(mailbox, Mailbox) else None
+
+
+def _target_now(text: str) -> str:
+    target = _target(text)
+    if target is None:
+        raise ScriptFailed(f'redirect: "{text[:100]}" is not one address')
+    return target
 
 
 RFC5228 = (
-    Spec("require", Kind.REQUIRE, positional=(_STRINGS,)),
+    Spec("require", Kind.REQUIRE, positional=(ArgumentType.STRINGS,)),
     Spec("if", Kind.COMMAND, _if, tests=Tests.ONE, has_block=True),
     Spec("elsif", Kind.COMMAND, _if, tests=Tests.ONE, has_block=True, follows=("if", "elsif")),
     Spec("else", Kind.COMMAND, _if, has_block=True, follows=("if", "elsif")),
@@ -136,7 +155,7 @@ RFC5228 = (
         Kind.COMMAND,
         _redirect,
         tags=(COPY,),
-        positional=(ArgumentType.STRING,),
+        positional=(ArgumentType.TEXT,),
         stages=(OUTSIDE,),
     ),
     Spec("true", Kind.TEST, lambda bound: constant(True)),
@@ -144,13 +163,13 @@ RFC5228 = (
     Spec("not", Kind.TEST, _not, tests=Tests.ONE),
     Spec("anyof", Kind.TEST, _anyof, tests=Tests.LIST),
     Spec("allof", Kind.TEST, _allof, tests=Tests.LIST),
-    Spec("header", Kind.TEST, _header, tags=MATCH_TAGS, positional=(_STRINGS, _STRINGS), stages=_WITH_MESSAGE),
+    Spec("header", Kind.TEST, _header, tags=MATCH_TAGS, positional=(_TEXTS, _TEXTS), stages=_WITH_MESSAGE),
     Spec(
         "address",
         Kind.TEST,
         _address,
         tags=MATCH_TAGS + _PART_TAGS,
-        positional=(_STRINGS, _STRINGS),
+        positional=(_TEXTS, _TEXTS),
         stages=_WITH_MESSAGE,
     ),
     Spec(
@@ -159,9 +178,9 @@ RFC5228 = (
         _envelope,
         capabilities=("envelope",),
         tags=MATCH_TAGS + _PART_TAGS,
-        positional=(_STRINGS, _STRINGS),
+        positional=(ArgumentType.STRINGS, _TEXTS),
     ),
-    Spec("exists", Kind.TEST, _exists, positional=(_STRINGS,), stages=_WITH_MESSAGE),
+    Spec("exists", Kind.TEST, _exists, positional=(_TEXTS,), stages=_WITH_MESSAGE),
     Spec(
         "size",
         Kind.TEST,

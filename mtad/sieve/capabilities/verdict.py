@@ -9,8 +9,9 @@ import re
 
 from mtad.mail.reply import Reply
 from mtad.sieve.actions import Accept, Refuse, Unless
-from mtad.sieve.code import Code, perform
+from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.template import fixed
 
 _CAPABILITY = "vnd.mtad.verdict"
 _SMTP = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
@@ -27,8 +28,14 @@ _DEFAULT_ENHANCED = {4: "4.7.1", 5: "5.7.1"}
 def _accept(bound: Bound) -> Code:
     if bound.has(":relay") and bound.stage not in _RELAY:
         return bound.fail(bound.at, f"accept :relay is legal in the stages {', '.join(_RELAY)} only")
-    text = _ascii(bound.tag_string(":text") or "")
-    return perform(Accept(bound.has(":relay"), text.partition("\r\n")[0]), is_terminal=True)
+    is_relay, text = bound.has(":relay"), bound.tag_template(":text") or fixed("")
+    if text.constant is not None:
+        return perform(Accept(is_relay, _first_line(text.constant)), is_terminal=True)
+    return Plain(lambda run: run.act(Accept(is_relay, _first_line(text.read(run))), is_terminal=True))
+
+
+def _first_line(text: str) -> str:
+    return _ascii(text).partition("\r\n")[0]
 
 
 def _reject(bound: Bound) -> Code:
@@ -43,25 +50,35 @@ def _tempfail(bound: Bound) -> Code:
 
 
 def _refuse(bound: Bound, first_digit: int, unless: Unless) -> Code:
-    reason = _ascii(bound.string(0)).strip("\r\n")
-    at = bound.strings(0).at
+    given = bound.strings(0).items[0]
+    at = given.at
     code, enhanced, code_at, enhanced_at = _given_codes(bound, first_digit)
-    prefix = _PREFIX.match(reason)
+    prefix = _PREFIX.match(given.value)
     if prefix is not None:
         if code_at is not None or enhanced_at is not None:
             return bound.fail(at, "the reason starts with codes of its own: give them there or by tags, not both")
-        code, enhanced, reason = int(prefix[1]), prefix[2], reason[prefix.end() :]
+        code, enhanced, given = int(prefix[1]), prefix[2], given._replace(value=given.value[prefix.end() :])
     if code // 100 != first_digit:
         return bound.fail(code_at or at, f"{bound.spec.name} answers {first_digit}xx, not {code}")
     if not _ENHANCED.match(enhanced) or int(enhanced[0]) != first_digit:
         wanted = f"an enhanced code {first_digit}.x.x"
         return bound.fail(enhanced_at or at, f'{bound.spec.name} needs {wanted}, not "{enhanced}"')
-    lines = reason.split("\r\n")
-    if len(lines) > _LINES_MAX:
+    reason, log = bound.template(given), bound.tag_template(":log") or fixed("")
+    if len(_lines(reason.constant or "")) > _LINES_MAX:
         return bound.fail(at, f"a reason may have {_LINES_MAX} lines")
     is_disconnect = bound.has(":disconnect") or code == _CLOSING
-    refusal = Refuse(Reply.of(code, enhanced, *lines), is_disconnect, bound.tag_string(":log") or "", unless)
-    return perform(refusal, is_terminal=bound.stage != OUTSIDE and unless is Unless.NOW)
+    is_terminal = bound.stage != OUTSIDE and unless is Unless.NOW
+
+    def refusal(reason: str, log: str) -> Refuse:
+        return Refuse(Reply.of(code, enhanced, *_lines(reason)[:_LINES_MAX]), is_disconnect, log, unless)
+
+    if reason.constant is not None and log.constant is not None:
+        return perform(refusal(reason.constant, log.constant), is_terminal=is_terminal)
+    return Plain(lambda run: run.act(refusal(reason.read(run), log.read(run)), is_terminal=is_terminal))
+
+
+def _lines(reason: str) -> list[str]:
+    return _ascii(reason).strip("\r\n").split("\r\n")
 
 
 def _given_codes(bound: Bound, first_digit: int) -> tuple[int, str, int | None, int | None]:
@@ -85,10 +102,10 @@ _REPLY_TAGS = (
     Tag(":code", value=ArgumentType.NUMBER, capability=_CAPABILITY),
     Tag(":enhanced", value=ArgumentType.STRING, capability=_CAPABILITY),
     Tag(":disconnect", capability=_CAPABILITY),
-    Tag(":log", value=ArgumentType.STRING, capability=_CAPABILITY),
+    Tag(":log", value=ArgumentType.TEXT, capability=_CAPABILITY),
 )
 _UNLESS_TAGS = (Tag(Unless.IF_ACCEPT.value, "unless"), Tag(Unless.IF_REJECT.value, "unless"))
-_REASON = (ArgumentType.STRING,)
+_REASON = (ArgumentType.TEXT,)
 
 REJECT = tuple(
     Spec(
@@ -109,7 +126,7 @@ VERDICT = (
         Kind.COMMAND,
         _accept,
         capabilities=(_CAPABILITY,),
-        tags=(Tag(":relay"), Tag(":text", value=ArgumentType.STRING)),
+        tags=(Tag(":relay"), Tag(":text", value=ArgumentType.TEXT)),
         stages=_SMTP,
     ),
     Spec(

@@ -23,7 +23,7 @@ def errors(text: str, language: Language = PLAIN) -> list[str]:
     [
         ('require "vacation";', '1:9: unknown capability "vacation"'),
         ('require ["envelope", "nope"];', '1:22: unknown capability "nope"'),
-        ("require 5;", "1:9: argument 1 of require must be a string or a list of strings"),
+        ("require 5;", "1:9: argument 1 of require must be a constant string or a list of them"),
         ('keep; require "envelope";', "1:7: require must stand before all other commands"),
         ('if true { require "envelope"; }', "1:11: require must stand at the top level"),
         ('if envelope "to" "a" { stop; }', '1:4: envelope needs require "envelope"'),
@@ -50,8 +50,8 @@ def errors(text: str, language: Language = PLAIN) -> list[str]:
         ),
         ('if header :is :is "a" "b" { stop; }', "1:15: :is stands beside :is: only one of them is possible"),
         ('if header "a" :is "b" { stop; }', "1:15: argument 2 of header must be a string or a list of strings"),
-        ('if header :comparator 1 "a" "b" { stop; }', "1:23: :comparator needs a string"),
-        ('if header :comparator ["a"] "a" "b" { stop; }', "1:23: :comparator needs a string"),
+        ('if header :comparator 1 "a" "b" { stop; }', "1:23: :comparator needs a constant string"),
+        ('if header :comparator ["a"] "a" "b" { stop; }', "1:23: :comparator needs a constant string"),
         ('if header :comparator "i;x" "a" "b" { stop; }', '1:23: unknown comparator "i;x"'),
         (
             'if header :comparator "i;ascii-numeric" "a" "b" { stop; }',
@@ -98,8 +98,8 @@ def test_each_mistake_is_named_where_it_stands(text: str, error: str) -> None:
         ('ereject "no";', "2:1: ereject must stand inside a stage"),
         ('stage "rcpt" { stage "data" { } }', "2:16: stage must stand at the top level"),
         ('stage "rcpt" { } stage "rcpt" { }', '2:18: stage "rcpt" stands twice in this file'),
-        ('stage 5 { }', "2:7: argument 1 of stage must be a string"),
-        ('stage ["rcpt"] { }', "2:7: argument 1 of stage must be a string"),
+        ('stage 5 { }', "2:7: argument 1 of stage must be a constant string"),
+        ('stage ["rcpt"] { }', "2:7: argument 1 of stage must be a constant string"),
         ('stage "rcpt";', "2:1: stage needs a block"),
     ],
 )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Comparators: how values are made comparable (RFC 4790 §9, RFC 5051)."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_UPPER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
+_DIGITS = re.compile(r"0*([0-9]*)")
+
+
+def ascii_casemap(text: str) -> str:
+    """Fold A to Z and nothing else (RFC 4790 §9.2): no other letter may become an ASCII one."""
+    return text.lower() if text.isascii() else text.translate(_UPPER)
+
+
+def octet(text: str) -> str:
+    """Fold nothing (RFC 4790 §9.3)."""
+    return text
+
+
+def ascii_numeric(text: str) -> tuple[int, str]:
+    """Order by the leading number, whatever its length; without one it is infinite (RFC 4790 §9.1)."""
+    if not "0" <= text[:1] <= "9":
+        return sys.maxsize, ""
+    found = _DIGITS.match(text)
+    digits = found[1] if found is not None else ""
+    return len(digits), digits
+
+
+def unicode_casemap(text: str) -> str:
+    """Title-case each character where that is one character, then decompose (RFC 5051 §2)."""
+    if text.isascii():
+        return text.upper()
+    return unicodedata.normalize("NFKD", "".join(map(_titled, text)))
+
+
+def _titled(letter: str) -> str:
+    titled = letter.title()
+    return titled if len(titled) == 1 else letter
+
+
+@dataclass(frozen=True, slots=True)
+class Comparator:
+    """How values are made comparable; what `fold` returns is equal or in order as the values are."""
+
+    fold: Callable[[str], Any]
+    has_substrings: bool = True
+    is_case_folding: bool = True
+    capability: str = ""  # '' is the base language's
+
+
+DEFAULT = Comparator(ascii_casemap)  # RFC 5228 §2.7.3
+COMPARATORS: Mapping[str, Comparator] = {
+    "i;ascii-casemap": DEFAULT,
+    "i;octet": Comparator(octet, is_case_folding=False),
+    "i;ascii-numeric": Comparator(ascii_numeric, has_substrings=False, capability="comparator-i;ascii-numeric"),
+    "i;unicode-casemap": Comparator(unicode_casemap, capability="comparator-i;unicode-casemap"),
+}
