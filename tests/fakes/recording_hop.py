@@ -77,9 +77,14 @@ def _content(octets: bytes, at: int, rule: EndRule) -> tuple[bytes, int]:
 
 @dataclass
 class RecordingHop:
-    """Listens on a loopback port and takes every message; `async with` starts and stops it."""
+    """Listens on a loopback port and takes every message; `async with` starts and stops it.
+
+    refused   by LMTP, or where PRDR is asked for: the recipient that does not get its message
+    """
 
     extensions: tuple[str, ...] = ()
+    is_lmtp: bool = False
+    refused: bytes = b""
     streams: list[bytearray] = field(default_factory=list)
     port: int = 0
 
@@ -109,21 +114,33 @@ class RecordingHop:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: bytearray) -> None:
         writer.write(b"220 recording.example ESMTP\r\n")
+        mail, recipients = b"", []
         while True:
             line = await reader.readuntil(b"\r\n")
             stream += line
             chunk = _BDAT.match(line)
             if chunk is not None:
                 stream += await reader.readexactly(int(chunk[1]))
-            if line.upper().startswith(b"EHLO"):
+            if line.upper().startswith(b"MAIL"):
+                mail, recipients = line.upper(), []
+            if line.upper().startswith(b"RCPT"):
+                recipients.append(line)
+            if line.upper().startswith(b"LHLO" if self.is_lmtp else b"EHLO"):
                 offered = ("recording.example", *self.extensions)
                 writer.write("".join(f"250{'- '[word is offered[-1]]}{word}\r\n" for word in offered).encode())
             elif line.upper().startswith(b"DATA"):
                 writer.write(b"354 go on\r\n")
                 stream += await _until_the_dot(reader)
-                writer.write(b"250 2.0.0 taken\r\n")
+                writer.write(b"".join(self._said(recipients, is_prdr=b" PRDR" in mail)))
             else:
                 writer.write(b"250 2.0.0 ok\r\n")
+
+    def _said(self, recipients: list[bytes], *, is_prdr: bool) -> list[bytes]:
+        taken = b"250 2.0.0 taken\r\n"
+        if not (self.is_lmtp or is_prdr):
+            return [taken]
+        each = [b"550 5.7.1 no\r\n" if self.refused and self.refused in line else taken for line in recipients]
+        return [b"353 each\r\n", *each, taken] if is_prdr else each
 
 
 async def _until_the_dot(reader: asyncio.StreamReader) -> bytes:

@@ -6,9 +6,7 @@ nothing that a next hop could take for it, by whichever rule it reads.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,48 +21,20 @@ from tests.fakes.outgoing import outgoing
 from tests.fakes.recording_hop import END_RULES, RecordingHop, heard
 from tests.security.forms import EDGES, SECOND, SMUGGLED
 from tests.security.front import rooms_to
+from tests.security.ways import END, REPLIES_BEFORE, WAYS, by_chunk, cuts, send
 
 _RECEIVED = re.compile(rb"\AReceived:.*\r\n(?:[ \t].*\r\n)*")
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>")
 REFUSED = ("550 5.5.2", "550 5.6.0")
-END = b"\r\n.\r\n"
 PATIENT = Limits(session=SessionLimits(errors_max=1_000_000))
-
-
-def cuts(form: bytes, before_octets: int) -> list[tuple[int, ...]]:
-    """Return where to cut what is sent: nowhere, before and behind each octet of the form, and at all of these."""
-    inside = range(before_octets, before_octets + len(form) + 1)
-    return [(), *((at,) for at in inside), tuple(inside)]
-
-
-async def send(wire: Wire, octets: bytes, at: tuple[int, ...] = ()) -> None:
-    for start, end in itertools.pairwise((0, *at, len(octets))):
-        await wire.send(octets[start:end])
-
-
-def by_data(content: bytes) -> bytes:
-    return content + END
-
-
-def by_chunk(content: bytes) -> bytes:
-    return b"BDAT %d LAST\r\n%b" % (len(content), content)
-
-
-def by_chunks(content: bytes) -> bytes:
-    """Return the content in three chunks, of which one begins in the middle of each form behind `first`."""
-    pieces = content[:7], content[7:9], content[9:]
-    return b"".join(b"BDAT %d\r\n%b" % (len(piece), piece) for piece in pieces) + b"BDAT 0 LAST\r\n"
-
-
-WAYS: dict[str, Callable[[bytes], bytes]] = {"DATA": by_data, "one chunk": by_chunk, "chunks": by_chunks}
 
 
 async def last_reply(wire: Wire, way: str, octets: bytes, at: tuple[int, ...] = ()) -> str:
     """Send a content in one of the ways; return the reply to its end."""
     await say(wire, *ENVELOPE, *(["DATA"] if way == "DATA" else []))
     await send(wire, WAYS[way](octets), at)
-    for _ in range(3 if way == "chunks" else 0):
+    for _ in range(REPLIES_BEFORE.get(way, 0)):
         assert (await reply(wire))[0].endswith("octets received")
     return (await reply(wire))[0]
 
