@@ -136,9 +136,10 @@ async def test_whoever_comes_back_hears_the_result_at_either_node_whatever_has_d
             await asyncio.to_thread(one.start)
             await holds(lambda: two.has_role("active") and two.is_protected(), "the pair is protected again")
             sink.program = Program(delay_seconds=3.0)
+            position = two.status()["position"]
             await bring_and_go(two, 3)
+            await holds(lambda: two.status()["position"] > position, "the attempt is noted")
             await holds(lambda: two.status()["peer"]["lag_records"] == 0, "its peer knows of the attempt")
-            await asyncio.sleep(0.3)
             two.kill()
             sink.program = Program()
             began = time.monotonic()

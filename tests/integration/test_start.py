@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import mtad
 from tests.integration.sending import QUEUE_ALL, queue_ids, send
 from tests.integration.test_processes import TWO_WORKERS, run_mtad
 from tests.peers.mtad import single
@@ -76,7 +78,11 @@ def test_a_run_dir_too_long_for_a_socket_is_said() -> None:
 def test_whoever_ends_a_start_sees_no_traceback(
     settings: dict[str, dict[str, int]], number: signal.Signals, codes: tuple[int, int]
 ) -> None:
-    """While modules load the signal itself ends the process; from then on it is an end in order."""
+    """While modules load the signal itself ends the process; from then on it is an end in order.
+
+    On a busy machine Python itself may not be up yet, and dies in its own way: that shows no frame of ours.
+    """
+    ours = str(Path(mtad.__file__).parent)
     with single(QUEUE_ALL, settings) as node:
         node.stop()
         seen = set()
@@ -86,6 +92,9 @@ def test_whoever_ends_a_start_sees_no_traceback(
                 time.sleep(seconds)
                 process.send_signal(number)
                 said, complained = process.communicate(timeout=30)
+            if "Fatal Python error" in complained and ours not in complained:
+                continue
             seen.add(process.returncode)
             assert "Traceback" not in said + complained
+        assert seen
         assert seen <= set(codes)
