@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Tag
-from mtad.sieve.match import matcher
+from mtad.sieve.match import compare
 from mtad.sieve.run import Run
 
 INDEX = Tag(":index", value=ArgumentType.NUMBER)
@@ -24,11 +24,10 @@ def step(do: Callable[[Run], object]) -> Code:
 
 def one_or_all(bound: Bound, values_of: Callable[[Run], Sequence[str]]) -> Code:
     """Ask the match of all values, or of the one that :index names, counted from 1."""
-    is_match = matcher(bound, [key.value for key in bound.strings(0).items])
     index = bound.tag_number(":index")
     if index is None:
-        return Plain(lambda run: is_match(run, values_of(run)))
+        return compare(bound, bound.templates(0), [values_of])
     if index.value == 0:
         return bound.fail(index.at, ":index counts from 1")
     at = index.value - 1
-    return Plain(lambda run: is_match(run, values_of(run)[at : at + 1]))
+    return compare(bound, bound.templates(0), [lambda run: values_of(run)[at : at + 1]])

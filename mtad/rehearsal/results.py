@@ -75,7 +75,7 @@ def _test_mailbox_create(bound: Bound) -> Code:
 
 def _test_message(bound: Bound) -> Code:
     choose = _chosen_message(bound)
-    line = bound.report.line(bound.at)
+    line = bound.line
     if choose is None:
         return bound.fail(bound.at, "test_message needs :smtp or :folder")
 

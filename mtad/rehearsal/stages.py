@@ -19,7 +19,7 @@ from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.workbench import Workbench, workbench
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
-from mtad.sieve.match import MATCH_TAGS, matcher
+from mtad.sieve.match import MATCH_TAGS, compare
 from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.mtad.testsuite",)
@@ -104,18 +104,16 @@ def _test_verdict(bound: Bound) -> Code:
     if of_session is None and of_delivery is None:
         known = ", ".join(dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY)))
         return bound.fail(item.at, f'unknown item "{item.value}": one of {known}')
-    is_match = matcher(bound, [key.value for key in bound.strings(1).items])
 
-    def ask(run: Run) -> bool:
+    def values(run: Run) -> Sequence[str]:
         verdict = workbench(run).verdict
-        values: Sequence[str] = ()
         if isinstance(verdict, Verdict) and of_session is not None:
-            values = of_session(verdict)
-        elif isinstance(verdict, Disposition) and of_delivery is not None:
-            values = of_delivery(verdict)
-        return is_match(run, values)
+            return of_session(verdict)
+        if isinstance(verdict, Disposition) and of_delivery is not None:
+            return of_delivery(verdict)
+        return ()
 
-    return Plain(ask)
+    return compare(bound, bound.templates(1), [values])
 
 
 def _result(verdict: Verdict) -> str:

@@ -24,7 +24,7 @@ _CAPABILITY = ("vnd.dovecot.testsuite",)
 
 
 def _test(bound: Bound) -> Code:
-    name, line = bound.string(0), bound.report.line(bound.at)
+    name, line = bound.string(0), bound.line
     if _holds_test(bound.block):
         return bound.fail(bound.at, "a test holds no other test")
     block = bound.compile_block()
@@ -46,7 +46,7 @@ def _holds_test(commands: Sequence[Bound]) -> bool:
 
 
 def _test_fail(bound: Bound) -> Code:
-    reason, line = bound.string(0), bound.report.line(bound.at)
+    reason, line = bound.string(0), bound.line
 
     def fail(run: Run) -> bool:
         bench = workbench(run)

@@ -162,6 +162,11 @@ class Bound:
         return [test.compile() for test in self.tests]
 
     @property
+    def line(self) -> int:
+        """The line that it stands in."""
+        return self.unit.report.line(self.at)
+
+    @property
     def nodes(self) -> int:
         """How many nodes it counts, without its block."""
         return 1 + sum(test.nodes for test in self.tests) + sum(link.nodes for link in self.chain)
