@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtad.mail.envelope import Client
 from mtad.mail.sasl import Unavailable
 from mtad.telemetry.events import Events
+from mtad.users.decoys import Kinds, scram_decoy, scram_kind
 from mtad.users.file import BadUsers, UsersFile, read
 from mtad.users.mechanisms import MECHANISMS, Login, Plain, ScramSha256
-from mtad.users.verifier import (
-    KEY_OCTETS,
-    SALT_OCTETS,
-    SCRAM_ITERATIONS,
-    ScramVerifier,
-    argon2_of,
-    cost_of,
-    fits_argon2,
-    hmac_sha256,
-)
+from mtad.users.verifier import SALT_OCTETS, SCRAM_ITERATIONS, ScramVerifier, argon2_of, cost_of, fits_argon2
 
+Cost = tuple[int, int, int]
 _UNREADABLE = Unavailable("the users file cannot be used")
 _BUSY = Unavailable("too many passwords wait to be compared")
 
@@ -42,11 +34,15 @@ class UsersLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A users file as it was read, and what the passwords and proofs of users who are not there are compared with."""
+    """A users file as it was read, and what the passwords and proofs of users who are not there are compared with.
+
+    hashes   one argon2 hash of each cost
+    """
 
     file: UsersFile
-    decoy: str
-    iterations: int
+    hashes: Mapping[Cost, str]
+    costs: Kinds[Cost]
+    scram_kinds: Kinds[tuple[int, int]]
 
 
 class Users:
@@ -81,10 +77,11 @@ class Users:
         if self._waiting_count >= self._limits.waiting_max:
             return _BUSY
         user = loaded.file.users.get(name)
+        hashed = loaded.hashes[loaded.costs.of(name)] if user is None else user.argon2
         self._waiting_count += 1
         try:
             async with self._turn:
-                fits = await asyncio.to_thread(fits_argon2, loaded.decoy if user is None else user.argon2, password)
+                fits = await asyncio.to_thread(fits_argon2, hashed, password)
         finally:
             self._waiting_count -= 1
         return fits and user is not None
@@ -97,8 +94,7 @@ class Users:
         user = loaded.file.users.get(name)
         if user is not None:
             return user.scram, True
-        salt = hmac_sha256(loaded.file.secret, name.encode())[:SALT_OCTETS]
-        return ScramVerifier(loaded.iterations, salt, bytes(KEY_OCTETS), bytes(KEY_OCTETS)), False
+        return scram_decoy(loaded.file.secret, loaded.scram_kinds.of(name), name), False
 
     # The file.
 
@@ -133,9 +129,10 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _loaded(file: UsersFile) -> _Loaded:
-    """Make what users who are not there get: it costs what most others' does."""
-    hashes = [user.argon2 for user in file.users.values()]
-    costs = Counter(map(cost_of, hashes))
-    decoy = max(hashes, key=lambda hashed: costs[cost_of(hashed)]) if hashes else argon2_of("")
-    iterations = Counter(user.scram.iterations for user in file.users.values()).most_common(1)
-    return _Loaded(file, decoy, iterations[0][0] if iterations else SCRAM_ITERATIONS)
+    """Make what users who are not there get; where nobody is there, it is what `mtactl user add` would make."""
+    hashed = [user.argon2 for user in file.users.values()] or [argon2_of("")]
+    scram_kinds = [scram_kind(user.scram) for user in file.users.values()] or [(SCRAM_ITERATIONS, SALT_OCTETS)]
+    costs = [cost_of(one) for one in hashed]
+    return _Loaded(
+        file, dict(zip(costs, hashed, strict=True)), Kinds(file.secret, costs), Kinds(file.secret, scram_kinds)
+    )

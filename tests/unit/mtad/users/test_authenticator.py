@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,9 @@ from mtad.mail.sasl import Authenticated, Challenge, Malformed, Rejected, SaslAn
 from mtad.telemetry.events import CollectedEvents
 from mtad.users import authenticator
 from mtad.users.authenticator import Users, UsersLimits
-from mtad.users.file import PASSWORD_OCTETS_MAX
-from mtad.users.verifier import fits_argon2
-from tests.fakes.users import ScramClient, write_users
+from mtad.users.file import PASSWORD_OCTETS_MAX, UsersFile
+from mtad.users.verifier import ScramVerifier, fits_argon2
+from tests.fakes.users import SECRET, ScramClient, user, write_users
 
 CLIENT = Client("192.0.2.1", 1)
 ALICE = "alice@here.example"
@@ -150,6 +152,22 @@ class TestScram:
         assert carol["i"] == alice["i"] == "4096"
         assert len(base64.b64decode(carol["s"])) == len(base64.b64decode(alice["s"]))
         assert carol["r"] != again["r"]
+
+    async def test_a_user_whose_verifier_is_unlike_the_others_does_not_stand_out(
+        self, path: Path, events: CollectedEvents
+    ) -> None:
+        found = {name: user(name, "pencil") for name in (f"user{number}@here.example" for number in range(4))}
+        odd = replace(found["user0@here.example"], scram=ScramVerifier.of("x", salt=bytes(24), iterations=5000))
+        path.write_text(str(UsersFile(SECRET, {**found, odd.name: odd})))
+        users = Users(path, events)
+        seen: Counter[tuple[int, int]] = Counter()
+        for number in range(400):
+            verifier = await users.verifier(f"nobody{number}@here.example")
+            assert isinstance(verifier, tuple)
+            assert not verifier[1]
+            seen[(verifier[0].iterations, len(verifier[0].salt))] += 1
+        assert set(seen) == {(4096, 16), (5000, 24)}
+        assert 60 < seen[(5000, 24)] < 140, "a quarter of them"
 
     async def test_nobody_can_prove_to_be_a_user_who_is_not_there(
         self, users: Users, monkeypatch: pytest.MonkeyPatch
