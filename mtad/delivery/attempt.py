@@ -168,7 +168,7 @@ class Attempt:
         while True:
             opened = await self._means.pool.acquire(hop, is_new=is_new, sender=self._mail.reverse_path)
             if isinstance(opened, NotOpened):
-                self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
+                self._fail(self._not_served(opened, hop), is_asked=opened.is_asked)
                 if self._is_busy(hop, opened) and hop not in self._busy:
                     self._busy.append(hop)
                 return False
@@ -234,13 +234,15 @@ class Attempt:
                 if isinstance(hop, Outcome):
                     self._fail(hop)
                     is_tried = True
-                elif not pool.is_dead(hop) and pool.has_free_slot(hop):
-                    is_tried = True
+                elif not (pool.is_dead(hop) or pool.has_free_slot(hop)):
+                    is_busy = True
+                else:  # one that is dead is not asked, and says so at once
                     opened = await pool.acquire(hop, sender=self._mail.reverse_path)
                     if isinstance(opened, Connection):
                         self._connection = opened
                         return True
-                    self._fail(_delayed(opened.reply, hop), is_asked=opened.is_asked)
+                    is_tried |= opened.is_asked
+                    self._fail(self._not_served(opened, hop), is_asked=opened.is_asked)
                     is_busy |= self._is_busy(hop, opened)
         return is_tried and not is_busy
 
@@ -268,8 +270,20 @@ class Attempt:
 
         is_asked   False: a host was left alone, which says less than what another has said
         """
-        if self._failure is None or (is_asked and outcome.result is not Result.FAILED):
+        is_better = is_asked or (self._failure is not None and self._failure.result is Result.FAILED)
+        if self._failure is None or (is_better and outcome.result is not Result.FAILED):
             self._failure = outcome
+
+    def _not_served(self, opened: NotOpened, hop: Hop) -> Outcome:
+        """Return the outcome of a host that does not serve us: transient, whatever its banner says of us.
+
+        That it is ourselves is permanent, unless the route says so, which is our own fault.
+        """
+        reply = opened.reply
+        if opened.is_us and not self._destination.is_configured:
+            return Outcome(Result.FAILED, reply, hop.name)
+        transient = reply if reply.is_transient else Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
+        return Outcome(Result.DELAYED, transient, hop.name)
 
     def _objects(self, connection: Connection, mail: Mail) -> bool:
         """Settle everybody when the message cannot go over this connection."""
@@ -319,9 +333,3 @@ class Attempt:
 def _not_known_yet(answer: asyncio.Future[Outcome | None]) -> None:
     if not answer.done():
         answer.set_result(None)
-
-
-def _delayed(reply: Reply, hop: Hop) -> Outcome:
-    """Return the outcome of a host that does not serve us: transient, whatever its banner says of us."""
-    transient = reply if reply.is_transient else Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
-    return Outcome(Result.DELAYED, transient, hop.name)

@@ -28,12 +28,16 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What we say of ourselves, and what we ask of the connection."""
+    """What we say of ourselves, and what we ask of the connection.
+
+    own_name   a peer that gives itself this name is ourselves; '' where it may be another one on this machine
+    """
 
     helo: str
     transport: Transport = Transport.SMTP
     tls: TlsLevel = TlsLevel.NONE
     next_hop: str = ""  # as outcomes name it
+    own_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,14 @@ class NotOpened:
     is_reached   somebody answered, it is not the network
     is_silent    nobody did, not even to refuse the connection
     is_asked     False: it was not tried at all
+    is_us        we have reached ourselves: the mail is in a loop
     """
 
     reply: Reply
     is_reached: bool = True
     is_silent: bool = False
     is_asked: bool = True
+    is_us: bool = False
 
 
 @dataclass(frozen=True, slots=True)

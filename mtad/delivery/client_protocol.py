@@ -33,6 +33,8 @@ from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
+_LOOP = Reply.of(554, "5.4.6", "Mail for this domain loops back to us")
+
 # RFC 2920 §3.1: these may be followed by others before their reply is there.
 _MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
 
@@ -340,6 +342,8 @@ class ClientProtocol:
         self._is_dead = True
 
     def _on_ehlo(self, reply: Reply, recipient: str) -> None:
+        if self._is_us(reply):
+            return
         words = (line.strip().partition(" ") for line in reply.lines[1:])
         self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in words}
         if self._greeting.transport is Transport.LMTP:  # which has a reply for each recipient anyhow
@@ -358,6 +362,19 @@ class ClientProtocol:
             self._on_not_opened(reply, recipient)
         else:
             self._ask(Step.HELO, "", f"HELO {self._greeting.helo}\r\n".encode("ascii"))
+
+    def _on_helo(self, reply: Reply, recipient: str) -> None:
+        if not self._is_us(reply):
+            self._on_opened(reply, recipient)
+
+    def _is_us(self, reply: Reply) -> bool:
+        """Tell whether the peer gives itself our name, and end that: each session would open another one."""
+        name = reply.lines[0].partition(" ")[0].lower()
+        is_us = bool(name) and name == self._greeting.own_name.lower()
+        if is_us:
+            self._events.append(NotOpened(_LOOP, is_us=True))
+            self._is_dead = True
+        return is_us
 
     def _on_opened(self, reply: Reply, recipient: str) -> None:
         self._is_open = True
@@ -454,7 +471,7 @@ _ACTS: Mapping[tuple[Step, int], Callable[[ClientProtocol, Reply, str], None]] =
     (Step.EHLO, 2): _P._on_ehlo,
     (Step.EHLO, 4): _P._on_not_opened,
     (Step.EHLO, 5): _P._on_ehlo_refused,
-    (Step.HELO, 2): _P._on_opened,
+    (Step.HELO, 2): _P._on_helo,
     (Step.HELO, 4): _P._on_not_opened,
     (Step.HELO, 5): _P._on_not_opened,
     (Step.STARTTLS, 2): _P._on_starttls,

@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from mtad.delivery.client_events import (
@@ -84,6 +84,7 @@ class Hop:
     tls: TlsLevel = TlsLevel.NONE
     source: str = ""  # our address of the same family; '' is the system's choice
     helo: str = ""  # our name; '' is the server's own
+    may_be_us: bool = field(default=False, compare=False)  # if it gives itself our name; else it is a neighbour
 
     @property
     def is_unix(self) -> bool:
@@ -421,7 +422,7 @@ async def connect(
     tls   None means the hop's own level; `may` falls back to clear text when the handshake fails.
     """
     level = hop.tls if tls is None else tls
-    greeting = Greeting(hop.helo or helo, hop.transport, level, hop.name)
+    greeting = Greeting(hop.helo or helo, hop.transport, level, hop.name, helo if hop.may_be_us else "")
     loop = asyncio.get_running_loop()
     connection = Connection(hop, greeting, timeouts)
     try:

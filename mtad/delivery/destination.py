@@ -158,7 +158,12 @@ def _source(destination: Destination, address: str) -> str | None:
 
 def _hop(destination: Destination, name: str, address: str) -> Hop:
     source = _source(destination, address) or ""
-    return Hop(address, destination.port, name, destination.transport, destination.tls, source, destination.helo)
+    may_be_us = destination.transport is Transport.SMTP and (
+        destination.port == SMTP_PORT or not destination.is_configured
+    )
+    return Hop(
+        address, destination.port, name, destination.transport, destination.tls, source, destination.helo, may_be_us
+    )
 
 
 @lru_cache(maxsize=1024)

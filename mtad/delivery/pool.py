@@ -165,7 +165,7 @@ class Pool:
             opened = await connect(hop, self._helo, self._timeouts, self._tls_context)
         finally:
             slots.opening_count -= 1
-            if isinstance(opened, NotOpened):
+            if isinstance(opened, NotOpened) and not opened.is_us:
                 self._paces.failed(hop, _now(), slots.used_count)
             if not isinstance(opened, Connection):
                 self._give_back(hop)

@@ -1,7 +1,7 @@
 """Dialogs of the client protocol, read from `client/*.txt`, with the peer's octets whole and one at a time.
 
 Lines of a dialog:
-  ? key=value ...   the greeting: helo, transport, tls
+  ? key=value ...   the greeting: transport, tls, own
   S: / S\\           what the peer sends, with CRLF / without a line end
   C:                what we must have written since the last C, line by line
   !                 what the caller asks: mail, rcpt, data, content, reset, quit, abandon, tls, lost
@@ -93,7 +93,8 @@ class Dialog:
     def _greet(self, text: str) -> None:
         words = dict(word.split("=") for word in text.split())
         transport = Transport(words.get("transport", "smtp"))
-        self._core = ClientProtocol(Greeting("us.test", transport, TlsLevel(words.get("tls", "none"))))
+        tls = TlsLevel(words.get("tls", "none"))
+        self._core = ClientProtocol(Greeting("us.test", transport, tls, own_name=words.get("own", "")))
 
     def _feed(self, octets: bytes) -> None:
         for start in range(0, len(octets), self._chunk_octets):

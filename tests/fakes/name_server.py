@@ -24,7 +24,7 @@ Zone = Mapping[str, Mapping[str, tuple[str, ...] | str]]
 class NameServer(asyncio.DatagramProtocol):
     """Names in `zone` exist with the records listed; all others do not exist. `async with` starts and stops it.
 
-    zone   name without final dot -> record type -> records as text, or SERVFAIL, or SILENCE
+    zone   name without final dot -> record type -> records as text, or SERVFAIL, or SILENCE; an alias has a CNAME alone
     """
 
     def __init__(self, zone: Zone, *, ttl_seconds: int = 300, is_secure: bool = False) -> None:
@@ -64,6 +64,11 @@ class NameServer(asyncio.DatagramProtocol):
         response.flags |= dns.flags.RA
         if self._is_secure:
             response.flags |= dns.flags.AD
+        if "CNAME" in self.zone.get(name, {}):
+            (alias,) = self.zone[name]["CNAME"]
+            response.answer.append(dns.rrset.from_text(qname, self._ttl_seconds, "IN", "CNAME", alias))
+            qname = dns.name.from_text(alias)
+            name = qname.to_text(omit_final_dot=True)
         records = self.zone[name].get(record_type, ()) if name in self.zone else None
         if records == SILENCE:
             return None

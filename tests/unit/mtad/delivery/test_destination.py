@@ -23,6 +23,8 @@ ZONE: Zone = {
     "implicit.test": A,
     "null.test": {"MX": ("0 .",)},
     "broken.test": {"MX": SERVFAIL},
+    "alias.test": {"CNAME": ("plain.test.",)},
+    "alias-of-best.test": {"CNAME": ("best.test.",)},
     "best.test": {"MX": ("10 us.test.", "20 b.test.")},
     "second.test": {"MX": ("10 a.test.", "20 us.test.", "20 b.test.", "30 c.test.")},
     "us.test": A,
@@ -137,6 +139,29 @@ async def test_hosts_of_a_route_are_tried_in_its_order() -> None:
 async def test_a_unix_socket() -> None:
     _, hops = await found("u@nowhere.test", Route(Transport.LMTP, ("unix:/run/lmtp",), None, TlsLevel.NONE))
     assert hops == [Hop("/run/lmtp", 0, "unix:/run/lmtp", Transport.LMTP, TlsLevel.NONE)]
+
+
+@pytest.mark.parametrize(
+    ("route", "may_be_us"),
+    [
+        (Route(), True),
+        (Route(port=2525), True),
+        (Route(hosts=("a.test",)), True),
+        (Route(hosts=("a.test",), port=10025), False),
+        (Route(Transport.LMTP, ("a.test",), 24), False),
+    ],
+)
+async def test_who_has_our_name_is_a_neighbour_where_a_route_says_so(route: Route, may_be_us: bool) -> None:
+    _, [hop] = await found("u@a.test", route)
+    assert isinstance(hop, Hop)
+    assert hop.may_be_us is may_be_us
+
+
+async def test_a_domain_that_is_an_alias_is_its_target() -> None:
+    _, hops = await found("u@alias.test")
+    assert {hop.name for hop in hops if isinstance(hop, Hop)} == {"mx.test"}
+    looping, _ = await found("u@alias-of-best.test")
+    assert shown(looping) == "failed 554 5.4.6"
 
 
 async def test_no_more_addresses_than_the_limit() -> None:

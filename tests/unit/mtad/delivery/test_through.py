@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,8 @@ from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import PoolLimits
 from mtad.delivery.through import DeliveryLimits
 from mtad.mail.outcome import Outcome, Result
-from mtad.mail.route import Route
+from mtad.mail.route import Route, TlsLevel
+from tests.fakes.name_server import Zone
 from tests.fakes.outgoing import CONTENT, Outgoing, outgoing, to
 from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
 
@@ -210,6 +212,37 @@ async def test_the_next_host_is_tried(replies: dict[str, str]) -> None:
             assert one.connections_count >= 1
 
 
+@pytest.mark.parametrize("is_through", [True, False])
+@pytest.mark.parametrize(
+    ("zone", "route", "expected"),
+    [
+        ({"b.test": {"MX": ("10 alias.test.",)}}, Route(), "failed 554 5.4.6"),
+        ({"b.test": {"MX": ("10 alias.test.", "20 down.test.")}}, Route(), "delayed 450 4.4.1"),
+        ({"b.test": {"MX": ("10 alias.test.", "20 other.test.")}}, Route(), "delivered 250 2.0.0"),
+        ({}, Route(hosts=("alias.test",)), "delivered 250 2.0.0"),
+    ],
+)
+async def test_a_host_that_gives_itself_our_name_is_ourselves(
+    zone: Zone, route: Route, expected: str, is_through: bool
+) -> None:
+    """However DNS leads there: by an alias, by our address; what a route names is a neighbour with our name."""
+    hosts: Zone = {
+        "alias.test": {"A": ("127.0.0.1",)},
+        "other.test": {"A": ("127.0.0.2",)},
+        "down.test": {"A": ("127.0.0.3",)},
+    }
+    ours = Script(replies={"ehlo": "250 us.test"})
+    async with ScriptedServer(ours) as us, outgoing(hosts | zone) as out:
+        other = ScriptedServer(host="127.0.0.2")
+        other.port = us.port
+        async with other:
+            routes = {U: replace(route, port=us.port, tls=TlsLevel.NONE)}
+            for _ in range(3):  # it is said every time: we are not left alone for it
+                outcomes = (await out.through(routes))[1].outcomes if is_through else await out.attempt(routes)
+                assert said(outcomes[U]) == expected
+            assert bool(us.messages) is bool(route.hosts)
+
+
 async def test_a_lost_final_dot_is_not_tried_elsewhere() -> None:
     zone = {"b.test": {"MX": ("10 one.b.test.",)}, "one.b.test": {"A": ("127.0.0.1", "127.0.0.2")}}
     async with ScriptedServer(Script(replies={"dot": DROP})) as one, outgoing(zone) as out:
@@ -371,6 +404,30 @@ async def test_a_host_that_is_down_and_one_that_does_not_exist_are_no_reason_to_
     async with ScriptedServer() as server, outgoing(zone) as out:
         await server.stop()
         assert said((await out.attempt({U: Route(port=server.port)}))[U]) == "delayed 450 4.4.1"
+
+
+@pytest.mark.parametrize("is_through", [True, False])
+async def test_nor_are_one_that_does_not_exist_and_one_that_did_not_answer_a_moment_ago(is_through: bool) -> None:
+    zone = {"b.test": {"MX": ("10 gone.test.", "20 down.test.")}, "down.test": {"A": ("127.0.0.1",)}}
+    async with ScriptedServer() as server, outgoing(zone) as out:
+        await server.stop()
+        routes = {U: Route(port=server.port)}
+        for _ in range(2):
+            outcomes = (await out.through(routes))[1].outcomes if is_through else await out.attempt(routes)
+            assert said(outcomes[U]) == "delayed 450 4.4.1"
+        assert outcomes[U].reply.text.endswith("a moment ago")
+
+
+async def test_nor_are_one_that_does_not_exist_and_one_whose_places_are_taken() -> None:
+    zone = {"b.test": {"MX": ("10 gone.test.", "20 busy.test.")}, "busy.test": {"A": ("127.0.0.1",)}}
+    limits = PoolLimits(PaceLimits(connections_max=1))
+    async with ScriptedServer() as server, outgoing(zone, pool_limits=limits) as out:
+        route = Route(port=server.port)
+        first, second = out.open(), out.open()
+        assert await first.recipient(U, route) is None
+        assert await second.recipient(U, route) is None, "it is asked for with the content"
+        for transaction in (first, second):
+            assert said((await transaction.finish(CONTENT, 20)).outcomes[U]) == "delivered 250 2.0.0"
 
 
 async def test_abort_while_connecting_leaves_nothing_open() -> None:
