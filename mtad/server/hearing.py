@@ -21,6 +21,7 @@ from mtad.telemetry.events import Events
 
 Work = Callable[[], Awaitable[None]]
 REMEMBERING_MAX = 10_000  # messages of one process whose memories are being written
+LATE_MS = 900_000  # longer than a next hop may take to answer the final dot (RFC 5321 §4.5.3.2.6)
 
 
 class Remembering:
@@ -89,8 +90,10 @@ class Hearing:
         self._taken.update(outcomes)
 
     def wait_for(self, late: Mapping[str, asyncio.Future[Outcome]]) -> None:
-        """Say which attempts go on though the client is about to hear a refusal."""
+        """Say which attempts go on though the client is about to hear a refusal: for as long as they may last."""
         self._late = late
+        if self._begun is not None and late:
+            self._begun = replace(self._begun, until_ms=self._begun.until_ms + LATE_MS)
 
     def settle(self, *, is_accepted: bool) -> None:
         """Say that all is known. A client that hears a refusal comes back, though some may have the message."""

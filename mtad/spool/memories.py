@@ -2,6 +2,7 @@
 
 Kept beside the queue, for a day, on both nodes. This index of it holds fingerprints alone; the rest is read when a
 client comes back. Whoever writes the one too many drops the oldest; what is too old is dropped by the queue's owner.
+What the store cannot keep (its disk is full) is kept here alone, as long as the process runs, and goes with the others.
 """
 
 from __future__ import annotations
@@ -56,13 +57,15 @@ class LocalMemories:
         self._entries: dict[bytes, _Entry] = {}  # by key; about the oldest first
         self._keys: dict[bytes, tuple[bytes, ...]] = {}  # by fingerprint
         self._octets = 0
+        self._unstored: dict[bytes, Memory] = {}  # by key; all of them are among the entries
         self._being_kept: set[bytes] = set()  # keys
         self._changes: dict[bytes, asyncio.Future[None]] = {}  # by fingerprint, where a recall waits
         self._hearers: list[Hear] = []
         self._sweeping: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """How many are in the store."""
+        return len(self._entries) - len(self._unstored)
 
     async def start(self) -> None:
         """Read what the store holds, and begin to drop what is too old. Changes must be told from before on."""
@@ -106,15 +109,19 @@ class LocalMemories:
         memory = None if item.key in self._entries else self._read(item)
         if memory is None:
             return
-        self._entries[item.key] = _Entry(memory.fingerprint, memory.at_ms, len(item.meta))
-        self._octets += len(item.meta)
-        self._keys[memory.fingerprint] = (*self._keys.get(memory.fingerprint, ()), item.key)
+        self._enter(item.key, memory, len(item.meta))
+
+    def _enter(self, key: bytes, memory: Memory, octets: int) -> None:
+        self._entries[key] = _Entry(memory.fingerprint, memory.at_ms, octets)
+        self._octets += octets
+        self._keys[memory.fingerprint] = (*self._keys.get(memory.fingerprint, ()), key)
         self._tell(memory.fingerprint, is_remembered=True)
 
     def _forget(self, key: bytes) -> None:
         entry = self._entries.pop(key, None)
         if entry is None:
             return
+        self._unstored.pop(key, None)
         self._octets -= entry.octets
         others = tuple(other for other in self._keys[entry.fingerprint] if other != key)
         if others:
@@ -171,10 +178,17 @@ class LocalMemories:
 
     def _found(self, fingerprint: bytes) -> tuple[Memory, ...]:
         """Return the memories of a fingerprint, the oldest first, without those of attempts that have ended since."""
-        items = (self._node.item(key) for key in sorted(self._keys.get(fingerprint, ())))
-        found = [memory for item in items if item is not None and (memory := self._read(item)) is not None]
+        kept = (self._at(key) for key in sorted(self._keys.get(fingerprint, ())))
+        found = [memory for memory in kept if memory is not None]
         settled = {memory.queue_id for memory in found if memory.is_settled}
         return tuple(memory for memory in found if memory.is_settled or memory.queue_id not in settled)
+
+    def _at(self, key: bytes) -> Memory | None:
+        unstored = self._unstored.get(key)
+        if unstored is not None:
+            return unstored
+        item = self._node.item(key)
+        return None if item is None else self._read(item)
 
     async def remember(self, memory: Memory) -> bool:
         """Keep a memory (see `mtad.spool.door.Memories`)."""
@@ -194,7 +208,19 @@ class LocalMemories:
         is_kept = submitted.durability is not Durability.REFUSED
         if not is_kept:
             self._events.emit("memory.refused", level="warning", queue_id=memory.queue_id, why=submitted.why)
+            self._keep_unstored(key, memory, len(record.meta))
         return is_kept
+
+    def _keep_unstored(self, key: bytes, memory: Memory, octets: int) -> None:
+        """Keep here what the store does not, in the place of the oldest of its kind where there is none."""
+        limits = self._limits
+        while self._unstored and (
+            len(self._entries) >= limits.memories_max or self._octets + octets > limits.octets_max
+        ):
+            self._forget(next(iter(self._unstored)))
+        if memory.outcomes and len(self._entries) < limits.memories_max and self._octets + octets <= limits.octets_max:
+            self._unstored[key] = memory
+            self._enter(key, memory, octets)
 
     def _outlived_by(self, key: bytes) -> list[bytes]:
         """Return the key of the attempt that has now ended, if it was remembered while it went on."""
@@ -234,9 +260,11 @@ class LocalMemories:
                 self._report(error)
 
     async def sweep(self) -> None:
-        """Drop what is too old, where this node owns the queue."""
+        """Drop what is too old: from the store where this node owns the queue."""
+        oldest_ms = self._wall_ms() - self._limits.kept_ms
+        for key in [key for key, memory in self._unstored.items() if memory.at_ms < oldest_ms]:
+            self._forget(key)
         while self._node.is_owner:
-            oldest_ms = self._wall_ms() - self._limits.kept_ms
             page = islice(self._entries.items(), PAGE_ITEMS)
             old = [key for key, entry in page if entry.at_ms < oldest_ms]
             if not old:

@@ -434,6 +434,7 @@ async def test_what_ends_after_a_refusal_is_not_repeated(
     house = await build(rooms)
     assert (await bring(house)).startswith("452 4.3.1")
     await until(lambda: rooms.memories.all)
+    rooms.time.advance(600)
     assert (await bring(house)).startswith("451 4.3.2"), "the first attempt goes on"
     rooms.delivery.pending.pop(ONE).set_result(late)
     await settled(house)

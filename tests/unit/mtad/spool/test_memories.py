@@ -20,7 +20,7 @@ from mtad.spool.door import FAR_MS, Changes
 from mtad.spool.local import LocalSpool
 from mtad.spool.memories import LocalMemories, MemoryLimits
 from mtad.telemetry.events import CollectedEvents
-from replicator.core.values import Durability, Kind, Record
+from replicator.core.values import Durability, Record
 from replicator.node import Node
 from replicator.status import Submitted
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling, until
@@ -233,16 +233,47 @@ async def test_only_the_owner_drops_what_is_old(tmp_path: Path, monkeypatch: pyt
         assert memories.has(kept.fingerprint)
 
 
-async def test_what_the_store_cannot_keep_is_said(tmp_path: Path) -> None:
-    events = CollectedEvents()
+class Full(Node):
+    """A node whose disk has no room."""
 
-    class Full(Node):
-        async def submit(self, records: tuple[Record, ...], *, wait: bool) -> Submitted:
-            assert records[0].kind is Kind.PUT
-            return Submitted(Durability.REFUSED, "full")
+    async def submit(self, records: tuple[Record, ...], *, wait: bool) -> Submitted:
+        return Submitted(Durability.REFUSED, "full")
 
+
+async def test_what_the_store_cannot_keep_is_kept_while_the_process_runs(tmp_path: Path) -> None:
+    events, kept, other = CollectedEvents(), memory(1), memory(2)
+    begun = going_on(kept, START_MS + 10)
+    told: list[tuple[bytes, bool]] = []
     async with remembering(tmp_path) as (_, _, node, wall):
+        memories = LocalMemories(node, events, wall)
         node.__class__ = Full
-        assert not await LocalMemories(node, events, wall).remember(memory())
+        with memories.following(lambda fingerprint, is_there: told.append((fingerprint, is_there))):
+            assert not await memories.remember(begun)
+            assert await memories.recall(kept.fingerprint) == (begun,)
+            assert not await memories.remember(kept)
+            assert await memories.recall(kept.fingerprint) == (kept,)
+            assert not await memories.remember(going_on(other))
+            assert await memories.remember(replace(other, outcomes={})), "it came to nothing"
+            assert remembered(memories, kept, other) == [True, False]
+        assert told[-1] == (other.fingerprint, False)
+        assert len(memories) == 0, "in the store"
+        wall.forward(DAY_MS / 1000 + 1)
+        await memories.sweep()
+        assert memories.fingerprints() == set()
         node.__class__ = Node
-    assert [fields["why"] for fields in events.named("memory.refused")] == ["full"]
+        assert node.items(b"", 10) == []
+    assert [fields["why"] for fields in events.named("memory.refused")] == ["full"] * 3
+
+
+@pytest.mark.parametrize("limits", [MemoryLimits(memories_max=3), MemoryLimits(octets_max=600)])
+async def test_what_the_store_cannot_keep_is_bounded_with_the_others(tmp_path: Path, limits: MemoryLimits) -> None:
+    stored, unstored = memory(0), [memory(mark) for mark in range(1, 9)]
+    async with remembering(tmp_path, limits) as (memories, _, node, _):
+        await memories.remember(stored)
+        node.__class__ = Full
+        for one in unstored:
+            await memories.remember(one)
+        assert memories.has(stored.fingerprint), "the store has it still"
+        assert 2 <= len(memories.fingerprints()) <= 3
+        assert memories.has(unstored[-1].fingerprint)
+        node.__class__ = Node
