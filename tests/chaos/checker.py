@@ -13,10 +13,12 @@ from itertools import pairwise
 
 from mtad.lab.load import Accepted, Failed
 from mtad.lab.sink import Delivery
+from mtad.server.keeping import PENDING_SECONDS
 
 DOT_TO_DEATH_MS = 5_000  # a node that ends so long after a next hop took a message may not have told its peer
 SETTLING_MS = 8_000  # two owners may both be at work for so long after the fault that made them has ended
 TAKEOVER_MS = 1_000  # a node may have begun to deliver so long before it was seen to be active
+LOOK_MS = 1_000  # a node may read its clock, or its client the reply, so long after the clock was right again
 _QUEUED = re.compile(r"queued as ([0-9A-Z]+) \((\d) cop")
 
 Window = tuple[int, int]
@@ -42,6 +44,15 @@ class Wipe:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBack:
+    """A node's wall clock was behind: what it left to an attempt of its own had ended by the other's clock."""
+
+    port: int  # where its clients connect
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known of a round at its end.
 
@@ -62,6 +73,7 @@ class Evidence:
     unheard: Sequence[Window] = ()  # when nobody heard the owner, which goes on until its lease ends
     split: Sequence[Window] = ()
     closing: Sequence[Window] = ()
+    set_back: Sequence[SetBack] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +198,18 @@ def _cause(lab_id: str, earlier: int, later: int, evidence: Evidence, resends: M
         return "nobody heard its owner"
     if any(begin <= later and earlier <= end + SETTLING_MS for begin, end in evidence.split):
         return "two owners"
+    if _is_dated_wrongly(lab_id, later, evidence):
+        return "a claim was dated by a clock that was behind"
     return "unexplained"
+
+
+def _is_dated_wrongly(lab_id: str, later: int, evidence: Evidence) -> bool:
+    """Tell whether a message was queued at a node whose clock was behind, and came again while its claim ran."""
+    return any(
+        answer.target[1] == clock.port
+        and clock.from_ms <= answer.at_ms <= clock.until_ms + LOOK_MS
+        and later <= answer.at_ms + PENDING_SECONDS * 1000
+        for answer in evidence.accepted
+        if answer.lab_id == lab_id and answer.is_queued
+        for clock in evidence.set_back
+    )

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from mtad.lab.pair import RunningNode
 from mtad.lab.wire import Wire
-from tests.chaos.checker import Wipe
+from tests.chaos.checker import SetBack, Wipe
 from tests.chaos.plan import MAKES_TWO_OWNERS, STOPS_DELIVERY, Fault, Kind
 from tests.chaos.world import Done, World, delete_store, now_ms, process_ids
 from tests.peers.mtad import children_of
@@ -253,12 +253,14 @@ async def _remount(node: RunningNode, how: str) -> None:
     raise OSError(f"{' '.join(command)}: {done.stderr.decode()}")
 
 
-async def _clock(_world: World, fault: Fault, node: RunningNode) -> Undo:
-    clock = node.files.folder / "clock"
+async def _clock(world: World, fault: Fault, node: RunningNode) -> Undo:
+    clock, began = node.files.folder / "clock", now_ms()
     clock.write_text(f"{fault.strength:.0f}\n")
 
     async def undo() -> None:
         clock.write_text("0\n")
+        if fault.strength < 0:
+            world.marks.set_back.append(SetBack(node.files.smtp_port, began, now_ms()))
 
     return undo
 

@@ -186,6 +186,7 @@ async def _judge(world: World, outcome: Outcome, deliveries: Sequence[Delivery],
         unheard=marks.unheard,
         split=[*marks.split, *two_owners(world.sightings)] if world.witness is None else [],
         closing=marks.closing,
+        set_back=marks.set_back,
     )
     found = outcome.findings = check(evidence)
     for what, which in (

@@ -8,7 +8,7 @@ import pytest
 
 from mtad.lab.load import Accepted, Failed
 from mtad.lab.sink import Delivery
-from tests.chaos.checker import TAKEOVER_MS, Evidence, Sighting, Wipe, check, two_owners
+from tests.chaos.checker import TAKEOVER_MS, Evidence, SetBack, Sighting, Wipe, check, two_owners
 from tests.chaos.plan import (
     NEEDS_FORWARDER,
     NEEDS_WITNESS,
@@ -94,6 +94,9 @@ def test_one_copy_on_a_disk_that_was_wiped_then_is_excused_alone(reply: str, wip
         (replace(EVIDENCE, unheard=((3_000, 9_000),)), "unexplained"),
         (replace(EVIDENCE, split=((1_000, 9_000),)), "two owners"),
         (replace(EVIDENCE, split=((90_000, 99_000),)), "unexplained"),
+        (replace(EVIDENCE, set_back=(SetBack(ONE[1], 500, 1_500),)), "a claim was dated by a clock that was behind"),
+        (replace(EVIDENCE, set_back=(SetBack(TWO[1], 500, 1_500),)), "unexplained"),
+        (replace(EVIDENCE, set_back=(SetBack(ONE[1], 1_500, 9_000),)), "unexplained"),
         (EVIDENCE, "unexplained"),
     ],
 )
@@ -101,6 +104,15 @@ def test_what_came_twice_is_counted_by_its_cause(evidence: Evidence, cause: str)
     found = check(replace(evidence, deliveries=(*evidence.deliveries, arrival("m1", 4_000))))
     assert found.duplicates == {cause: 1}
     assert bool(found.unexplained) == (cause == "unexplained")
+
+
+@pytest.mark.parametrize(
+    ("reply", "later_ms"), [("250 Ok: delivered (sink: 250)", 4_000), ("250 Ok: queued as 01ABC (2 copies)", 70_000)]
+)
+def test_a_clock_that_was_behind_explains_nothing_where_no_claim_ran(reply: str, later_ms: int) -> None:
+    evidence = replace(EVIDENCE, accepted=(accepted("m1", reply),), set_back=(SetBack(ONE[1], 500, 1_500),))
+    found = check(replace(evidence, deliveries=(arrival("m1"), arrival("m1", later_ms))))
+    assert found.duplicates == {"unexplained": 1}
 
 
 def test_a_client_that_sent_again_once_explains_one_copy() -> None:

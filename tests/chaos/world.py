@@ -23,7 +23,7 @@ from mtad.lab.pair import Laboratory, RunningNode, View, running_laboratory
 from mtad.lab.sink import Delivery
 from mtad.startup.provision import make_private_folder
 from tests.chaos.cable import Cable, Namespaces, Wires
-from tests.chaos.checker import Sighting, Window, Wipe, copies_of, queue_id_of
+from tests.chaos.checker import SetBack, Sighting, Window, Wipe, copies_of, queue_id_of
 from tests.chaos.plan import Era, Fault
 from tests.chaos.witness import Witness
 from tests.peers.mtad import children_of
@@ -86,6 +86,7 @@ class Marks:
     unheard: list[Window] = field(default_factory=list)
     split: list[Window] = field(default_factory=list)
     closing: list[Window] = field(default_factory=list)
+    set_back: list[SetBack] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # promised two copies, and not on a disk that was looked at
     notes: list[str] = field(default_factory=list)
 
