@@ -335,9 +335,14 @@ class Links:
             self._accept.sign(Sign.CAUGHT_UP, now, "the peer has caught up", out)
 
     def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is not None:
+        """Take a snapshot; one comes at a time, and the peer's goes on before a site's: that is passed over."""
+        if neighbour.incoming is not None and not self._is_filled_at_home(neighbour):
             neighbour.feeds_us = True
             self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message, out), now, out)
+
+    def _is_filled_at_home(self, neighbour: Neighbour) -> bool:
+        incoming = self._pair.incoming
+        return neighbour is not self._pair and incoming is not None and incoming.is_in_snapshot
 
     def _take_snapshot_item(self, neighbour: Neighbour, message: SnapshotItem, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is not None:

@@ -76,6 +76,11 @@ class Incoming:
 
     # --- snapshot -------------------------------------------------------------------------------------------
 
+    @property
+    def is_in_snapshot(self) -> bool:
+        """Tell whether a snapshot has begun, and not ended."""
+        return self._vector is not None
+
     def snapshot_begin(self, message: SnapshotBegin, out: list[Effect]) -> str:
         """Expect the items of a snapshot; one that had begun is forgotten: what came of it is joined, and harms not."""
         fault = ahead_of_us(self._journal.own, self._journal.seq, message.vector)
@@ -88,7 +93,7 @@ class Incoming:
     def snapshot_item(self, item: SnapshotItem, out: list[Effect]) -> str:
         """Take in one item; many go to the disk together."""
         if self._vector is None:
-            return ""  # of a snapshot whose beginning was lost: it will be sent again
+            return ""  # of a snapshot whose beginning was lost or passed over: it will be sent again
         if self._journal.coming != self._session:
             return _REPLACED
         if item.kind is Kind.PUT and item.blob is None:

@@ -3,10 +3,13 @@
 Both members keep a link to each site, and one of them ships: the passive, which spares the active's uplink (a
 chain), as long as it says in its beats that it does; else the active (a star). Both shipping for a moment is
 harmless. A site ships back what it wrote itself; all else only when it owns, or when a member has been lacking it for
-so long that nobody at home can have it.
+so long that nobody at home can have it: a member that comes with an empty store is filled at home, where its peer may
+know of items that the site was spared.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from replicator.core import risks
 from replicator.core.authority import OWNING, Ownership
@@ -20,7 +23,14 @@ from replicator.core.sending import FAR, Outgoing
 from replicator.core.status import Far, Link
 from replicator.core.tail import Tail, octets_of
 from replicator.core.values import SECOND, Record, Vector, show_key
-from replicator.core.vectors import minimum
+from replicator.core.vectors import covers_all, minimum
+
+
+class Lacking(NamedTuple):
+    """Since when a neighbour's store was seen to lack something that is durable here."""
+
+    store_id: bytes
+    since: int
 
 
 class Sites:
@@ -45,6 +55,7 @@ class Sites:
         self._fed_at = dict.fromkeys(self._remotes, now)  # when the peer last said that it feeds it
         self._tail = Tail(0)  # all is read from the log, where a PUT that is finished by then goes as VOID
         self._marks = Marks(journal.durable, now)
+        self._lacking: dict[int, Lacking] = {}  # by node
 
     def count(self, records: tuple[Record, ...]) -> None:
         """Note what was handed to the disk."""
@@ -73,6 +84,7 @@ class Sites:
         for far in self.neighbours.values():
             if far.link is not Link.UP:
                 continue
+            self._look_for_lack(far, now)
             is_fed = not far.is_site or self._feeds(far, now, is_peer_given_up=is_peer_given_up)
             if far.outgoing is None:
                 if is_fed:
@@ -113,9 +125,20 @@ class Sites:
         return {branch: seq for branch, seq in durable.items() if branch.node == self._settings.node}
 
     def _lags_long(self, far: Neighbour, now: int) -> bool:
-        """Tell whether a member lacks something that nobody at home seems to have."""
+        """Tell whether a member lacks something that nobody at home seems to have: it is old, and so is the lack."""
+        lacking = self._lacking.get(far.node)
+        if lacking is None or now - lacking.since < self._settings.feed_after:
+            return False
         lag = self._marks.lag(far.peer.durable, self._journal.durable, now)
         return lag.seconds * SECOND >= self._settings.feed_after
+
+    def _look_for_lack(self, far: Neighbour, now: int) -> None:
+        """Note since when a neighbour lacks something; one with another store has only begun to."""
+        lacking = self._lacking.get(far.node)
+        if covers_all(far.peer.durable, self._journal.durable):
+            self._lacking.pop(far.node, None)
+        elif lacking is None or lacking.store_id != far.peer.store_id:
+            self._lacking[far.node] = Lacking(far.peer.store_id, now)
 
     # --- the log --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """A site that follows a pair: who ships to it, what it ships back, how it is promoted and gives back."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import pytest
 
@@ -234,6 +235,80 @@ def test_what_only_the_site_has_left_comes_home() -> None:
     assert wan.b.keys == []
     wan.run(4_000)
     assert wan.b.keys == ["x"]
+
+
+KEYS = ["k0", "k1", "k2", "k3", "k4"]  # more than a piece of a snapshot has
+
+
+def linked_to_the_site_with_an_empty_store(log_records_max: int = 1 << 30) -> Wan:
+    """Return a pair whose former active node comes with another store, and hears the site alone yet."""
+    wan = joined(feed_after_ms=5_000, log_records_max=log_records_max)
+    for key in KEYS:
+        wan.a.accept(key)
+    wan.run(500)
+    wan.a.crash()
+    wan.run(20_000)
+    wan.a.store = wan.a.new_store(b"another")
+    wan.a.start()
+    wan.carried.clear()
+    wan.link((wan.a, wan.c))
+    wan.run(4_000)
+    assert wan.shipped(wan.c, wan.a) == [], "what it lacks is old, that it lacks it is not"
+    return wan
+
+
+def test_a_member_with_an_empty_store_is_filled_at_home() -> None:
+    wan = linked_to_the_site_with_an_empty_store()
+    wan.link((wan.a, wan.b))
+    wan.run(8_000)
+    assert wan.a.keys == KEYS
+    assert wan.shipped(wan.c, wan.a) == []
+
+
+def test_one_that_is_being_filled_at_home_takes_no_snapshot_of_the_site() -> None:
+    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    read, held = wan.b.read, []
+
+    def hold_the_end(effect: ReadLog | ReadItem | ReadSnapshot) -> Sequence[Event]:
+        told = list(read(effect))
+        if isinstance(effect, ReadSnapshot):
+            held.append(told.pop())
+        return told
+
+    wan.b.read = hold_the_end  # type: ignore[method-assign]
+    wan.link((wan.a, wan.b))
+    wan.run(8_000)
+    assert wan.shipped(wan.c, wan.a) != []
+    wan.b.step(*held)
+    wan.run(1_000)
+    assert wan.a.closed == []
+    assert wan.a.keys == KEYS
+
+
+def test_one_that_nobody_at_home_fills_is_filled_by_the_site() -> None:
+    wan = linked_to_the_site_with_an_empty_store()
+    wan.run(2_000)
+    assert wan.a.keys == KEYS
+
+
+def test_a_lack_that_is_over_does_not_count_for_what_an_old_backup_lacks() -> None:
+    wan = joined(feed_after_ms=5_000)
+    backup = deepcopy(wan.b.store)
+    wan.isolate(wan.b)
+    wan.link((wan.b, wan.c))
+    wan.run(2_500)  # until the active one gives its peer up
+    wan.a.accept("x")
+    wan.run(1_000)
+    assert (wan.b.keys, wan.c.keys) == ([], ["x"])
+    wan.link((wan.a, wan.b))
+    wan.run(8_000)
+    wan.b.crash()
+    wan.b.store = backup
+    wan.b.start()
+    wan.carried.clear()
+    wan.link((wan.b, wan.c))
+    wan.run(4_000)
+    assert wan.shipped(wan.c, wan.b) == []
 
 
 def test_records_with_a_delay_are_read_no_further_than_they_are_old() -> None:
