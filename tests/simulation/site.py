@@ -14,7 +14,7 @@ from replicator.core.events import Commit, Received, Remote, RoleChanged, Settin
 from replicator.core.messages import Message, Records, SnapshotBegin
 from replicator.core.values import Authority, Kind, Mode, Role
 from tests.simulation.clock import MS, SECOND, Violation
-from tests.simulation.lives import is_pending
+from tests.simulation.lives import Life, is_pending
 from tests.simulation.machine import OWNER_ROLES, Machine
 from tests.simulation.network import Network
 
@@ -105,6 +105,12 @@ class Site:
             self.machine.command("promote", is_forced=is_forced)
 
     # --- what must hold -----------------------------------------------------------------------------------
+
+    def was_spared(self, life: Life) -> bool:
+        """Tell whether it has got past an item that it does not hold."""
+        disk = self.machine.disk
+        is_past = disk.vector.get(life.put.branch, 0) >= life.put.seq
+        return is_past and life.key not in disk.items and life.key not in disk.away
 
     def role_changed(self, before: Role, changed: RoleChanged) -> None:
         machine = self.machine

@@ -5,8 +5,15 @@ What a crash leaves in doubt may be delivered twice with a witness as without on
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from replicator.core.leased import Leased
 from tests.simulation import campaign
-from tests.simulation.campaign import WITNESSED, WITNESSED_CALM, WITNESSED_SWITCHOVERS
+from tests.simulation.campaign import WITNESSED, WITNESSED_CALM, WITNESSED_SWITCHOVERS, Campaign
+from tests.simulation.clock import MS
+from tests.simulation.script import Deed, draw
 
 
 def test_calm_histories_deliver_everything_once() -> None:
@@ -29,3 +36,30 @@ def test_two_never_own_whatever_fails() -> None:
     assert total.failures == []
     assert total.counts["takeover"] > 100
     assert total.counts["owner fenced"] > 0
+
+
+def _killed_behind_a_slow_wire(failures_max: int = 1) -> Campaign:
+    """Play histories whose owner ends soon after its wire to the witness was slow: what it asked is under way still."""
+    slow = Deed(2_800 * MS, "witness slow", 841715275)
+    deaths = [Deed(when * MS, "kill the owner", 1) for when in range(4_900, 5_300, 50)]
+    scripts = [draw(seed, WITNESSED) for seed in range(1, 7)]
+    histories = [replace(script, deeds=(slow, death)) for script in scripts for death in deaths]
+    return campaign.run_scripts(histories, failures_max)
+
+
+def test_a_lease_that_a_late_request_of_an_ended_owner_renewed_is_waited_for() -> None:
+    total = _killed_behind_a_slow_wire()
+    assert total.failures == []
+    assert 0 < total.counts["excused: the lease of an ended owner was renewed by what came late"] < total.histories
+
+
+def test_one_that_does_not_take_over_behind_such_a_request_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    allows = Leased.silence_allows
+
+    def allows_once(self: Leased, now: int) -> bool:
+        return self.seen.epoch == 0 and allows(self, now)
+
+    monkeypatch.setattr(Leased, "silence_allows", allows_once)
+    total = _killed_behind_a_slow_wire(failures_max=100)
+    late = total.counts["excused: the lease of an ended owner was renewed by what came late"]
+    assert 0 < late <= [failure.name for failure in total.failures].count("L2")

@@ -60,6 +60,7 @@ class WitnessHost:
         self.is_cut = [False, False]  # by node
         self.extra_delay_max = 0
         self.unsettled_until = 0  # for so long it may deny what it would otherwise grant
+        self.renewed_late_at = 0  # when it last granted something to a process that had ended meanwhile
         self._crash_in = -1
         self._owners: dict[int, int] = {}  # by epoch
         self.start()
@@ -131,10 +132,13 @@ class WitnessHost:
     def _look(self, machine: Machine, request: Request, reply: Reply) -> None:
         """S6 at a grant: it says that nobody else may own, if the member that asked would still use it."""
         self.clock.counts[f"witness {type(reply).__name__.lower()}"] += 1
-        if not isinstance(reply, Granted) or not isinstance(request, Ask) or not machine.is_alive:
+        if not isinstance(reply, Granted) or not isinstance(request, Ask):
+            return
+        if not machine.is_alive or request.incarnation != machine.incarnation:
+            self.renewed_late_at = self.clock.now
             return
         votes = machine.member._ownership._votes  # type: ignore[attr-defined]
-        if (request.incarnation, request.generation) == (machine.incarnation, votes.generation):
+        if request.generation == votes.generation:
             self.check(machine.node, "is granted the lease")
 
     def check(self, node: int, what: str) -> None:
