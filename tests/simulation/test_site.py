@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from replicator.core.values import NO_FLAGS, Item
 from tests.simulation import campaign
 from tests.simulation.campaign import CALM_ABROAD, FOLLOWING, LOST_PAIRS
+from tests.simulation.clock import Violation
+from tests.simulation.lives import Life
+from tests.simulation.world import World
 
 
 def test_calm_histories_reach_the_site_and_deliver_everything_once() -> None:
@@ -30,3 +36,43 @@ def test_a_site_that_was_away_is_fed_again_by_whoever_reaches_it() -> None:
     assert total.counts["site fed by a snapshot"] > 20
     assert total.counts["site fed by an active"] > 20
     assert total.counts["site promoted"] == 0
+
+
+def _left_at_one_member() -> tuple[World, Life]:
+    """Return a world at rest, in which one member has an item again that was delivered, and nobody the record of it."""
+    world, failure = campaign.play(1, CALM_ABROAD)
+    assert failure is None
+    life = next(life for life in world.truth.lives.values() if life.done)
+    life.done = [dot._replace(seq=1_000_000) for dot in life.done]
+    world.machines[0].disk.store.items[life.key] = Item(life.key, life.put, {}, NO_FLAGS, b"", 0)
+    return world, life
+
+
+def test_an_item_whose_end_the_site_alone_was_told_of_is_excused() -> None:
+    world, _ = _left_at_one_member()
+    world.truth.check_agreement()
+    world.truth.check_agreement()
+    assert world.clock.counts["excused: an end that the site alone was told of"] == 1
+    world.truth.check_end()
+
+
+def test_one_for_which_something_is_owed_is_not() -> None:
+    world, life = _left_at_one_member()
+    life.delivered.clear()
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
+
+
+def test_one_whose_end_the_pair_was_told_of_is_not() -> None:
+    world, life = _left_at_one_member()
+    life.done = [dot._replace(seq=1) for dot in life.done]
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
+
+
+def test_one_that_the_site_has_too_is_not() -> None:
+    world, life = _left_at_one_member()
+    assert world.site is not None
+    world.site.machine.disk.store.items[life.key] = world.machines[0].disk.store.items[life.key]
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
