@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+WHY_LENGTH_MAX = 200  # of what is remembered of a failure, in characters
+
 
 @dataclass(frozen=True, slots=True)
 class PaceLimits:
@@ -32,6 +34,7 @@ class _Pace:
     failures: int = 0  # one after another, without a transaction that ended well
     until: float = 0.0
     is_suspect: bool = False  # one transaction was lost
+    why: str = ""
 
 
 class Paces:
@@ -56,7 +59,12 @@ class Paces:
         pace = self._paces.get(hop)
         return pace is not None and pace.failures > 0
 
-    def failed(self, hop: Hashable, now: float, in_use: int, *, is_certain: bool = True) -> None:
+    def why(self, hop: Hashable) -> str:
+        """Return what was last said of a failure; '' where nothing was."""
+        pace = self._paces.get(hop)
+        return "" if pace is None else pace.why
+
+    def failed(self, hop: Hashable, now: float, in_use: int, *, is_certain: bool = True, why: str = "") -> None:
         """Note a failure.
 
         in_use       connections at that moment, this one among them
@@ -70,6 +78,7 @@ class Paces:
             pace = _Pace(self._limits.connections_max)
         self._paces[hop] = pace
         pace.places, pace.successes = max(1, min(pace.places, in_use) - 1), 0
+        pace.why = why[:WHY_LENGTH_MAX] or pace.why
         is_counted, pace.is_suspect = is_certain or pace.is_suspect, True
         if is_counted and now >= pace.until:
             pace.failures += 1

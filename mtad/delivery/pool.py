@@ -137,7 +137,7 @@ class Pool:
         if self._is_closed:
             return _not_asked(Reply.of(450, "4.3.2", "Shutting down"))
         if self.is_dead(hop):
-            return _a_moment_ago(hop)
+            return self._a_moment_ago(hop)
         slots = self._hops.get(hop)
         if slots is None:
             slots = self._hops[hop] = _Slots()
@@ -154,7 +154,7 @@ class Pool:
             return rested
         if self._is_resting(hop):  # it has failed while we waited
             self._give_back(hop)
-            return _a_moment_ago(hop)
+            return self._a_moment_ago(hop)
         return await self._open(hop, slots)
 
     async def _open(self, hop: Hop, slots: _Slots) -> Connection | NotOpened:
@@ -166,7 +166,7 @@ class Pool:
         finally:
             slots.opening_count -= 1
             if isinstance(opened, NotOpened) and not opened.is_us:
-                self._paces.failed(hop, _now(), slots.used_count)
+                self._paces.failed(hop, _now(), slots.used_count, why=_why(opened.reply, hop))
             if not isinstance(opened, Connection):
                 self._give_back(hop)
         if not hop.is_unix:
@@ -181,7 +181,8 @@ class Pool:
         hop = connection.hop
         slots = self._hops[hop]
         if connection.has_failed:
-            self._paces.failed(hop, _now(), slots.used_count, is_certain=connection.is_sent_away)
+            why = "421 to a message" if connection.is_sent_away else "a message was not answered"
+            self._paces.failed(hop, _now(), slots.used_count, is_certain=connection.is_sent_away, why=why)
         elif connection.is_usable:
             self._paces.succeeded(hop)
         messages_max = min(limits.messages_per_connection_max, connection.limits.messages_max)
@@ -214,6 +215,12 @@ class Pool:
 
     def _is_resting(self, hop: Hop) -> bool:
         return self._paces.is_resting(hop, _now())
+
+    def _a_moment_ago(self, hop: Hop) -> NotOpened:
+        """Return that it is not asked now, and what it said when it was: who reads it wants to know that."""
+        why = self._paces.why(hop)
+        text = f"No connection to {hop.name} a moment ago" + (f": {why}" if why else "")
+        return _not_asked(Reply.of(450, "4.4.1", text))
 
     def _note_family(self, hop: Hop, opened: Connection | NotOpened) -> None:
         if isinstance(opened, NotOpened) and opened.is_silent:
@@ -284,8 +291,9 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _a_moment_ago(hop: Hop) -> NotOpened:
-    return _not_asked(Reply.of(450, "4.4.1", f"No connection to {hop.name} a moment ago"))
+def _why(reply: Reply, hop: Hop) -> str:
+    """Return what a hop said, or what befell the connection to it, without what `_a_moment_ago` says anyhow."""
+    return str(reply).removeprefix(f"450 4.4.1 No connection to {hop.name}: ")
 
 
 def _not_asked(reply: Reply) -> NotOpened:

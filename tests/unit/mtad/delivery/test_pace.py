@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtad.delivery.pace import PaceLimits, Paces
+from mtad.delivery.pace import WHY_LENGTH_MAX, PaceLimits, Paces
 
 LIMITS = PaceLimits(connections_max=8, rest_seconds=5, rest_seconds_max=60, hops_max=3)
 
@@ -108,3 +108,13 @@ def test_what_is_remembered_is_bounded_and_can_be_forgotten() -> None:
     assert [paces.is_resting(number, 1) for number in range(5)] == [True, False, False, True, True]
     paces.forget()
     assert not any(paces.is_resting(number, 1) for number in range(5))
+
+
+def test_what_was_said_is_remembered_within_bounds() -> None:
+    paces = Paces(PaceLimits())
+    assert paces.why("hop") == ""
+    paces.failed("hop", 0.0, 1, why="421 4.3.2 Busy")
+    paces.failed("hop", 1.0, 1)
+    assert paces.why("hop") == "421 4.3.2 Busy"
+    paces.failed("hop", 2.0, 1, why="x" * 100_000)
+    assert paces.why("hop") == "x" * WHY_LENGTH_MAX

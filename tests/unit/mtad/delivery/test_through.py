@@ -162,6 +162,9 @@ async def test_refused_by_all_ends_with_rset_and_reuse() -> None:
         ({"rcpt": DROP}, "delayed 450 4.4.2"),
         ({"mail": HANG}, "delayed 450 4.4.2"),
         ({"mail": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
+        ({"rcpt": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
+        ({"data": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
+        ({"ehlo": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
         ({"banner": "421 4.3.2 Busy"}, "delayed 421 4.3.2"),
         ({"banner": "554 5.7.1 Go away"}, "delayed 450 4.3.2"),
         ({"banner": DROP}, "delayed 450 4.4.2"),
@@ -195,7 +198,13 @@ async def test_nobody_listens() -> None:
         assert "a moment ago" in finished.outcomes[U].reply.text
 
 
-@pytest.mark.parametrize("replies", [{"banner": "421 busy"}, {"banner": DROP}, {"mail": "421 bye"}, {"data": DROP}])
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"banner": "554 5.7.1 Go away"},
+        *({step: said} for step in ("banner", "ehlo", "mail", "rcpt", "data") for said in ("421 4.3.2 Bye", DROP)),
+    ],
+)
 async def test_the_next_host_is_tried(replies: dict[str, str]) -> None:
     zone = {
         "b.test": {"MX": ("20 two.b.test.", "10 one.b.test.")},
@@ -415,7 +424,7 @@ async def test_nor_are_one_that_does_not_exist_and_one_that_did_not_answer_a_mom
         for _ in range(2):
             outcomes = (await out.through(routes))[1].outcomes if is_through else await out.attempt(routes)
             assert said(outcomes[U]) == "delayed 450 4.4.1"
-        assert outcomes[U].reply.text.endswith("a moment ago")
+        assert "a moment ago" in outcomes[U].reply.text
 
 
 async def test_nor_are_one_that_does_not_exist_and_one_whose_places_are_taken() -> None:
