@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 
 from mtad.admin.fault import answering, streaming
+from mtad.admission.in_effect import PolicyState
 from mtad.mail.dsn_request import NO_REQUEST, notify_text
 from mtad.mail.outcome import Result
 from mtad.mail.queue_id import arrival_milliseconds, is_queue_id
@@ -44,11 +45,13 @@ _SORTS: dict[str, Callable[[StoredMessage], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the rest of the process knows: functions, because they are asked when somebody looks."""
+    """What the rest of the process knows and does: functions, because they are asked when somebody looks."""
 
     version: str
     counts: Callable[[], WorkerCounts]
     wall_ms: Callable[[], int]
+    policy: Callable[[], PolicyState]
+    reload: Callable[[], PolicyState]  # has all processes of the node load the policy anew
 
 
 class AdminService(admin_pb2_grpc.AdminServicer):
@@ -63,7 +66,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
     def register(self, server: grpc.aio.Server) -> None:
         """Serve on this server, every call with its boundary."""
         guarded = admin_pb2_grpc.AdminServicer()
-        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Resync", "Backup", "Compact"):
+        for name in ("Status", "QueueShow", "QueueAct", "Replica", "Verify", "Resync", "Backup", "Compact", "Reload"):
             setattr(guarded, name, answering(self._events, getattr(self, name)))
         guarded.QueueList = streaming(self._events, self.QueueList)  # type: ignore[method-assign]
         admin_pb2_grpc.add_AdminServicer_to_server(guarded, server)
@@ -96,6 +99,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             retries_answered=counts.retries_answered,
             retries_in_doubt=counts.retries_in_doubt,
         )
+        reply.policy.CopyFrom(_policy(self._vitals.policy()))
         if status.peer.name:
             reply.peer.CopyFrom(_peer(status))
         if (witness := status.witness) is not None:
@@ -268,6 +272,20 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         return admin_pb2.CompactReply(
             refused=came.refused, octets_before=came.octets_before, octets=came.octets, seconds=seconds
         )
+
+    async def Reload(self, request: admin_pb2.ReloadRequest, context: Any) -> admin_pb2.Policy:  # noqa: N802
+        """Load the policy anew; where it is broken, the old one stays in effect."""
+        return _policy(self._vitals.reload())
+
+
+def _policy(state: PolicyState) -> admin_pb2.Policy:
+    return admin_pb2.Policy(
+        loaded=state.loaded_ms / 1000,
+        errors=[
+            admin_pb2.PolicyError(file=one.file, line=one.line, column=one.column, text=one.text)
+            for one in state.errors
+        ],
+    )
 
 
 def _role(status: NodeStatus) -> str:

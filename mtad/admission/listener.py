@@ -10,12 +10,9 @@ from mtad.mail.envelope import Client, Envelope
 from mtad.mail.verdict import Disposition, Verdict
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ListenerPolicy:
-    """Asks the policy in the words that a session has.
-
-    policy   may be replaced by one loaded anew: the next question goes to it
-    """
+    """Asks the policy in the words that a session has: to its end the one that it began with."""
 
     policy: Policy
 

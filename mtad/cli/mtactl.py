@@ -19,7 +19,7 @@ from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
 from mtad.cli.resync import resync as fill_again
 from mtad.cli.role_change import change_role
 from mtad.cli.screen import say, say_json, say_table
-from mtad.cli.shapes import problems, status_object, verify_object
+from mtad.cli.shapes import policy_error, policy_object, problems, status_object, verify_object
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.show import as_document, as_toml
 from mtad.pb import admin_pb2 as pb
@@ -117,6 +117,25 @@ _COPIES = {
     "remote-received": "1 before 250, and the peer has received it",
     "local": "1 before 250, as replication.level says",
 }
+
+
+@app.command()
+@expanded
+def reload(asked: Asked) -> None:
+    """Have the node load its policy anew.
+
+    Sessions keep the one that they began with. Exit 1 when it is broken: the old one stays, and each error is a line.
+    """
+    with connect(asked) as node:
+        policy = node.reload()
+    if asked.json:
+        say_json(policy_object(policy))
+    else:
+        for error in policy.errors:
+            say(policy_error(error))
+        say("Refused: the policy is broken, the old one stays." if policy.errors else "The policy is loaded.")
+    if policy.errors:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 @replica.command()

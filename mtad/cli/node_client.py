@@ -132,6 +132,11 @@ class NodeClient:
         answer: pb.CompactReply = self._ask(self._stub.Compact, pb.CompactRequest(), LIST_SECONDS)
         return answer
 
+    def reload(self) -> pb.Policy:
+        """Have the node load its policy anew."""
+        answer: pb.Policy = self._ask(self._stub.Reload, pb.ReloadRequest(), ANSWER_SECONDS)
+        return answer
+
     def _ask(self, call: Callable[..., Any], request: Any, seconds: float) -> Any:
         seconds = self._timeout_seconds or seconds
         try:

@@ -42,7 +42,9 @@ Members are only ever added.
   `bucket`, `lease_seconds`, `queue` {`messages`, `recipients`, `octets`, `oldest_seconds`}, `sessions`,
   `delivered_through`, `retries_answered` (messages that clients brought again and that were not delivered again),
   `retries_in_doubt` (those that were, since nobody knew), `unprotected_messages`, `damaged_messages`, `uptime_seconds`,
-  `version`, `problems` (empty when healthy).
+  `version`, `policy` (as `reload` has it), `problems` (empty when healthy).
+- `reload`: `ok`, `loaded` (when the policy in effect was read, seconds since 1970), `errors` (of one that was to take
+  its place, and did not: as `sieve check` has them).
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`.

@@ -31,6 +31,8 @@ def problems(status: pb.StatusReply) -> list[str]:
     is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
     if status.unprotected_messages and not is_wished:
         found.append(f"{status.unprotected_messages} messages have one copy only")
+    if status.policy.errors:
+        found.append(f"the policy is broken, and an older one in effect: {policy_error(status.policy.errors[0])}")
     if status.is_full:
         found.append("the queue's file or its disk is full (queue.full_percent): what must be queued gets 452")
     if status.damaged_messages:
@@ -78,6 +80,7 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
             "octets": status.queue.octets,
             "oldest_seconds": status.queue.oldest_seconds,
         },
+        "policy": policy_object(status.policy),
         "sessions": status.sessions,
         "delivered_through": status.delivered_through,
         "retries_answered": status.retries_answered,
@@ -88,6 +91,19 @@ def status_object(status: pb.StatusReply) -> dict[str, Any]:
         "version": status.version,
         "problems": problems(status),
     }
+
+
+def policy_object(policy: pb.Policy) -> dict[str, Any]:
+    """Return `mtactl reload --json`; the errors are of a policy that was to take the place of the one in effect."""
+    errors = [
+        {"file": each.file, "line": each.line, "column": each.column, "text": each.text} for each in policy.errors
+    ]
+    return {"ok": not errors, "loaded": policy.loaded, "errors": errors}
+
+
+def policy_error(error: pb.PolicyError) -> str:
+    """Say what is wrong with a policy, and where."""
+    return f"{error.file}:{error.line}:{error.column}: {error.text}"
 
 
 def far_object(far: pb.Far) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def check(
 ) -> None:
     """Compile scripts as a node would, and say all their errors.
 
-    Exit 1 when there is one. A running node takes a changed policy when it is started again.
+    Exit 1 when there is one. A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtad.admission.in_effect import PolicyInEffect
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth import dkim
 from mtad.config.read import ConfigurationErrors, read
@@ -48,7 +49,7 @@ class QueueIds:
 class Shared:
     """What sessions and redelivery use alike."""
 
-    policy: Policy
+    policy: PolicyInEffect
     delivery: Delivery
     signer: dkim.Signer
 
@@ -63,12 +64,16 @@ def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     return Shared(load_policy(settings, events), delivery, load_signer(settings))
 
 
-def load_policy(settings: Settings, events: Events) -> Policy:
+def load_policy(settings: Settings, events: Events) -> PolicyInEffect:
     """Compile the policy. Errors: StartError, with every error's file, line and column."""
-    policy = Policy.load(settings.policy.file or DEFAULT_POLICY, PolicySettings(settings.node.domains), events)
+
+    def load() -> Policy | PolicyErrors:
+        return Policy.load(settings.policy.file or DEFAULT_POLICY, PolicySettings(settings.node.domains), events)
+
+    policy = load()
     if isinstance(policy, PolicyErrors):
         raise StartError(str(policy))
-    return policy
+    return PolicyInEffect(policy, load, events, wall_ms)
 
 
 def load_signer(settings: Settings) -> dkim.Signer:

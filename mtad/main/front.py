@@ -74,7 +74,7 @@ class Front:
     ) -> None:
         hostname, users = settings.node.hostname, settings.smtp.users
         rooms = collaborators.Collaborators(
-            policy=ListenerPolicy(shared.policy),
+            policy_now=lambda: ListenerPolicy(shared.policy.current),
             delivery=shared.delivery,
             door=door,
             memories=memories,

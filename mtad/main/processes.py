@@ -30,7 +30,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run `serve(stop)` on uvloop; `stop` is set by SIGTERM and SIGINT."""
+    """Run `serve(stop)` on uvloop; `stop` is set by SIGTERM and SIGINT. SIGHUP is for `serve` to hear, or nothing."""
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -41,6 +41,7 @@ def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None
         gc.freeze()
         await serve(stop)
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     uvloop.run(main())
 

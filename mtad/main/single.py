@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, events)
         await back.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, back.reload)
         front = Front(settings, shared, queue_ids, back.spool, back.spool.memories, events)
         back.counts_here = front.counts
         await front.start(sockets)

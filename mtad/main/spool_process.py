@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 from pathlib import Path
 
 from mtad.config.settings import Settings
@@ -20,6 +21,7 @@ async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     shared = build_shared(settings, events, share=1)
     back = Back(settings, shared, QueueIds(settings.node.id), events)
     await back.start()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, back.reload)
     tell_ready(ready)
     await stop.wait()
     await back.stop()

@@ -85,6 +85,7 @@ async def _supervise(
         loop.add_signal_handler(number, stop.set)
     spool, workers = _children(config_path, socket_lists)
     spool_keeper = Keeper(spool, events)
+    loop.add_signal_handler(signal.SIGHUP, spool_keeper.hang_up)  # the spool process tells the workers
     worker_keepers = [Keeper(worker, events) for worker in workers]
     keepers = [spool_keeper, *worker_keepers]
     try:
@@ -134,6 +135,8 @@ class Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._is_up = False
+        self._owes_hang_up = False
         self.has_started: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # at the first try
 
     def start(self) -> None:
@@ -183,6 +186,7 @@ class Keeper:
         try:
             return await self._process.wait()
         finally:
+            self._is_up = False
             if loop.remove_reader(ours):
                 os.close(ours)
 
@@ -191,11 +195,25 @@ class Keeper:
         asyncio.get_running_loop().remove_reader(descriptor)
         if os.read(descriptor, 1) == READY:
             self._settle(True)
+            self._is_up = True
+            self._pay_hang_up()
         os.close(descriptor)
 
     def _settle(self, is_up: bool) -> None:
         if not self.has_started.done():
             self.has_started.set_result(is_up)
+
+    def hang_up(self) -> None:
+        """Send the child SIGHUP; one that is not up yet gets it when it is, for before it would end by it."""
+        self._owes_hang_up = True
+        if self._is_up:
+            self._pay_hang_up()
+
+    def _pay_hang_up(self) -> None:
+        if self._owes_hang_up and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
+            self._owes_hang_up = False
 
     async def stop(self) -> None:
         """End the child: first kindly."""

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "retries_answered", "retries_in_doubt", "sites", "members")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "retries_answered", "retries_in_doubt", "sites", "members", "policy")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class StatusReply(_message.Message):
     RETRIES_IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
     SITES_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     node: str
     role: str
     epoch: int
@@ -52,7 +53,28 @@ class StatusReply(_message.Message):
     retries_in_doubt: int
     sites: _containers.RepeatedCompositeFieldContainer[Far]
     members: _containers.RepeatedCompositeFieldContainer[Far]
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ...) -> None: ...
+    policy: Policy
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class Policy(_message.Message):
+    __slots__ = ("loaded", "errors")
+    LOADED_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    loaded: float
+    errors: _containers.RepeatedCompositeFieldContainer[PolicyError]
+    def __init__(self, loaded: _Optional[float] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ...) -> None: ...
+
+class PolicyError(_message.Message):
+    __slots__ = ("file", "line", "column", "text")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    line: int
+    column: int
+    text: str
+    def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Witness(_message.Message):
     __slots__ = ("name", "state", "seconds", "problem")
@@ -337,6 +359,10 @@ class ResyncReply(_message.Message):
     set_aside: str
     seconds: float
     def __init__(self, refused: _Optional[str] = ..., risk: _Optional[str] = ..., messages: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., is_cut_short: _Optional[bool] = ..., fetched: _Optional[int] = ..., set_aside: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class ReloadRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class BackupRequest(_message.Message):
     __slots__ = ("directory",)

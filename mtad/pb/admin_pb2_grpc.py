@@ -79,6 +79,11 @@ class AdminStub:
                 request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
                 response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.FromString,
                 _registered_method=True)
+        self.Reload = channel.unary_unary(
+                '/mtad.admin.v1.Admin/Reload',
+                request_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+                response_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.Policy.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -138,6 +143,12 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reload(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -185,6 +196,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.Compact,
                     request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.FromString,
                     response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.SerializeToString,
+            ),
+            'Reload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reload,
+                    request_deserializer=mtad_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.FromString,
+                    response_serializer=mtad_dot_admin_dot_v1_dot_admin__pb2.Policy.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -430,6 +446,33 @@ class Admin:
             '/mtad.admin.v1.Admin/Compact',
             mtad_dot_admin_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
             mtad_dot_admin_dot_v1_dot_admin__pb2.CompactReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mtad.admin.v1.Admin/Reload',
+            mtad_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+            mtad_dot_admin_dot_v1_dot_admin__pb2.Policy.FromString,
             options,
             channel_credentials,
             insecure,

@@ -253,14 +253,16 @@ class News(_message.Message):
     def __init__(self, is_all: _Optional[bool] = ..., remembered: _Optional[_Iterable[bytes]] = ..., forgotten: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("answers", "news", "is_flushed")
+    __slots__ = ("answers", "news", "is_flushed", "is_policy_new")
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEWS_FIELD_NUMBER: _ClassVar[int]
     IS_FLUSHED_FIELD_NUMBER: _ClassVar[int]
+    IS_POLICY_NEW_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     news: News
     is_flushed: bool
-    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., news: _Optional[_Union[News, _Mapping]] = ..., is_flushed: _Optional[bool] = ...) -> None: ...
+    is_policy_new: bool
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., news: _Optional[_Union[News, _Mapping]] = ..., is_flushed: _Optional[bool] = ..., is_policy_new: _Optional[bool] = ...) -> None: ...
 
 class FromWorkerBatch(_message.Message):
     __slots__ = ("items",)

@@ -165,7 +165,7 @@ class Acceptance:
         if isinstance(known, Step):
             return known
         envelope = transaction.envelope
-        verdict = await self._rooms.policy.data(envelope, content)
+        verdict = await transaction.policy.data(envelope, content)
         if verdict.reply is not None:
             self._events.emit(
                 "policy.refused",

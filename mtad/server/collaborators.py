@@ -23,7 +23,7 @@ from mtad.spool.door import Door, Memories, QueuedMessage
 
 
 class Policy(Protocol):
-    """Decides at each stage of a session (mtad.admission)."""
+    """Decides at each stage; a session asks one and the same from its beginning to its end (mtad.admission)."""
 
     async def connect(self, client: Client) -> Verdict:
         """Decide before the greeting."""
@@ -149,9 +149,12 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """The other rooms, as one server uses them."""
+    """The other rooms, as one server uses them.
 
-    policy: Policy
+    policy_now   returns the policy that a session which begins now follows
+    """
+
+    policy_now: Callable[[], Policy]
     delivery: Delivery
     door: Door
     memories: Memories

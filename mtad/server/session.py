@@ -20,7 +20,7 @@ from mtad.server.answering import Hears
 from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of, refusal_of_mail
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import BAD_CHUNK, CHUNK_REFUSED, Chunk, parse_bdat
-from mtad.server.collaborators import Through
+from mtad.server.collaborators import Policy, Through
 from mtad.server.content_verbs import MAIL_FIRST, Begun, begin_chunk, begin_data, brings_nothing
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
@@ -69,14 +69,18 @@ class Session:
         "_errors_count",
         "_idle_commands_count",
         "_is_trusted",
+        "_policy",
         "_service",
         "_transaction",
         "id",
     )
 
-    def __init__(self, service: Service, client: Client, *, is_trusted: bool = False) -> None:
+    def __init__(
+        self, service: Service, client: Client, *, policy: Policy | None = None, is_trusted: bool = False
+    ) -> None:
         self.id = service.next_id()
         self._service = service
+        self._policy = policy or service.rooms.policy_now()
         self._client = client
         self._is_trusted = is_trusted
         self._errors_count = 0
@@ -102,12 +106,12 @@ class Session:
 
         A proxy that tells whom it speaks for (XCLIENT) begins one here, and is greeted again.
         """
-        return type(self)(self._service, client, is_trusted=is_trusted)
+        return type(self)(self._service, client, policy=self._policy, is_trusted=is_trusted)
 
     async def greeting(self) -> Step:
         """Return the first reply."""
         try:
-            verdict = await self._service.rooms.policy.connect(self._client)
+            verdict = await self._policy.connect(self._client)
             verdict = self._service.entrance.admit(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again
             return replace(self._fault("connect"), then=Then.CLOSE)
@@ -192,7 +196,7 @@ class Session:
             return NEEDS_ARGUMENT
         await self.drop()
         client = replace(self._client, helo=argument[:HELO_LENGTH_MAX], is_esmtp=is_esmtp)
-        verdict = await service.rooms.policy.ehlo(client)
+        verdict = await self._policy.ehlo(client)
         if verdict.reply is not None:
             return self._refusal("ehlo", verdict)
         self._client = client
@@ -210,7 +214,7 @@ class Session:
             client = await answering
             if isinstance(client, Step):
                 return client
-            verdict = await self._service.rooms.policy.auth(client)
+            verdict = await self._policy.auth(client)
         except Exception:  # noqa: BLE001 - boundary of a command: RFC 4954 has a code of its own for our faults
             return fault_of(self._fault("auth"))
         if verdict.reply is not None:
@@ -252,11 +256,11 @@ class Session:
             is_sender_verified=bool(self._client.identity),
             request=said.request,
         )
-        verdict = await service.rooms.policy.mail(envelope)
+        verdict = await self._policy.mail(envelope)
         if verdict.reply is not None:
             return self._refusal("mail", verdict)
         hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
-        self._transaction = Transaction(service.next_id(), envelope, hears=hears)
+        self._transaction = Transaction(service.next_id(), envelope, self._policy, hears=hears)
         return _positive(_SENDER_OK, verdict)
 
     async def rcpt(self, argument: str) -> Step:
@@ -279,13 +283,13 @@ class Session:
             return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
-        verdict = await service.rooms.policy.rcpt(transaction.envelope, address)
+        verdict = await self._policy.rcpt(transaction.envelope, address)
         if verdict.reply is not None:
             return self._refusal("rcpt", verdict)
         if verdict.is_discarded:
             self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
-        disposition = await service.rooms.policy.deliver(transaction.envelope, address)
+        disposition = await self._policy.deliver(transaction.envelope, address)
         recipient = Recipient(
             address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request
         )

@@ -12,7 +12,7 @@ from mtad.mail.queue_id import QueueId
 from mtad.mail.verdict import RetryPlan
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
-from mtad.server.collaborators import Through
+from mtad.server.collaborators import Policy, Through
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Accepted:
 class Transaction:
     """All there is to know of one transaction; replaced by each command, dropped whole.
 
+    policy      that of its session
     discarded   recipients that the client has a 250 for, and that policy drops
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
@@ -45,6 +46,7 @@ class Transaction:
 
     queue_id: QueueId
     envelope: Envelope
+    policy: Policy
     accepted: tuple[Accepted, ...] = ()
     discarded: tuple[str, ...] = ()
     through: Through | None = None
@@ -87,7 +89,9 @@ class Transaction:
 
     def refused(self) -> Transaction:
         """Return what is left of the transaction when a chunk was refused, and the next hops have been told."""
-        return Transaction(self.queue_id, self.envelope, chunks=self.chunks, hears=self.hears, named=self.named)
+        return Transaction(
+            self.queue_id, self.envelope, self.policy, chunks=self.chunks, hears=self.hears, named=self.named
+        )
 
     def recalling(self, outcomes: Mapping[str, Outcome]) -> Transaction:
         """Return the transaction with what is remembered of some recipients, whatever their next hop said now."""

@@ -81,6 +81,7 @@ class RemoteSpool:
         self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
         self._remembered: set[bytes] = set()  # fingerprints
         self._on_flush: Callable[[], None] = lambda: None
+        self._on_reload: Callable[[], object] = lambda: None
         self._last_call = 0
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
@@ -90,6 +91,10 @@ class RemoteSpool:
     def on_flush(self, callback: Callable[[], None]) -> None:
         """Call back when an operator flushes: next hops that did not answer a moment ago are to be asked again."""
         self._on_flush = callback
+
+    def on_reload(self, callback: Callable[[], object]) -> None:
+        """Call back when the policy is to be loaded anew."""
+        self._on_reload = callback
 
     async def start(self) -> None:
         """Begin to connect; commits wait for it."""
@@ -211,6 +216,8 @@ class RemoteSpool:
                 self._learn(told.news)
             if told.is_flushed:
                 self._on_flush()
+            if told.is_policy_new:
+                self._on_reload()
 
     def _learn(self, news: queue_pb2.News) -> None:
         """Take in what is remembered. What a stream that is lost has told holds until the next one begins."""

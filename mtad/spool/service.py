@@ -29,6 +29,7 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         self._workers: dict[int, WorkerCounts] = {}
         self._streams: dict[int, _Stream] = {}
         self._worker_last = 0
+        self._is_policy_new = False  # since this process has started
 
     def counts(self) -> WorkerCounts:
         """Return the sum of what the connected workers last told."""
@@ -38,6 +39,12 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         """Have all workers told that an operator wants next hops to be asked again."""
         for stream in self._streams.values():
             stream.flushed()
+
+    def reloaded(self) -> None:
+        """Have all workers load the policy anew, and each that comes later too: it may have read the old one."""
+        self._is_policy_new = True
+        for stream in self._streams.values():
+            stream.reloaded()
 
     async def Work(  # noqa: N802 (the name is the schema's)
         self,
@@ -49,6 +56,8 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         worker = self._worker_last
         self._workers[worker] = NO_COUNTS
         stream = self._streams[worker] = _Stream(self._door, self._memories, self._events)
+        if self._is_policy_new:
+            stream.reloaded()
         reader = asyncio.create_task(self._read(worker, stream, request_iterator))
         try:
             with self._memories.following(stream.hear):
@@ -87,6 +96,7 @@ class _Stream:
         self._ready: deque[queue_pb2.Answer] = deque()
         self._news: dict[bytes, bool] | None = None  # by fingerprint; None: everything is to be told
         self._is_flushed = False  # and the worker has not been told
+        self._is_policy_new = False  # the same
         self._is_wanted = asyncio.Event()
         self._is_wanted.set()
         self._is_ended = False
@@ -147,6 +157,11 @@ class _Stream:
         self._is_flushed = True
         self._is_wanted.set()
 
+    def reloaded(self) -> None:
+        """Have the worker load the policy anew."""
+        self._is_policy_new = True
+        self._is_wanted.set()
+
     def end(self) -> None:
         self._is_ended = True
         self._is_wanted.set()
@@ -156,9 +171,11 @@ class _Stream:
         while not self._is_ended:
             await self._is_wanted.wait()
             self._is_wanted.clear()
-            told = queue_pb2.ToWorker(answers=list(self._ready), is_flushed=self._is_flushed)
+            told = queue_pb2.ToWorker(
+                answers=list(self._ready), is_flushed=self._is_flushed, is_policy_new=self._is_policy_new
+            )
             self._ready.clear()
-            self._is_flushed = False
+            self._is_flushed = self._is_policy_new = False
             if self._news is None:
                 told.news.is_all = True
                 told.news.remembered.extend(self._memories.fingerprints())
@@ -166,5 +183,5 @@ class _Stream:
                 told.news.remembered.extend(mark for mark, is_there in self._news.items() if is_there)
                 told.news.forgotten.extend(mark for mark, is_there in self._news.items() if not is_there)
             self._news = {}
-            if told.answers or told.is_flushed or told.HasField("news"):
+            if told.answers or told.is_flushed or told.is_policy_new or told.HasField("news"):
                 yield told

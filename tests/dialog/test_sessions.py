@@ -20,7 +20,7 @@ from mtad.spool.door import Rank, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, greeted, reply, say, send_message
 from tests.fakes.queue import until
-from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
+from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakePolicy, FakeRooms
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
@@ -67,6 +67,21 @@ class TestNumber:
         assert house.rooms.policy.asked[-1] == "ehlo other.example"
         await wire.close()
         assert (house.server.sessions_count, house.server._clients.networks_count) == (0, 0)
+
+
+class TestPolicy:
+    async def test_is_to_the_sessions_end_the_one_that_it_began_with(self, build: Build) -> None:
+        house = await build()
+        wire = await greeted(house.wire())
+        began, house.rooms.policy = house.rooms.policy, FakePolicy()
+        await say(wire, *ENVELOPE)
+        await wire.send(b"x\r\n.\r\n")
+        assert (await reply(wire))[0].startswith("250 ")
+        mail, rcpt = "mail sender@client.example", "rcpt one@example.net"
+        assert began.asked == ["connect", "ehlo client.example", mail, rcpt, "data"]
+        assert house.rooms.policy.asked == []
+        await greeted(house.wire())
+        assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
 
 
 class TestTime:

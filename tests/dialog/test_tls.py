@@ -11,7 +11,7 @@ import pytest
 from tests.dialog.certificate import contexts
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryTransport, SocketWire, greeted, reply, say, send_message
-from tests.fakes.server_rooms import FakeThrough
+from tests.fakes.server_rooms import FakePolicy, FakeThrough
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
@@ -62,8 +62,10 @@ async def test_what_was_said_before_is_forgotten(house: House, tls: tuple[ssl.SS
     wire = await house.socket()
     await greeted(wire)
     await say(wire, *ENVELOPE[:2], "STARTTLS")
+    house.rooms.policy = FakePolicy()  # loaded anew: not for this session
     await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
     assert (await say(wire, "RCPT TO:<two@example.net>"))[0].startswith("503 ")
+    assert house.rooms.policy.asked == []
     assert await say(wire, "MAIL FROM:<a@client.example>") == ["503 5.5.1 Send EHLO or HELO first"]
     assert house.rooms.delivery.opened[0].is_aborted
 

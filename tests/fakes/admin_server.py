@@ -31,6 +31,7 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
         self.resynced = pb.ResyncReply()
         self.backup = pb.BackupReply()
         self.compacted = pb.CompactReply()
+        self.policy = pb.Policy()
         self.fault = ""  # what the service fails with
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
@@ -84,6 +85,10 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
     def Compact(self, request: pb.CompactRequest, context: grpc.ServicerContext) -> pb.CompactReply:
         self._taken(request, context)
         return self.compacted
+
+    def Reload(self, request: pb.ReloadRequest, context: grpc.ServicerContext) -> pb.Policy:
+        self._taken(request, context)
+        return self.policy
 
 
 @contextlib.contextmanager

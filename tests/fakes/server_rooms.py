@@ -223,7 +223,7 @@ class FakeRooms:
 
     def collaborators(self) -> Collaborators:
         return Collaborators(
-            self.policy,
+            lambda: self.policy,
             self.delivery,
             self.door,
             self.memories,

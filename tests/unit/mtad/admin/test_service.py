@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,11 +13,13 @@ import grpc.aio
 import pytest
 
 from mtad.admin.service import AdminService, Vitals
+from mtad.admission.in_effect import PolicyState
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
+from mtad.sieve.errors import SieveError
 from mtad.spool.door import Attempt, Changes, Claim, QueuedMessage, Rank, RecipientState
 from mtad.spool.local import FarStatus, LocalSpool, NodeStatus, SpoolLimits
 from mtad.spool.remote import WorkerCounts
@@ -43,11 +45,24 @@ class Roles(LocalSpool):
 
 
 @dataclass
+class FakeLoading:
+    """A policy that is `state` until it is loaded anew, and then `next`."""
+
+    state: PolicyState = field(default_factory=lambda: PolicyState(1_000))
+    next: PolicyState = field(default_factory=lambda: PolicyState(2_500))
+
+    def reload(self) -> PolicyState:
+        self.state = self.next
+        return self.state
+
+
+@dataclass
 class Scene:
     admin: admin_pb2_grpc.AdminStub
     spool: Roles
     wall: WallClock
     events: CollectedEvents
+    policy: FakeLoading
 
     async def keep(self, *messages: QueuedMessage) -> None:
         await self.spool.commit(Changes(puts=messages), is_accepting=True)
@@ -63,17 +78,17 @@ class Scene:
 
 @asynccontextmanager
 async def serving(folder: Path, limits: SpoolLimits | None = None) -> AsyncIterator[Scene]:
-    wall, events = WallClock(), CollectedEvents()
+    wall, events, policy = WallClock(), CollectedEvents(), FakeLoading()
     async with spooling(folder, wall, events, limits) as (_, spool):
         spool.__class__ = Roles
-        vitals = Vitals("1.2.3", lambda: WorkerCounts(5, 77, 4, 2), wall)
+        vitals = Vitals("1.2.3", lambda: WorkerCounts(5, 77, 4, 2), wall, lambda: policy.state, policy.reload)
         server = grpc.aio.server()
         AdminService(spool, vitals, events).register(server)
         with TemporaryDirectory() as run:
             server.add_insecure_port(f"unix:{run}/s")
             await server.start()
             async with grpc.aio.insecure_channel(f"unix:{run}/s") as channel:
-                yield Scene(admin_pb2_grpc.AdminStub(channel), spool, wall, events)
+                yield Scene(admin_pb2_grpc.AdminStub(channel), spool, wall, events, policy)
             await server.stop(0)
 
 
@@ -108,6 +123,16 @@ async def test_status_names_the_nodes_across_a_wan(tmp_path: Path) -> None:
         scene.spool.role = "following"
         status = await scene.admin.Status(pb.StatusRequest())
         assert ([*status.sites], [*status.members], status.role) == ([], [told], "following")
+
+
+async def test_a_policy_is_loaded_anew_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
+    wrong = pb.PolicyError(file="p.sieve", line=3, column=4, text="unknown command dance")
+    async with serving(tmp_path) as scene:
+        assert (await scene.admin.Status(pb.StatusRequest())).policy == pb.Policy(loaded=1)
+        assert await scene.admin.Reload(pb.ReloadRequest()) == pb.Policy(loaded=2.5)
+        scene.policy.next = PolicyState(2_500, (SieveError("p.sieve", 3, 4, "unknown command dance"),))
+        assert await scene.admin.Reload(pb.ReloadRequest()) == pb.Policy(loaded=2.5, errors=[wrong])
+        assert (await scene.admin.Status(pb.StatusRequest())).policy == pb.Policy(loaded=2.5, errors=[wrong])
 
 
 async def test_status_says_how_the_node_is(tmp_path: Path) -> None:

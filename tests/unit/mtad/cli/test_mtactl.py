@@ -31,6 +31,11 @@ PAIRED = pb.StatusReply(
 )
 
 
+BROKEN = pb.Policy(
+    loaded=1.5, errors=[pb.PolicyError(file="p.sieve", line=3, column=4, text="unknown command dance")] * 2
+)
+
+
 def changed(**peer: object) -> pb.StatusReply:
     status = pb.StatusReply()
     status.CopyFrom(PAIRED)
@@ -87,6 +92,10 @@ def test_status_for_people(admin: FakeAdmin, mtactl: Mtactl) -> None:
         (changed(problem="connection refused"), "no link to beta: connection refused"),
         (pb.StatusReply(role="fenced"), "the role is fenced"),
         (pb.StatusReply(role="rejoining"), "the role is rejoining"),
+        (
+            pb.StatusReply(role="alone", policy=BROKEN),
+            "the policy is broken, and an older one in effect: p.sieve:3:4: unknown command dance",
+        ),
         (pb.StatusReply(role="alone", unprotected_messages=3), "3 messages have one copy only"),
     ],
 )
@@ -133,6 +142,24 @@ def test_a_lower_level_is_no_illness(admin: FakeAdmin, mtactl: Mtactl, level: st
     result = mtactl("status")
     assert result.exit_code == 1
     assert "3 messages have one copy only" in result.stdout
+
+
+def test_reload(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.policy = pb.Policy(loaded=1.5)
+    result = mtactl("reload")
+    assert (result.exit_code, result.stdout) == (0, "The policy is loaded.\n")
+    assert admin.requests == [pb.ReloadRequest()]
+    assert json.loads(mtactl("reload", "--json").stdout) == {"ok": True, "loaded": 1.5, "errors": []}
+
+
+def test_reload_of_a_broken_policy(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.policy = BROKEN
+    result = mtactl("reload")
+    line = "p.sieve:3:4: unknown command dance\n"
+    assert (result.exit_code, result.stdout) == (1, f"{line}{line}Refused: the policy is broken, the old one stays.\n")
+    result = mtactl("reload", "--json")
+    error = {"file": "p.sieve", "line": 3, "column": 4, "text": "unknown command dance"}
+    assert (result.exit_code, json.loads(result.stdout)) == (1, {"ok": False, "loaded": 1.5, "errors": [error] * 2})
 
 
 @pytest.mark.parametrize("verb", ["promote", "switchover", "demote"])

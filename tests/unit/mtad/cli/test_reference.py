@@ -14,7 +14,7 @@ from mtad.cli.shapes import entry_object, message_object, status_object
 from mtad.pb import admin_pb2 as pb
 
 VERBS = """
-    status; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
+    status; reload; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
     queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; replica resync;
     site list; site promote; config check; config show; sieve check; sieve test;
     user add; user passwd; user delete; user list

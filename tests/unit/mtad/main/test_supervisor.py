@@ -26,6 +26,9 @@ if conduct == "fails":
     sys.exit(7)
 if conduct == "is stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if conduct == "hears":
+    time.sleep(0.2)  # SIGHUP would end it here
+    signal.signal(signal.SIGHUP, lambda *_: open(folder + "/heard", "a").write("x") and None)
 if conduct != "is silent":
     os.write(ready, b"1")
 os.close(ready)
@@ -77,6 +80,22 @@ async def test_a_child_that_ends_is_started_again(tmp_path: Path) -> None:
         os.kill(pids(tmp_path)[0], signal.SIGKILL)
         await until(lambda: len(pids(tmp_path)) == 2)
     assert events.named("process.ended") == [{"process": "child", "code": -signal.SIGKILL}]
+
+
+async def test_a_child_hears_sighup_when_it_can(tmp_path: Path) -> None:
+    heard, events = tmp_path / "heard", CollectedEvents()
+    async with keeping(tmp_path, "hears", events) as keeper:
+        await until(lambda: pids(tmp_path))
+        keeper.hang_up()
+        assert await keeper.has_started
+        await until(heard.exists)
+        keeper.hang_up()
+        await until(lambda: heard.stat().st_size == 2)
+        os.kill(pids(tmp_path)[0], signal.SIGKILL)
+        await until(lambda: events.named("process.ended"))
+        keeper.hang_up()  # the next one is not up yet
+        await until(lambda: heard.stat().st_size == 3)
+    assert len(pids(tmp_path)) == 2
 
 
 async def test_a_child_that_cannot_start_is_told_from_one_that_is_slow(tmp_path: Path) -> None:

@@ -98,6 +98,23 @@ async def test_each_worker_is_told_of_a_flush_once(socket: Path) -> None:
         assert told == [2, 2]
 
 
+async def test_workers_are_told_of_a_new_policy_and_those_that_come_later_too(socket: Path) -> None:
+    service = SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())
+    told: list[str] = []
+    async with serving(socket, service):
+        async with working(socket) as one:
+            one.on_reload(lambda: told.append("one"))
+            await one.commit(Changes(puts=(message(),)), is_accepting=True)
+            assert told == []
+            service.reloaded()
+            await until(lambda: told == ["one"])
+            await one.commit(Changes(puts=(message(),)), is_accepting=True)
+            assert told == ["one"]
+        async with working(socket) as late:
+            late.on_reload(lambda: told.append("late"))
+            await until(lambda: told == ["one", "late"])
+
+
 async def test_nothing_to_keep_is_kept(socket: Path) -> None:
     async with (
         serving(socket, SpoolService(FakeDoor(Committed(0)), FakeMemories(), CollectedEvents())),

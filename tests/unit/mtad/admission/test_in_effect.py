@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtad.admission.in_effect import ERRORS_TOLD_MAX, PolicyInEffect, PolicyState
+from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
+from mtad.mail.envelope import Client, Envelope
+from mtad.mail.verdict import Disposition
+from mtad.telemetry.events import CollectedEvents
+from tests.fakes.queue import WallClock
+
+ONE = 'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" { route :host "one.example" "smtp"; }\n'
+CLIENT = Client("192.0.2.9", 4711)
+
+
+def in_effect(file: Path, events: CollectedEvents, wall: WallClock) -> PolicyInEffect:
+    def load() -> Policy | PolicyErrors:
+        return Policy.load(file, PolicySettings(), events)
+
+    file.write_text(ONE)
+    policy = load()
+    assert isinstance(policy, Policy), str(policy)
+    return PolicyInEffect(policy, load, events, wall)
+
+
+async def host(policy: PolicyInEffect | Policy) -> tuple[str, ...]:
+    found: Disposition = await policy.deliver(Envelope("a@x.test", CLIENT), "b@y.test")
+    return found.route.hosts
+
+
+async def test_a_policy_loaded_anew_is_for_who_begins_now(tmp_path: Path) -> None:
+    file, events, wall = tmp_path / "p.sieve", CollectedEvents(), WallClock()
+    policy = in_effect(file, events, wall)
+    held = policy.current
+    file.write_text(ONE.replace("one.", "two."))
+    assert await host(policy) == ("one.example",)
+    wall.forward(60)
+    assert policy.reload() == policy.state == PolicyState(wall())
+    assert (await host(policy), await host(held)) == (("two.example",), ("one.example",))
+    assert events.named("policy.loaded") == [{}]
+
+
+async def test_a_broken_policy_keeps_the_old_one_and_is_known_until_it_is_mended(tmp_path: Path) -> None:
+    file, events, wall = tmp_path / "p.sieve", CollectedEvents(), WallClock()
+    policy = in_effect(file, events, wall)
+    loaded_ms = wall()
+    file.write_text(ONE.replace("route :host", "dance :host") + 'stage "rcpt" {')
+    wall.forward(60)
+    state = policy.reload()
+    assert state.loaded_ms == loaded_ms
+    assert (state.errors[0].line, state.errors[0].column) == (2, 19)
+    assert await host(policy) == ("one.example",)
+    assert [fields["error"] for fields in events.named("policy.broken")] == [str(error) for error in state.errors]
+    assert events.named("policy.loaded") == []
+    file.write_text(ONE)
+    assert policy.reload() == PolicyState(wall())
+
+
+async def test_a_file_that_is_gone_is_a_broken_policy_and_the_log_is_not_filled(tmp_path: Path) -> None:
+    folder, events, wall = tmp_path / "policy", CollectedEvents(), WallClock()
+    folder.mkdir()
+    policy = in_effect(folder / "0.sieve", events, wall)
+    (folder / "0.sieve").unlink()
+    assert policy.reload().errors
+
+    policies = tmp_path / "many"
+    policies.mkdir()
+    many = PolicyInEffect(
+        policy.current,
+        lambda: Policy.load(policies, PolicySettings(), events),
+        many_events := CollectedEvents(),
+        wall,
+    )
+    for number in range(ERRORS_TOLD_MAX + 5):
+        (policies / f"{number}.sieve").write_text("dance;")
+    assert len(many.reload().errors) == ERRORS_TOLD_MAX + 5
+    assert len(many_events.named("policy.broken")) == ERRORS_TOLD_MAX
