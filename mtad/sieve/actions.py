@@ -7,6 +7,7 @@ from enum import Enum
 
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
+from mtad.sieve.edits import AddField, DeleteFields
 from mtad.telemetry.events import Level
 
 
@@ -95,4 +96,6 @@ class Log:
     level: Level = "info"
 
 
-Action = Keep | FileInto | Redirect | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log
+Action = (
+    Keep | AddField | DeleteFields | FileInto | Redirect | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log
+)

@@ -6,7 +6,8 @@ command in it does I/O; all the rest are plain calls, which is what makes a stag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from mtad.sieve.actions import Action
@@ -125,6 +126,30 @@ def branch(arms: Sequence[tuple[Code, Code]]) -> Code:
         return False
 
     return Plain(choose_now)
+
+
+def repeat(block: Code, passes: Callable[[Run], Generator[None, None, None]], name: str = "") -> Code:
+    """Make a loop: the block once for each step of the passes, until one of its commands leaves it or stops."""
+    if isinstance(block, Plain):
+        call = block.call
+
+        def go_round(run: Run) -> bool:
+            with closing(passes(run)) as steps:
+                for _ in steps:
+                    if call(run):
+                        return not run.leaves(name)
+            return False
+
+        return Plain(go_round)
+
+    async def go_round_waiting(run: Run) -> bool:
+        with closing(passes(run)) as steps:
+            for _ in steps:
+                if await answer(block, run):
+                    return not run.leaves(name)
+        return False
+
+    return Waiting(go_round_waiting)
 
 
 def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:

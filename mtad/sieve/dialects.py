@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from mtad.sieve import encoded_character
+from mtad.sieve.capabilities.body import BODY
+from mtad.sieve.capabilities.date import DATE
+from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.environment import ENVIRONMENT
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.log import LOG
+from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
@@ -20,13 +24,13 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-PLAIN = Language(
-    RFC5228 + FILEINTO + VARIABLES + ENVIRONMENT + REJECT, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS
-)
+_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT
+
+PLAIN = Language(_COMMON + FILEINTO + EDITHEADER, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    RFC5228 + VARIABLES + ENVIRONMENT + REJECT + STAGE + VERDICT + ROUTE + QUEUE + LOG,
+    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

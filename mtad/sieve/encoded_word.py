@@ -17,6 +17,11 @@ _CHARSET = re.compile(  # Python knows many more "encodings", some of which are 
 )
 
 
+def is_charset(name: str) -> bool:
+    """Tell whether this is the name of a character set that we decode."""
+    return _CHARSET.match(name) is not None
+
+
 def decoded(value: str) -> str:
     """Return the value with its encoded words decoded."""
     if "=?" not in value:
@@ -26,7 +31,7 @@ def decoded(value: str) -> str:
 
 def _decode(match: re.Match[str]) -> str:
     charset, encoding, text = match[1], match[2], match[3]
-    if not _CHARSET.match(charset):
+    if not is_charset(charset):
         return match[0]
     try:
         octets = _octets(encoding, text.encode("utf-8", "surrogateescape"))

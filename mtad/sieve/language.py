@@ -5,7 +5,7 @@ A capability is a module that gives a tuple of Specs; a Language is the sum of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -69,6 +69,7 @@ class Spec:
 
     capabilities   one of them must be required; () is the base language
     stages         where it is legal; () is everywhere. OUTSIDE is the script's own top level
+    optional       how many of the positional arguments, the last ones, may be missing
     follows        it may stand only behind one of these, and belongs to the first of them
     build          makes the closure; reports what the table cannot say
     """
@@ -79,6 +80,7 @@ class Spec:
     capabilities: tuple[str, ...] = ()
     tags: tuple[Tag, ...] = ()
     positional: tuple[ArgumentType, ...] = ()
+    optional: int = 0
     tests: Tests = Tests.NONE
     has_block: bool = False
     stages: tuple[str, ...] = ()
@@ -142,12 +144,20 @@ class Bound:
     at: int
     stage: str
     unit: Unit
+    parent: Bound | None = None  # in whose block it stands
     tags: Mapping[str, Number | Strings | None] = field(default_factory=dict)  # by name or group
     chosen: Mapping[str, str] = field(default_factory=dict)  # the tag's name by its group
     positional: tuple[Number | Strings, ...] = ()
     tests: tuple[Bound, ...] = ()
     block: tuple[Bound, ...] = ()
     chain: list[Bound] = field(default_factory=list)  # what follows and belongs to it
+
+    def outer(self) -> Iterator[Bound]:
+        """Yield the commands in whose blocks it stands, the nearest first."""
+        found = self.parent
+        while found is not None:
+            yield found
+            found = found.parent
 
     def compile(self) -> Code:
         """Make the closure."""

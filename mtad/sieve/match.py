@@ -41,10 +41,11 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source]) -> Code:
+def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *, is_remembered: bool = True) -> Code:
     """Make a test: whether its match type finds one of the keys in one of the values.
 
     The sources are asked in turn until one has it; a count is of the values of all of them (RFC 5231 §5).
+    is_remembered   the script may ask what wildcards stood for
     """
     comparator = _comparator(bound)
     match_type = bound.chosen.get("match", ":is")
@@ -55,9 +56,27 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source]) -
         relation = _relation(bound, match_type)
         question = _question(keys, fold, lambda folded: _related(relation, folded))
         return _counted(question, fold, sources) if is_count(bound) else _asked(question, fold, sources, cost)
-    if match_type == ":matches" and bound.unit.has_captures:
+    if match_type == ":matches" and is_remembered and bound.unit.has_captures:
         return _captured(_question(keys, fold, _spans), fold, sources, cost)
     return _asked(_question(keys, fold, _MATCH_TYPES[match_type]), fold, sources, cost)
+
+
+def finder(bound: Bound, keys: Sequence[Template]) -> Question[Found]:
+    """Make what tells of a single value, as it is, whether the match type of a command finds a key in it."""
+    comparator = _comparator(bound)
+    fold = comparator.fold
+    match_type = bound.chosen.get("match", ":is")
+    if match_type in _SUBSTRINGS and not comparator.has_substrings:
+        bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
+    relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None
+    build = _MATCH_TYPES[match_type] if relation is None else lambda folded: _related(relation, folded)
+    question = _question(keys, fold, build)
+
+    def ask(run: Run) -> Found:
+        is_found = question(run)
+        return lambda value: is_found(fold(value))
+
+    return ask
 
 
 def is_count(bound: Bound) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from mtad.sieve.actions import Action, Redirect
+from mtad.sieve.doors import NO_DOORS, Doors
 from mtad.sieve.message import Message
 
 
@@ -49,17 +51,64 @@ class Run:
 
     captures    what the last successful match stood for (RFC 5229 §3.2), the whole value first
     variables   by their key in the run: scope and name
+    edited      the message as the script has changed it
+    part        the entity that `foreverypart` is at
     """
 
-    __slots__ = ("_nodes_left", "actions", "captures", "facts", "limits", "variables")
+    __slots__ = (
+        "_leaving",
+        "_nodes_left",
+        "_now",
+        "actions",
+        "captures",
+        "doors",
+        "edited",
+        "facts",
+        "limits",
+        "part",
+        "variables",
+    )
 
-    def __init__(self, facts: Facts, limits: Limits) -> None:
+    def __init__(self, facts: Facts, limits: Limits, doors: Doors = NO_DOORS) -> None:
         self.facts = facts
         self.limits = limits
         self.actions: list[Action] = []
         self.captures: Sequence[str] = ()
         self.variables: dict[str, str] = {}
+        self.edited: Message | None = None
+        self.part: Message | None = None
+        self.doors = doors
+        self._leaving: str | None = None
+        self._now: datetime | None = None
         self._nodes_left = limits.nodes_max
+
+    def message(self) -> Message:
+        """Return the message, as the script has changed it so far."""
+        return self.edited or self.facts.message()
+
+    def entity(self) -> Message:
+        """Return the part that a loop is at, else the message."""
+        return self.part or self.message()
+
+    def now(self) -> datetime:
+        """Return the time, the same throughout the run (RFC 5260 §5), in the local zone. Errors: ScriptFailed."""
+        if self._now is None:
+            if self.doors.clock is None:
+                raise ScriptFailed("the time is not known here")
+            self._now = self.doors.clock()
+        return self._now
+
+    def leave(self, what: str) -> bool:
+        """Go behind the block of this name, '' the nearest; return what stops the commands in it."""
+        self._leaving = what
+        return True
+
+    def leaves(self, name: str) -> bool:
+        """Tell whether it is this block that commands were stopped to leave."""
+        if self._leaving is None or self._leaving not in ("", name):
+            return False
+        self._leaving = None
+        return True
 
     def spend(self, nodes: int) -> None:
         """Count work. Errors: LimitExceeded."""

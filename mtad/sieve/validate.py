@@ -29,6 +29,7 @@ class _Validator:
         self._report = unit.report
         self._required = unit.required
         self._stage = OUTSIDE
+        self._parent: Bound | None = None
 
     def script(self, script: Sequence[Node]) -> dict[str, tuple[Bound, ...]]:
         stages: dict[str, tuple[Bound, ...]] = {}
@@ -121,12 +122,14 @@ class _Validator:
         if spec.tests is Tests.NONE and node.tests:
             self._report.add(node.tests[0].at, f"{node.name} takes no test; is a ';' missing before it?")
             return None
-        bound = Bound(spec, node.at, self._stage, self._unit)
+        bound = Bound(spec, node.at, self._stage, self._unit, self._parent)
         is_right = self._arguments(node, spec, bound) and not missing
         tests = [self._test(test) for test in node.tests]
         bound.tests = tuple(test for test in tests if test is not None)
         is_right = self._tests_fit(node, spec) and len(bound.tests) == len(tests) and is_right
+        self._parent, outer = bound, self._parent
         bound.block = self._block(node.block or ())
+        self._parent = outer
         if (node.block is not None) is not spec.has_block:
             self._report.add(node.at, f"{node.name} needs a block" if spec.has_block else f"{node.name} takes no block")
             is_right = False
@@ -182,6 +185,8 @@ class _Validator:
     def _positional(self, node: Node, spec: Spec, given: Sequence[Argument]) -> tuple[Number | Strings, ...] | None:
         found: list[Number | Strings] = []
         for index, wanted in enumerate(spec.positional):
+            if index >= len(given) and index >= len(spec.positional) - spec.optional:
+                break
             argument = given[index] if index < len(given) else None
             value = self._typed(argument, wanted, f"argument {index + 1} of {node.name} must be", node.at)
             if value is None:

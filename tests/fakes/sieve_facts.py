@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 
-from mtad.sieve.actions import Action
+from mtad.sieve.actions import Action, FileInto
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN
+from mtad.sieve.doors import Doors
+from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE, Language
 from mtad.sieve.message import Message
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import Script, compile_script
+
+NOW = datetime(2026, 3, 1, 23, 30, 5, tzinfo=timezone(timedelta(hours=1)))
+DOORS = Doors(clock=lambda: NOW)
 
 
 class StillFacts:
@@ -47,7 +53,7 @@ def run_plain(
     assert isinstance(script, Script), str(script)
     code = script.stages[stage]
     assert isinstance(code, Plain)
-    run = Run(facts, limits or Limits())
+    run = Run(facts, limits or Limits(), DOORS)
     code.call(run)
     return run.actions
 
@@ -56,3 +62,17 @@ def is_true(test: str, facts: StillFacts, require: str = "") -> bool:
     """Tell whether a test is true of these facts."""
     needed = f"require [{require}];" if require else ""
     return bool(run_plain(f"{needed} if {test} {{ keep; }}", facts))
+
+
+def filed(text: str, facts: StillFacts, limits: Limits | None = None) -> list[str]:
+    """Return the mailboxes that a script files into; that is how a test says what it found."""
+    actions = run_plain(text, facts, limits=limits)
+    return [action.mailbox for action in actions if isinstance(action, FileInto)]
+
+
+def first_error(text: str, language: Language = PLAIN) -> str:
+    """Return the first thing that is wrong with a script, with its line and column."""
+    found = compile_script(text, "t", language)
+    assert isinstance(found, SieveErrors)
+    error = found.errors[0]
+    return f"{error.line}:{error.column}: {error.text}"

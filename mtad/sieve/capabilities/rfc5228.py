@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from mtad.mail.address import Mailbox, parse_mailbox
@@ -11,14 +10,23 @@ from mtad.sieve.addresses import ADDRESS_PARTS, addresses_in
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
 from mtad.sieve.match import MATCH_TAGS, Source, compare
-from mtad.sieve.run import ScriptFailed
-from mtad.sieve.template import Template, fixed
+from mtad.sieve.message import Message
+from mtad.sieve.run import Run, ScriptFailed
+from mtad.sieve.sources import (
+    ENTITY_TAGS,
+    INDEX_TAGS,
+    OPTION_TAGS,
+    Pick,
+    entities_of,
+    field_names,
+    mime_reader,
+    sources,
+)
 
 COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
 _TEXTS = ArgumentType.TEXTS
 _PART_CAPABILITIES = {":user": "subaddress", ":detail": "subaddress"}
 _PART_TAGS = tuple(Tag(name, "address part", capability=_PART_CAPABILITIES.get(name, "")) for name in ADDRESS_PARTS)
-_FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
 _WITH_MESSAGE = (OUTSIDE, "data")
 _ENVELOPE_STAGES = {"from": (OUTSIDE, "mail", "rcpt", "data", "deliver"), "to": (OUTSIDE, "rcpt", "data", "deliver")}
 
@@ -41,41 +49,17 @@ def _not(bound: Bound) -> Code:
     return negation(bound.compile_tests()[0])
 
 
-def field_names(bound: Bound, index: int) -> list[Template]:
-    """Compile names of fields, folded when they are read.
-
-    One that no field can have never matches (§2.4.2.2); in a policy it is a mistake to report.
-    """
-    names: list[Template] = []
-    for item in bound.strings(index).items:
-        name = bound.template(item)
-        if bound.stage != OUTSIDE and name.constant is not None and not _FIELD_NAME.match(name.constant):
-            bound.fail(item.at, f'"{name.constant}" is no name of a field')
-        names.append(fixed(name.constant.lower()) if name.constant is not None else _lowered(name))
-    return names
-
-
-def _lowered(name: Template) -> Template:
-    return Template(lambda run: name.read(run).lower())
-
-
 def _header(bound: Bound) -> Code:
-    sources = [_values_of(name) for name in field_names(bound, 0)]
-    return compare(bound, bound.templates(1), sources)
-
-
-def _values_of(name: Template) -> Source:
-    return lambda run: run.facts.message().values(name.read(run))
+    return compare(bound, bound.templates(1), sources(bound, field_names(bound, 0), mime_reader(bound)))
 
 
 def _address(bound: Bound) -> Code:
     part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
-    sources = [_addresses_of(name, part) for name in field_names(bound, 0)]
-    return compare(bound, bound.templates(1), sources)
 
+    def read(entity: Message, name: str, pick: Pick) -> Sequence[str]:
+        return _parts(entity.addresses(name, pick), part)
 
-def _addresses_of(name: Template, part: Callable[[str], str | None]) -> Source:
-    return lambda run: _parts(run.facts.message().addresses(name.read(run)), part)
+    return compare(bound, bound.templates(1), sources(bound, field_names(bound, 0), read))
 
 
 def _parts(addresses: Sequence[str], part: Callable[[str], str | None]) -> list[str]:
@@ -84,7 +68,7 @@ def _parts(addresses: Sequence[str], part: Callable[[str], str | None]) -> list[
 
 def _envelope(bound: Bound) -> Code:
     part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
-    sources: list[Source] = []
+    parts: list[Source] = []
     for item in bound.strings(0).items:
         name = item.value.lower()
         stages = _ENVELOPE_STAGES.get(name)
@@ -92,8 +76,8 @@ def _envelope(bound: Bound) -> Code:
             bound.fail(item.at, f'unknown envelope part "{item.value}": "from" or "to"')
         elif bound.stage not in stages:
             bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
-        sources.append(_envelope_source(name, part))
-    return compare(bound, bound.templates(1), sources)
+        parts.append(_envelope_source(name, part))
+    return compare(bound, bound.templates(1), parts)
 
 
 def _envelope_source(name: str, part: Callable[[str], str | None]) -> Source:
@@ -101,8 +85,16 @@ def _envelope_source(name: str, part: Callable[[str], str | None]) -> Source:
 
 
 def _exists(bound: Bound) -> Code:
-    names = field_names(bound, 0)
-    return Plain(lambda run: all(run.facts.message().has(name.read(run)) for name in names))
+    names, entities = field_names(bound, 0), entities_of(bound)
+    if entities is None:
+        return Plain(lambda run: all(run.message().has(name.read(run)) for name in names))
+
+    def ask(run: Run) -> bool:
+        among = tuple(entities(run))
+        run.spend(len(among) * len(names))
+        return all(any(entity.has(name.read(run)) for entity in among) for name in names)
+
+    return Plain(ask)
 
 
 def _size(bound: Bound) -> Code:
@@ -110,8 +102,8 @@ def _size(bound: Bound) -> Code:
     if "over or under" not in bound.chosen:
         return bound.fail(bound.at, "size needs :over or :under")
     if bound.has(":over"):
-        return Plain(lambda run: run.facts.message().size_octets > limit)
-    return Plain(lambda run: run.facts.message().size_octets < limit)
+        return Plain(lambda run: run.message().size_octets > limit)
+    return Plain(lambda run: run.message().size_octets < limit)
 
 
 def _discard(bound: Bound) -> Code:
@@ -163,12 +155,19 @@ RFC5228 = (
     Spec("not", Kind.TEST, _not, tests=Tests.ONE),
     Spec("anyof", Kind.TEST, _anyof, tests=Tests.LIST),
     Spec("allof", Kind.TEST, _allof, tests=Tests.LIST),
-    Spec("header", Kind.TEST, _header, tags=MATCH_TAGS, positional=(_TEXTS, _TEXTS), stages=_WITH_MESSAGE),
+    Spec(
+        "header",
+        Kind.TEST,
+        _header,
+        tags=MATCH_TAGS + INDEX_TAGS + ENTITY_TAGS + OPTION_TAGS,
+        positional=(_TEXTS, _TEXTS),
+        stages=_WITH_MESSAGE,
+    ),
     Spec(
         "address",
         Kind.TEST,
         _address,
-        tags=MATCH_TAGS + _PART_TAGS,
+        tags=MATCH_TAGS + _PART_TAGS + INDEX_TAGS + ENTITY_TAGS,
         positional=(_TEXTS, _TEXTS),
         stages=_WITH_MESSAGE,
     ),
@@ -180,7 +179,7 @@ RFC5228 = (
         tags=MATCH_TAGS + _PART_TAGS,
         positional=(ArgumentType.STRINGS, _TEXTS),
     ),
-    Spec("exists", Kind.TEST, _exists, positional=(_TEXTS,), stages=_WITH_MESSAGE),
+    Spec("exists", Kind.TEST, _exists, tags=ENTITY_TAGS, positional=(_TEXTS,), stages=_WITH_MESSAGE),
     Spec(
         "size",
         Kind.TEST,

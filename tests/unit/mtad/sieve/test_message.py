@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve import message as message_module
-from mtad.sieve.message import HEADER_OCTETS_MAX, Message
+from mtad.sieve.message import BODY_OCTETS_MAX, HEADER_OCTETS_MAX, NESTING_MAX, Message
 
 
 def test_fields_are_found_by_folded_name_unfolded_and_stripped() -> None:
@@ -51,3 +51,20 @@ def test_a_field_is_decoded_once_and_only_when_asked_for(monkeypatch: pytest.Mon
     message = Message(b"A: 1\r\nB: 2\r\n\r\n")
     assert message.values("a") == message.values("a") == ["1"]
     assert asked == [" 1"]
+
+
+def test_nested_messages_and_how_deep_they_are_read() -> None:
+    content = b"Content-Type: message/rfc822\n\n" * (NESTING_MAX + 5) + b"Subject: x\n\n"
+    assert len(list(Message(content).walk())) == NESTING_MAX + 1
+
+
+def test_long_bodies_are_cut() -> None:
+    message = Message(b"\r\n" + b"x" * (BODY_OCTETS_MAX + 1))
+    assert len(message.text()) == len(message.raw_body()) == BODY_OCTETS_MAX
+
+
+def test_fields_in_place_of_its_own() -> None:
+    message = Message(b"A: 1\r\nB: 2\r\n\r\nbody")
+    other = message.with_fields([("A", "3"), ("a", "4")])
+    assert (other.values("a"), other.has("b"), other.fields()) == (["3", "4"], False, [("A", "3"), ("a", "4")])
+    assert (other.text(), message.values("a")) == ("body", ["1"])

@@ -1,0 +1,60 @@
+"""The test `body` (RFC 5173)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mtad.sieve.code import Code
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.message import Message
+
+_TYPE = re.compile(r"[^/]+(?:/[^/]+)?\Z")
+_TRANSFORM = "transform"
+
+
+def _body(bound: Bound) -> Code:
+    return compare(bound, bound.templates(0), [_texts(bound)], is_remembered=False)  # §6
+
+
+def _texts(bound: Bound) -> Source:
+    if bound.has(":raw"):
+        return lambda run: (run.message().raw_body(),)
+    given = bound.tag_strings(":content")
+    if given is None:
+        return lambda run: list(_shown(run.message()))
+    wanted = [item.value.lower() for item in given.items if not item.value or _TYPE.match(item.value)]
+    return lambda run: list(_contents(run.message(), wanted))
+
+
+def _contents(message: Message, wanted: Sequence[str]) -> Iterator[str]:
+    """Yield the contents of the entities of these types; a type without a subtype is any of it, '' any at all."""
+    for entity in message.walk():
+        kind = entity.content_type
+        if any(one in ("", kind.type, f"{kind.type}/{kind.subtype}") for one in wanted):
+            yield from entity.contents()
+
+
+def _shown(message: Message) -> Iterator[str]:
+    for entity in message.walk():
+        if entity.content_type.type == "text":
+            yield entity.shown_text()
+
+
+BODY = (
+    Spec(
+        "body",
+        Kind.TEST,
+        _body,
+        capabilities=("body",),
+        tags=(
+            *MATCH_TAGS,
+            Tag(":raw", _TRANSFORM),
+            Tag(":content", _TRANSFORM, ArgumentType.STRINGS),
+            Tag(":text", _TRANSFORM),
+        ),
+        positional=(ArgumentType.TEXTS,),
+        stages=(OUTSIDE, "data"),
+    ),
+)

@@ -1,0 +1,109 @@
+"""Changing the header section: `addheader` and `deleteheader` (RFC 5293). What follows in a script sees the change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtad.sieve.code import Code, Plain
+from mtad.sieve.edits import AddField, DeleteFields, one_line
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.match import MATCH_TAGS, Found, finder
+from mtad.sieve.message import FIELD_LENGTH_MAX
+from mtad.sieve.run import Run, ScriptFailed
+from mtad.sieve.sources import is_field_name, picked
+from mtad.sieve.template import Template
+
+_KEPT = ("received", "auto-submitted")  # §5: these cannot be deleted
+_CAPABILITY = ("editheader",)
+
+
+def _addheader(bound: Bound) -> Code:
+    name, value = _name(bound), bound.templates(1)[0]
+    is_last = bound.has(":last")
+
+    def add(run: Run) -> bool:
+        field = (_checked(name.read(run)), one_line(value.read(run)[:FIELD_LENGTH_MAX]))
+        message = run.message()
+        fields = message.fields()
+        run.edited = message.with_fields([*fields, field] if is_last else [field, *fields])
+        run.spend(len(fields))
+        return run.act(AddField(*field, is_last))
+
+    return Plain(add)
+
+
+def _deleteheader(bound: Bound) -> Code:
+    name, pick = _name(bound), picked(bound)
+    if bound.chosen.get("match") == ":count":
+        return bound.fail(bound.at, "deleteheader cannot use :count")
+    wanted = finder(bound, bound.templates(1)) if len(bound.positional) > 1 else None
+
+    def delete(run: Run) -> bool:
+        folded = _checked(name.read(run)).lower()
+        message = run.message()
+        values = message.values(folded)
+        if folded in _KEPT or not values:
+            return False
+        run.spend(len(values))
+        places = tuple(_places(values, pick, wanted(run) if wanted is not None else None))
+        if not places:
+            return False
+        run.edited = message.with_fields(_left(message.fields(), folded, set(places)))
+        return run.act(DeleteFields(folded, places))
+
+    return Plain(delete)
+
+
+def _places(values: Sequence[str], pick: slice | None, is_wanted: Found | None) -> list[int]:
+    """Return which of the values go."""
+    places = range(len(values))
+    return [at for at in (places if pick is None else places[pick]) if is_wanted is None or is_wanted(values[at])]
+
+
+def _left(fields: Sequence[tuple[str, str]], name: str, places: set[int]) -> list[tuple[str, str]]:
+    left: list[tuple[str, str]] = []
+    seen = 0
+    for field in fields:
+        if field[0].lower() == name:
+            seen += 1
+            if seen - 1 in places:
+                continue
+        left.append(field)
+    return left
+
+
+def _name(bound: Bound) -> Template:
+    """Compile the name of a field."""
+    name = bound.templates(0)[0]
+    if name.constant is not None and not is_field_name(name.constant):
+        bound.fail(bound.strings(0).at, f'"{name.constant}" is no name of a field')
+    return name
+
+
+def _checked(name: str) -> str:
+    if not is_field_name(name):
+        raise ScriptFailed(f'"{name[:100]}" is no name of a field')
+    return name
+
+
+EDITHEADER = (
+    Spec(
+        "addheader",
+        Kind.COMMAND,
+        _addheader,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":last"),),
+        positional=(ArgumentType.TEXT, ArgumentType.TEXT),
+        stages=(OUTSIDE,),
+    ),
+    Spec(
+        "deleteheader",
+        Kind.COMMAND,
+        _deleteheader,
+        capabilities=_CAPABILITY,
+        tags=(*MATCH_TAGS, Tag(":index", value=ArgumentType.NUMBER), Tag(":last")),
+        positional=(ArgumentType.TEXT, ArgumentType.TEXTS),
+        optional=1,
+        stages=(OUTSIDE,),
+    ),
+)

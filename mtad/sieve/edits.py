@@ -1,0 +1,77 @@
+"""Changes of a message's header section (RFC 5293), and the message that they make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.header import Header
+
+CRLF = "\r\n"
+LINE_LENGTH = 78  # RFC 5322 §2.1.1
+
+_END = re.compile(rb"(?:\A|\r?\n)(?=\r?\n)")
+_FIELD_START = re.compile(rb"(?<=\n)(?![ \t])")
+_BREAKS = re.compile(r"\s*[\r\n\0]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class AddField:
+    """A field more, before all others or behind them."""
+
+    name: str
+    value: str
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFields:
+    """Fields less: of those of this name (folded) the ones that stand at these places, counted from 0."""
+
+    name: str
+    places: tuple[int, ...]
+
+
+Edit = AddField | DeleteFields
+
+
+def one_line(value: str) -> str:
+    """Return a field's value on one line, so that it cannot bring a field of its own."""
+    return _BREAKS.sub(" ", value).strip()
+
+
+def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
+    """Return the content with its fields changed, one edit after the other; all other octets stay as they are."""
+    end = _END.search(content)
+    at = end.end() if end is not None else len(content)
+    header, rest = content[:at], content[at:]
+    if header and not header.endswith(b"\n"):
+        header += b"\r\n"
+    fields = [field for field in _FIELD_START.split(header) if field]
+    for edit in edits:
+        if isinstance(edit, AddField):
+            fields.insert(len(fields) if edit.is_last else 0, _field(edit))
+        else:
+            fields = _without(fields, edit)
+    return b"".join(fields) + (rest or b"\r\n")
+
+
+def _without(fields: list[bytes], edit: DeleteFields) -> list[bytes]:
+    places = set(edit.places)
+    left: list[bytes] = []
+    seen = 0
+    for field in fields:
+        name, colon, _ = field.partition(b":")
+        if colon and name.rstrip(b" \t").decode("utf-8", "surrogateescape").lower() == edit.name:
+            seen += 1
+            if seen - 1 in places:
+                continue
+        left.append(field)
+    return left
+
+
+def _field(edit: AddField) -> bytes:
+    value = one_line(edit.value)
+    charset = "us-ascii" if value.isascii() else "utf-8"
+    text = Header(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), charset, LINE_LENGTH, edit.name)
+    return f"{edit.name}: {text.encode(linesep=CRLF)}\r\n".encode("ascii")

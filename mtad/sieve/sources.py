@@ -1,0 +1,127 @@
+"""Where header tests find their values: fields by name, one of several by `:index` (RFC 5260 §6), of which entities
+(RFC 5703 §4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Tag
+from mtad.sieve.match import Source
+from mtad.sieve.message import ALL, Message
+from mtad.sieve.mime import FieldValue
+from mtad.sieve.run import Run
+from mtad.sieve.template import Template, fixed
+
+Pick = slice  # of the fields of one name
+Reader = Callable[[Message, str, Pick], Sequence[str]]  # of an entity's fields of a name
+Entities = Callable[[Run], Iterable[Message]]
+
+INDEX_TAGS = (Tag(":index", value=ArgumentType.NUMBER, capability="index"), Tag(":last", capability="index"))
+ENTITY_TAGS = (Tag(":mime", capability="mime"), Tag(":anychild", capability="mime"))
+_OPTIONS: Mapping[str, Callable[[FieldValue], Sequence[str]]] = {
+    ":type": lambda value: (value.type,),
+    ":subtype": lambda value: (value.subtype,),
+    ":contenttype": lambda value: (f"{value.type}/{value.subtype}" if value.subtype else value.type,),
+}
+OPTION_TAGS = (
+    *(Tag(name, "MIME option", capability="mime") for name in _OPTIONS),
+    Tag(":param", "MIME option", ArgumentType.STRINGS, "mime"),
+)
+_STRUCTURED = ("content-type", "content-disposition")
+_FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
+
+
+def field_names(bound: Bound, index: int) -> list[Template]:
+    """Compile names of fields, folded when they are read.
+
+    One that no field can have never matches (RFC 5228 §2.4.2.2); in a policy it is a mistake to report.
+    """
+    names: list[Template] = []
+    for item in bound.strings(index).items:
+        name = bound.template(item)
+        if bound.stage != OUTSIDE and name.constant is not None and not is_field_name(name.constant):
+            bound.fail(item.at, f'"{name.constant}" is no name of a field')
+        names.append(fixed(name.constant.lower()) if name.constant is not None else _lowered(name))
+    return names
+
+
+def is_field_name(name: str) -> bool:
+    """Tell whether a field may be called so."""
+    return _FIELD_NAME.match(name) is not None
+
+
+def sources(bound: Bound, names: Iterable[Template], read: Reader) -> list[Source]:
+    """Make a source of each name."""
+    pick, entities = picked(bound) or ALL, entities_of(bound)
+    return [_source(name, read, pick, entities) for name in names]
+
+
+def _source(name: Template, read: Reader, pick: Pick, entities: Entities | None) -> Source:
+    if entities is None:
+        return lambda run: read(run.message(), name.read(run), pick)
+
+    def ask(run: Run) -> Sequence[str]:
+        found: list[str] = []
+        for entity in entities(run):
+            run.spend(1)
+            found += read(entity, name.read(run), pick)
+        return found
+
+    return ask
+
+
+def values(entity: Message, name: str, pick: Pick) -> Sequence[str]:
+    """Read the values of fields."""
+    return entity.values(name)[pick]
+
+
+def picked(bound: Bound) -> Pick | None:
+    """Return what picks the one field that `:index` names, counted from 1, with `:last` from the end."""
+    given, is_last = bound.tag_number(":index"), bound.has(":last")
+    if given is None:
+        if is_last:
+            bound.fail(bound.at, ":last needs :index")
+        return None
+    if given.value == 0:
+        bound.fail(given.at, ":index counts from 1")
+    if not is_last:
+        return slice(given.value - 1, given.value)
+    return slice(-given.value, -given.value + 1 or None)
+
+
+def entities_of(bound: Bound) -> Entities | None:
+    """Make what gives the entities whose fields a test reads; None for the message alone."""
+    if not bound.has(":mime"):
+        if bound.has(":anychild"):
+            bound.fail(bound.at, ":anychild needs :mime")
+        return None
+    if bound.has(":anychild"):
+        return lambda run: run.entity().walk()
+    return lambda run: (run.entity(),)
+
+
+def mime_reader(bound: Bound) -> Reader:
+    """Make what reads of fields what `:type`, `:subtype`, `:contenttype` or `:param` name; without them all of it."""
+    option = bound.chosen.get("MIME option")
+    if option is None:
+        return values
+    if not bound.has(":mime"):
+        bound.fail(bound.at, f"{option} needs :mime")
+    given = bound.tag_strings(":param")
+    if given is not None:
+        names = {item.value.lower() for item in given.items}
+        return _structured(lambda value: [text for name, text in value.parameters.items() if name in names])
+    return _structured(_OPTIONS[option])
+
+
+def _structured(parts: Callable[[FieldValue], Sequence[str]]) -> Reader:
+    def read(entity: Message, name: str, pick: Pick) -> Sequence[str]:
+        value = entity.mime_value(name) if name in _STRUCTURED else None
+        return parts(value) if value is not None else ()
+
+    return read
+
+
+def _lowered(name: Template) -> Template:
+    return Template(lambda run: name.read(run).lower())

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from mtad.sieve.edits import AddField, DeleteFields, Edit, edited
+
+CONTENT = b"A: 1\r\nB: 2\r\n  more\r\na : 3\r\n\r\nbody\r\nA: 4\r\n"
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        ([], CONTENT),
+        ([AddField("X", "y")], b"X: y\r\n" + CONTENT),
+        ([AddField("X", "y", is_last=True)], CONTENT.replace(b"\r\n\r\n", b"\r\nX: y\r\n\r\n")),
+        ([DeleteFields("a", (1,))], CONTENT.replace(b"a : 3\r\n", b"")),
+        ([DeleteFields("a", (0, 1))], CONTENT.replace(b"A: 1\r\n", b"").replace(b"a : 3\r\n", b"")),
+        ([DeleteFields("b", (0,))], CONTENT.replace(b"B: 2\r\n  more\r\n", b"")),
+        ([AddField("A", "0"), DeleteFields("a", (1,))], b"A: 0\r\n" + CONTENT.replace(b"A: 1\r\n", b"")),
+        ([DeleteFields("none", (0,))], CONTENT),
+    ],
+)
+def test_edits_one_after_the_other(edits: list[Edit], expected: bytes) -> None:
+    assert edited(CONTENT, edits) == expected
+
+
+def test_no_value_can_bring_a_field_of_its_own() -> None:
+    assert edited(b"\r\nbody", [AddField("X", "a\r\nEvil: b\nc\rd\0e")]) == b"X: a Evil: b c d e\r\n\r\nbody"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", b"X: y\r\n\r\n"),
+        (b"\r\nbody", b"X: y\r\n\r\nbody"),
+        (b"A: 1", b"X: y\r\nA: 1\r\n\r\n"),
+        (b"A: 1\n\nbody\n", b"X: y\r\nA: 1\n\nbody\n"),
+    ],
+)
+def test_messages_without_a_header_section_or_a_body(content: bytes, expected: bytes) -> None:
+    assert edited(content, [AddField("X", "y")]) == expected
+
+
+def test_long_values_are_folded_and_letters_encoded() -> None:
+    long = edited(b"\r\n", [AddField("X", "word " * 40)])
+    assert max(map(len, long.split(b"\r\n"))) <= 78
+    assert long.replace(b"\r\n", b"") == b"X: " + b"word " * 39 + b"word"
+    assert edited(b"\r\n", [AddField("X", "Grüße")]) == b"X: =?utf-8?b?R3LDvMOfZQ==?=\r\n\r\n"
+    assert b"\xff" not in edited(b"\r\n", [AddField("X", "a\udcff")])
