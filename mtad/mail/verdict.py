@@ -16,6 +16,11 @@ class RetryPlan:
     expire_seconds: int = 432000  # RFC 5321 §4.5.4.1: four to five days
     warn_seconds: int = 14400  # 0 is never
 
+    @property
+    def first_seconds(self) -> int:
+        """After how long it is tried again that was tried while it came: the sender is warned and told in time."""
+        return min(self.intervals_seconds[0], self.warn_seconds or self.expire_seconds, self.expire_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -92,8 +92,9 @@ def _deferred(
     if plan.warn_seconds and not after.delay_told_ms and not reported(message).why_untold(delay, is_queued=True):
         warning_ms = message.arrival_ms + plan.warn_seconds * 1000
     is_told = by.is_owner and by.wall_ms >= warning_ms
-    if by.wall_ms < warning_ms < due_ms:
-        due_ms = warning_ms  # whether the sender need be told is best known then
+    for moment_ms in (delay.retry_until_ms, warning_ms):
+        if by.wall_ms < moment_ms < due_ms:
+            due_ms = moment_ms  # whether the sender need be told is best known then
     told_ms = by.wall_ms if is_told else after.delay_told_ms
     state = replace(after, rank=Rank.DEFERRED, due_ms=FAR_MS if message.is_held else due_ms, delay_told_ms=told_ms)
     return state, delay if is_told else None

@@ -20,7 +20,7 @@ _RANKS = {
 def state_after(outcome: Outcome, retry: RetryPlan, *, now_ms: int, node: int) -> RecipientState:
     """Return the state of a recipient after its first attempt."""
     rank = _RANKS[outcome.result]
-    due_ms = now_ms + retry.intervals_seconds[0] * 1000 if rank is Rank.DEFERRED else 0
+    due_ms = now_ms + retry.first_seconds * 1000 if rank is Rank.DEFERRED else 0
     return RecipientState(rank, due_ms, (Attempt(now_ms, outcome, node),), 1)
 
 
@@ -38,7 +38,7 @@ def state_at_commit(
     if is_pending:
         return state_while_pending(now_ms, node, since_ms=now_ms)
     if accepted.is_fault:
-        return RecipientState(due_ms=now_ms + accepted.retry.intervals_seconds[0] * 1000)
+        return RecipientState(due_ms=now_ms + accepted.retry.first_seconds * 1000)
     return RecipientState(due_ms=DUE_AT_ONCE)
 
 

@@ -38,6 +38,19 @@ def test_after_an_attempt(outcome: Outcome, rank: Rank, due_ms: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("plan", "seconds"),
+    [
+        (RetryPlan((300,), 432_000, 14_400), 300),
+        (RetryPlan((300,), 432_000, 60), 60),
+        (RetryPlan((300,), 432_000, 0), 300),
+        (RetryPlan((300,), 120, 0), 120),
+    ],
+)
+def test_it_is_tried_again_when_the_sender_may_have_to_be_told(plan: RetryPlan, seconds: int) -> None:
+    assert state_after(DELAYED, plan, now_ms=NOW_MS, node=3).due_ms == NOW_MS + seconds * 1000
+
+
+@pytest.mark.parametrize(
     ("is_pending", "is_fault", "due_ms"),
     [
         (False, False, DUE_AT_ONCE),
