@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,22 +53,29 @@ def check(
 @app.command("test")
 @expanded
 def run_tests(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Test files (*.svtest), or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Tests (*.svtest), dialogs (*.txt), or folders of them.")
+    ],
     must_fail: Annotated[
         bool, typer.Option("--must-fail", "-F", help="Each test of these files must fail; one that passes is wrong.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Test policies and scripts: play test files and say which tests failed, and where.
+    """Test policies and scripts: play tests and SMTP dialogs, and say which failed, and where.
 
     Nothing is sent and no node is asked. Exit 1 when a test failed.
     """
+    from mtad.rehearsal.play import SUFFIXES, files_of, play_file
     from mtad.rehearsal.report import lines
 
-    files = _test_files(paths)
+    files = list(files_of(paths))
     if not files:
-        raise typer.BadParameter("no *.svtest is there", param_hint="PATH")
-    reports = asyncio.run(_played(files, must_fail=must_fail))
+        raise typer.BadParameter(f"no {' or '.join(SUFFIXES)} is there", param_hint="PATH")
+
+    async def played() -> list[FileReport]:
+        return [await play_file(file, must_fail=must_fail) for file in files]
+
+    reports = asyncio.run(played())
     is_good = all(report.is_good for report in reports)
     if json:
         say_json({"ok": is_good, "files": [_file_object(report) for report in reports]})
@@ -78,17 +84,6 @@ def run_tests(
             say(line)
     if not is_good:
         raise typer.Exit(EXIT_REFUSED)
-
-
-def _test_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files themselves, and all test files below the folders."""
-    return [file for path in paths for file in (sorted(path.rglob("*.svtest")) if path.is_dir() else [path])]
-
-
-async def _played(files: Sequence[Path], *, must_fail: bool) -> list[FileReport]:
-    from mtad.rehearsal.play import play_file
-
-    return [await play_file(file, must_fail=must_fail) for file in files]
 
 
 def _file_object(report: FileReport) -> dict[str, object]:

@@ -1,42 +1,33 @@
-"""Plays one test file (*.svtest) from its first line to its last."""
+"""Plays files by what they are: tests in the test-suite language, or dialogs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtad.admission.script_file import compile_file
+from mtad.rehearsal.dialog import play_dialog
 from mtad.rehearsal.report import FileReport
-from mtad.rehearsal.results import RESULTS
-from mtad.rehearsal.stages import STAGES
-from mtad.rehearsal.suite import SUITE
-from mtad.rehearsal.workbench import Workbench
-from mtad.sieve.code import answer
-from mtad.sieve.dialects import PLAIN
-from mtad.sieve.errors import SieveErrors
-from mtad.sieve.language import OUTSIDE
-from mtad.sieve.run import LimitExceeded, Limits, Run
+from mtad.rehearsal.svtest import play_tests
 
-LANGUAGE = replace(PLAIN, specs=PLAIN.specs + SUITE + RESULTS + STAGES)
-"""What a test file may say: a plain script's language, and how to test."""
+_PLAYERS = {".svtest": play_tests, ".txt": play_dialog}
+SUFFIXES = tuple(_PLAYERS)
 
-_LIMITS = Limits(actions_max=10_000, redirects_max=10_000)  # of a whole file, whose actions wait for its asking
+
+def files_of(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files themselves, and all that can be played in and below the folders."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix in _PLAYERS and file.is_file())
+        else:
+            yield path
 
 
 async def play_file(path: Path, *, must_fail: bool = False) -> FileReport:
-    """Play a test file; what is wrong with the file itself is in its report too.
+    """Play one file; what is wrong with the file itself is in its report too.
 
     must_fail   each of its tests is to fail
     """
-    compiled = compile_file(path, LANGUAGE)
-    if isinstance(compiled, SieveErrors):
-        return FileReport(str(path), errors=tuple(map(str, compiled.errors)), must_fail=must_fail)
-    bench = Workbench(path.parent, str(path))
-    errors: list[str] = []
-    try:
-        await answer(compiled.stages[OUTSIDE], Run(bench, _LIMITS))
-    except LimitExceeded as exceeded:
-        errors.append(f"{path}: limit exceeded: {exceeded}")
-    if bench.failure is not None:
-        errors.append(str(bench.failure))  # test_fail outside of all tests
-    return FileReport(str(path), tuple(bench.tests), tuple(errors), must_fail)
+    player = _PLAYERS.get(path.suffix)
+    if player is None:
+        return FileReport(str(path), errors=(f"{path}: neither {' nor '.join(SUFFIXES)}",), must_fail=must_fail)
+    return await player(path, must_fail=must_fail)

@@ -50,12 +50,12 @@ class Connections(Protocol):
 
 def client_of(transport: asyncio.BaseTransport, listener: str = "") -> Client:
     """Return what is known of the peer before it speaks; its address is '' on a Unix socket."""
-    peer = transport.get_extra_info("peername")
+    peer, is_tls = transport.get_extra_info("peername"), transport.get_extra_info("sslcontext") is not None
     if not isinstance(peer, tuple):
-        return Client("", 0, listener=listener)
+        return Client("", 0, is_tls=is_tls, listener=listener)
     address = str(peer[0]).partition("%")[0]
     plain = address.removeprefix("::ffff:") if "." in address else address
-    return Client(plain, int(peer[1]), listener=listener)
+    return Client(plain, int(peer[1]), is_tls=is_tls, listener=listener)
 
 
 def _hand_over(octets: bytearray, protocol: Any) -> None:

@@ -23,11 +23,12 @@ from typing import Any
 
 import uvloop
 
+from mtad.rehearsal.rooms import ScriptedDelivery, ScriptedThrough
 from mtad.server.limits import Limits
 from mtad.server.listener import Identity, Server
 from tests.dialog.certificate import write_certificate
 from tests.dialog.wires import listening_socket
-from tests.fakes.server_rooms import FakeDelivery, FakeRooms, FakeThrough
+from tests.fakes.server_rooms import FakeRooms
 
 
 class Nothing:
@@ -37,11 +38,11 @@ class Nothing:
         return
 
 
-class ForgetfulDelivery(FakeDelivery):
+class ForgetfulDelivery(ScriptedDelivery):
     """A next hop that takes everything, at once or when the gate opens, and keeps nothing."""
 
-    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> FakeThrough:
-        return FakeThrough(self, reverse_path)
+    def open(self, reverse_path: str, *, is_8bit: bool, is_utf8: bool, trace: str) -> ScriptedThrough:
+        return ScriptedThrough(self, reverse_path)
 
 
 def resident_octets() -> int:

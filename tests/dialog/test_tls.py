@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mtad.rehearsal.rooms import ScriptedThrough
 from tests.dialog.certificate import contexts
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryTransport, SocketWire, greeted, reply, say, send_message
-from tests.fakes.server_rooms import FakePolicy, FakeThrough
+from tests.fakes.server_rooms import FakePolicy
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 
@@ -140,10 +141,10 @@ async def test_commands_that_arrive_while_the_transaction_is_dropped_are_not_inj
     wire = house.wire()
     await greeted(wire)
 
-    async def abort_and_receive(through: FakeThrough) -> None:
+    async def abort_and_receive(through: ScriptedThrough) -> None:
         wire.connection.data_received(b"MAIL FROM:<evil@client.example>\r\n")
 
-    monkeypatch.setattr(FakeThrough, "abort", abort_and_receive)
+    monkeypatch.setattr(ScriptedThrough, "abort", abort_and_receive)
     assert (await say(wire, *ENVELOPE[:2], "STARTTLS"))[-1].startswith("220 ")
     assert await wire.line() == b""
     assert len(house.events.named("session.tls_injection")) == 1

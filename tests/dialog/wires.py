@@ -1,103 +1,14 @@
-"""Two ways to talk to a server: without a network, and over a loopback socket."""
+"""Talking to a server: without a network, as rehearsals do, and over a loopback socket."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-from typing import Any, Protocol
 
-from mtad.server.entrance import MX, Entrance
-from mtad.server.listener import Server
-
-REPLY_SECONDS = 10.0
-
-
-class Wire(Protocol):
-    """The client's end."""
-
-    async def send(self, octets: bytes) -> None: ...
-
-    async def line(self) -> bytes:
-        """Return the next line of the server with its CRLF; b'' when it has closed."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class MemoryTransport(asyncio.Transport):
-    """The server's end of a wire in memory."""
-
-    def __init__(self, peer: MemoryWire, address: tuple[str, int]) -> None:
-        super().__init__({"peername": address})
-        self._peer = peer
-        self._is_closing = False
-        self.is_paused = False
-
-    def write(self, data: Any) -> None:
-        if not self._is_closing:
-            self._peer.replies.feed_data(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        self.is_paused = True
-
-    def resume_reading(self) -> None:
-        self.is_paused = False
-        self._peer.resumed.set()
-
-    def close(self) -> None:
-        self.lose(None)
-
-    def abort(self) -> None:
-        self.lose(None)
-
-    def lose(self, error: Exception | None) -> None:
-        """End the connection, as the network does it."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._peer.replies.feed_eof()
-            asyncio.get_running_loop().call_soon(self._peer.connection.connection_lost, error)
-
-
-class MemoryWire:
-    """A client that is connected without a network."""
-
-    def __init__(
-        self, server: Server, address: tuple[str, int] = ("192.0.2.1", 40000), entrance: Entrance = MX
-    ) -> None:
-        self.replies = asyncio.StreamReader(limit=1 << 20)
-        self.resumed = asyncio.Event()
-        self.connection = server.connection(entrance)
-        self.transport = MemoryTransport(self, address)
-        self.connection.connection_made(self.transport)
-
-    async def send(self, octets: bytes) -> None:
-        while self.transport.is_paused:
-            self.resumed.clear()
-            await self.resumed.wait()
-        if not self.transport.is_closing():
-            self.connection.data_received(octets)
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    async def line(self) -> bytes:
-        return await asyncio.wait_for(self.replies.readline(), REPLY_SECONDS)
-
-    def end(self) -> None:
-        """Close the client's side, as one does that has gone: the server is still to find out."""
-        self.connection.eof_received()
-
-    async def close(self) -> None:
-        if not self.transport.is_closing():
-            self.connection.eof_received()
-            self.transport.lose(None)
-        await self.connection.ended(is_cancelled=False)
+from mtad.rehearsal.wire import REPLY_SECONDS, Wire
+from mtad.rehearsal.wire import MemoryTransport as MemoryTransport
+from mtad.rehearsal.wire import MemoryWire as MemoryWire
 
 
 class SocketWire:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mtad.mail.envelope import Client
-from mtad.mail.memory import Memory
 from mtad.mail.queue_id import QueueIdSource
 from mtad.spool.door import TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import LocalSpool, SpoolLimits
@@ -93,56 +92,3 @@ class FakeDoor:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-
-class FakeMemories:
-    """Remembers in a dictionary, and recalls at once: without what went on and has ended."""
-
-    def __init__(self, *, may_remember: bool = True, can_tell: bool = True) -> None:
-        self.may_remember = may_remember
-        self.can_tell = can_tell
-        self.kept: dict[bytes, list[Memory]] = {}
-        self._hearers: list[Callable[[bytes, bool], None]] = []
-
-    def fingerprints(self) -> Collection[bytes]:
-        return self.kept.keys()
-
-    @contextmanager
-    def following(self, hear: Callable[[bytes, bool], None]) -> Iterator[None]:
-        self._hearers.append(hear)
-        try:
-            yield
-        finally:
-            self._hearers.remove(hear)
-
-    def has(self, fingerprint: bytes) -> bool:
-        return fingerprint in self.kept
-
-    async def recall(self, fingerprint: bytes) -> tuple[Memory, ...] | None:
-        if not self.can_tell:
-            return None
-        return tuple(self.kept.get(fingerprint, ()))
-
-    async def remember(self, memory: Memory) -> bool:
-        if self.may_remember:
-            self.keep(memory)
-        return self.may_remember
-
-    def keep(self, memory: Memory) -> None:
-        others = [one for one in self.kept.get(memory.fingerprint, ()) if one.queue_id != memory.queue_id]
-        self.kept[memory.fingerprint] = [*others, *([memory] if memory.outcomes else [])]
-        if not self.kept[memory.fingerprint]:
-            del self.kept[memory.fingerprint]
-        self._tell(memory.fingerprint)
-
-    def forget(self, fingerprint: bytes) -> None:
-        del self.kept[fingerprint]
-        self._tell(fingerprint)
-
-    @property
-    def all(self) -> list[Memory]:
-        return [memory for memories in self.kept.values() for memory in memories]
-
-    def _tell(self, fingerprint: bytes) -> None:
-        for hear in self._hearers:
-            hear(fingerprint, fingerprint in self.kept)

@@ -123,14 +123,13 @@ def test_policies_compile(page: Path) -> None:
 
 
 def test_the_policy_tests_run_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = {"sieve": "policy.sieve", "svtest": "policy.svtest"}
-    shown = [block for block in blocks(ROOT / "docs/how-to/test-a-policy.md") if block.info in ("", *written)]
-    for block in shown:
-        if block.info:
-            (tmp_path / written[block.info]).write_text(block.text)
+    written = {"sieve": "policy.sieve", "svtest": "policy.svtest", "dialog": "session.txt"}
+    shown = {block.info: block.text for block in blocks(ROOT / "docs/how-to/test-a-policy.md")}
+    for info, name in written.items():
+        (tmp_path / name).write_text(shown[info])
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(mtactl.app, ["sieve", "test", "policy.svtest"])
-    assert (result.exit_code, result.stdout) == (0, shown[-1].text)
+    result = CliRunner().invoke(mtactl.app, ["sieve", "test", "."])
+    assert (result.exit_code, result.stdout) == (0, shown["text"])
 
 
 def commands(page: Path) -> Iterator[list[str]]:

@@ -29,8 +29,8 @@ class RuledRooms(FakeRooms):
     ruled: ListenerPolicy | None = field(default=None, kw_only=True)
 
     def collaborators(self) -> Collaborators:
-        played = super().collaborators()
-        return played if self.ruled is None else replace(played, policy=self.ruled)
+        played, ruled = super().collaborators(), self.ruled
+        return played if ruled is None else replace(played, policy_now=lambda: ruled)
 
 
 def ruled(script: str) -> RuledRooms:

@@ -108,5 +108,16 @@ def test_tests_as_json(tmp_path: Path) -> None:
     assert json.loads(result.stdout) == {"ok": False, "files": [told]}
 
 
+def test_dialogs_stand_beside_tests(tmp_path: Path) -> None:
+    (tmp_path / "p.sieve").write_text('require "vnd.mtad.stage";')
+    (tmp_path / "a.svtest").write_text(GOOD)
+    (tmp_path / "b.txt").write_text("# Says hello.\nGiven: policy = p.sieve\nS: 421 *\n")
+    (tmp_path / "c.other").write_text("")
+    result = run_tests(str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1:3] == [f"FAIL {tmp_path}/b.txt (1 test)", '     test "Says hello." at line 1']
+    assert "neither .svtest nor .txt" in run_tests(str(tmp_path / "c.other")).stdout
+
+
 def test_a_folder_without_tests_is_usage(tmp_path: Path) -> None:
     assert run_tests(str(tmp_path)).exit_code == 2

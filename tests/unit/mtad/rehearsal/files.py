@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtad.rehearsal.play import play_file
 from mtad.rehearsal.report import FileReport
+from mtad.rehearsal.svtest import play_tests
 
 SUITE = 'require ["vnd.dovecot.testsuite", "vnd.mtad.testsuite", "relational", "comparator-i;ascii-numeric"];\n'
 
@@ -16,7 +16,7 @@ async def played(folder: Path, text: str, *, must_fail: bool = False, **scripts:
         (folder / f"{name}.sieve").write_text(script)
     path = folder / "t.svtest"
     path.write_text(SUITE + text)
-    return await play_file(path, must_fail=must_fail)
+    return await play_tests(path, must_fail=must_fail)
 
 
 async def failed(folder: Path, text: str, **scripts: str) -> list[str]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.rehearsal.rooms import DictMemories
 from mtad.server.hearing import REMEMBERING_MAX, Hearing, Remembering
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.queue import FakeMemories
 
 TAKEN = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx.example.net")
 BEGUN = Memory("01JD4Z8Q6K100000", b"f", 5, {"a": None, "b": None}, until_ms=9)
@@ -39,7 +39,7 @@ HAS_HEARD = frozenset({"speaks", "ends in order"})
 async def test_what_was_taken_is_remembered_unless_it_was_heard(
     goes_at: str, is_taken: bool, is_accepted: bool, is_ahead: bool, client: str
 ) -> None:
-    memories = FakeMemories()
+    memories = DictMemories()
     remembering = Remembering(memories, CollectedEvents())
     hearing = remembering.hearing(is_gone=goes_at == "first")
     hearing.begin(BEGUN)
@@ -59,7 +59,7 @@ async def test_what_was_taken_is_remembered_unless_it_was_heard(
 
 
 async def test_an_attempt_that_was_cut_off_stays_in_doubt() -> None:
-    memories = FakeMemories()
+    memories = DictMemories()
     remembering = Remembering(memories, CollectedEvents())
     hearing = remembering.hearing(is_gone=True)
     hearing.begin(BEGUN)
@@ -77,7 +77,7 @@ async def test_an_attempt_that_was_cut_off_stays_in_doubt() -> None:
 
 async def test_no_more_is_written_at_once_than_the_limit() -> None:
     events = CollectedEvents()
-    remembering = Remembering(FakeMemories(), events)
+    remembering = Remembering(DictMemories(), events)
     for _ in range(REMEMBERING_MAX + 1):
         hearing = remembering.hearing(is_gone=True)
         hearing.begin(BEGUN)
@@ -88,7 +88,7 @@ async def test_no_more_is_written_at_once_than_the_limit() -> None:
 async def test_a_fault_in_one_memory_is_its_own() -> None:
     events = CollectedEvents()
 
-    class Failing(FakeMemories):
+    class Failing(DictMemories):
         async def remember(self, memory: Memory) -> bool:
             raise RuntimeError("secret of the queue")
 

@@ -17,11 +17,12 @@ from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2, queue_pb2_grpc
+from mtad.rehearsal.rooms import DictMemories
 from mtad.spool.door import Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
 from mtad.spool.remote import RemoteLimits, RemoteSpool, WorkerCounts, channel_options
 from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.queue import FakeDoor, FakeMemories, message, until
+from tests.fakes.queue import FakeDoor, message, until
 
 LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=0.3)
 
@@ -63,7 +64,7 @@ async def test_what_is_committed_arrives_whole_and_the_answer_comes_back(socket:
         puts=(message("b@y.test", "c@z.test"),),
         states={"01JD4Z8Q6K100000": {"d@y.test": RecipientState(Rank.DEFERRED, 9, (attempt,), 1)}},
     )
-    async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())), working(socket) as remote:
+    async with serving(socket, SpoolService(door, DictMemories(), CollectedEvents())), working(socket) as remote:
         assert await remote.commit(changes, is_accepting=True) == Committed(2)
         assert await remote.commit(Changes(puts=changes.puts), is_accepting=False) == Committed(2)
     assert door.commits == [(changes, True), (Changes(puts=changes.puts), False)]
@@ -72,14 +73,14 @@ async def test_what_is_committed_arrives_whole_and_the_answer_comes_back(socket:
 @pytest.mark.parametrize("why", list(Refusal))
 async def test_each_refusal_comes_back_as_itself(socket: Path, why: Refusal) -> None:
     async with (
-        serving(socket, SpoolService(FakeDoor(Refused(why)), FakeMemories(), CollectedEvents())),
+        serving(socket, SpoolService(FakeDoor(Refused(why)), DictMemories(), CollectedEvents())),
         working(socket) as remote,
     ):
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(why)
 
 
 async def test_each_worker_is_told_of_a_flush_once(socket: Path) -> None:
-    service = SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())
+    service = SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())
     told = [0, 0]
 
     def note(worker: int) -> None:
@@ -99,7 +100,7 @@ async def test_each_worker_is_told_of_a_flush_once(socket: Path) -> None:
 
 
 async def test_workers_are_told_of_a_new_policy_and_those_that_come_later_too(socket: Path) -> None:
-    service = SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())
+    service = SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())
     told: list[str] = []
     async with serving(socket, service):
         async with working(socket) as one:
@@ -117,7 +118,7 @@ async def test_workers_are_told_of_a_new_policy_and_those_that_come_later_too(so
 
 async def test_nothing_to_keep_is_kept(socket: Path) -> None:
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(0)), FakeMemories(), CollectedEvents())),
+        serving(socket, SpoolService(FakeDoor(Committed(0)), DictMemories(), CollectedEvents())),
         working(socket) as remote,
     ):
         assert await remote.commit(Changes(), is_accepting=False) == Committed(0)
@@ -125,7 +126,7 @@ async def test_nothing_to_keep_is_kept(socket: Path) -> None:
 
 async def test_a_fault_refuses_one_call_and_says_nothing_of_itself(socket: Path) -> None:
     door, events = FakeDoor(RuntimeError("secret")), CollectedEvents()
-    async with serving(socket, SpoolService(door, FakeMemories(), events)), working(socket) as remote:
+    async with serving(socket, SpoolService(door, DictMemories(), events)), working(socket) as remote:
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FAILED)
         door.answer = Committed(1)
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Committed(1)
@@ -139,7 +140,7 @@ async def test_many_calls_at_once_each_get_their_own_answer(socket: Path) -> Non
             await asyncio.sleep(0.001 * (copies % 7))
             return Committed(copies)
 
-    async with serving(socket, SpoolService(Echo(), FakeMemories(), CollectedEvents())), working(socket) as remote:
+    async with serving(socket, SpoolService(Echo(), DictMemories(), CollectedEvents())), working(socket) as remote:
         asked = [Changes(puts=(message(reverse_path=f"{number}@x.test"),)) for number in range(1, 301)]
         answers = await asyncio.gather(*(remote.commit(changes, is_accepting=True) for changes in asked))
     assert answers == [Committed(number) for number in range(1, 301)]
@@ -148,7 +149,7 @@ async def test_many_calls_at_once_each_get_their_own_answer(socket: Path) -> Non
 async def test_large_envelopes_travel_in_batches_that_fit(socket: Path) -> None:
     wide = [message(*(f"{'r' * 60}{n}@y.test" for n in range(10_000))) for _ in range(8)]
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), CollectedEvents())),
+        serving(socket, SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())),
         working(socket) as remote,
     ):
         await remote.commit(Changes(puts=(message(),)), is_accepting=True)
@@ -160,7 +161,7 @@ async def test_what_is_too_large_for_the_stream_is_refused_and_the_others_are_no
     small, events = message(), CollectedEvents()
     large = replace(message(), content=b"x" * LIMITS.message_octets_max)
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
+        serving(socket, SpoolService(FakeDoor(Committed(2)), DictMemories(), events)),
         working(socket, events=events) as remote,
     ):
         answers = await asyncio.gather(
@@ -174,7 +175,7 @@ async def test_the_largest_that_is_taken_fits(socket: Path) -> None:
     events = CollectedEvents()
     largest = replace(message(), content=b"x" * (LIMITS.message_octets_max - 400))
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
+        serving(socket, SpoolService(FakeDoor(Committed(2)), DictMemories(), events)),
         working(socket, events=events) as remote,
     ):
         await until(lambda: remote._is_connected.is_set())
@@ -193,7 +194,7 @@ async def seconds_to_reach_one_that_comes_later(socket: Path) -> float:
     loop = asyncio.get_running_loop()
     async with working(socket) as remote:
         assert not await remote.reached(1.4)
-        async with serving(socket, SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())):
+        async with serving(socket, SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())):
             began = loop.time()
             assert await remote.reached(10)
             return loop.time() - began
@@ -225,12 +226,12 @@ async def test_what_waits_when_the_spool_process_goes_is_refused_and_the_next_on
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
     async with working(socket, replace(LIMITS, connect_seconds_max=5)) as remote:
-        async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())):
+        async with serving(socket, SpoolService(door, DictMemories(), CollectedEvents())):
             waiting = asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True))
             await until(lambda: door.commits)
         assert await waiting == Refused(Refusal.FAILED)
         socket.unlink(missing_ok=True)
-        async with serving(socket, SpoolService(FakeDoor(Committed(1)), FakeMemories(), CollectedEvents())):
+        async with serving(socket, SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())):
             assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Committed(1)
 
 
@@ -238,7 +239,7 @@ async def test_a_spool_process_that_is_silent_does_not_hold_a_commit_for_ever(so
     door, events = FakeDoor(Committed(2)), CollectedEvents()
     door.may_answer.clear()
     limits = replace(LIMITS, answer_seconds_max=0.05)
-    async with serving(socket, SpoolService(door, FakeMemories(), events)), working(socket, limits, events) as remote:
+    async with serving(socket, SpoolService(door, DictMemories(), events)), working(socket, limits, events) as remote:
         await until(lambda: remote._is_connected.is_set())
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FAILED)
         assert len(events.named("spool.silent")) == 1
@@ -250,7 +251,7 @@ async def test_a_spool_process_that_is_silent_does_not_hold_a_commit_for_ever(so
 async def test_stopping_refuses_what_waits(socket: Path) -> None:
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
-    async with serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())):
+    async with serving(socket, SpoolService(door, DictMemories(), CollectedEvents())):
         async with working(socket) as remote:
             waiting = asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True))
             await until(lambda: door.commits)
@@ -261,7 +262,7 @@ async def test_no_more_calls_wait_than_the_limit(socket: Path) -> None:
     door = FakeDoor(Committed(2))
     door.may_answer.clear()
     async with (
-        serving(socket, SpoolService(door, FakeMemories(), CollectedEvents())),
+        serving(socket, SpoolService(door, DictMemories(), CollectedEvents())),
         working(socket, replace(LIMITS, calls_max=2)) as remote,
     ):
         waiting = [asyncio.create_task(remote.commit(Changes(puts=(message(),)), is_accepting=True)) for _ in range(2)]
@@ -304,7 +305,7 @@ async def test_a_stream_that_breaks_is_followed_by_another(socket: Path) -> None
 async def test_what_cannot_be_sent_ends_the_stream_alone(socket: Path) -> None:
     events = CollectedEvents()
     async with (
-        serving(socket, SpoolService(FakeDoor(Committed(2)), FakeMemories(), events)),
+        serving(socket, SpoolService(FakeDoor(Committed(2)), DictMemories(), events)),
         working(socket, replace(LIMITS, connect_seconds_max=5), events) as remote,
     ):
         await until(lambda: remote._is_connected.is_set())
@@ -315,7 +316,7 @@ async def test_what_cannot_be_sent_ends_the_stream_alone(socket: Path) -> None:
 
 
 async def test_the_workers_counts_are_added_up_while_they_are_there(socket: Path) -> None:
-    service = SpoolService(FakeDoor(Committed(2)), FakeMemories(), CollectedEvents())
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())
     async with serving(socket, service):
         async with working(socket), working(socket):
             await until(lambda: service.counts() == WorkerCounts(6, 28, 4, 2))
@@ -332,7 +333,7 @@ def memory(mark: int, *recipients: str) -> Memory:
 
 
 async def test_what_one_worker_remembers_another_knows_and_recalls(socket: Path) -> None:
-    kept, memories = memory(1, "b@y.test"), FakeMemories()
+    kept, memories = memory(1, "b@y.test"), DictMemories()
     service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
     async with serving(socket, service), working(socket) as one, working(socket) as other:
         assert await one.remember(kept)
@@ -344,7 +345,7 @@ async def test_what_one_worker_remembers_another_knows_and_recalls(socket: Path)
 
 
 async def test_a_memory_that_is_refused_is_said_to_be(socket: Path) -> None:
-    memories = FakeMemories(may_remember=False)
+    memories = DictMemories(may_remember=False)
     service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
     async with serving(socket, service), working(socket) as remote:
         assert not await remote.remember(memory(1, "b@y.test"))
@@ -352,7 +353,7 @@ async def test_a_memory_that_is_refused_is_said_to_be(socket: Path) -> None:
 
 async def test_a_new_stream_tells_everything_anew(socket: Path) -> None:
     first, second = memory(1, "b@y.test"), memory(2, "c@y.test")
-    memories = FakeMemories()
+    memories = DictMemories()
     await memories.remember(first)
     async with working(socket, replace(LIMITS, connect_seconds_max=5)) as remote:
         async with serving(socket, SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())):
@@ -373,7 +374,7 @@ async def test_what_cannot_be_asked_is_not_taken_for_nothing(socket: Path) -> No
 
 
 async def test_a_worker_that_does_not_keep_up_with_the_news_is_told_everything_anew(socket: Path) -> None:
-    memories = FakeMemories()
+    memories = DictMemories()
     service = SpoolService(FakeDoor(Committed(2)), memories, CollectedEvents())
     async with serving(socket, service), working(socket) as remote:
         await memories.remember(memory(0, "b@y.test"))
