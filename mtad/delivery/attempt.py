@@ -256,7 +256,7 @@ class Attempt:
             self._ended = asyncio.get_running_loop().create_future()
             if not connection.is_usable:  # closed since it was opened
                 self._ended.set_result(None)
-                self._fail(Outcome(Result.DELAYED, _LOST, connection.hop.name))
+                self._fail(Outcome(Result.DELAYED, _LOST, connection.hop.name, is_ours=True))
                 return
             connection.begin(mail, self)
         unasked = [address for address in self._undecided if address not in self._asked]
@@ -281,16 +281,18 @@ class Attempt:
         """
         reply = opened.reply
         if opened.is_us and not self._destination.is_configured:
-            return Outcome(Result.FAILED, reply, hop.name)
-        transient = reply if reply.is_transient else Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
-        return Outcome(Result.DELAYED, transient, hop.name)
+            return Outcome(Result.FAILED, reply, hop.name, is_ours=True)
+        if reply.is_transient:
+            return Outcome(Result.DELAYED, reply, hop.name, is_ours=opened.is_ours)
+        transient = Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
+        return Outcome(Result.DELAYED, transient, hop.name, is_ours=True)
 
     def _objects(self, connection: Connection, mail: Mail) -> bool:
         """Settle everybody when the message cannot go over this connection."""
         reply = connection.objection(mail)
         if reply is None:
             return False
-        self._settle(list(self._undecided), Outcome(Result.FAILED, reply, connection.hop.name))
+        self._settle(list(self._undecided), Outcome(Result.FAILED, reply, connection.hop.name, is_ours=True))
         return True
 
     def _release(self) -> None:

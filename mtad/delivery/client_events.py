@@ -75,6 +75,7 @@ class NotOpened:
     is_silent    nobody did, not even to refuse the connection
     is_asked     False: it was not tried at all
     is_us        we have reached ourselves: the mail is in a loop
+    is_ours      the reply is ours, for the peer gave none
     """
 
     reply: Reply
@@ -82,6 +83,7 @@ class NotOpened:
     is_silent: bool = False
     is_asked: bool = True
     is_us: bool = False
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
 
+_NO_TLS = Reply.of(450, "4.7.4", "The next hop does not offer TLS, and the route wants it")
 _LOOP = Reply.of(554, "5.4.6", "Mail for this domain loops back to us")
 
 # RFC 2920 §3.1: these may be followed by others before their reply is there.
@@ -152,7 +153,7 @@ class ClientProtocol:
         self._transaction.undecided[address] = False
         refusal = self._transaction.mail_refusal or (command if isinstance(command, Reply) else None)
         if refusal is not None:
-            self._settle([address], refusal)
+            self._settle([address], refusal, is_ours=self._transaction.mail_refusal is None)
         elif isinstance(command, bytes):
             self._ask(Step.RCPT, address, command)
         return self._take_events()
@@ -222,7 +223,8 @@ class ClientProtocol:
         """Give connection and transaction up for our own reason, before the final dot; no other host is to be asked."""
         if self._transaction is not None:
             for address in self._transaction.undecided:
-                self._events.append(Settled(address, Outcome(Result.DELAYED, reply, self._greeting.next_hop)))
+                outcome = Outcome(Result.DELAYED, reply, self._greeting.next_hop, is_ours=True)
+                self._events.append(Settled(address, outcome))
             self._transaction.undecided.clear()
         return self.lost("given up")
 
@@ -294,9 +296,10 @@ class ClientProtocol:
     def _lose(self, why: str) -> None:
         reply = Reply.of(450, "4.4.2", f"Connection lost: {why}")
         if not self._is_open:
-            self._events.append(NotOpened(reply))
+            self._events.append(NotOpened(reply, is_ours=True))
         is_unknown = self._transaction is not None and self._transaction.is_dot_sent
-        self._end(Outcome(Result.UNKNOWN if is_unknown else Result.DELAYED, reply, self._greeting.next_hop))
+        result = Result.UNKNOWN if is_unknown else Result.DELAYED
+        self._end(Outcome(result, reply, self._greeting.next_hop, is_ours=True))
 
     def _end(self, outcome: Outcome) -> None:
         self._is_dead = True
@@ -310,12 +313,12 @@ class ClientProtocol:
             self._transaction = None
             self._events.append(Ended(is_reusable=False))
 
-    def _settle(self, addresses: list[str], reply: Reply) -> None:
+    def _settle(self, addresses: list[str], reply: Reply, *, is_ours: bool = False) -> None:
         """Give these recipients the outcome that the reply says."""
         assert self._transaction is not None
         result = _RESULTS[reply.code // 100]
         success = self._success() if result is Result.DELIVERED else Success.TOLD
-        outcome = Outcome(result, reply, self._greeting.next_hop, success)
+        outcome = Outcome(result, reply, self._greeting.next_hop, success, is_ours)
         for address in addresses:
             del self._transaction.undecided[address]
             self._events.append(Settled(address, outcome))
@@ -386,7 +389,8 @@ class ClientProtocol:
 
     def _on_tls_refused(self, reply: Reply, recipient: str) -> None:
         if self._greeting.tls is TlsLevel.ENCRYPT:
-            self._on_not_opened(Reply.of(450, "4.7.4", "The next hop does not offer TLS, and the route wants it"), "")
+            self._events.append(NotOpened(_NO_TLS, is_ours=True))
+            self._is_dead = True
         else:
             self._on_opened(reply, recipient)
 

@@ -435,7 +435,8 @@ async def connect(
     except OSError as error:  # TimeoutError is one
         why = "timed out" if isinstance(error, TimeoutError) or error.errno is None else os.strerror(error.errno)
         reply = Reply.of(450, "4.4.1", f"No connection to {hop.name}: {why}")
-        return NotOpened(reply, is_reached=False, is_silent=not isinstance(error, ConnectionRefusedError))
+        is_silent = not isinstance(error, ConnectionRefusedError)
+        return NotOpened(reply, is_reached=False, is_silent=is_silent, is_ours=True)
     try:
         event = await connection.opened()
         if isinstance(event, StartTls):
@@ -445,7 +446,7 @@ async def connect(
                 connection.abort("TLS handshake failed")
                 if level is TlsLevel.MAY:
                     return await connect(hop, helo, timeouts, tls_context, TlsLevel.NONE)
-                return NotOpened(Reply.of(450, "4.7.5", f"TLS handshake with {hop.name} failed"))
+                return NotOpened(Reply.of(450, "4.7.5", f"TLS handshake with {hop.name} failed"), is_ours=True)
             event = await connection.opened()
     except BaseException:  # cancelled: nobody else knows of this connection
         connection.abort("given up")

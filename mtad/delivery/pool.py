@@ -297,7 +297,7 @@ def _why(reply: Reply, hop: Hop) -> str:
 
 
 def _not_asked(reply: Reply) -> NotOpened:
-    return NotOpened(reply, is_reached=False, is_asked=False)
+    return NotOpened(reply, is_reached=False, is_asked=False, is_ours=True)
 
 
 def _granted(waiting: asyncio.Future[_Place]) -> _Place:

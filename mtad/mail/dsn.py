@@ -225,7 +225,8 @@ def _human_part(report: Report, returned: _Returned, *, is_global: bool) -> byte
             lines.append(_EXPLANATIONS[notice.action])
         if notice.retry_until_ms:
             lines.append(f"      will be tried until {_date(notice.retry_until_ms)}. The last answer was")
-        where = f"{shown(notice.outcome.next_hop)} answered: " if notice.outcome.next_hop else ""
+        said = ": " if notice.outcome.is_ours else " answered: "
+        where = shown(notice.outcome.next_hop) + said if notice.outcome.next_hop else ""
         lines += [f"      {where}{shown(str(notice.outcome.reply))}", ""]
     what = "Your message" if returned.is_whole else "The header of your message"
     lines.append(f"{what} follows. Its id here was {report.of.queue_id}.")
@@ -264,7 +265,8 @@ def _recipient_fields(report: Report, notice: Notice, *, is_global: bool) -> lis
     ]
     if next_hop and not next_hop.startswith("unix:"):
         fields.append(f"Remote-MTA: dns; {_mta_name(_ascii(next_hop))}")
-    fields.append(f"Diagnostic-Code: smtp; {shown(str(notice.outcome.reply))}")
+    issuer = "X-mtad" if notice.outcome.is_ours or not next_hop else "smtp"  # RFC 3464 §2.3.6: who issued the code
+    fields.append(f"Diagnostic-Code: {issuer}; {shown(str(notice.outcome.reply))}")
     if notice.retry_until_ms:
         fields.append(f"Will-Retry-Until: {_date(notice.retry_until_ms)}")
     return fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mtad.mail.reply import Reply
@@ -31,12 +31,14 @@ class Outcome:
 
     reply      the next hop's own reply, or ours where none was given (DELAYED: 4xx, FAILED: 5xx)
     next_hop   the host that gave it, 'mx.example.net' or 'unix:/path'; '' when none was reached
+    is_ours    the reply is ours though there was a next hop; known of what has just happened, and not stored
     """
 
     result: Result
     reply: Reply
     next_hop: str = ""
     success: Success = Success.TOLD
+    is_ours: bool = field(default=False, compare=False)
 
     @property
     def is_final(self) -> bool:

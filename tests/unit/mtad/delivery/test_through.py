@@ -182,6 +182,8 @@ async def test_one_hop_fails(replies: dict[str, str], expected: str, is_through:
             outcomes = await out.attempt({U: to(server)})
         assert said(outcomes[U]) == expected
         assert outcomes[U].next_hop == "127.0.0.1"
+        answer = next(iter(replies.values()))
+        assert outcomes[U].is_ours is not str(outcomes[U].reply).startswith(answer), "a reply is its who gave it"
 
 
 async def test_nobody_listens() -> None:

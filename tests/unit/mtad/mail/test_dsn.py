@@ -74,6 +74,20 @@ def test_each_recipient_has_its_fields():
     assert (eve["Remote-MTA"], eve["Original-Recipient"], eve["Will-Retry-Until"]) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "code", "shown"),
+    [
+        (NO_USER, "smtp; 550 5.1.1 User unknown", b"mx.example.net answered: 550 5.1.1 User unknown"),
+        (replace(NO_USER, is_ours=True), "X-mtad; 550 5.1.1 User unknown", b"mx.example.net: 550 5.1.1 User unknown"),
+        (replace(NO_USER, next_hop=""), "X-mtad; 550 5.1.1 User unknown", b"      550 5.1.1 User unknown"),
+    ],
+)
+def test_what_we_say_ourselves_is_not_put_into_the_mouth_of_a_next_hop(outcome, code, shown):
+    made = compose(report(replace(REFUSED, outcome=outcome)))
+    assert fields(made)[1]["Diagnostic-Code"] == code
+    assert shown in made
+
+
 def test_a_delay_says_how_long_it_will_be_tried():
     made = compose(report(LATE))
     (_, ann) = fields(made)
