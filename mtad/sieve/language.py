@@ -219,9 +219,9 @@ class Bound:
     def template(self, item: Text) -> Template:
         """Compile a string that may hold variables."""
         if "${" not in item.value or "variables" not in self.unit.required:
-            return fixed(item.value)
+            return fixed(item.value, item.at)
         parts = [self._reader(part, item.at) if isinstance(part, Reference) else part for part in pieces(item.value)]
-        return fixed(item.value) if all(isinstance(part, str) for part in parts) else joined(parts)
+        return fixed(item.value, item.at) if all(isinstance(part, str) for part in parts) else joined(parts)
 
     def templates(self, index: int) -> list[Template]:
         """Compile a positional argument that the spec says is texts."""

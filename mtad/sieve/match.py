@@ -6,12 +6,13 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mtad.sieve.code import Code, Plain
-from mtad.sieve.comparators import COMPARATORS, DEFAULT, Comparator
+from mtad.sieve.comparators import COMPARATORS, DEFAULT, Comparator, octet
 from mtad.sieve.language import CAPTURES_MAX, ArgumentType, Bound, Tag
-from mtad.sieve.run import Run
+from mtad.sieve.regex import BadExpression, Expression, expression
+from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
 from mtad.sieve.wildcard import Span, Wildcard
 
@@ -20,6 +21,7 @@ MATCH_TAGS = (
     Tag(":is", "match"),
     Tag(":contains", "match"),
     Tag(":matches", "match"),
+    Tag(":regex", "match", capability="regex"),
     Tag(":count", "match", ArgumentType.STRING, _RELATIONAL),
     Tag(":value", "match", ArgumentType.STRING, _RELATIONAL),
     Tag(":comparator", value=ArgumentType.STRING),
@@ -27,9 +29,12 @@ MATCH_TAGS = (
 
 Source = Callable[[Run], Sequence[str]]  # gives values when it is asked
 Found = Callable[[str], bool]  # of a folded value
-Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what the wildcards stand for
-T = TypeVar("T")
+Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what was found, and what its wildcards stand for
+T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
+
+_CHARACTERS = 256  # that cost as much to compare as a value
+_EXPRESSION_SIZE = 200  # taken for that of an expression that is not known yet
 
 _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -41,40 +46,52 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
+class _Asked(NamedTuple, Generic[T]):
+    """What is asked of values: how they are folded, what is asked of each, and what it costs to ask all of them."""
+
+    fold: Callable[[str], Any]
+    question: Question[T]
+    weigh: Callable[[Sequence[str]], int]
+
+
 def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *, is_remembered: bool = True) -> Code:
     """Make a test: whether its match type finds one of the keys in one of the values.
 
     The sources are asked in turn until one has it; a count is of the values of all of them (RFC 5231 §5).
     is_remembered   the script may ask what wildcards stood for
     """
-    comparator = _comparator(bound)
     match_type = bound.chosen.get("match", ":is")
-    fold, cost = comparator.fold, len(keys)
-    if match_type in _SUBSTRINGS and not comparator.has_substrings:
-        return bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
-    if match_type in _WITH_RELATION:
-        relation = _relation(bound, match_type)
-        question = _question(keys, fold, lambda folded: _related(relation, folded))
-        return _counted(question, fold, sources) if is_count(bound) else _asked(question, fold, sources, cost)
-    if match_type == ":matches" and is_remembered and bound.unit.has_captures:
-        return _captured(_question(keys, fold, _spans), fold, sources, cost)
-    return _asked(_question(keys, fold, _MATCH_TYPES[match_type]), fold, sources, cost)
+    if is_count(bound):
+        return _counted(_found(bound, keys), sources)
+    if match_type in _WITH_WILDCARDS and is_remembered and bound.unit.has_captures:
+        return _captured(_spanned(bound, keys), sources)
+    fold, question, weigh = _found(bound, keys)
+
+    def ask(run: Run) -> bool:
+        is_found = question(run)
+        for source in sources:
+            values = source(run)
+            run.spend(weigh(values))
+            for value in values:
+                if is_found(fold(value)):
+                    return True
+        return False
+
+    return Plain(ask)
 
 
 def finder(bound: Bound, keys: Sequence[Template]) -> Question[Found]:
     """Make what tells of a single value, as it is, whether the match type of a command finds a key in it."""
-    comparator = _comparator(bound)
-    fold = comparator.fold
-    match_type = bound.chosen.get("match", ":is")
-    if match_type in _SUBSTRINGS and not comparator.has_substrings:
-        bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
-    relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None
-    build = _MATCH_TYPES[match_type] if relation is None else lambda folded: _related(relation, folded)
-    question = _question(keys, fold, build)
+    fold, question, weigh = _found(bound, keys)
 
     def ask(run: Run) -> Found:
         is_found = question(run)
-        return lambda value: is_found(fold(value))
+
+        def is_found_in(value: str) -> bool:
+            run.spend(weigh((value,)))
+            return is_found(fold(value))
+
+        return is_found_in
 
     return ask
 
@@ -108,6 +125,33 @@ def _relation(bound: Bound, match_type: str) -> Callable[[Any, Any], bool]:
     return relation
 
 
+def _found(bound: Bound, keys: Sequence[Template]) -> _Asked[Found]:
+    """Make what tells whether a key is found in a value."""
+    comparator = _comparator(bound)
+    match_type = bound.chosen.get("match", ":is")
+    if match_type == ":regex":
+        return _expressed(bound, keys, comparator, has_groups=False)
+    relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None
+    if match_type in _SUBSTRINGS and not comparator.has_substrings:
+        bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
+    build = _MATCH_TYPES[match_type] if relation is None else lambda folded: _related(relation, folded)
+    return _Asked(comparator.fold, _question(keys, comparator.fold, build), _weight(len(keys)))
+
+
+def _spanned(bound: Bound, keys: Sequence[Template]) -> _Asked[Spans]:
+    """Make what tells where a key with wildcards is found in a value."""
+    comparator = _comparator(bound)
+    if bound.chosen["match"] == ":regex":
+        return _expressed(bound, keys, comparator, has_groups=True)
+    if not comparator.has_substrings:
+        bound.fail(bound.at, "this comparator cannot be used with :matches")
+    return _Asked(comparator.fold, _question(keys, comparator.fold, _spans), _weight(len(keys)))
+
+
+def _weight(keys_count: int) -> Callable[[Sequence[str]], int]:
+    return lambda values: keys_count * (len(values) + sum(map(len, values)) // _CHARACTERS)
+
+
 def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Callable[[list[Any]], T]) -> Question[T]:
     """Make what is asked of each value: once if the keys are constant, else anew for each run."""
     constants = [key.constant for key in keys if key.constant is not None]
@@ -117,32 +161,20 @@ def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Calla
     return lambda run: build([fold(key.read(run)) for key in keys])
 
 
-def _asked(question: Question[Found], fold: Callable[[str], Any], sources: Sequence[Source], cost: int) -> Code:
-    def ask(run: Run) -> bool:
-        is_found = question(run)
-        for source in sources:
-            values = source(run)
-            run.spend(cost * len(values))
-            for value in values:
-                if is_found(fold(value)):
-                    return True
-        return False
-
-    return Plain(ask)
-
-
-def _counted(question: Question[Found], fold: Callable[[str], Any], sources: Sequence[Source]) -> Code:
+def _counted(asked: _Asked[Found], sources: Sequence[Source]) -> Code:
+    fold, question, _ = asked
     return Plain(lambda run: question(run)(fold(str(sum(len(source(run)) for source in sources)))))
 
 
-def _captured(question: Question[Spans], fold: Callable[[str], str], sources: Sequence[Source], cost: int) -> Code:
-    """Ask as `_asked` does, and remember what the wildcards of the first match stand for."""
+def _captured(asked: _Asked[Spans], sources: Sequence[Source]) -> Code:
+    """Ask as `compare` does, and remember what the wildcards of the first match stand for."""
+    fold, question, weigh = asked
 
     def ask(run: Run) -> bool:
         spans_in = question(run)
         for source in sources:
             values = source(run)
-            run.spend(cost * len(values))
+            run.spend(weigh(values))
             for value in values:
                 spans = spans_in(fold(value))
                 if spans is not None:
@@ -158,7 +190,7 @@ def _pieces(value: str, spans: Sequence[Span], fold: Callable[[str], str], lengt
     if len(fold(value)) != len(value):
         ends = list(accumulate(len(fold(letter)) for letter in value))
         spans = [(bisect_right(ends, start), bisect_left(ends, end) + (end > start)) for start, end in spans]
-    return [value[start:end][:length_max] for start, end in ((0, len(value)), *spans[:CAPTURES_MAX])]
+    return [value[start:end][:length_max] for start, end in spans[: CAPTURES_MAX + 1]]
 
 
 def _related(relation: Callable[[Any, Any], bool], keys: Sequence[Any]) -> Found:
@@ -189,4 +221,47 @@ _MATCH_TYPES: Mapping[str, Callable[[Sequence[Any]], Found]] = {
     ":matches": _matches,
 }
 _SUBSTRINGS = (":contains", ":matches")
+_WITH_WILDCARDS = (":matches", ":regex")
 _WITH_RELATION = (":count", ":value")
+
+
+def _expressed(bound: Bound, keys: Sequence[Template], comparator: Comparator, *, has_groups: bool) -> _Asked[Any]:
+    """Make what finds regular expressions in values, which are not folded."""
+    if not comparator.has_substrings:
+        bound.fail(bound.at, "this comparator cannot be used with :regex")
+
+    def compiled(text: str) -> Expression | BadExpression:
+        return expression(text, is_case_folding=comparator.is_case_folding, has_groups=has_groups)
+
+    made: dict[Template, Expression] = {}
+    for key in keys:
+        one = compiled(key.constant) if key.constant is not None else None
+        if isinstance(one, BadExpression):
+            bound.fail(key.at, f"no regular expression: {one.why}")
+        elif one is not None:
+            made[key] = one
+
+    def now(key: Template, run: Run) -> Expression:
+        one = compiled(key.read(run))
+        if isinstance(one, BadExpression):
+            raise ScriptFailed(f"no regular expression: {one.why}")
+        return one
+
+    def question(run: Run) -> Any:
+        among = [made.get(key) or now(key, run) for key in keys]
+        if has_groups:
+            return lambda value: next((spans for one in among if (spans := one.spans(value)) is not None), None)
+        return lambda value: any(one.is_match(value) for one in among)
+
+    sizes = sum(made[key].size if key in made else _EXPRESSION_SIZE for key in keys)
+    return _Asked(octet, question, _expression_weight(len(keys), sizes if has_groups else 0))
+
+
+def _expression_weight(keys_count: int, grouped_size: int) -> Callable[[Sequence[str]], int]:
+    """Weigh by what was measured at worst: half a node for a character, and where groups are wanted for 4 steps."""
+
+    def weigh(values: Sequence[str]) -> int:
+        length = sum(map(len, values))
+        return keys_count * (len(values) + length // 2) + length * grouped_size // 8
+
+    return weigh

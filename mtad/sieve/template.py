@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mtad.sieve.run import Run
@@ -28,12 +27,12 @@ class Reference(NamedTuple):
         return ".".join(self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A string that may hold variables; `constant` when it holds none."""
+class Template(NamedTuple):
+    """A string that may hold variables; `constant` when it holds none. `at` is its place in the script."""
 
     read: Read
     constant: str | None = None
+    at: int = 0
 
 
 def reference(name: str) -> Reference | None:
@@ -52,9 +51,9 @@ def pieces(text: str) -> list[str | Reference]:
     return found
 
 
-def fixed(value: str) -> Template:
+def fixed(value: str, at: int = 0) -> Template:
     """Make what holds no variable."""
-    return Template(lambda run: value, value)
+    return Template(lambda run: value, value, at)
 
 
 def joined(parts: Sequence[str | Read]) -> Template:

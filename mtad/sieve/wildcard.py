@@ -28,11 +28,11 @@ class Wildcard:
         return self._places(value) is not None
 
     def spans(self, value: str) -> list[Span] | None:
-        """Return what each wildcard stands for, each star for as little as possible; None when there is no match."""
+        """Return the whole and what each wildcard stands for, each star for as little as possible; None: no match."""
         places = self._places(value)
         if places is None:
             return None
-        found: list[Span] = []
+        found: list[Span] = [(0, len(value))]
         end = 0
         for index, (at, segment) in enumerate(zip(places, self._segments, strict=True)):
             if index:

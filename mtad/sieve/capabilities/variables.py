@@ -9,6 +9,7 @@ from mtad.sieve.code import Code, Plain
 from mtad.sieve.comparators import ascii_casemap
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag, Write
 from mtad.sieve.match import MATCH_TAGS, Source, compare, is_count
+from mtad.sieve.regex import quoted
 from mtad.sieve.run import Run
 from mtad.sieve.template import Template, reference
 
@@ -31,9 +32,12 @@ _MODIFIERS: Mapping[str, tuple[str, Change]] = {  # in the order of their preced
     ":lowerfirst": ("first letter", lambda text: ascii_casemap(text[:1]) + text[1:]),
     ":upperfirst": ("first letter", lambda text: _upper(text[:1]) + text[1:]),
     ":quotewildcard": ("quoting", lambda text: _WILD.sub(r"\\\1", text)),
+    ":quoteregex": ("quoting", quoted),
     ":length": ("length", lambda text: str(len(text))),
 }
-MODIFIER_TAGS = tuple(Tag(name, group) for name, (group, _) in _MODIFIERS.items())
+MODIFIER_TAGS = tuple(
+    Tag(name, group, capability="regex" if name == ":quoteregex" else "") for name, (group, _) in _MODIFIERS.items()
+)
 
 
 def modifier(bound: Bound) -> Change | None:
