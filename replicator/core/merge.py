@@ -13,7 +13,8 @@ rules are those of an observed-remove set without tombstones, its elements being
   has finished is dropped as soon as the snapshot has passed the item's key;
 - an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What was
   known of it, where that can be read, is an orphan as well (`state_of`), and so is what is said of it meanwhile: a
-  snapshot whose vector covers it tells it. It ends by coming back, or by being removed.
+  snapshot whose vector covers it tells it. It ends by coming back when it is asked for (a snapshot brings back only
+  what no position here covers yet), or by being removed.
 
 What the store has to do around this:
 
@@ -261,16 +262,18 @@ def _take_named(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Appli
         return Applied(Change.NOTHING, item.key, item.put)
     if item.kind is Kind.PUT and item.blob is not None:
         tables.name(item.key)
-    applied = merge_item(tables, item, terminal_rank)
+    applied = merge_item(tables, item, terminal_rank, is_asked_for=False)
     if applied.change is Change.ADDED:
         tables.reach({item.put.branch: item.put.seq})
     return applied
 
 
-def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applied:
-    """Merge one thing of a peer's snapshot. May be done item by item, between other changes.
+def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int, *, is_asked_for: bool = True) -> Applied:
+    """Merge one thing of a peer's snapshot, or what was asked for. May be done item by item, between other changes.
 
     The vector stays: until `end_snapshot` an added item is here without being covered, which every rule bears.
+    What is away and covered comes back only when asked for, of who has all that was known of it here: a snapshot may
+    be older than that.
     Errors: KeyTakenError, BlobMissingError.
     """
     if item.kind is Kind.DONE:
@@ -286,7 +289,8 @@ def merge_item(tables: Tables, item: SnapshotItem, terminal_rank: int) -> Applie
     orphan = tables.orphan(item.put)
     if orphan is not None and orphan.is_gone:  # the PUT is not covered yet: the orphan must outlive this snapshot
         return Applied(Change.NOTHING, item.key, item.put)
-    if item.blob is None and tables.is_away(item.key):
+    is_covered = tables.position(item.put.branch) >= item.put.seq
+    if tables.is_away(item.key) and (item.blob is None or (is_covered and not is_asked_for)):
         return _learn(tables, item.key, item.put, parts, item.flags, terminal_rank)
     if item.blob is None:
         raise BlobMissingError(f"{item.key!r} of {item.put}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from replicator.core.values import NO_FLAGS, Item
+from replicator.core.values import NO_FLAGS, Item, PartValue
 from tests.simulation import campaign
 from tests.simulation.campaign import CALM_ABROAD, FOLLOWING, LOST_PAIRS
 from tests.simulation.clock import Violation
 from tests.simulation.lives import Life
+from tests.simulation.ranks import BOUNCED
 from tests.simulation.world import World
 
 
@@ -76,3 +77,34 @@ def test_one_that_the_site_has_too_is_not() -> None:
     world.site.machine.disk.store.items[life.key] = world.machines[0].disk.store.items[life.key]
     with pytest.raises(Violation, match="S10"):
         world.truth.check_agreement()
+
+
+def _bounced_without_notification() -> tuple[World, Life, Life]:
+    """Return a world at rest, an item of it, and a notification that nobody has."""
+    world, failure = campaign.play(1, CALM_ABROAD)
+    assert failure is None
+    life = next(iter(world.truth.lives.values()))
+    notice = Life(b"dsn", life.put._replace(seq=1_000_000), (b"sender",))
+    world.truth.notices[(life.key, b"part0")] = [notice]
+    return world, life, notice
+
+
+def test_a_bounce_that_came_home_is_excused_when_its_notification_was_destroyed() -> None:
+    world, life, notice = _bounced_without_notification()
+    world.truth.excused.add(notice.key)
+    world.truth._check_end(world.machines[0], life, b"part0", PartValue(BOUNCED, 1, 1, 0, b""))
+    assert world.clock.counts["excused: a bounce that came home without its notification"] == 1
+
+
+def test_a_bounce_without_a_notification_that_may_yet_come_is_not() -> None:
+    world, life, _ = _bounced_without_notification()
+    with pytest.raises(Violation, match="S3"):
+        world.truth._check_end(world.machines[0], life, b"part0", PartValue(BOUNCED, 1, 1, 0, b""))
+
+
+def test_a_bounce_without_its_notification_is_not_excused_where_there_is_no_site() -> None:
+    world, life, notice = _bounced_without_notification()
+    world.truth.excused.add(notice.key)
+    world.truth.everybody = world.truth.machines
+    with pytest.raises(Violation, match="S3"):
+        world.truth._check_end(world.machines[0], life, b"part0", PartValue(BOUNCED, 1, 1, 0, b""))

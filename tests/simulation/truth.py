@@ -376,16 +376,23 @@ class Truth:
             if not life.delivered[part]:
                 raise Violation("S3", f"node {machine.node} has {what} as delivered; no next hop took it")
         elif value.rank == BOUNCED:
-            is_safe = any(self._is_notice_safe(machine, notice) for notice in self.notices.get(what, ()))
-            if is_safe:
+            notices = self.notices.get(what, ())
+            if any(self._is_notice_safe(machine, notice) for notice in notices):
                 self.bounced.add(what)
             elif machine not in self.machines and machine.disk.is_ahead:
                 # one member shipped the item while the other's snapshot was on its way, made for a site that lacks it
                 self.clock.counts["excused: a bounce that waits at the site for its notification"] += 1
+            elif self._has_come_home(notices):
+                self.clock.counts["excused: a bounce that came home without its notification"] += 1
             elif self._has_whole(machine, life):  # else it came with a snapshot that has not ended
                 raise Violation("S3", f"node {machine.node} has {what} as bounced before its notification")
         elif value.rank == CANCELLED:
             self.cancelled.add(what)
+
+    def _has_come_home(self, notices: Iterable[Life]) -> bool:
+        """Tell whether both members lost the notification with their disks, and the site had the bounce before it."""
+        is_abroad = len(self.everybody) > len(self.machines)
+        return is_abroad and any(notice.key in self.excused for notice in notices)
 
     @staticmethod
     def _is_notice_safe(machine: Machine, notice: Life) -> bool:

@@ -317,12 +317,12 @@ def _drop_the_unknown(tables: merge.Tables, key: bytes, put: Dot, *rest: Any) ->
     return merge._join(tables, was, *rest)
 
 
-def _resurrect(tables: merge.Tables, item: SnapshotItem, terminal_rank: int) -> merge.Applied:
+def _resurrect(tables: merge.Tables, item: SnapshotItem, terminal_rank: int, **how: Any) -> merge.Applied:
     if item.kind is Kind.PUT and item.blob is not None and tables.item(item.key) is None:
         added = Item(item.key, item.put, dict(item.parts), item.flags, item.meta, len(item.blob))
         tables.put_item(added, None, item.blob)
         return merge.Applied(merge.Change.ADDED, item.key, item.put)
-    return merge_item(tables, item, terminal_rank)
+    return merge_item(tables, item, terminal_rank, **how)
 
 
 merge_item = merge.merge_item

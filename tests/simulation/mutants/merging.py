@@ -16,12 +16,12 @@ def _absent_is_deleted(planting: Planting) -> None:
 
 
 def _snapshot_resurrects(planting: Planting) -> None:
-    def merge_item(tables: merge.Tables, item: SnapshotItem, terminal_rank: int) -> merge.Applied:
+    def merge_item(tables: merge.Tables, item: SnapshotItem, terminal_rank: int, **how: Any) -> merge.Applied:
         if item.kind is Kind.PUT and tables.item(item.key) is None:
             blob = item.blob or b""
             tables.put_item(Item(item.key, item.put, dict(item.parts), item.flags, item.meta, len(blob)), None, blob)
             return merge.Applied(merge.Change.ADDED, item.key, item.put)
-        applied: merge.Applied = was(tables, item, terminal_rank)
+        applied: merge.Applied = was(tables, item, terminal_rank, **how)
         return applied
 
     was = planting.replace(merge, "merge_item", merge_item)

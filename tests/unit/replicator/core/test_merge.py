@@ -235,3 +235,21 @@ def test_the_end_of_an_item_whose_put_could_not_be_read_takes_along_what_was_lea
     merge.merge_item(tables, gone, TERMINAL)
     assert tables.orphaned == {}
     assert not tables.is_away(b"x")
+
+
+def test_a_snapshot_does_not_bring_back_what_is_away_and_may_be_known_better_here() -> None:
+    tables = ModelTables()
+    apply(tables, A, put("x"), part("x", PUT, 1))
+    tables.delete_item(tables.held[b"x"])
+    tables.keep_away(Away(b"x", None))
+    (taken,) = merge.take_items(tables, Commit(1, items=(snapshot_item(),), is_snapshot=True), TERMINAL)
+    assert (taken.change, tables.is_away(b"x"), tables.held) == (Change.ORPHANED, True, {})
+    (taken,) = merge.take_items(tables, Commit(2, items=(snapshot_item(),)), TERMINAL)
+    assert (taken.change, tables.is_away(b"x"), list(tables.held)) == (Change.ADDED, False, [b"x"])
+
+
+def test_a_snapshot_brings_back_what_is_away_and_was_never_confirmed() -> None:
+    tables = ModelTables()
+    tables.keep_away(Away(b"x", None))
+    (taken,) = merge.take_items(tables, Commit(1, items=(snapshot_item(),), is_snapshot=True), TERMINAL)
+    assert (taken.change, tables.is_away(b"x")) == (Change.ADDED, False)
