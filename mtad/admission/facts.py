@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtad.mail.envelope import Client
+from mtad.mail.notes import NO_NOTES, Noted, Notes
 from mtad.sieve.message import Message
 
 
@@ -24,6 +25,7 @@ class MailFacts:
 
     session: SessionFacts
     reverse_path: str  # '' is the null reverse-path
+    notes: Notes = NO_NOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class RecipientFacts:
     session: SessionFacts
     reverse_path: str
     recipient: str
+    notes: Notes = NO_NOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ class MessageFacts:
     reverse_path: str
     recipients: tuple[str, ...]
     content: bytes
+    notes: Notes = NO_NOTES
 
 
 class Scene:
     """A stage's facts in the words of a script."""
 
-    __slots__ = ("_content", "_message", "_recipients", "_reverse_path", "client", "listener", "stage")
+    __slots__ = ("_content", "_message", "_recipients", "_reverse_path", "client", "listener", "noted", "stage")
 
     def __init__(
         self,
@@ -57,8 +61,10 @@ class Scene:
         reverse_path: str = "",
         recipients: Sequence[str] = (),
         content: bytes = b"",
+        notes: Notes = NO_NOTES,
     ) -> None:
         self.stage = stage
+        self.noted = Noted(session.client.notes, notes)
         self.client = session.client
         self.listener = session.listener
         self._reverse_path = reverse_path

@@ -31,13 +31,16 @@ class ListenerPolicy:
     async def mail(self, envelope: Envelope) -> Verdict:
         """Decide on the reverse-path."""
         return await self.policy.mail(
-            MailFacts(_session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path)
+            MailFacts(_session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, envelope.notes)
         )
 
     async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
         """Decide on one more recipient."""
         facts = RecipientFacts(
-            _session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, recipient_address
+            _session(envelope.client, is_trusted=envelope.is_trusted),
+            envelope.reverse_path,
+            recipient_address,
+            envelope.notes,
         )
         return await self.policy.rcpt(facts)
 
@@ -46,7 +49,11 @@ class ListenerPolicy:
         recipients = tuple(recipient.address for recipient in envelope.recipients)
         return await self.policy.data(
             MessageFacts(
-                _session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, recipients, content
+                _session(envelope.client, is_trusted=envelope.is_trusted),
+                envelope.reverse_path,
+                recipients,
+                content,
+                envelope.notes,
             )
         )
 

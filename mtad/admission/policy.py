@@ -9,18 +9,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
+from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
+from mtad.mail.notes import Noted
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
 from mtad.sieve.actions import Accept, Action, Discard, Enqueue, Log, Refuse, Retry, RouteTo, Unless
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
+from mtad.sieve.doors import Doors
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import Script, compile_script
@@ -32,6 +36,20 @@ FILES_MAX = 100
 _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
 _ACCEPTED = Verdict(is_accepted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a stage came to.
+
+    noted   what it leaves to the stages behind it; None: nothing more than it found
+    """
+
+    actions: Sequence[Action] = ()
+    noted: Noted | None = None
+
+
+_NOTHING = Ran()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class PolicySettings:
     limits: Limits = field(default_factory=Limits)
     retry: RetryPlan = field(default_factory=RetryPlan)
     route: Route = field(default_factory=Route)  # of a recipient that the policy gives none
+    doors: Doors = field(default_factory=lambda: Doors(clock=_local_time))
 
 
 class Policy:
@@ -101,25 +120,27 @@ class Policy:
 
     async def mail(self, facts: MailFacts) -> Verdict:
         """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
-        return await self._decide(Scene("mail", facts.session, facts.reverse_path), lambda: self._sender(facts))
+        return await self._decide(
+            Scene("mail", facts.session, facts.reverse_path, notes=facts.notes), lambda: self._sender(facts)
+        )
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
         """Decide on one more recipient. What the policy does not `accept :relay` must be ours or from a submitter."""
-        scene = Scene("rcpt", facts.session, facts.reverse_path, (facts.recipient,))
+        scene = Scene("rcpt", facts.session, facts.reverse_path, (facts.recipient,), notes=facts.notes)
         return await self._decide(scene, lambda: self._relay(facts))
 
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
-        scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content)
+        scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.notes)
         return await self._decide(scene, _go_on)
 
     async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
         """Say where a recipient goes, and what to do when it cannot go there now."""
         scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,))
-        actions = await self._run(scene)
-        if isinstance(actions, Reply):
+        ran = await self._run(scene)
+        if isinstance(ran, Reply):
             return replace(self._default, queue_at_once=True, is_fault=True)
-        return _disposition(actions, self._default, recipient) if actions else self._default
+        return _disposition(ran.actions, self._default, recipient) if ran.actions else self._default
 
     def _sender(self, facts: MailFacts) -> Verdict:
         """Say whether a user may send from there (RFC 6409 §6.1); the null path is what MDNs come from."""
@@ -132,22 +153,25 @@ class Policy:
         return GO_ON if is_submitter or is_ours(facts.recipient, self._domains) else _RELAYING_DENIED
 
     async def _decide(self, scene: Scene, default: Callable[[], Verdict]) -> Verdict:
-        actions = await self._run(scene)
-        if isinstance(actions, Reply):
-            return Verdict(actions, log="policy fault")
-        return _verdict(actions, default) if actions else default()
+        ran = await self._run(scene)
+        if isinstance(ran, Reply):
+            return Verdict(ran, log="policy fault")
+        verdict = _verdict(ran.actions, default) if ran.actions else default()
+        return verdict if ran.noted is None else replace(verdict, noted=ran.noted)
 
-    async def _run(self, scene: Scene) -> Sequence[Action] | Reply:
-        """Run a stage and return what it decided; the reply to give when it failed."""
+    async def _run(self, scene: Scene) -> Ran | Reply:
+        """Run a stage; the reply to give when it failed."""
         code = self._stages.get(scene.stage)
         if code is None:
-            return ()
-        run = Run(scene, self._settings.limits)
+            return _NOTHING
+        run = Run(scene, self._settings.limits, self._settings.doors)
         try:
+            recall(run, scene.noted)
             if isinstance(code, Plain):
                 code.call(run)
             else:
                 await code.call(run)
+            noted = noted_by(run, scene.noted, scene.stage)
         except Exception as error:  # noqa: BLE001 - the boundary of a policy: whatever fails in it must fail closed
             trace = secrets.token_hex(4)
             self._events.emit(
@@ -164,7 +188,11 @@ class Policy:
                 self._events.emit(
                     "policy.log", action.level, stage=scene.stage, client=scene.client.address, text=action.text
                 )
-        return run.actions
+        return Ran(run.actions, noted)
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _go_on() -> Verdict:

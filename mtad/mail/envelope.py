@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, NO_REQUEST, MessageRequest, RecipientRequest
+from mtad.mail.notes import NO_NOTES, Noted, Notes
 from mtad.mail.route import Route
 
 
@@ -19,6 +20,7 @@ class Client:
     is_tls: bool = False
     identity: str = ""  # who authenticated; '' for nobody
     listener: str = ""  # the kind of listener that it came by; the queue does not keep it
+    notes: Notes = NO_NOTES  # that policy made of the session; the queue does not keep them either
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ class Envelope:
     is_trusted: bool = False  # policy said accept :relay for the client
     is_sender_verified: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
+    notes: Notes = NO_NOTES  # that policy made of the message
+
+    def noting(self, noted: Noted | None) -> Envelope:
+        """Return the envelope with what is noted of its session and of itself; None is nothing new."""
+        if noted is None:
+            return self
+        return replace(self, client=replace(self.client, notes=noted.session), notes=noted.message)
 
 
 def domain_of(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtad.mail.notes import Noted
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 
@@ -33,6 +34,7 @@ class Verdict:
     is_accepted     policy said accept, and did not merely go on
     is_discarded    at rcpt or data: answer 250 and drop it
     text            at accept: what the positive reply says; '' is the server's own text
+    noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
     reply: Reply | None = None
@@ -42,6 +44,7 @@ class Verdict:
     is_accepted: bool = False
     is_discarded: bool = False
     text: str = ""
+    noted: Noted | None = None
 
 
 @dataclass(frozen=True, slots=True)

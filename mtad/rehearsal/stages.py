@@ -4,7 +4,8 @@
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
-The facts are those that `test_set` has set; what connect or auth has said of the client, the stages behind know.
+The facts are those that `test_set` has set; what connect or auth has said of the client and what any stage
+has noted, the stages behind know.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Client, Envelope
+from mtad.mail.notes import Noted
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.workbench import Workbench, workbench
@@ -23,6 +25,7 @@ from mtad.sieve.match import MATCH_TAGS, compare
 from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.mtad.testsuite",)
+_BEGINNING = "mail"  # of a message
 _TRUSTING = ("connect", "auth")  # what they say of the client holds for the session
 
 
@@ -57,9 +60,13 @@ def _test_stage_run(bound: Bound) -> Code:
         if bench.policy is None:
             bench.note("no policy has been compiled")
             return False
+        if stage == _BEGINNING:
+            bench.noted = Noted(bench.noted.session)
         bench.verdict = await ask(bench.policy, bench)
         if stage in _TRUSTING and isinstance(bench.verdict, Verdict) and bench.verdict.is_trusted:
             bench.is_trusted = True
+        if isinstance(bench.verdict, Verdict) and bench.verdict.noted is not None:
+            bench.noted = bench.verdict.noted
         for fault in bench.events.named("policy.fault"):
             bench.note(str(fault["why"]))
         return not bench.errors
@@ -75,6 +82,7 @@ def _session(bench: Workbench) -> SessionFacts:
         helo=known("vnd.mtad.helo"),
         identity=known("vnd.mtad.auth-user"),
         listener=known("vnd.mtad.listener"),
+        notes=bench.noted.session,
     )
     return SessionFacts(client, client.listener, bench.is_trusted)
 
@@ -88,9 +96,11 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposit
     "ehlo": lambda policy, bench: policy.ehlo(_session(bench)),
     "auth": lambda policy, bench: policy.auth(_session(bench)),
     "mail": lambda policy, bench: policy.mail(MailFacts(_session(bench), bench.sender)),
-    "rcpt": lambda policy, bench: policy.rcpt(RecipientFacts(_session(bench), bench.sender, _recipient(bench))),
+    "rcpt": lambda policy, bench: policy.rcpt(
+        RecipientFacts(_session(bench), bench.sender, _recipient(bench), bench.noted.message)
+    ),
     "data": lambda policy, bench: policy.data(
-        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content)
+        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted.message)
     ),
     "deliver": lambda policy, bench: policy.deliver(
         Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted), _recipient(bench)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mtad.admission.policy import Policy
 from mtad.mail.address import BadPath, parse_mailbox
+from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
@@ -42,6 +43,7 @@ class Workbench:
     items        of the environment, by name; what is not there is not known
     settings     those in force; `settings_wanted` come in force when the file reloads them
     mailboxes    what was put into each; `sent` is what went elsewhere
+    noted        what the stages that were played have noted; a `mail` begins a message of which nothing is
     failure      why the test that is played has failed
     """
 
@@ -62,6 +64,7 @@ class Workbench:
     policy: Policy | None = None
     events: CollectedEvents = field(default_factory=CollectedEvents)
     verdict: Verdict | Disposition | None = None
+    noted: Noted = NOTHING_NOTED
     errors: list[str] = field(default_factory=list)
     tests: list[CaseReport] = field(default_factory=list)
     failure: Failure | None = None

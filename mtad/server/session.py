@@ -67,6 +67,7 @@ class Session:
         "_authentication",
         "_client",
         "_errors_count",
+        "_greeted",
         "_idle_commands_count",
         "_is_trusted",
         "_policy",
@@ -81,7 +82,7 @@ class Session:
         self.id = service.next_id()
         self._service = service
         self._policy = policy or service.rooms.policy_now()
-        self._client = client
+        self._client = self._greeted = client
         self._is_trusted = is_trusted
         self._errors_count = 0
         self._idle_commands_count = 0
@@ -98,7 +99,7 @@ class Session:
 
     def over_tls(self) -> Session:
         """Return the session that follows a TLS handshake (RFC 3207 §4.2)."""
-        client = Client(self._client.address, self._client.port, is_tls=True, listener=self._client.listener)
+        client = replace(self._greeted, is_tls=True)
         return self.anew(client, is_trusted=self._is_trusted)
 
     def anew(self, client: Client, *, is_trusted: bool = False) -> Session:
@@ -113,6 +114,7 @@ class Session:
         try:
             verdict = await self._policy.connect(self._client)
             verdict = self._service.entrance.admit(self._client, verdict)
+            self._client = self._greeted = _noting(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again
             return replace(self._fault("connect"), then=Then.CLOSE)
         if verdict.reply is not None:
@@ -197,9 +199,10 @@ class Session:
         await self.drop()
         client = replace(self._client, helo=argument[:HELO_LENGTH_MAX], is_esmtp=is_esmtp)
         verdict = await self._policy.ehlo(client)
+        self._client = _noting(self._client, verdict)
         if verdict.reply is not None:
             return self._refusal("ehlo", verdict)
-        self._client = client
+        self._client = _noting(client, verdict)
         lines = (service.hostname, *(service.extensions(client) if is_esmtp else ()))
         return Step(Reply.of(250, "", *lines))
 
@@ -215,11 +218,12 @@ class Session:
             if isinstance(client, Step):
                 return client
             verdict = await self._policy.auth(client)
+            self._client = _noting(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a command: RFC 4954 has a code of its own for our faults
             return fault_of(self._fault("auth"))
         if verdict.reply is not None:
             return self._refusal("auth", verdict)
-        self._client = client
+        self._client = _noting(client, verdict)
         self._is_trusted = self._is_trusted or verdict.is_trusted
         return AUTHENTICATED
 
@@ -257,6 +261,8 @@ class Session:
             request=said.request,
         )
         verdict = await self._policy.mail(envelope)
+        envelope = envelope.noting(verdict.noted)
+        self._client = envelope.client
         if verdict.reply is not None:
             return self._refusal("mail", verdict)
         hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
@@ -284,6 +290,8 @@ class Session:
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
         verdict = await self._policy.rcpt(transaction.envelope, address)
+        self._transaction = transaction = transaction.noting(verdict.noted)
+        self._client = transaction.envelope.client
         if verdict.reply is not None:
             return self._refusal("rcpt", verdict)
         if verdict.is_discarded:
@@ -410,6 +418,11 @@ class Session:
         trace = self._transaction.queue_id if self._transaction is not None else self.id
         emit_fault(self._service.events, session=self.id, trace=trace, stage=stage)
         return Step(local_fault(trace))
+
+
+def _noting(client: Client, verdict: Verdict) -> Client:
+    """Return the client with what the policy has noted of the session."""
+    return client if verdict.noted is None else replace(client, notes=verdict.noted.session)
 
 
 def _positive(step: Step, verdict: Verdict) -> Step:

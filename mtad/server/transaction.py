@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mtad.mail.address import mailbox_key
 from mtad.mail.envelope import Envelope, Recipient
+from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
 from mtad.mail.verdict import RetryPlan
@@ -56,6 +57,10 @@ class Transaction:
     hears: Hears = Hears.ONE
     named: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
+
+    def noting(self, noted: Noted | None) -> Transaction:
+        """Return the transaction with what policy has noted; None is nothing new."""
+        return self if noted is None else replace(self, envelope=self.envelope.noting(noted))
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""

@@ -13,6 +13,8 @@ from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
+from mtad.sieve.capabilities.scopes import SCOPES
+from mtad.sieve.capabilities.score import SCORE, TOTAL
 from mtad.sieve.capabilities.stage import STAGE
 from mtad.sieve.capabilities.variables import VARIABLES
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
@@ -30,7 +32,7 @@ PLAIN = Language(_COMMON + FILEINTO + EDITHEADER, environment=_AGENT, extra_capa
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG,
+    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG + SCORE,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),
@@ -41,5 +43,7 @@ POLICY = Language(
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,
+    namespaces=SCOPES,
+    computed=(TOTAL,),
 )
 """A policy: stages of a session and of delivery."""

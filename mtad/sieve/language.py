@@ -112,6 +112,16 @@ class Namespace:
     writer: Callable[[Bound, Sequence[str]], Write | str] = lambda bound, path: "it cannot be set"
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A variable that stands for something the run knows, and cannot be set; a script has it that requires this."""
+
+    name: str
+    capability: str
+    read: Read
+    stages: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Unit:
     """One script that is being compiled.
@@ -241,6 +251,17 @@ class Bound:
             self.unit.report.add(at, f'namespace "{found.name}" needs require "{found.capability}"')
         return found
 
+    def computed(self, path: Sequence[str]) -> Computed | None:
+        """Return the computed variable that a name stands for here."""
+        return next(
+            (
+                one
+                for one in self.unit.language.computed
+                if (one.name,) == tuple(path) and one.capability in self.unit.required and self.stage in one.stages
+            ),
+            None,
+        )
+
     def fail(self, at: int, text: str) -> Code:
         """Report an error; the closure returned is never run."""
         self.unit.report.add(at, text)
@@ -257,6 +278,8 @@ class Bound:
             return found
         if first[0].isdigit():
             return self._captured(first, at)
+        if (computed := self.computed(variable.path)) is not None:
+            return computed.read
         key = self.unit.variable(first, at)
         return lambda run: run.variables.get(key, "")
 
@@ -281,6 +304,7 @@ class Language:
     extra_capabilities: tuple[str, ...] = ()  # those that add no command, test or tag
     stages: tuple[str, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    computed: tuple[Computed, ...] = ()
     by_name: Mapping[tuple[bool, str], Spec] = field(init=False)
     capabilities: frozenset[str] = field(init=False)
 

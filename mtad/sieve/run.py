@@ -51,6 +51,7 @@ class Run:
 
     captures    what the last successful match stood for (RFC 5229 §3.2), the whole value first
     variables   by their key in the run: scope and name
+    points      thousandths, by symbol
     edited      the message as the script has changed it
     part        the entity that `foreverypart` is at
     """
@@ -66,6 +67,7 @@ class Run:
         "facts",
         "limits",
         "part",
+        "points",
         "variables",
     )
 
@@ -75,6 +77,7 @@ class Run:
         self.actions: list[Action] = []
         self.captures: Sequence[str] = ()
         self.variables: dict[str, str] = {}
+        self.points: dict[str, int] = {}
         self.edited: Message | None = None
         self.part: Message | None = None
         self.doors = doors
@@ -97,6 +100,10 @@ class Run:
                 raise ScriptFailed("the time is not known here")
             self._now = self.doors.clock()
         return self._now
+
+    def score(self, symbol: str, points: int) -> None:
+        """Note the points of a symbol, instead of those that it had."""
+        self.points[symbol] = points
 
     def leave(self, what: str) -> bool:
         """Go behind the block of this name, '' the nearest; return what stops the commands in it."""

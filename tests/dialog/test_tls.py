@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mtad.mail.notes import Noted, Notes
+from mtad.mail.verdict import Verdict
 from mtad.rehearsal.rooms import ScriptedThrough
 from tests.dialog.certificate import contexts
 from tests.dialog.conftest import Build, House
@@ -197,3 +199,21 @@ async def test_who_ends_a_session_in_order_has_heard_the_last_reply(
         await asyncio.sleep(0)
     await house.server.acceptance.remembering.tasks.drained()
     assert len(house.rooms.memories.all) == remembered_count
+
+
+async def test_behind_it_what_policy_noted_of_the_connection_is_known_and_of_the_name_is_not(
+    house: House, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    house.rooms.policy.verdicts["connect"] = Verdict(noted=Noted(Notes({"at": "connect"})))
+    house.rooms.policy.verdicts["ehlo"] = Verdict(noted=Noted(Notes({"at": "ehlo"})))
+    wire = await house.socket()
+    await greeted(wire)
+    del house.rooms.policy.verdicts["ehlo"]
+    await say(wire, "STARTTLS")
+    await wire.writer.start_tls(tls[1], server_hostname="mx.here.example")
+    await say(wire, "EHLO client.example", *ENVELOPE[:2])
+    (session,) = house.server._connections
+    transaction = session.conversation.transaction
+    assert transaction is not None
+    assert transaction.envelope.client.notes == Notes({"at": "connect"})
+    assert transaction.envelope.client.is_tls

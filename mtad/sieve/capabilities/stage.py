@@ -9,7 +9,7 @@ from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
 
-_CAPABILITY = ("vnd.mtad.stage",)
+CAPABILITY = "vnd.mtad.stage"
 _PARSED_MAX = 1024
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -60,12 +60,12 @@ def _ip(bound: Bound) -> Code:
 
 
 STAGE = (
-    Spec("stage", Kind.STAGE, capabilities=_CAPABILITY, positional=(ArgumentType.STRING,), has_block=True),
+    Spec("stage", Kind.STAGE, capabilities=(CAPABILITY,), positional=(ArgumentType.STRING,), has_block=True),
     Spec(
         "ip",
         Kind.TEST,
         _ip,
-        capabilities=_CAPABILITY,
+        capabilities=(CAPABILITY,),
         tags=(Tag(":remote", "whose"),),
         positional=(ArgumentType.STRINGS,),
     ),

@@ -62,8 +62,11 @@ def writer(bound: Bound, index: int) -> Write:
         bound.fail(item.at, f'"{item.value}" is no name of a variable')
         return _nowhere
     first, *rest = variable.path
+    if bound.computed(variable.path) is not None:
+        bound.fail(item.at, f'"{item.value}" cannot be set')
+        return _nowhere
     if not rest:
-        return _setting(bound.unit.variable(first, item.at))
+        return setting(bound.unit.variable(first, item.at))
     namespace = bound.namespace(variable.path, item.at)
     found = namespace.writer(bound, rest) if namespace is not None else ""
     if isinstance(found, str):
@@ -77,7 +80,9 @@ def _nowhere(run: Run, value: str) -> None:
     """Set nothing: stands where an error was reported."""
 
 
-def _setting(key: str) -> Write:
+def setting(key: str) -> Write:
+    """Make what sets the variable of this key, cut where it is longer than a value may be."""
+
     def write(run: Run, value: str) -> None:
         run.variables[key] = value[: run.limits.value_length_max]
 

@@ -145,3 +145,27 @@ async def test_mistakes(tmp_path: Path, text: str, error: str) -> None:
 
 def test_a_workbench_knows_no_item_that_was_not_set(tmp_path: Path) -> None:
     assert Workbench(tmp_path, "t").environment("vnd.mtad.helo") == ""
+
+
+async def test_what_a_stage_notes_the_stages_behind_know(tmp_path: Path) -> None:
+    policy = (
+        'require ["variables", "vnd.mtad.score"];\n'
+        'stage "connect" { set "session.a" "1"; score "1" "C"; }\n'
+        'stage "rcpt" { set "txn.b" "${session.a}2"; score "0.5" "R"; }\n'
+        'stage "data" { ereject "${session.a} ${txn.b} ${score}"; }'
+    )
+    text = (
+        f'test "a" {{ {COMPILED} if not test_stage_run "connect" {{ test_fail "connect"; }}\n'
+        'if not test_stage_run "rcpt" { test_fail "rcpt"; }\n'
+        'if not test_stage_run "data" { test_fail "data"; }\n'
+        'if not test_verdict "text" "1 12 1.5" { test_fail "text"; }\n'
+        'if not test_stage_run "mail" { test_fail "mail"; }\n'
+        'if not test_stage_run "data" { test_fail "data"; }\n'
+        'if not test_verdict "text" "1  1" { test_fail "another message"; } }'
+    )
+    assert (
+        await failed(
+            tmp_path, text, p=HEAD.replace("[", '["variables", "vnd.mtad.score", ') + policy.partition("\n")[2]
+        )
+        == []
+    )

@@ -1,0 +1,53 @@
+"""Variables that outlive their stage: the namespaces `session` and `txn` of vnd.mtad.stage.
+
+In a run they stand among the others, under their whole names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from mtad.sieve.capabilities.stage import CAPABILITY
+from mtad.sieve.capabilities.variables import setting
+from mtad.sieve.language import Bound, Namespace, Write
+from mtad.sieve.template import Read
+
+SESSION = "session"
+MESSAGE = "txn"
+
+_KNOWN = {
+    SESSION: ("connect", "ehlo", "auth", "mail", "rcpt", "data"),
+    MESSAGE: ("mail", "rcpt", "data"),
+}
+_SETTABLE = {
+    SESSION: ("connect", "ehlo", "auth", "mail", "rcpt"),  # at the end of the data the next message may be on its way
+    MESSAGE: ("mail", "rcpt", "data"),
+}
+
+
+def _reader(scope: str, bound: Bound, path: Sequence[str]) -> Read | str:
+    key = _key(scope, bound, path)
+    if key is None:
+        return "its name has a part too many"
+    if bound.stage not in _KNOWN[scope]:
+        return f'it is not known in stage "{bound.stage}"'
+    return lambda run: run.variables.get(key, "")
+
+
+def _writer(scope: str, bound: Bound, path: Sequence[str]) -> Write | str:
+    key = _key(scope, bound, path)
+    if key is None:
+        return "its name has a part too many"
+    if bound.stage not in _SETTABLE[scope]:
+        return f'it cannot be set in stage "{bound.stage}"'
+    return setting(key)
+
+
+def _key(scope: str, bound: Bound, path: Sequence[str]) -> str | None:
+    return bound.unit.variable(f"{scope}.{path[0]}", bound.at) if len(path) == 1 else None
+
+
+SCOPES = tuple(
+    Namespace(scope, CAPABILITY, partial(_reader, scope), partial(_writer, scope)) for scope in (SESSION, MESSAGE)
+)
