@@ -26,6 +26,7 @@ from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
 from mtad.sieve.errors import SieveError, SieveErrors
+from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import Script, compile_script
 from mtad.telemetry.events import Events
@@ -67,6 +68,7 @@ class PolicySettings:
     """What a policy works with besides its script.
 
     domains   those that this server is MX for
+    outside   what its scripts may ask beside their facts
     """
 
     domains: Collection[str] = ()
@@ -74,6 +76,7 @@ class PolicySettings:
     retry: RetryPlan = field(default_factory=RetryPlan)
     route: Route = field(default_factory=Route)  # of a recipient that the policy gives none
     doors: Doors = field(default_factory=lambda: Doors(clock=_local_time))
+    outside: Outside = NOTHING
 
 
 class Policy:
@@ -99,12 +102,12 @@ class Policy:
         paths = sorted(path.glob("*.sieve")) if path.is_dir() else [path]
         if not paths or len(paths) > FILES_MAX:
             return PolicyErrors((SieveError(str(path), 1, 1, f"the folder needs 1 to {FILES_MAX} files *.sieve"),))
-        return _assemble([compile_file(file, POLICY) for file in paths], settings, events)
+        return _assemble([compile_file(file, POLICY, settings.outside) for file in paths], settings, events)
 
     @classmethod
     def compile(cls, text: str, file: str, settings: PolicySettings, events: Events) -> Policy | PolicyErrors:
         """Compile one script; `file` is its name in errors."""
-        return _assemble([compile_script(text, file, POLICY)], settings, events)
+        return _assemble([compile_script(text, file, POLICY, settings.outside)], settings, events)
 
     async def connect(self, facts: SessionFacts) -> Verdict:
         """Decide before the greeting."""

@@ -16,6 +16,11 @@ from mtad.telemetry.events import LineEvents
 if TYPE_CHECKING:
     from mtad.rehearsal.report import FileReport
 
+MapsConfig = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml whose maps the scripts name."),
+]
+
 app = typer.Typer(help="Look at policy scripts without a running node.", no_args_is_help=True)
 
 
@@ -28,15 +33,22 @@ def _sieve() -> None: ...
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scripts, or folders of *.sieve.")],
     json: Json = False,
+    config: MapsConfig = None,
 ) -> None:
-    """Compile scripts as a node would, and say all their errors.
+    """Compile scripts as a node would, and say all their errors; the maps that they name are those of mtad.toml.
 
     Exit 1 when there is one. A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
+    from mtad.cli.script_maps import maps_of
+    from mtad.sieve.errors import SieveError
+    from mtad.sieve.outside import Outside
 
-    loaded = [(file, Policy.load(file, PolicySettings(()), LineEvents())) for file in files]
-    errors = [error for _, policy in loaded if isinstance(policy, PolicyErrors) for error in policy.errors]
+    shelf = maps_of(config)
+    known = PolicySettings((), outside=Outside(shelf.maps))
+    loaded = [(file, Policy.load(file, known, LineEvents())) for file in files]
+    errors = [SieveError(one.where, one.line, 1, f"map {one.name}: {one.why}") for one in shelf.unusable]
+    errors += [error for _, policy in loaded if isinstance(policy, PolicyErrors) for error in policy.errors]
     if json:
         told = [{"file": each.file, "line": each.line, "column": each.column, "text": each.text} for each in errors]
         say_json({"files": [str(file) for file in files], "ok": not errors, "errors": told})

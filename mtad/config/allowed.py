@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mtad.config.settings import About
@@ -20,8 +21,8 @@ def plain(hint: object) -> tuple[Any, About]:
 
 
 def element(kind: Any, about: About) -> tuple[Any, About]:
-    """Return what one element of a list is, and its limits."""
-    return get_args(kind)[0], About("", form=about.form)
+    """Return what one element of a list or of a table with free names is, and its limits."""
+    return get_args(kind)[-1 if get_origin(kind) is Mapping else 0], About("", form=about.form)
 
 
 def allowed(kind: Any, about: About) -> str:
@@ -34,6 +35,8 @@ def allowed(kind: Any, about: About) -> str:
         return " or ".join(f'"{each}"' for each in get_args(kind))
     if get_origin(kind) is tuple:
         return f"a list of {figure(about.least)} to {figure(about.most)}, each {allowed(*element(kind, about))}"
+    if get_origin(kind) is Mapping:
+        return f"a table of at most {figure(about.most)} names, each {allowed(*element(kind, about))}"
     if dataclasses.is_dataclass(kind):
         return f"a table with {', '.join(field.name for field in dataclasses.fields(kind))}"
     return about.form.allowed if about.form is not None else "a path, absolute or relative to the folder of mtad.toml"

@@ -16,6 +16,8 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
 _CLIENT_LIMIT = re.compile(r"([1-9][0-9]{0,8}) (?:(sessions)|(connections|messages|recipients|errors)/(minute|hour))")
 _PERIODS_SECONDS = {"minute": 60, "hour": 3600}
+MAPS_IN_FILES = ("file", "cidr")
+"""The kinds of maps that are files."""
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
 
 
@@ -34,6 +36,16 @@ class Address(NamedTuple):
         if self.is_unix:
             return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class MapSource(NamedTuple):
+    """What kind a map is of, and where it is."""
+
+    kind: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.where}"
 
 
 class Purpose(StrEnum):
@@ -71,12 +83,15 @@ class Unfit:
     why: str
 
 
+Value = str | Address | Listener | MapSource
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """One way to read a text. `allowed` completes the sentence "allowed: ..."."""
 
     allowed: str
-    read: Callable[[str], str | Address | Listener | Unfit]
+    read: Callable[[str], Value | Unfit]
 
 
 def _read_name(text: str) -> str | Unfit:
@@ -197,6 +212,13 @@ def _read_network(text: str) -> str | Unfit:
         return Unfit("is no network")
 
 
+def _read_map(text: str) -> MapSource | Unfit:
+    kind, _, where = text.partition(":")
+    if kind not in MAPS_IN_FILES:
+        return Unfit(f"begins with no kind of map: {', '.join(MAPS_IN_FILES)}")
+    return MapSource(kind, where) if where and "\0" not in where else Unfit("does not say where the map is")
+
+
 NAME = Form("lower-case letters, digits and inner hyphens, at most 63", _read_name)
 DOMAIN = Form("a domain name such as example.org", _read_domain)
 HOSTNAME = Form("a host name with its domain, such as mx1.example.org", _read_hostname)
@@ -217,3 +239,4 @@ CLIENT_LIMIT = Form(
     _read_client_limit,
 )
 NETWORK = Form('an IP network such as "192.0.2.0/24" or "2001:db8::/32", or one address', _read_network)
+MAP = Form('a kind of map and where it is, such as "file:users" or "cidr:networks"', _read_map)

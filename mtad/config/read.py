@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mtad.config.allowed import allowed, element, plain
-from mtad.config.forms import Address, Listener, Unfit
+from mtad.config.forms import MAPS_IN_FILES, NAME, Address, Listener, MapSource, Unfit
 from mtad.config.positions import Place, positions
 from mtad.config.settings import About, Followed, Node, Peer, Replication, Settings, Site
 
@@ -128,9 +128,11 @@ class _Reader:
             str: self._text,
             Address: self._text,
             Listener: self._text,
+            MapSource: self._map_source,
             Path: self._file_path,
             Literal: self._choice,
             tuple: self._list,
+            Mapping: self._names,
         }
 
     def table(self, value: object, kind: type, place: Place) -> object:
@@ -269,6 +271,24 @@ class _Reader:
             return self._report(place, f"has {len(value)} entries", f"allowed: {allowed(kind, about)}")
         taken = [self._value(each, *element(kind, about), (*place, index)) for index, each in enumerate(value)]
         return _BAD if any(each is _BAD for each in taken) else tuple(taken)
+
+    def _names(self, value: object, kind: Any, about: About, place: Place) -> object:
+        """Read a table whose names are the user's."""
+        if not isinstance(value, dict):
+            return self._wrong_kind(value, f"allowed: {allowed(kind, about)}", place)
+        if len(value) > about.most:
+            return self._report(place, f"has {len(value)} entries", f"allowed: {allowed(kind, about)}")
+        taken = {name: self._value(each, *element(kind, about), (*place, name)) for name, each in value.items()}
+        for name in value:
+            if isinstance(NAME.read(name), Unfit):
+                taken[name] = self._report((*place, name), "is no name", f"allowed: {NAME.allowed}")
+        return _BAD if any(each is _BAD for each in taken.values()) else taken
+
+    def _map_source(self, value: object, kind: Any, about: About, place: Place) -> object:
+        taken = self._text(value, kind, about, place)
+        if isinstance(taken, MapSource) and taken.kind in MAPS_IN_FILES:
+            return taken._replace(where=str(self._folder / taken.where))
+        return taken
 
     def _wrong_kind(self, value: object, what: str, place: Place) -> _Bad:
         return self._report(place, f"is {_KINDS.get(type(value), 'a date or time')} ({shown(value)})", what)

@@ -67,6 +67,8 @@ def _table(kind: Any, name: str, header: str) -> Iterator[tuple[str, str, list[R
 
 def _default(field: dataclasses.Field[Any]) -> str:
     value = field.default
+    if value is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory() or None
     if value is dataclasses.MISSING:
         return "must be given"
     if value is None or value == ():

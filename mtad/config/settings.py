@@ -7,6 +7,7 @@ mtad.toml. What happens to mail is not here: that is the policy's, in Sieve.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from mtad.config.forms import (
     ENDPOINT,
     HOSTNAME,
     LISTENER,
+    MAP,
     NAME,
     NETWORK,
     RESOLVER,
@@ -25,15 +27,16 @@ from mtad.config.forms import (
     Address,
     Form,
     Listener,
+    MapSource,
     Purpose,
 )
 
-SETTINGS_MAX = 60
+SETTINGS_MAX = 61
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a setting is for, and its limits: of a number its range, of a list its length, of a text its form."""
+    """What a setting is for, and its limits: of a number its range, of a list or map its length, of a text its form."""
 
     text: str
     least: float = float("-inf")
@@ -149,11 +152,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Where the Sieve policy is."""
+    """Where the Sieve policy is, and what it looks things up in."""
 
     file: Annotated[
         Path | None, About("Sieve script that decides what happens to mail; default: the built-in one.")
     ] = None
+    maps: Annotated[
+        Mapping[str, MapSource],
+        About('Maps by the names that the policy knows them by: `users = "file:users"` is "map:users".', 0, 1_000, MAP),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtad.config.forms import Address, Listener
+from mtad.config.forms import Address, Listener, MapSource
 from mtad.config.settings import Settings
 
 
@@ -19,10 +19,12 @@ def as_document(settings: Settings) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Path | Address | Listener):
+    if isinstance(value, Path | Address | Listener | MapSource):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
     if dataclasses.is_dataclass(value):
         pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: _plain(each) for name, each in pairs if each is not None}

@@ -24,6 +24,8 @@ from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.main.start import StartError
+from mtad.maps.shelf import Shelf, build_shelf
+from mtad.sieve.outside import Outside
 from mtad.telemetry.events import Events
 
 MESSAGE_EXTRA_OCTETS = 16 << 20  # what a message with its envelope may have beyond the content that a client sent
@@ -52,6 +54,7 @@ class Shared:
     policy: PolicyInEffect
     delivery: Delivery
     signer: dkim.Signer
+    maps: Shelf
 
 
 def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
@@ -61,14 +64,24 @@ def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     servers = [(server.host, server.port) for server in settings.dns.servers]
     resolver = Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds))
     delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))
-    return Shared(load_policy(settings, events), delivery, load_signer(settings))
+    maps = load_maps(settings)
+    return Shared(load_policy(settings, Outside(maps.maps), events), delivery, load_signer(settings), maps)
 
 
-def load_policy(settings: Settings, events: Events) -> PolicyInEffect:
+def load_maps(settings: Settings) -> Shelf:
+    """Build the maps that the policy looks things up in. Errors: StartError, with every map that cannot be had."""
+    maps = build_shelf(settings.policy.maps)
+    if maps.unusable:
+        raise StartError("\n".join(map(str, maps.unusable)))
+    return maps
+
+
+def load_policy(settings: Settings, outside: Outside, events: Events) -> PolicyInEffect:
     """Compile the policy. Errors: StartError, with every error's file, line and column."""
+    known = PolicySettings(settings.node.domains, outside=outside)
 
     def load() -> Policy | PolicyErrors:
-        return Policy.load(settings.policy.file or DEFAULT_POLICY, PolicySettings(settings.node.domains), events)
+        return Policy.load(settings.policy.file or DEFAULT_POLICY, known, events)
 
     policy = load()
     if isinstance(policy, PolicyErrors):

@@ -22,6 +22,7 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
 
     async def serve(stop: asyncio.Event) -> None:
         shared = build_shared(settings, events, share=1)
+        shared.maps.start(events)
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, events)
         await back.start()
@@ -36,6 +37,7 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         events.emit("node.stopping", node=settings.node.name)
         await front.stop()
         await back.stop()
+        await shared.maps.close()
 
     with explained(*STORE_ERRORS):
         run_until_stopped(serve)

@@ -19,6 +19,7 @@ from mtad.telemetry.events import LineEvents
 async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     shared = build_shared(settings, events, share=1)
+    shared.maps.start(events)
     back = Back(settings, shared, QueueIds(settings.node.id), events)
     await back.start()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, back.reload)
@@ -26,6 +27,7 @@ async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     await stop.wait()
     await back.stop()
     await shared.delivery.close()
+    await shared.maps.close()
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mtad.admission.policy import PolicySettings
+from mtad.sieve.outside import Outside
 from mtad.sieve.run import Limits
 
 _NUMBER_MAX = 1 << 32
@@ -39,6 +40,6 @@ def limits_of(settings: Mapping[str, str]) -> Limits:
     return Limits(**{_LIMITS[name]: int(value) for name, value in settings.items() if name in _LIMITS})
 
 
-def policy_settings_of(settings: Mapping[str, str]) -> PolicySettings:
+def policy_settings_of(settings: Mapping[str, str], outside: Outside) -> PolicySettings:
     """Return what a policy works with."""
-    return PolicySettings(settings.get("node.domains", "").split(), limits_of(settings))
+    return PolicySettings(settings.get("node.domains", "").split(), limits_of(settings), outside=outside)

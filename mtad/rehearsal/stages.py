@@ -1,6 +1,8 @@
 """Commands and tests that play a policy: vnd.mtad.testsuite.
 
     test_policy_compile <path: string>                                     a file, or a folder of *.sieve
+    test_map_set <map: string> <key: string> <value: string>               what a map of the policy holds
+    test_map_fail <map: string>                                            a map that cannot be asked
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
@@ -17,11 +19,13 @@ from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import Noted
 from mtad.mail.verdict import Disposition, Verdict
+from mtad.rehearsal.asking import step
 from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.workbench import Workbench, workbench
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
 from mtad.sieve.match import MATCH_TAGS, compare
+from mtad.sieve.outside import Outside
 from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.mtad.testsuite",)
@@ -35,7 +39,9 @@ def _test_policy_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        policy = Policy.load(bench.path(name), policy_settings_of(bench.settings), bench.events)
+        policy = Policy.load(
+            bench.path(name), policy_settings_of(bench.settings, Outside(bench.lookups.maps)), bench.events
+        )
         if isinstance(policy, PolicyErrors):
             for error in policy.errors:
                 bench.note(error.text)
@@ -44,6 +50,16 @@ def _test_policy_compile(bound: Bound) -> Code:
         return True
 
     return Plain(compile_it)
+
+
+def _test_map_set(bound: Bound) -> Code:
+    name, key, value = bound.string(0), bound.string(1), bound.string(2)
+    return step(lambda run: workbench(run).lookups.put(name, key, value))
+
+
+def _test_map_fail(bound: Bound) -> Code:
+    name = bound.string(0)
+    return step(lambda run: workbench(run).lookups.fail(name))
 
 
 def _test_stage_run(bound: Bound) -> Code:
@@ -170,6 +186,8 @@ _STRING, _STRINGS = ArgumentType.STRING, ArgumentType.STRINGS
 
 STAGES = (
     Spec("test_policy_compile", Kind.TEST, _test_policy_compile, capabilities=_CAPABILITY, positional=(_STRING,)),
+    Spec("test_map_set", Kind.COMMAND, _test_map_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
+    Spec("test_map_fail", Kind.COMMAND, _test_map_fail, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

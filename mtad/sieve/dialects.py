@@ -9,6 +9,7 @@ from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.environment import ENVIRONMENT
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.log import LOG
+from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
@@ -32,7 +33,7 @@ PLAIN = Language(_COMMON + FILEINTO + EDITHEADER, environment=_AGENT, extra_capa
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG + SCORE,
+    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG + SCORE + LOOKUP,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

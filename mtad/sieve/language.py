@@ -11,6 +11,7 @@ from enum import Enum
 
 from mtad.sieve.code import Code, constant, sequence
 from mtad.sieve.errors import Report
+from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Run
 from mtad.sieve.syntax import Number, Strings, Text
 from mtad.sieve.template import Read, Reference, Template, fixed, joined, pieces
@@ -128,12 +129,14 @@ class Unit:
 
     required       the capabilities that it has
     has_captures   it asks for what wildcards stood for
+    outside        what it may ask beside its facts
     """
 
     report: Report
     language: Language
     required: set[str] = field(default_factory=set)
     has_captures: bool = False
+    outside: Outside = NOTHING
     _variables: set[str] = field(default_factory=set)
 
     def variable(self, name: str, at: int) -> str:

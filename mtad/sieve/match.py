@@ -32,6 +32,7 @@ Found = Callable[[str], bool]  # of a folded value
 Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what was found, and what its wildcards stand for
 T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
+Ask = Callable[[Run, Sequence[Source]], bool]
 
 _CHARACTERS = 256  # that cost as much to compare as a value
 _EXPRESSION_SIZE = 200  # taken for that of an expression that is not known yet
@@ -60,14 +61,25 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *
     The sources are asked in turn until one has it; a count is of the values of all of them (RFC 5231 §5).
     is_remembered   the script may ask what wildcards stood for
     """
+    ask = _ask(bound, keys, is_remembered=is_remembered)
+    return Plain(lambda run: ask(run, sources))
+
+
+def matching(bound: Bound, keys: Sequence[Template]) -> Callable[[Run, Sequence[str]], bool]:
+    """Make what asks the same of values that a test has at hand."""
+    ask = _ask(bound, keys)
+    return lambda run, values: ask(run, (lambda run: values,))
+
+
+def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) -> Ask:
     match_type = bound.chosen.get("match", ":is")
     if is_count(bound):
-        return _counted(_found(bound, keys), sources)
+        return _counted(_found(bound, keys))
     if match_type in _WITH_WILDCARDS and is_remembered and bound.unit.has_captures:
-        return _captured(_spanned(bound, keys), sources)
+        return _captured(_spanned(bound, keys))
     fold, question, weigh = _found(bound, keys)
 
-    def ask(run: Run) -> bool:
+    def ask(run: Run, sources: Sequence[Source]) -> bool:
         is_found = question(run)
         for source in sources:
             values = source(run)
@@ -77,7 +89,7 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *
                     return True
         return False
 
-    return Plain(ask)
+    return ask
 
 
 def finder(bound: Bound, keys: Sequence[Template]) -> Question[Found]:
@@ -161,16 +173,16 @@ def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Calla
     return lambda run: build([fold(key.read(run)) for key in keys])
 
 
-def _counted(asked: _Asked[Found], sources: Sequence[Source]) -> Code:
+def _counted(asked: _Asked[Found]) -> Ask:
     fold, question, _ = asked
-    return Plain(lambda run: question(run)(fold(str(sum(len(source(run)) for source in sources)))))
+    return lambda run, sources: question(run)(fold(str(sum(len(source(run)) for source in sources))))
 
 
-def _captured(asked: _Asked[Spans], sources: Sequence[Source]) -> Code:
-    """Ask as `compare` does, and remember what the wildcards of the first match stand for."""
+def _captured(asked: _Asked[Spans]) -> Ask:
+    """Ask as `_ask` does, and remember what the wildcards of the first match stand for."""
     fold, question, weigh = asked
 
-    def ask(run: Run) -> bool:
+    def ask(run: Run, sources: Sequence[Source]) -> bool:
         spans_in = question(run)
         for source in sources:
             values = source(run)
@@ -182,7 +194,7 @@ def _captured(asked: _Asked[Spans], sources: Sequence[Source]) -> Code:
                     return True
         return False
 
-    return Plain(ask)
+    return ask
 
 
 def _pieces(value: str, spans: Sequence[Span], fold: Callable[[str], str], length_max: int) -> list[str]:

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
+from mtad.maps.shelf import build_shelf
+from mtad.sieve.outside import Outside
 from mtad.startup import open_files
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
 from mtad.telemetry.events import Events
@@ -228,7 +230,11 @@ def _files(look: _Look) -> Iterator[Finding]:
 
 def _policy(look: _Look) -> Iterator[Finding]:
     path = look.settings.policy.file or DEFAULT_POLICY
-    loaded = Policy.load(path, PolicySettings(look.settings.node.domains), look.events)
+    maps = build_shelf(look.settings.policy.maps)
+    for unusable in maps.unusable:
+        yield Finding("maps", Grade.FAIL, str(unusable), "mend it, or leave it out of policy.maps")
+    known = PolicySettings(look.settings.node.domains, outside=Outside(maps.maps))
+    loaded = Policy.load(path, known, look.events)
     if isinstance(loaded, PolicyErrors):
         *others, last = loaded.errors
         for error in others:

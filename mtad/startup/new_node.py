@@ -14,7 +14,7 @@ from typing import Any
 
 from mtad.admission.policy import DEFAULT_POLICY
 from mtad.auth.dkim import record_strings
-from mtad.config.forms import DOMAIN, ENDPOINT, HOSTNAME, NAME, SMTP_LISTENER, Address, Form, Listener, Unfit
+from mtad.config.forms import DOMAIN, ENDPOINT, HOSTNAME, NAME, SMTP_LISTENER, Address, Form, Unfit, Value
 from mtad.config.show import toml_value
 from mtad.startup.provision import (
     dkim_record,
@@ -102,7 +102,7 @@ class NotUnderstood:
 def _reached(default_port: int) -> Form:
     """Return the form of an endpoint whose port may be left out."""
 
-    def read(text: str) -> str | Address | Listener | Unfit:
+    def read(text: str) -> Value | Unfit:
         taken = ENDPOINT.read(text)
         with_port = ENDPOINT.read(f"{text}:{default_port}") if isinstance(taken, Unfit) else taken
         return taken if isinstance(with_port, Unfit) else with_port

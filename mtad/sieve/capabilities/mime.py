@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from itertools import islice
 
-from mtad.sieve.capabilities.variables import MODIFIER_TAGS, modifier, writer
+from mtad.sieve.capabilities.variables import MODIFIER_TAGS, modifier, writer_of
 from mtad.sieve.code import Code, Plain, repeat
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
@@ -40,7 +40,7 @@ def _break(bound: Bound) -> Code:
 
 
 def _extracttext(bound: Bound) -> Code:
-    write, change, first = writer(bound, 0), modifier(bound), bound.tag_number(":first")
+    write, change, first = writer_of(bound, bound.strings(0).items[0]), modifier(bound), bound.tag_number(":first")
     if not any(outer.spec.name == _LOOP for outer in bound.outer()):
         return bound.fail(bound.at, f"extracttext must stand in {_LOOP}")
     length = first.value if first is not None else None

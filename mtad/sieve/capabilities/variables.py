@@ -11,6 +11,7 @@ from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag, Write
 from mtad.sieve.match import MATCH_TAGS, Source, compare, is_count
 from mtad.sieve.regex import quoted
 from mtad.sieve.run import Run
+from mtad.sieve.syntax import Text
 from mtad.sieve.template import Template, reference
 
 CAPABILITY = "variables"
@@ -54,9 +55,8 @@ def modifier(bound: Bound) -> Change | None:
     return change_all
 
 
-def writer(bound: Bound, index: int) -> Write:
-    """Make what sets the variable that a positional argument names; reports what is no name of one."""
-    item = bound.strings(index).items[0]
+def writer_of(bound: Bound, item: Text) -> Write:
+    """Make what sets the variable of this name; reports what is no name of one."""
     variable = reference(item.value)
     if variable is None or variable.path[0][0].isdigit():
         bound.fail(item.at, f'"{item.value}" is no name of a variable')
@@ -90,7 +90,7 @@ def setting(key: str) -> Write:
 
 
 def _set(bound: Bound) -> Code:
-    write, change = writer(bound, 0), modifier(bound)
+    write, change = writer_of(bound, bound.strings(0).items[0]), modifier(bound)
     value = bound.template(bound.strings(1).items[0])
 
     def assign(run: Run) -> bool:

@@ -45,6 +45,30 @@ def test_errors_as_json(tmp_path: Path) -> None:
     assert told["errors"][0]["text"]
 
 
+def test_the_maps_of_a_configuration(tmp_path: Path) -> None:
+    script, config = tmp_path / "a.sieve", tmp_path / "mtad.toml"
+    script.write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.lookup"];\nstage "mail" { if lookup "map:users" "a" { stop; } }\n'
+    )
+    config.write_text(
+        '[node]\nname = "a"\nid = 1\nhostname = "mx.l.example"\ndomains = ["l.example"]\n'
+        '[smtp]\nlisten = ["127.0.0.1:25"]\n[policy.maps]\nusers = "file:users"\n'
+    )
+    result = check(str(script), "--config", str(config))
+    assert result.exit_code == 1
+    assert f"{tmp_path}/users:1:1: map users: cannot be read" in result.stdout
+    (tmp_path / "users").write_text("a 1\n")
+    assert check(str(script), "--config", str(config)).exit_code == 0
+    config.write_text(config.read_text().replace("users =", "others ="))
+    result = check(str(script), "--config", str(config))
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f'{script}:2:26: there is no map "users" in policy.maps of mtad.toml\n',
+    )
+    config.write_text("[node")
+    assert check(str(script), "--config", str(config)).exit_code == 2
+
+
 def test_no_file_is_usage() -> None:
     assert check().exit_code == 2
 

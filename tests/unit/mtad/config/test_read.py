@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtad.config.forms import Address, Listener
+from mtad.config.forms import Address, Listener, MapSource
 from mtad.config.read import FILE_OCTETS_MAX, ConfigurationError, ConfigurationErrors, read, read_text
 from mtad.config.settings import Delivery, DkimKey, Followed, Log, Settings, Site
 
@@ -305,3 +305,23 @@ def test_limits_on_clients_are_read() -> None:
 def test_what_is_no_limit_on_clients(line: str, message: str) -> None:
     (error,) = errors(MINIMAL + line + "\n")
     assert message in error
+
+
+def test_maps_are_read() -> None:
+    maps = good(MINIMAL + '[policy.maps]\nusers = "file:users"\nnets = "cidr:/etc/nets"\n').policy.maps
+    assert maps == {"users": MapSource("file", str(FILE.parent / "users")), "nets": MapSource("cidr", "/etc/nets")}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("maps = 1", "policy.maps is a whole number (1); allowed: a table of at most 1_000 names"),
+        ("maps.a = 1", "policy.maps.a is a whole number (1); allowed: a kind of map"),
+        ('maps.a = "users"', "policy.maps.a 'users' begins with no kind of map: file, cidr"),
+        ('maps.a = "file:"', "policy.maps.a 'file:' does not say where the map is"),
+        ('maps.A = "file:x"', "policy.maps.A is no name; allowed: lower-case letters"),
+    ],
+)
+def test_what_is_no_map(line: str, message: str) -> None:
+    (found,) = errors(f"{MINIMAL}[policy]\n{line}\n")
+    assert f": {message}" in found

@@ -169,3 +169,25 @@ async def test_what_a_stage_notes_the_stages_behind_know(tmp_path: Path) -> None
         )
         == []
     )
+
+
+LOOKING = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.lookup"];
+stage "rcpt" { if not lookup "map:users" "a" "One" { ereject "unknown"; } }"""
+
+
+async def test_maps_hold_what_the_test_says(tmp_path: Path) -> None:
+    text = """test "a" {
+        if test_policy_compile "p.sieve" { test_fail "there is no map yet"; }
+        test_map_set "users" "A" "one";
+        if not test_policy_compile "p.sieve" { test_fail "compile"; }
+        if not test_stage_run "rcpt" { test_fail "run"; }
+        if test_verdict "text" "unknown" { test_fail "it is known"; }
+        test_map_set "users" "a" "two";
+        if not test_stage_run "rcpt" { test_fail "run"; }
+        if not test_verdict "text" "unknown" { test_fail "it has another value"; }
+        test_map_fail "users";
+        if test_stage_run "rcpt" { test_fail "the map is down"; }
+        if not test_error :contains "map:users" { test_fail "why"; }
+        if not test_verdict "code" "451" { test_fail "the client keeps the mail"; }
+    }"""
+    assert await failed(tmp_path, text, p=LOOKING) == []

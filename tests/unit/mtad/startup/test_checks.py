@@ -315,6 +315,19 @@ def test_a_policy_that_does_not_compile(node: Path) -> None:
     assert f"{node}/policy.sieve:2" in findings[0].found
 
 
+def test_a_policy_finds_its_maps(node: Path) -> None:
+    (node / "users").write_text("a\na\n")
+    (node / "policy.sieve").write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.lookup"];\nstage "mail" { if lookup "map:users" "a" { stop; } }\n'
+    )
+    with_maps = settings_of(node, lambda text: text + '[policy.maps]\nusers = "file:users"\n')
+    findings = found(with_maps)
+    assert [(each.check, each.grade) for each in findings] == [("maps", Grade.FAIL), ("policy", Grade.FAIL)]
+    assert f"{node}/users:2" in findings[0].found
+    (node / "users").write_text("a\n")
+    assert found(with_maps) == []
+
+
 def test_the_built_in_policy_compiles(node: Path) -> None:
     assert found(settings_of(node, lambda text: text.replace('file = "policy.sieve"', ""))) == []
 

@@ -1,0 +1,99 @@
+"""Maps: the test `lookup` (vnd.mtad.lookup).
+
+    lookup [":into" <variable>] [":onerror" <string>] [":each"] [COMPARATOR] [MATCH-TYPE]
+           <map: string> <key: string> [<values: string-list>]
+
+A map that cannot be asked ends the stage for now, unless `:onerror` says what the test is to answer then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from mtad.maps.answer import Absent, Answer, AtOnce, Map, Unavailable
+from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
+from mtad.sieve.capabilities.variables import writer_of
+from mtad.sieve.code import Code, Plain, Waiting, constant
+from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.match import MATCH_TAGS, matching
+from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error
+from mtad.sieve.run import Run
+from mtad.sieve.syntax import Text
+
+PREFIX = "map:"
+_WORDS = re.compile(r"[,\s]+")
+
+Judge = Callable[[Run, Answer], bool]
+
+
+def named_map(bound: Bound, item: Text) -> Map | None:
+    """Return the map that a string names; None when there is none, which is reported."""
+    name = item.value.removeprefix(PREFIX)
+    found = bound.unit.outside.maps.get(name) if item.value.startswith(PREFIX) else None
+    if found is None and not item.value.startswith(PREFIX):
+        bound.fail(item.at, f'"{item.value}" is no map: "{PREFIX}NAME"')
+    elif found is None:
+        bound.fail(item.at, f'there is no map "{name}" in policy.maps of mtad.toml')
+    return found
+
+
+def _lookup(bound: Bound) -> Code:
+    found = named_map(bound, bound.strings(0).items[0])
+    key, judge = bound.template(bound.strings(1).items[0]), _judge(bound)
+    if found is None:
+        return constant(False)
+    if isinstance(found, AtOnce):
+        get = found.get
+        return Plain(lambda run: judge(run, get(key.read(run))))
+    ask = found.ask
+
+    async def wait(run: Run) -> bool:
+        return judge(run, await ask(key.read(run)))
+
+    return Waiting(wait)
+
+
+def _judge(bound: Bound) -> Judge:
+    """Make what an answer comes to."""
+    failed = on_error(bound, bound.strings(0).items[0].value, TEMPFAIL)
+    into = bound.tag_strings(":into")
+    write = writer_of(bound, into.items[0]) if into is not None else None
+    has_values = len(bound.positional) == len(bound.spec.positional)
+    is_match = matching(bound, bound.templates(2)) if has_values else None
+    is_each = bound.has(":each")
+    if not has_values and (is_each or bound.chosen.get("match") or bound.has(":comparator")):
+        bound.fail(bound.at, "lookup needs values for what its tags say of them")
+
+    def judge(run: Run, answer: Answer) -> bool:
+        if isinstance(answer, Unavailable):
+            return failed(answer.why)
+        if isinstance(answer, Absent):
+            return False
+        if write is not None:
+            write(run, answer.value)
+        return is_match is None or is_match(run, _words(answer.value) if is_each else (answer.value,))
+
+    return judge
+
+
+def _words(value: str) -> Sequence[str]:
+    return [word for word in _WORDS.split(value) if word]
+
+
+LOOKUP = (
+    Spec(
+        "lookup",
+        Kind.TEST,
+        _lookup,
+        capabilities=("vnd.mtad.lookup",),
+        tags=(
+            *MATCH_TAGS,
+            Tag(":into", value=ArgumentType.STRING, capability=VARIABLES),
+            Tag(":each"),
+            ON_ERROR_TAG,
+        ),
+        positional=(ArgumentType.STRING, ArgumentType.TEXT, ArgumentType.TEXTS),
+        optional=1,
+    ),
+)

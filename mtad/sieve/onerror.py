@@ -1,0 +1,29 @@
+"""The tag `:onerror`: what a test answers when what it asks outside cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mtad.sieve.language import ArgumentType, Bound, Tag
+from mtad.sieve.run import ScriptFailed
+
+ON_ERROR_TAG = Tag(":onerror", value=ArgumentType.STRING)
+TEMPFAIL = "tempfail"  # the stage fails for now: unknown is not no
+_ANSWERS: Mapping[str, bool | None] = {TEMPFAIL: None, "true": True, "false": False}
+
+
+def on_error(bound: Bound, asked: str, default: str) -> Callable[[str], bool]:
+    """Make what answers, or ends the stage, when it is told why `asked` has failed. It raises ScriptFailed."""
+    given = bound.tag_strings(ON_ERROR_TAG.name)
+    word = given.items[0].value if given is not None else default
+    if word not in _ANSWERS:
+        bound.fail(given.at if given is not None else bound.at, f"{ON_ERROR_TAG.name} is one of {', '.join(_ANSWERS)}")
+        word = default
+    answer = _ANSWERS[word]
+
+    def failed(why: str) -> bool:
+        if answer is None:
+            raise ScriptFailed(f"{asked}: {why}")
+        return answer
+
+    return failed

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mtad.config.forms import MapSource
+from mtad.maps.answer import AtOnce, Found
+from mtad.maps.shelf import Shelf, Unusable, build_shelf
+from mtad.telemetry.events import CollectedEvents
+
+
+def value(shelf: Shelf, name: str, key: str) -> object:
+    found = shelf.maps[name]
+    assert isinstance(found, AtOnce)
+    return found.get(key)
+
+
+def test_each_kind(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("a 1\n")
+    (tmp_path / "nets").write_text("192.0.2.0/24 ours\n")
+    shelf = build_shelf(
+        {
+            "users": MapSource("file", str(tmp_path / "users")),
+            "nets": MapSource("cidr", str(tmp_path / "nets")),
+        }
+    )
+    assert shelf.unusable == ()
+    assert value(shelf, "users", "a") == Found("1")
+    assert value(shelf, "nets", "192.0.2.1") == Found("ours")
+
+
+def test_what_cannot_be_had_is_told_and_the_others_are_there(tmp_path: Path) -> None:
+    bad, users, none = tmp_path / "bad", tmp_path / "users", tmp_path / "none"
+    bad.write_text("x y\nz\n")
+    users.write_text("a 1\n")
+    sources = {"bad": MapSource("cidr", str(bad)), "users": MapSource("file", str(users))}
+    shelf = build_shelf({**sources, "none": MapSource("file", str(none))})
+    assert list(shelf.maps) == ["users"]
+    assert shelf.unusable == (
+        Unusable("bad", str(bad), 1, '"x" is no network, or has bits set behind its prefix'),
+        Unusable("bad", str(bad), 2, '"z" is no network, or has bits set behind its prefix'),
+        Unusable("none", str(none), 1, "cannot be read: No such file or directory"),
+    )
+    assert str(shelf.unusable[2]) == f"map none: {none}:1: cannot be read: No such file or directory"
+
+
+async def test_maps_follow_their_files_and_say_so_once(tmp_path: Path) -> None:
+    path, events = tmp_path / "users", CollectedEvents()
+    path.write_text("a 1\n")
+    shelf = build_shelf({"users": MapSource("file", str(path))})
+
+    async def rewritten(text: str, at_ns: int) -> list[str]:
+        path.write_text(text)
+        os.utime(path, ns=(at_ns, at_ns))
+        for _ in range(3):
+            await shelf.refresh(events)
+        names = [name for name, _ in events.events]
+        events.events.clear()
+        return names
+
+    assert await rewritten("a 2\n", 1) == ["map.read"]
+    assert value(shelf, "users", "a") == Found("2")
+    assert await rewritten("a 3\na 4\n", 2) == ["map.unreadable"]
+    assert await rewritten("a 5\n", 3) == ["map.read"]
+    path.unlink()
+    for _ in range(3):
+        await shelf.refresh(events)
+    assert events.named("map.unreadable") == [
+        {"map": "users", "line": 1, "why": "cannot be read: No such file or directory"}
+    ]
+    assert value(shelf, "users", "a") == Found("5")
+
+
+async def test_watching_ends(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("a 1\n")
+    shelf = build_shelf({"users": MapSource("file", str(tmp_path / "users"))})
+    shelf.start(CollectedEvents())
+    await shelf.close()
+    await Shelf().close()
