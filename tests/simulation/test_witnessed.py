@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from replicator.core.grants import Granted
 from replicator.core.leased import Leased
 from tests.simulation import campaign
 from tests.simulation.campaign import WITNESSED, WITNESSED_CALM, WITNESSED_SWITCHOVERS, Campaign
-from tests.simulation.clock import MS
+from tests.simulation.clock import MS, Violation
 from tests.simulation.script import Deed, draw
+from tests.simulation.witness import may_own
 
 
 def test_calm_histories_deliver_everything_once() -> None:
@@ -63,3 +65,25 @@ def test_one_that_does_not_take_over_behind_such_a_request_is_found(monkeypatch:
     total = _killed_behind_a_slow_wire(failures_max=100)
     late = total.counts["excused: the lease of an ended owner was renewed by what came late"]
     assert 0 < late <= [failure.name for failure in total.failures].count("L2")
+
+
+def _granted_beside_an_owner(age: int) -> None:
+    """Have the witness grant, beside an owner, what a passive asked for so long ago."""
+    world, failure = campaign.play(1, WITNESSED_CALM)
+    assert failure is None
+    assert world.witness is not None
+    (owner,) = [machine for machine in world.machines if may_own(machine)]
+    other = world.machines[1 - owner.node]
+    votes = other.member._ownership._votes  # type: ignore[attr-defined]
+    request = votes.ask(0, other.local.now() - age)
+    granted = Granted(request.incarnation, request.generation, request.ticket, 9, other.settings.lease)
+    world.witness._look(other, request, granted)
+
+
+def test_a_grant_of_which_a_member_can_make_use_is_none_beside_an_owner() -> None:
+    with pytest.raises(Violation, match="S6"):
+        _granted_beside_an_owner(0)
+
+
+def test_a_grant_that_was_asked_for_too_long_ago_lets_nobody_own() -> None:
+    _granted_beside_an_owner(5_000 * MS)

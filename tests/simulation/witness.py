@@ -137,8 +137,10 @@ class WitnessHost:
         if not machine.is_alive or request.incarnation != machine.incarnation:
             self.renewed_late_at = self.clock.now
             return
-        votes = machine.member._ownership._votes  # type: ignore[attr-defined]
-        if request.generation == votes.generation:
+        votes, now = machine.member._ownership._votes, machine.local.now()  # type: ignore[attr-defined]
+        asked_at = votes._asked.get(request.ticket)
+        is_of_use = asked_at is not None and votes.counted_from(asked_at, reply.lease, now) > now
+        if is_of_use and request.generation == votes.generation:
             self.check(machine.node, "is granted the lease")
 
     def check(self, node: int, what: str) -> None:
