@@ -97,10 +97,12 @@ class Destinations:
     async def hops(self, destination: Destination) -> AsyncGenerator[Hop | Outcome, None]:
         """Yield the hops to try; an Outcome in their place says why a host has none.
 
+        One with very many addresses leaves one try to each host behind it.
         Close it when it is left early: the loop would do so in a task of its own.
         """
         hops_count = 0
-        for name in mx.in_order(destination.hosts, self._shuffle):
+        names = mx.in_order(destination.hosts, self._shuffle)
+        for behind_count, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
             addresses = await self._addresses(name)
             if not isinstance(addresses, tuple):
                 yield self._without_address(destination, is_unknown=isinstance(addresses, Unknown))
@@ -108,7 +110,7 @@ class Destinations:
             usable = [address for address in addresses if _source(destination, address) is not None]
             if not usable:
                 yield _NO_SOURCE
-            for address in usable:
+            for address in usable[: max(1, HOPS_TRIED_MAX - hops_count - behind_count)]:
                 if hops_count == HOPS_TRIED_MAX:
                     return
                 hops_count += 1

@@ -33,6 +33,9 @@ ZONE: Zone = {
     "unsure-mx.test": {"A": SERVFAIL, "AAAA": SERVFAIL},
     "mx.test": {"A": ("127.0.0.1", "127.0.0.2"), "AAAA": ("::1",)},
     "many.test": {"A": tuple(f"127.0.1.{number}" for number in range(1, 30))},
+    "crowded.test": {"MX": ("10 many.test.", "20 a.test.", "30 b.test.")},
+    "ten.test": {"MX": tuple(f"{number} h{number}.test." for number in range(10))},
+    **{f"h{number}.test": A for number in range(10)},
     "both.test": {"A": ("127.0.0.1",), "AAAA": ("::1", "::2")},
     "a.test": A,
     "b.test": A,
@@ -167,6 +170,14 @@ async def test_a_domain_that_is_an_alias_is_its_target() -> None:
 async def test_no_more_addresses_than_the_limit() -> None:
     _, hops = await found("u@many.test")
     assert len(hops) == HOPS_TRIED_MAX
+
+
+async def test_a_host_with_very_many_addresses_leaves_room_for_the_others() -> None:
+    _, hops = await found("u@crowded.test")
+    names = [hop.name for hop in hops if isinstance(hop, Hop)]
+    assert names == ["many.test"] * (HOPS_TRIED_MAX - 2) + ["a.test", "b.test"]
+    _, hops = await found("u@ten.test")
+    assert [hop.name for hop in hops if isinstance(hop, Hop)] == [f"h{number}.test" for number in range(HOPS_TRIED_MAX)]
 
 
 async def test_both_families_in_turn_and_the_one_that_leads_nowhere_last() -> None:
