@@ -9,6 +9,7 @@ from replicator.core import merge, sending
 from replicator.core.events import Submit
 from replicator.core.member import Member
 from replicator.core.merge import Parts
+from replicator.core.peer import Peer
 from replicator.core.quarantine import Quarantine
 from replicator.core.values import Dot, Flags, PartValue
 from tests.simulation.campaign import FULL, HANDS, ROTTEN
@@ -18,6 +19,7 @@ RESTARTED = replace(
     ROTTEN, menu=("bit flips", "bit flips", "restore", "cut", "slow disk", "switchover"), log_records_max=(2,)
 )
 HASTY = replace(ROTTEN, menu=("bit flips", "bit flips", "slow disk", "slow disk", "kill"))
+DROPPING = replace(ROTTEN, menu=("bit flips", "lossy link"), faults_max=12, trouble_seconds=5, letters=(20, 30))
 
 
 def _damage_is_an_end(planting: Planting) -> None:
@@ -38,6 +40,10 @@ def _damage_unsaid(planting: Planting) -> None:
         was(self, event._replace(away=()), now, out)
 
     was = planting.replace(sending.Outgoing, "snapshot_read", snapshot_read)
+
+
+def _sent_for_arrived(planting: Planting) -> None:
+    planting.replace(Peer, "unconfirmed", lambda self, vector: {})
 
 
 def _full_for_ever(planting: Planting) -> None:
@@ -93,6 +99,15 @@ MUTANTS = (
         1_200,
         _damage_unsaid,
         RESTARTED,
+    ),
+    Mutant(
+        "sent-for-arrived",
+        124,
+        "what is asked for goes at once, whatever was lost before it",
+        ("S3",),
+        400,
+        _sent_for_arrived,
+        DROPPING,
     ),
     Mutant("full-for-ever", 116, "a disk that was full once counts as full", ("L6",), 50, _full_for_ever, FULL),
     Mutant("flags-by-arrival", 117, "the register takes what comes last", ("S4", "S9"), 200, _flags_by_arrival, HANDS),
