@@ -8,6 +8,7 @@ from mtad.sieve.capabilities.date import DATE
 from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.environment import ENVIRONMENT
 from mtad.sieve.capabilities.fileinto import FILEINTO
+from mtad.sieve.capabilities.ihave import IHAVE
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mime import MIME
@@ -27,7 +28,7 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT
+_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE
 
 PLAIN = Language(_COMMON + FILEINTO + EDITHEADER, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
 """A script as every Sieve engine reads it."""

@@ -29,6 +29,10 @@ class Kind(Enum):
     STAGE = "stage"  # opens a stage's block
     COMMAND = "command"
     TEST = "test"
+    OFFER = "offer"  # a test whether there are capabilities; opens them if there are
+
+
+_TESTS = (Kind.TEST, Kind.OFFER)
 
 
 class ArgumentType(Enum):
@@ -164,6 +168,7 @@ class Bound:
     tests: tuple[Bound, ...] = ()
     block: tuple[Bound, ...] = ()
     chain: list[Bound] = field(default_factory=list)  # what follows and belongs to it
+    truth: bool | None = None  # of a test, where what the engine has decides it
 
     def outer(self) -> Iterator[Bound]:
         """Yield the commands in whose blocks it stands, the nearest first."""
@@ -312,7 +317,7 @@ class Language:
     capabilities: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        by_name = {(spec.kind is Kind.TEST, spec.name): spec for spec in self.specs}
+        by_name = {(spec.kind in _TESTS, spec.name): spec for spec in self.specs}
         if len(by_name) != len(self.specs):
             raise ValueError("two specs of one name")
         of_tags = {tag.capability for spec in self.specs for tag in spec.tags if tag.capability}

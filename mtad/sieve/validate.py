@@ -124,16 +124,41 @@ class _Validator:
             return None
         bound = Bound(spec, node.at, self._stage, self._unit, self._parent)
         is_right = self._arguments(node, spec, bound) and not missing
-        tests = [self._test(test) for test in node.tests]
-        bound.tests = tuple(test for test in tests if test is not None)
-        is_right = self._tests_fit(node, spec) and len(bound.tests) == len(tests) and is_right
-        self._parent, outer = bound, self._parent
-        bound.block = self._block(node.block or ())
-        self._parent = outer
+        if spec.kind is Kind.OFFER and is_right:
+            self._offer(bound)
+        is_right = self._tests(node, spec, bound) and self._tests_fit(node, spec) and is_right
+        if bound.truth is not False:
+            self._parent, outer = bound, self._parent
+            bound.block = self._block(node.block or ())
+            self._parent = outer
         if (node.block is not None) is not spec.has_block:
             self._report.add(node.at, f"{node.name} needs a block" if spec.has_block else f"{node.name} takes no block")
             is_right = False
         return bound if is_right else None
+
+    def _offer(self, bound: Bound) -> None:
+        """Decide a test of capabilities, and open them if all are there (RFC 5463 §4)."""
+        names = {item.value for item in bound.strings(0).items}
+        bound.truth = names <= self._language.capabilities
+        if bound.truth:
+            self._required.update(names)
+
+    def _tests(self, node: Node, spec: Spec, bound: Bound) -> bool:
+        """Bind the tests, up to one that decides that those behind it are never asked."""
+        found: list[Bound] = []
+        is_right = True
+        for test in node.tests:
+            one = self._test(test)
+            if one is None:
+                is_right = False
+                continue
+            found.append(one)
+            if one.truth is False and spec.name == "allof":
+                break
+        bound.tests = tuple(found)
+        if found and is_right:
+            bound.truth = _TRUTHS.get(spec.name, _first)([test.truth for test in found])
+        return is_right
 
     def _test(self, node: Node) -> Bound | None:
         spec = self._lookup(node, is_test=True)
@@ -220,3 +245,22 @@ class _Validator:
             else:
                 items.append(Text(value, item.at))
         return given._replace(items=tuple(items) or given.items)
+
+
+def _first(truths: Sequence[bool | None]) -> bool | None:
+    return truths[0]
+
+
+def _not(truths: Sequence[bool | None]) -> bool | None:
+    return None if truths[0] is None else not truths[0]
+
+
+def _anyof(truths: Sequence[bool | None]) -> bool | None:
+    return True if True in truths else None if None in truths else False
+
+
+def _allof(truths: Sequence[bool | None]) -> bool | None:
+    return False if False in truths else None if None in truths else True
+
+
+_TRUTHS = {"not": _not, "anyof": _anyof, "allof": _allof}
