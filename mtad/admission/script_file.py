@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.language import Language
-from mtad.sieve.outside import NOTHING, Outside
+from mtad.sieve.outside import NOTHING, Library, Outside
 from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
 
 
+def scripts_in(personal: Path, shared: Path) -> Library:
+    """Return what finds the scripts that another includes, `:personal` and `:global` ones, in these folders."""
+    folders = {"personal": personal, "global": shared}
+
+    def find(location: str, name: str) -> str | None:
+        try:
+            with (folders[location] / f"{name}.sieve").open("rb") as file:
+                return file.read(4 * SCRIPT_LENGTH_MAX + 1).decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    return find
+
+
 def compile_file(path: Path, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
-    """Read and compile one file; what keeps it from being read is an error of the script."""
+    """Read and compile one file; what keeps it from being read is an error of the script.
+
+    It includes scripts from the folder `include` beside it, unless it is said whence.
+    """
+    if outside.scripts is None:
+        beside = path.parent / "include"
+        outside = replace(outside, scripts=scripts_in(beside, beside))
     try:
         with path.open("rb") as file:
             octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)

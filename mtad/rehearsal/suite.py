@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtad.admission.script_file import compile_file
+from mtad.admission.script_file import compile_file, scripts_in
 from mtad.rehearsal.asking import INDEX, one_or_all, step
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.rehearsal.settings import SETTINGS, limits_of
@@ -18,6 +18,7 @@ from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
 from mtad.sieve.run import LimitExceeded, Run
+from mtad.sieve.outside import Outside
 from mtad.sieve.script import Script
 
 _CAPABILITY = ("vnd.dovecot.testsuite",)
@@ -94,7 +95,7 @@ def _test_script_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        compiled = compile_file(bench.path(name), PLAIN)
+        compiled = compile_file(bench.path(name), PLAIN, Outside(scripts=scripts_in(bench.path("included"), bench.path("included-global"))))
         if isinstance(compiled, SieveErrors):
             for error in compiled.errors:
                 bench.note(error.text)

@@ -9,6 +9,7 @@ from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.environment import ENVIRONMENT
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.ihave import IHAVE
+from mtad.sieve.capabilities.include import GLOBAL, INCLUDE
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mime import MIME
@@ -28,9 +29,14 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE
+_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE
 
-PLAIN = Language(_COMMON + FILEINTO + EDITHEADER, environment=_AGENT, extra_capabilities=_WITHOUT_ROWS)
+PLAIN = Language(
+    _COMMON + FILEINTO + EDITHEADER,
+    environment=_AGENT,
+    extra_capabilities=_WITHOUT_ROWS,
+    namespaces=(GLOBAL,),
+)
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
@@ -45,7 +51,7 @@ POLICY = Language(
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,
-    namespaces=SCOPES,
+    namespaces=(*SCOPES, GLOBAL),
     computed=(TOTAL,),
 )
 """A policy: stages of a session and of delivery."""

@@ -127,30 +127,50 @@ class Computed:
     stages: tuple[str, ...]
 
 
+Include = Callable[[str, str, str], Code | str | None]  # by location, name and stage; a string says what is wrong
+
+
+def no_include(location: str, name: str, stage: str) -> Code | str | None:
+    """Include nothing."""
+    return None
+
+
 @dataclass(slots=True)
 class Unit:
     """One script that is being compiled.
 
-    required       the capabilities that it has
+    include        compiles another one
+    scope          stands before the names of its variables in the run
     has_captures   it asks for what wildcards stood for
     outside        what it may ask beside its facts
+    required       the capabilities that it has
     """
 
     report: Report
     language: Language
-    required: set[str] = field(default_factory=set)
+    include: Include = no_include
+    scope: str = ""
     has_captures: bool = False
     outside: Outside = NOTHING
-    _variables: set[str] = field(default_factory=set)
+    required: set[str] = field(default_factory=set)
+    _variables: dict[str, str] = field(default_factory=dict)
 
     def variable(self, name: str, at: int) -> str:
         """Return the key of a variable in the run."""
-        self._variables.add(name)
+        key = self._variables.setdefault(name, name if "." in name else self.scope + name)
         if len(name) > NAME_LENGTH_MAX:
             self.report.add(at, f"the name of a variable may have {NAME_LENGTH_MAX} characters")
         elif len(self._variables) > VARIABLES_MAX:
             self.report.add(at, f"a script may have {VARIABLES_MAX} variables")
-        return name
+        return key
+
+    def shared(self, name: str) -> str:
+        """Return the key of a variable that all scripts of a run have in common (RFC 6609 §3.4)."""
+        return f"global.{name}"
+
+    def share(self, name: str) -> bool:
+        """Let a name stand for the variable that all scripts have in common; False when it already is another."""
+        return self._variables.setdefault(name, self.shared(name)) == self.shared(name)
 
 
 @dataclass(slots=True)

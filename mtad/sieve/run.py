@@ -53,6 +53,7 @@ class Run:
     variables   by their key in the run: scope and name
     points      thousandths, by symbol
     edited      the message as the script has changed it
+    included    the scripts that were run in it
     part        the entity that `foreverypart` is at
     """
 
@@ -65,6 +66,7 @@ class Run:
         "doors",
         "edited",
         "facts",
+        "included",
         "limits",
         "part",
         "points",
@@ -79,6 +81,7 @@ class Run:
         self.variables: dict[str, str] = {}
         self.points: dict[str, int] = {}
         self.edited: Message | None = None
+        self.included: set[tuple[str, str]] = set()
         self.part: Message | None = None
         self.doors = doors
         self._leaving: str | None = None

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtad.sieve.code import Code
-from mtad.sieve.errors import Report, SieveErrors
+from mtad.sieve.errors import ERRORS_MAX, Report, SieveError, SieveErrors
 from mtad.sieve.language import Language, Unit, compile_block
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
 
 SCRIPT_LENGTH_MAX = 1 << 20
+INCLUDES_NESTED_MAX = 10
+INCLUDES_MAX = 100  # of scripts, wherever they stand
 _CAPTURE = re.compile(r"\$\{[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be one when it is decoded
 
 
@@ -25,12 +27,60 @@ class Script:
 
 
 def compile_script(text: str, file: str, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
-    """Compile a script, or tell everything that is wrong with it; never anything between."""
-    report = Report(file, text)
-    if len(text) > SCRIPT_LENGTH_MAX:
-        report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
-        return report.errors()
-    unit = Unit(report, language, has_captures=_CAPTURE.search(text) is not None, outside=outside)
-    bound = validate(parse(text, report), unit)
-    stages = {name: compile_block(block) for name, block in bound.items()}
-    return report.errors() if report.has_errors else Script(stages)
+    """Compile a script and all that it includes, or tell everything that is wrong; never anything between."""
+    compilation = _Compilation(language, outside)
+    stages = compilation.compile(text, file, None)
+    errors = compilation.errors[:ERRORS_MAX]
+    return SieveErrors(tuple(errors)) if errors else Script(stages)
+
+
+class _Compilation:
+    """One script and those that it includes."""
+
+    def __init__(self, language: Language, outside: Outside) -> None:
+        self.errors: list[SieveError] = []
+        self._language = language
+        self._outside = outside
+        self._made: dict[tuple[str, str, str], Code] = {}
+        self._open: list[tuple[str, str, str]] = []
+        self._units_count = 0
+
+    def compile(self, text: str, file: str, stage: str | None) -> dict[str, Code]:
+        """Compile one of the scripts; one with a stage is what stands in that stage."""
+        report = Report(file, text)
+        if len(text) > SCRIPT_LENGTH_MAX:
+            report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
+            self.errors += report.errors().errors
+            return {}
+        scope = f"{self._units_count}." if self._units_count else ""
+        self._units_count += 1
+        has_captures = _CAPTURE.search(text) is not None
+        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside)
+        bound = validate(parse(text, report), unit, stage)
+        stages = {name: compile_block(block) for name, block in bound.items()}
+        if report.has_errors:
+            self.errors += report.errors().errors
+        return stages
+
+    def include(self, location: str, name: str, stage: str) -> Code | str | None:
+        """Return a script as it runs in a stage, or what is wrong with including it; None when there is none."""
+        key = (location, name, stage)
+        if key in self._made:
+            return self._made[key]
+        if key in self._open:
+            return "includes itself"
+        if len(self._open) >= INCLUDES_NESTED_MAX:
+            return f"is included deeper than {INCLUDES_NESTED_MAX}"
+        if self._units_count > INCLUDES_MAX:
+            return f"is one more than {INCLUDES_MAX} included scripts"
+        library = self._outside.scripts
+        text = library(location, name) if library is not None else None
+        if text is None:
+            return None
+        self._open.append(key)
+        code = self.compile(text, f"{name}.sieve", stage).get(stage)
+        self._open.pop()
+        if code is None:
+            return "was not compiled"
+        self._made[key] = code
+        return code

@@ -14,12 +14,14 @@ _STRINGS = (ArgumentType.STRING, ArgumentType.TEXT, *_LISTS)
 _CONSTANT = (ArgumentType.STRING, ArgumentType.STRINGS)
 
 
-def validate(script: Sequence[Node], unit: Unit) -> dict[str, tuple[Bound, ...]]:
+def validate(script: Sequence[Node], unit: Unit, stage: str | None = None) -> dict[str, tuple[Bound, ...]]:
     """Bind what is right and report what is not; the result is complete only if nothing was reported.
 
     Returns the commands of each stage; those outside of all stages under OUTSIDE.
+    stage   the script is what stands in this stage, and has none itself
     """
-    return _Validator(unit).script(script)
+    validator = _Validator(unit)
+    return validator.script(script) if stage is None else validator.part(script, stage)
 
 
 class _Validator:
@@ -50,6 +52,17 @@ class _Validator:
                 rest.append(node)
         stages[OUTSIDE] = self._block(rest)
         return stages
+
+    def part(self, script: Sequence[Node], stage: str) -> dict[str, tuple[Bound, ...]]:
+        self._stage = stage
+        rest: list[Node] = []
+        for node in script:
+            spec = self._language.by_name.get((False, node.name))
+            if spec is not None and spec.kind is Kind.REQUIRE:
+                self._require(node, spec, not rest)
+            else:
+                rest.append(node)
+        return {stage: self._block(rest)}
 
     def _require(self, node: Node, spec: Spec, is_start: bool) -> None:
         if not is_start:

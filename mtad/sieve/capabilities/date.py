@@ -125,5 +125,14 @@ DATE = (
         capabilities=("date",),
         tags=(*MATCH_TAGS, _ZONE_TAG),
         positional=(ArgumentType.STRING, ArgumentType.TEXTS),
+        stages=(
+            OUTSIDE,
+            "connect",
+            "ehlo",
+            "auth",
+            "mail",
+            "rcpt",
+            "data",
+        ),  # where mail goes must not change by the hour
     ),
 )

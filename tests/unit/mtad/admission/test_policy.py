@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mtad.mail.envelope import Client, Envelope
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
+from mtad.sieve.doors import Doors
 from mtad.sieve.run import Limits
 from mtad.telemetry.events import CollectedEvents
 from tests.unit.mtad.admission.test_relay import OPEN_RELAY_FORMS
@@ -257,6 +259,21 @@ async def test_the_default_policy_loads_and_trusts_this_machine_alone() -> None:
     assert await found.deliver(Envelope("", STRANGER.client), "u@l.example") == Disposition(Route(), RetryPlan())
 
 
+async def test_a_policy_knows_the_time() -> None:
+    now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    settings = PolicySettings((), doors=Doors(clock=lambda: now))
+    text = (
+        'require ["date", "vnd.mtad.stage", "vnd.mtad.verdict"];'
+        'stage "ehlo" { if currentdate "hour" "12" { accept :text "noon"; } }'
+    )
+    found = Policy.compile(text, "t", settings, CollectedEvents())
+    assert isinstance(found, Policy), str(found)
+    assert (await found.ehlo(STRANGER)).text == "noon"
+    today = PolicySettings().doors.clock
+    assert today is not None
+    assert abs(today() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
 class TestLoading:
     def load(self, path: Path) -> Policy | PolicyErrors:
         return Policy.load(path, PolicySettings(("l.example",)), CollectedEvents())
@@ -292,6 +309,18 @@ class TestLoading:
         found = self.load(tmp_path)
         assert isinstance(found, Policy)
         assert (await found.ehlo(STRANGER)).text == "first"
+
+    async def test_scripts_are_included_from_their_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "include").mkdir()
+        (tmp_path / "include" / "no.sieve").write_text('require "vnd.mtad.verdict"; accept :text "included";')
+        (tmp_path / "a.sieve").write_text('require ["vnd.mtad.stage", "include"]; stage "ehlo" { include "no"; }')
+        found = self.load(tmp_path)
+        assert isinstance(found, Policy)
+        assert (await found.ehlo(STRANGER)).text == "included"
+        (tmp_path / "include" / "no.sieve").write_bytes(b"\xff")
+        broken = self.load(tmp_path / "a.sieve")
+        assert isinstance(broken, PolicyErrors)
+        assert 'there is no personal script "no"' in str(broken)
 
     def test_all_files_of_a_folder_report_their_errors(self, tmp_path: Path) -> None:
         for name in ("a.sieve", "b.sieve"):
