@@ -25,6 +25,7 @@ from tests.fakes.model_store import ModelStore
 
 TERMINAL = 2
 STORES = 3
+OWN_RECORDS_MAX = 20
 
 part_values = st.builds(
     PartValue, st.integers(0, 4), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.binary(max_size=1)
@@ -150,7 +151,16 @@ class Stores(RuleBasedStateMachine):
         lacking = list(beyond(source.vector, target.vector))
         if not lacking:
             return
-        branch = lacking[number % len(lacking)]
+        self.ship_branch(source, target, lacking[number % len(lacking)], count)
+
+    @rule(sender=st.integers(0, STORES - 1), receiver=st.integers(0, STORES - 1))
+    def ship_own(self, sender: int, receiver: int) -> None:
+        """Ship what a member wrote itself, often before that on which it relies."""
+        source, target, branch = self.stores[sender], self.stores[receiver], self.branches[sender]
+        if branch in beyond(source.vector, target.vector):
+            self.ship_branch(source, target, branch, OWN_RECORDS_MAX)
+
+    def ship_branch(self, source: ModelStore, target: ModelStore, branch: Branch, count: int) -> None:
         first_seq = target.vector.get(branch, 0) + 1
         read = source.read_log(ReadLog(1, branch, first_seq, 1 << 20)).records
         if read is None:
