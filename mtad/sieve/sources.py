@@ -16,6 +16,7 @@ from mtad.sieve.template import Template, fixed
 Pick = slice  # of the fields of one name
 Reader = Callable[[Message, str, Pick], Sequence[str]]  # of an entity's fields of a name
 Entities = Callable[[Run], Iterable[Message]]
+_Ask = Callable[[Run, Message], Sequence[str]]
 
 INDEX_TAGS = (Tag(":index", value=ArgumentType.NUMBER, capability="index"), Tag(":last", capability="index"))
 ENTITY_TAGS = (Tag(":mime", capability="mime"), Tag(":anychild", capability="mime"))
@@ -52,23 +53,41 @@ def is_field_name(name: str) -> bool:
 
 
 def sources(bound: Bound, names: Iterable[Template], read: Reader) -> list[Source]:
-    """Make a source of each name."""
-    pick, entities = picked(bound) or ALL, entities_of(bound)
-    return [_source(name, read, pick, entities) for name in names]
+    """Make a source of each name; with an index one of all of them, for it counts through all the fields they name."""
+    pick, entities, names = picked(bound), entities_of(bound), list(names)
+    if pick is not None and len(names) > 1:
+        return [_source(_one_of(names, read, pick), entities)]
+    return [_source(_of(name, read, pick or ALL), entities) for name in names]
 
 
-def _source(name: Template, read: Reader, pick: Pick, entities: Entities | None) -> Source:
+def _of(name: Template, read: Reader, pick: Pick) -> _Ask:
+    return lambda run, entity: read(entity, name.read(run), pick)
+
+
+def _one_of(names: Sequence[Template], read: Reader, pick: Pick) -> _Ask:
+    """Make what reads the field that the index names, counted in the order of the names (RFC 5260 §6)."""
+
+    def ask(run: Run, entity: Message) -> Sequence[str]:
+        written = [name.read(run) for name in names]
+        run.spend(len(written))
+        counted = [(name, at) for name in written for at in range(len(entity.values(name)))]
+        return [value for name, at in counted[pick] for value in read(entity, name, slice(at, at + 1))]
+
+    return ask
+
+
+def _source(ask: _Ask, entities: Entities | None) -> Source:
     if entities is None:
-        return lambda run: read(run.message(), name.read(run), pick)
+        return lambda run: ask(run, run.message())
 
-    def ask(run: Run) -> Sequence[str]:
+    def ask_each(run: Run) -> Sequence[str]:
         found: list[str] = []
         for entity in entities(run):
             run.spend(1)
-            found += read(entity, name.read(run), pick)
+            found += ask(run, entity)
         return found
 
-    return ask
+    return ask_each
 
 
 def values(entity: Message, name: str, pick: Pick) -> Sequence[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
+import re
+
+from mtad.sieve.actions import Action, AddField, DeleteFields, Discard, FileInto, Keep, Redirect, Refuse
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE
 from mtad.sieve.results import results
-from mtad.sieve.run import LimitExceeded, Limits, Run
+from mtad.sieve.run import Limits, Run, ScriptFailed
 from mtad.sieve.script import compile_script
 from tests.differential.messages import Mail
 from tests.differential.pigeonhole import Outcome
 from tests.fakes.sieve_facts import StillFacts
 
+_SHOWN = re.compile(r"[\r\n\t]")  # as sieve-test prints them
 _LIMITS = Limits(actions_max=10_000, redirects_max=100)
 
 
@@ -27,9 +30,10 @@ def play(script: str, mail: Mail) -> Outcome:
     run = Run(StillFacts(mail.content, {"from": [mail.sender], "to": [mail.recipient]}), _LIMITS)
     try:
         code.call(run)
-    except LimitExceeded:
+    except ScriptFailed:
         return ("failed",)
-    return tuple(dict.fromkeys(map(_told, results(run.actions))))
+    done = [action for action in results(run.actions) if not isinstance(action, AddField | DeleteFields)]
+    return tuple(dict.fromkeys(map(_told, done)))
 
 
 def why_refused(script: str) -> str:
@@ -43,7 +47,7 @@ def _told(action: Action) -> str:
         case Keep():
             return "store message in folder: INBOX"
         case FileInto():
-            return f"store message in folder: {action.mailbox}"
+            return f"store message in folder: {_SHOWN.sub('?', action.mailbox)}"
         case Redirect():
             return f"redirect message to: <{action.address}>"
         case Discard():

@@ -42,6 +42,7 @@ _VARIABLES = ["a", "b", "c_1", "Long"]
 _RELATIONS = ["gt", "ge", "lt", "le", "eq", "ne"]
 _CONTENTS = ["text", "text/html", "multipart"]
 _MIME_PARTS = [":type", ":subtype", ":contenttype", ':param "charset"', ':param ["filename", "boundary"]']
+_MIME_WORDS = ["text", "plain", "html", "text/plain", "multipart", "utf-8", "a.txt", "mixed", "U"]
 _DATE_PARTS = [
     "year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "std11", "zone", "weekday",
 ]  # fmt: skip
@@ -63,7 +64,7 @@ class Drawing:
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
         self._marks = 0
-        self._redirects = 0
+        self._has_edits = "editheader" in CAPABILITIES and dice.random() < 0.6
         self.kinds: set[str] = set()  # what was drawn
 
     def script(self) -> str:
@@ -76,7 +77,7 @@ class Drawing:
         """Return commands that show what the variables and the fields are at the end."""
         found = []
         if "variables" in CAPABILITIES:
-            found += [f'fileinto "V {name}=${{{name}}}";' for name in _VARIABLES]
+            found += [f'fileinto "V {name}=${{{name}}}";' for name in (*_VARIABLES, "part")]
         if "editheader" in CAPABILITIES:
             for name in ("X-A", "X-New", "Subject"):
                 found.append(f'if header :matches "{name}" "*" {{ fileinto "H {name}=${{0}}"; }}')
@@ -95,7 +96,7 @@ class Drawing:
         }
         if "variables" in CAPABILITIES:
             commands |= {self._set: 3, self._file_variable: 2}
-        if "editheader" in CAPABILITIES:
+        if self._has_edits:
             commands |= {self._add_header: 1, self._delete_header: 1}
         if "foreverypart" in CAPABILITIES:
             commands[self._every_part] = 1 if depth < 2 else 0
@@ -151,7 +152,8 @@ class Drawing:
         self.kinds.add("addheader")
         name = self._dice.choice(["X-A", "X-New", "x-new"])
         value = self._text() if "variables" in CAPABILITIES else self._dice.choice(WORDS)
-        return f"addheader {self._dice.choice(['', ':last '])}{quoted(name)} {quoted(value.strip() or 'v')};"
+        last = self._dice.choice(["", ":last "]) if name.lower() == "x-new" else ""  # one name: see differences.py
+        return f"addheader {last}{quoted(name)} {quoted(value.strip() or 'v')};"
 
     def _delete_header(self, depth: int) -> str:
         self.kinds.add("deleteheader")
@@ -159,14 +161,15 @@ class Drawing:
         name = quoted(self._dice.choice(["X-A", "x-b", "X-New", "Subject", "none"]))
         if self._dice.random() < 0.5:
             return f"deleteheader {tags}{name};"
-        match, keys = self._match(is_relational=False)
-        return f"deleteheader {tags}{match} {name} {keys};"
+        match, keys = self._match(is_simple=True)  # without :regex: see differences.py
+        forget = 'if string :matches "" "*" { }' if "variables" in CAPABILITIES else ""  # see differences.py
+        return f"deleteheader {tags}{match} {name} {keys}; {forget}"
 
     def _every_part(self, depth: int) -> str:
         self.kinds.add("foreverypart")
         inside = [f"if {self._mime_test()} {self._block(2)}" for _ in range(self._dice.randint(1, 2))]
         if "extracttext" in CAPABILITIES and "variables" in CAPABILITIES and self._dice.random() < 0.5:
-            inside.append(f'extracttext :first {self._dice.randint(1, 9)} "a";')
+            inside.append('extracttext "part";')  # without :first: see differences.py
         return f"foreverypart {{ {' '.join(inside)} }}"
 
     # Tests.
@@ -203,40 +206,39 @@ class Drawing:
         return f"exists {self._strings([*_HEADERS, *_ADDRESS_HEADERS])}"
 
     def _size(self) -> str:
-        return f"size {self._dice.choice([':over', ':under'])} {self._dice.choice(['0', '200', '1K', '500', '1M'])}"
+        sizes = ["0", "1M"] if self._has_edits else ["0", "200", "500", "1K", "1M"]  # see differences.py
+        return f"size {self._dice.choice([':over', ':under'])} {self._dice.choice(sizes)}"
 
     def _string(self) -> str:
         match, keys = self._match()
         first = "7" if "numeric" in match else ""  # see differences.py
+        if "comparator" not in match:
+            match = f':comparator "i;ascii-casemap" {match}'  # its default: see differences.py
         return f"string {match} {self._strings([first + self._text(), first + self._text()])} {keys}"
 
     def _date(self) -> str:
-        zone = self._dice.choice(["", ":originalzone", ':zone "+0000"', ':zone "-0730"'])
+        zone = self._dice.choice([":originalzone", ':zone "+0000"', ':zone "-0730"'])
         part = quoted(self._dice.choice(_DATE_PARTS))
         name = quoted(self._dice.choice(["Date", "Received", "none"]))
-        index = self._index()
         if self._dice.random() < 0.6:
             pattern = self._dice.choice(["*", "*0*", "2024*", "1*"])
-            return f"date {index}{zone or ':originalzone'} :matches {name} {part} {quoted(pattern)}"
-        relation, key = (
-            self._dice.choice(_RELATIONS),
-            self._dice.choice(["2024", "12", "0", "6", "2023-01-01", "08:09:00"]),
-        )
-        return f'date {index}{zone or ":originalzone"} :value "{relation}" {name} {part} "{key}"'
+            return f"date {zone} :matches {name} {part} {quoted(pattern)}"
+        relation = self._dice.choice(_RELATIONS)
+        key = self._dice.choice(["2024", "12", "0", "6", "2023-01-01", "08:09:00"])
+        return f'date {zone} :value "{relation}" {name} {part} "{key}"'
 
     def _body(self) -> str:
-        transform = self._dice.choice(
-            ["", ":raw", ":text", ':content "text"', ':content "text/html"', ':content "multipart"']
-        )
+        transforms = ["", ":text", *(f':content "{kind}"' for kind in _CONTENTS)]
+        if not self._has_edits:
+            transforms.append(":raw")  # see differences.py
+        transform = self._dice.choice(transforms)
         key = self._dice.choice(["one", "TWO", "7", "Gr", "<p>", "X-Part", "boundary", "filename"])
         return f"body {transform} {self._dice.choice([':contains', ':contains', ':matches'])} {quoted(key)}"
 
     def _mime_test(self) -> str:
-        what = self._dice.choice(
-            [":type", ":subtype", ":contenttype", ':param "charset"', ':param ["filename", "boundary"]']
-        )
+        what = self._dice.choice(_MIME_PARTS)
         name = "Content-Disposition" if "filename" in what and self._dice.random() < 0.5 else "Content-Type"
-        keys = self._strings(["text", "plain", "html", "text/plain", "multipart", "utf-8", "a.txt", "mixed", ""])
+        keys = self._strings(_MIME_WORDS)
         child = self._dice.choice(["", ":anychild"])
         return f'header :mime {child} {what} {self._dice.choice([":is", ":contains"])} "{name}" {keys}'
 
@@ -251,16 +253,16 @@ class Drawing:
             return ""
         return f":index {self._dice.randint(1, 3)} {self._dice.choice(['', ':last'])} "
 
-    def _match(self, *, is_relational: bool = True, is_ascii: bool = False) -> tuple[str, str]:
+    def _match(self, *, is_simple: bool = False, is_ascii: bool = False) -> tuple[str, str]:
         """Return a match type with a comparator, and keys for them; the values may be known to be ASCII."""
         matches = ["", ":is", ":contains", ":matches", ":matches"]
-        if is_relational and "relational" in CAPABILITIES:
+        if not is_simple and "relational" in CAPABILITIES:
             matches += [":value", ":count"]
-        if "regex" in CAPABILITIES:
+        if not is_simple and "regex" in CAPABILITIES:
             matches.append(":regex")
         match = self._dice.choice(matches)
         comparator = self._dice.choice(["", "", ':comparator "i;octet"', ':comparator "i;ascii-casemap"'])
-        is_numeric = match in ("", ":is", ":value", ":count") and self._dice.random() < 0.3
+        is_numeric = not is_simple and match in ("", ":is", ":value", ":count") and self._dice.random() < 0.3
         if is_numeric and "comparator-i;ascii-numeric" in CAPABILITIES:
             comparator = ':comparator "i;ascii-numeric"'
         self.kinds.add(match or ":is")
