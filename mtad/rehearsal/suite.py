@@ -17,8 +17,8 @@ from mtad.sieve.dialects import PLAIN
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
-from mtad.sieve.run import LimitExceeded, Run
 from mtad.sieve.outside import Outside
+from mtad.sieve.run import LimitExceeded, Run
 from mtad.sieve.script import Script
 
 _CAPABILITY = ("vnd.dovecot.testsuite",)
@@ -95,7 +95,8 @@ def _test_script_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        compiled = compile_file(bench.path(name), PLAIN, Outside(scripts=scripts_in(bench.path("included"), bench.path("included-global"))))
+        included = scripts_in(bench.path("included"), bench.path("included-global"))
+        compiled = compile_file(bench.path(name), PLAIN, Outside(scripts=included))
         if isinstance(compiled, SieveErrors):
             for error in compiled.errors:
                 bench.note(error.text)
