@@ -21,6 +21,8 @@ from mtad.admission.policy import Policy, PolicySettings
 from mtad.cli import mtactl
 from mtad.lab.ports import free_port
 from mtad.main import command
+from mtad.maps.table import Table
+from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
 
 ROOT = Path(__file__).parents[2]
@@ -116,9 +118,11 @@ def test_the_tutorial_runs_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_policies_compile(page: Path) -> None:
+    maps = re.findall(r'^(\w+) = "(?:file|cidr):', page.read_text(), re.MULTILINE)
+    settings = PolicySettings(outside=Outside({name: Table({}) for name in maps}))
     for block in blocks(page):
         if block.info == "sieve":
-            policy = Policy.compile(block.text, f"{named(page)}:{block.line}", PolicySettings(()), CollectedEvents())
+            policy = Policy.compile(block.text, f"{named(page)}:{block.line}", settings, CollectedEvents())
             assert isinstance(policy, Policy), str(policy)
 
 
