@@ -52,7 +52,7 @@ class MessageFacts:
 class Scene:
     """A stage's facts in the words of a script."""
 
-    __slots__ = ("_content", "_message", "_recipients", "_reverse_path", "client", "listener", "noted", "stage")
+    __slots__ = ("_content", "_message", "client", "listener", "noted", "recipients", "reverse_path", "stage")
 
     def __init__(
         self,
@@ -67,8 +67,8 @@ class Scene:
         self.noted = Noted(session.client.notes, notes)
         self.client = session.client
         self.listener = session.listener
-        self._reverse_path = reverse_path
-        self._recipients = recipients
+        self.reverse_path = reverse_path
+        self.recipients = recipients
         self._content = content
         self._message: Message | None = None
 
@@ -78,7 +78,7 @@ class Scene:
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope."""
-        return (self._reverse_path,) if part == "from" else self._recipients
+        return _ENVELOPE[part](self)
 
     def message(self) -> Message:
         """Return the message; its fields are split and decoded once for the stage."""
@@ -96,4 +96,9 @@ _ENVIRONMENT: Mapping[str, Callable[[Scene], str]] = {
     "vnd.mtad.helo": lambda scene: scene.client.helo,
     "vnd.mtad.listener": lambda scene: scene.listener,
     "vnd.mtad.auth-user": lambda scene: scene.client.identity,
+}
+_ENVELOPE: Mapping[str, Callable[[Scene], Sequence[str]]] = {
+    "from": lambda scene: (scene.reverse_path,),
+    "to": lambda scene: scene.recipients,
+    "auth": lambda scene: (scene.client.identity,) if scene.client.identity else (),
 }

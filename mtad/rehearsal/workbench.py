@@ -82,7 +82,9 @@ class Workbench:
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope."""
-        return (self.sender,) if part == "from" else self.recipients
+        known = {"from": (self.sender,), "to": self.recipients}
+        identity = self.items.get("vnd.mtad.auth-user", "")
+        return known.get(part, (identity,) if identity else ())
 
     def message(self) -> Message:
         """Return the message."""

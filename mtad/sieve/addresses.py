@@ -45,16 +45,21 @@ def whole(address: str) -> str | None:
     return f"{quoted}@{domain(address)}"
 
 
-def user(address: str) -> str | None:
+def user(address: str, separators: str = SEPARATOR) -> str | None:
     """Return the local part up to the first separator (RFC 5233 §4)."""
     local = local_part(address)
-    return local.partition(SEPARATOR)[0] if local is not None else None
+    return local[: _split_at(local, separators)] if local is not None else None
 
 
-def detail(address: str) -> str | None:
+def detail(address: str, separators: str = SEPARATOR) -> str | None:
     """Return the local part behind the first separator; None when it has none."""
-    _, separator, found = (local_part(address) or "").partition(SEPARATOR)
-    return found if separator else None
+    local = local_part(address) or ""
+    at = _split_at(local, separators)
+    return local[at + 1 :] if at < len(local) else None
+
+
+def _split_at(local: str, separators: str) -> int:
+    return min((at for separator in separators if (at := local.find(separator)) >= 0), default=len(local))
 
 
 ADDRESS_PARTS: Mapping[str, Callable[[str], str | None]] = {
@@ -64,6 +69,15 @@ ADDRESS_PARTS: Mapping[str, Callable[[str], str | None]] = {
     ":user": user,
     ":detail": detail,
 }
+_SEPARATED: Mapping[str, Callable[[str, str], str | None]] = {":user": user, ":detail": detail}
+
+
+def address_part(name: str, separators: str) -> Callable[[str], str | None]:
+    """Return what takes a part out of an address, where any of the separators stands before the detail."""
+    separated = _SEPARATED.get(name)
+    if separated is None:
+        return ADDRESS_PARTS[name]
+    return lambda address: separated(address, separators)
 
 
 def addresses_in(value: str) -> list[str]:

@@ -6,7 +6,8 @@ from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.body import BODY
 from mtad.sieve.capabilities.date import DATE
 from mtad.sieve.capabilities.editheader import EDITHEADER
-from mtad.sieve.capabilities.environment import ENVIRONMENT
+from mtad.sieve.capabilities.envelope import ENVELOPE, ENVELOPE_VARIABLES
+from mtad.sieve.capabilities.environment import ENVIRONMENT, ENVIRONMENT_VARIABLES
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.ihave import IHAVE
 from mtad.sieve.capabilities.include import GLOBAL, INCLUDE
@@ -29,13 +30,14 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-_COMMON = RFC5228 + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE
+_NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
+_COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER,
     environment=_AGENT,
     extra_capabilities=_WITHOUT_ROWS,
-    namespaces=(GLOBAL,),
+    namespaces=_NAMESPACES,
 )
 """A script as every Sieve engine reads it."""
 
@@ -51,7 +53,7 @@ POLICY = Language(
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,
-    namespaces=(*SCOPES, GLOBAL),
+    namespaces=(*SCOPES, *_NAMESPACES),
     computed=(TOTAL,),
 )
 """A policy: stages of a session and of delivery."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mtad.sieve.addresses import SEPARATOR
 from mtad.sieve.code import Code, constant, sequence
 from mtad.sieve.errors import Report
 from mtad.sieve.outside import NOTHING, Outside
@@ -324,13 +325,15 @@ class Bound:
 class Language:
     """What a kind of script may say.
 
-    stages   the names of its stages; with none, the script is one plain block
+    stages       the names of its stages; with none, the script is one plain block
+    separators   the characters that divide a local part into user and detail (RFC 5233)
     """
 
     specs: tuple[Spec, ...]
     environment: tuple[Environment, ...] = ()
     extra_capabilities: tuple[str, ...] = ()  # those that add no command, test or tag
     stages: tuple[str, ...] = ()
+    separators: str = SEPARATOR
     namespaces: tuple[Namespace, ...] = ()
     computed: tuple[Computed, ...] = ()
     by_name: Mapping[tuple[bool, str], Spec] = field(init=False)

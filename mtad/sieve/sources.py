@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from mtad.sieve.addresses import ADDRESS_PARTS, address_part
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Tag
 from mtad.sieve.match import Source
 from mtad.sieve.message import ALL, Message
@@ -13,6 +14,12 @@ from mtad.sieve.mime import FieldValue
 from mtad.sieve.run import Run
 from mtad.sieve.template import Template, fixed
 
+_SUBADDRESS = (":user", ":detail")
+PART_TAGS = tuple(
+    Tag(name, "address part", capability="subaddress" if name in _SUBADDRESS else "") for name in ADDRESS_PARTS
+)
+
+Part = Callable[[str], str | None]  # of an address
 Pick = slice  # of the fields of one name
 Reader = Callable[[Message, str, Pick], Sequence[str]]  # of an entity's fields of a name
 Entities = Callable[[Run], Iterable[Message]]
@@ -50,6 +57,16 @@ def field_names(bound: Bound, index: int) -> list[Template]:
 def is_field_name(name: str) -> bool:
     """Tell whether a field may be called so."""
     return _FIELD_NAME.match(name) is not None
+
+
+def part_of(bound: Bound) -> Part:
+    """Return what takes the part out of an address that a test's tags name."""
+    return address_part(bound.chosen.get("address part", ":all"), bound.unit.language.separators)
+
+
+def parts(addresses: Sequence[str], part: Part) -> list[str]:
+    """Return the part of each address that has it."""
+    return [value for address in addresses if (value := part(address)) is not None]
 
 
 def sources(bound: Bound, names: Iterable[Template], read: Reader) -> list[Source]:

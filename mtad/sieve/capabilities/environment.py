@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mtad.sieve.code import Code, constant
-from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
+from mtad.sieve.language import ArgumentType, Bound, Environment, Kind, Namespace, Spec
 from mtad.sieve.match import MATCH_TAGS, compare, is_count
+from mtad.sieve.template import Read
 
 _OURS = "vnd.mtad."
 
@@ -12,7 +15,7 @@ _OURS = "vnd.mtad."
 def _environment(bound: Bound) -> Code:
     item = bound.strings(0).items[0]
     name = item.value.lower()
-    known = next((known for known in bound.unit.language.environment if known.name == name), None)
+    known = _known(bound, name)
     if known is None:
         if name.startswith(_OURS):
             return bound.fail(item.at, f'unknown item "{item.value}"')
@@ -23,6 +26,24 @@ def _environment(bound: Bound) -> Code:
         return compare(bound, bound.templates(1), [lambda run: list(filter(None, (run.facts.environment(name),)))])
     return compare(bound, bound.templates(1), [lambda run: (run.facts.environment(name),)])
 
+
+def _known(bound: Bound, name: str) -> Environment | None:
+    return next((known for known in bound.unit.language.environment if known.name == name), None)
+
+
+def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
+    """Make what reads `${env.remote_ip}`: names have no hyphens (RFC 5229 §3), and ours need not say whose they are."""
+    name = ".".join(path).replace("_", "-")
+    known = _known(bound, name) or _known(bound, _OURS + name)
+    if known is None:
+        return "there is no such item of the environment"
+    if known.stages and bound.stage not in known.stages:
+        return f'it is not known in stage "{bound.stage}"'
+    item = known.name
+    return lambda run: run.facts.environment(item)
+
+
+ENVIRONMENT_VARIABLES = Namespace("env", "environment", _reader)
 
 ENVIRONMENT = (
     Spec(

@@ -1,34 +1,34 @@
-"""The base language (RFC 5228) with `envelope` (§5.4), and the address parts of `subaddress` (RFC 5233)."""
+"""The base language (RFC 5228)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mtad.mail.address import Mailbox, parse_mailbox
 from mtad.sieve.actions import Discard, Keep, Redirect
-from mtad.sieve.addresses import ADDRESS_PARTS, addresses_in
+from mtad.sieve.addresses import addresses_in
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
-from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.match import MATCH_TAGS, compare
 from mtad.sieve.message import Message
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.sources import (
     ENTITY_TAGS,
     INDEX_TAGS,
     OPTION_TAGS,
+    PART_TAGS,
     Pick,
     entities_of,
     field_names,
     mime_reader,
+    part_of,
+    parts,
     sources,
 )
 
 COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
 _TEXTS = ArgumentType.TEXTS
-_PART_CAPABILITIES = {":user": "subaddress", ":detail": "subaddress"}
-_PART_TAGS = tuple(Tag(name, "address part", capability=_PART_CAPABILITIES.get(name, "")) for name in ADDRESS_PARTS)
 _WITH_MESSAGE = (OUTSIDE, "data")
-_ENVELOPE_STAGES = {"from": (OUTSIDE, "mail", "rcpt", "data", "deliver"), "to": (OUTSIDE, "rcpt", "data", "deliver")}
 
 
 def _if(bound: Bound) -> Code:
@@ -54,34 +54,12 @@ def _header(bound: Bound) -> Code:
 
 
 def _address(bound: Bound) -> Code:
-    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
+    part = part_of(bound)
 
     def read(entity: Message, name: str, pick: Pick) -> Sequence[str]:
-        return _parts(entity.addresses(name, pick), part)
+        return parts(entity.addresses(name, pick), part)
 
     return compare(bound, bound.templates(1), sources(bound, field_names(bound, 0), read))
-
-
-def _parts(addresses: Sequence[str], part: Callable[[str], str | None]) -> list[str]:
-    return [value for address in addresses if (value := part(address)) is not None]
-
-
-def _envelope(bound: Bound) -> Code:
-    part = ADDRESS_PARTS[bound.chosen.get("address part", ":all")]
-    parts: list[Source] = []
-    for item in bound.strings(0).items:
-        name = item.value.lower()
-        stages = _ENVELOPE_STAGES.get(name)
-        if stages is None:
-            bound.fail(item.at, f'unknown envelope part "{item.value}": "from" or "to"')
-        elif bound.stage not in stages:
-            bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
-        parts.append(_envelope_source(name, part))
-    return compare(bound, bound.templates(1), parts)
-
-
-def _envelope_source(name: str, part: Callable[[str], str | None]) -> Source:
-    return lambda run: _parts(run.facts.envelope(name), part)
 
 
 def _exists(bound: Bound) -> Code:
@@ -167,17 +145,9 @@ RFC5228 = (
         "address",
         Kind.TEST,
         _address,
-        tags=MATCH_TAGS + _PART_TAGS + INDEX_TAGS + ENTITY_TAGS,
+        tags=MATCH_TAGS + PART_TAGS + INDEX_TAGS + ENTITY_TAGS,
         positional=(_TEXTS, _TEXTS),
         stages=_WITH_MESSAGE,
-    ),
-    Spec(
-        "envelope",
-        Kind.TEST,
-        _envelope,
-        capabilities=("envelope",),
-        tags=MATCH_TAGS + _PART_TAGS,
-        positional=(ArgumentType.STRINGS, _TEXTS),
     ),
     Spec("exists", Kind.TEST, _exists, tags=ENTITY_TAGS, positional=(_TEXTS,), stages=_WITH_MESSAGE),
     Spec(

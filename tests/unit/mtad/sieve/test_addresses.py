@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mtad.sieve.addresses import ADDRESSES_MAX, addresses_in, detail, domain, local_part, user, whole
+from mtad.sieve.addresses import ADDRESSES_MAX, address_part, addresses_in, detail, domain, local_part, user, whole
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,12 @@ def test_hostile_fields_neither_fault_nor_last(value: str) -> None:
     started = time.perf_counter()
     addresses_in(value)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("separators", "parts"), [("+", ("a-b", "c")), ("-", ("a", "b+c")), ("-+", ("a", "b+c")), ("=", ("a-b+c", None))]
+)
+def test_other_separators(separators: str, parts: tuple[str, str | None]) -> None:
+    found = address_part(":user", separators)("a-b+c@x"), address_part(":detail", separators)("a-b+c@x")
+    assert found == parts
+    assert address_part(":domain", separators)("a-b+c@x") == "x"

@@ -70,7 +70,10 @@ def errors(text: str, language: Language = PLAIN) -> list[str]:
         ),
         ("if size 5 { stop; }", "1:4: size needs :over or :under"),
         ("if size :over :under 5 { stop; }", "1:15: :under stands beside :over: only one of them is possible"),
-        ('require "envelope"; if envelope "by" "a" { stop; }', '1:33: unknown envelope part "by": "from" or "to"'),
+        (
+            'require "envelope"; if envelope "by" "a" { stop; }',
+            '1:33: unknown envelope part "by": one of from, to, auth',
+        ),
     ],
 )
 def test_each_mistake_is_named_where_it_stands(text: str, error: str) -> None:

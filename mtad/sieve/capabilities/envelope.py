@@ -1,0 +1,69 @@
+"""The envelope: the test `envelope` (RFC 5228 §5.4), and the variables `${envelope.from}` and their like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mtad.sieve.addresses import ADDRESS_PARTS, address_part
+from mtad.sieve.code import Code
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec
+from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.sources import PART_TAGS, Part, part_of, parts
+from mtad.sieve.template import Read
+
+_CAPABILITY = "envelope"
+_STAGES: Mapping[str, tuple[str, ...]] = {  # where each part is known
+    "from": (OUTSIDE, "mail", "rcpt", "data", "deliver"),
+    "to": (OUTSIDE, "rcpt", "data", "deliver"),
+    "auth": (OUTSIDE, "auth", "mail", "rcpt", "data", "deliver"),  # who authenticated; not in the RFC
+}
+_ONE_RECIPIENT = (OUTSIDE, "rcpt", "deliver")
+_FOR_EACH = "foreachrcpt"
+
+
+def _envelope(bound: Bound) -> Code:
+    part = part_of(bound)
+    found: list[Source] = []
+    for item in bound.strings(0).items:
+        name = item.value.lower()
+        if name not in _STAGES:
+            bound.fail(item.at, f'unknown envelope part "{item.value}": one of {", ".join(_STAGES)}')
+        elif bound.stage not in _STAGES[name]:
+            bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
+        found.append(_source(name, part))
+    return compare(bound, bound.templates(1), found)
+
+
+def _source(name: str, part: Part) -> Source:
+    return lambda run: parts(run.facts.envelope(name), part)
+
+
+def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
+    """Make what reads `${envelope.PART}` or `${envelope.PART.ADDRESS-PART}`."""
+    name, tag = path[0], f":{path[1] if len(path) > 1 else 'all'}"
+    if name not in _STAGES or tag not in ADDRESS_PARTS or len(path) > 2:
+        return f"one of {', '.join(_STAGES)}, behind it nothing or one of {', '.join(ADDRESS_PARTS).replace(':', '')}"
+    if bound.stage not in _STAGES[name]:
+        return f'it is not known in stage "{bound.stage}"'
+    if name == "to" and not _has_one_recipient(bound):
+        return f'there may be several in stage "{bound.stage}"'
+    source = _source(name, address_part(tag, bound.unit.language.separators))
+    return lambda run: next(iter(source(run)), "")
+
+
+def _has_one_recipient(bound: Bound) -> bool:
+    return bound.stage in _ONE_RECIPIENT or any(outer.spec.name == _FOR_EACH for outer in bound.outer())
+
+
+ENVELOPE_VARIABLES = Namespace("envelope", _CAPABILITY, _reader)
+
+ENVELOPE = (
+    Spec(
+        "envelope",
+        Kind.TEST,
+        _envelope,
+        capabilities=(_CAPABILITY,),
+        tags=MATCH_TAGS + PART_TAGS,
+        positional=(ArgumentType.STRINGS, ArgumentType.TEXTS),
+    ),
+)
