@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtad.mail.envelope import Client
-from mtad.mail.notes import NO_NOTES, Noted, Notes
+from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.sieve.message import Message
 
 
@@ -46,7 +46,7 @@ class MessageFacts:
     reverse_path: str
     recipients: tuple[str, ...]
     content: bytes
-    notes: Notes = NO_NOTES
+    noted: Noted = NOTHING_NOTED
 
 
 class Scene:
@@ -61,10 +61,10 @@ class Scene:
         reverse_path: str = "",
         recipients: Sequence[str] = (),
         content: bytes = b"",
-        notes: Notes = NO_NOTES,
+        noted: Noted = NOTHING_NOTED,
     ) -> None:
         self.stage = stage
-        self.noted = Noted(session.client.notes, notes)
+        self.noted = noted
         self.client = session.client
         self.listener = session.listener
         self.reverse_path = reverse_path

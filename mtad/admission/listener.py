@@ -53,7 +53,7 @@ class ListenerPolicy:
                 envelope.reverse_path,
                 recipients,
                 content,
-                envelope.notes,
+                envelope.noted,
             )
         )
 

@@ -1,50 +1,65 @@
-"""What a stage notes for the stages behind it: variables of `session` and `txn`, and points."""
+"""What a stage notes for the stages behind it: variables of `session`, `txn` and `rcpt`, and points."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mtad.mail.notes import Noted, Notes
-from mtad.sieve.capabilities.scopes import MESSAGE, SESSION
+from mtad.sieve.capabilities.scopes import MESSAGE, RECIPIENT, SESSION
 from mtad.sieve.run import LimitExceeded, Run
 
-NOTES_LENGTH_MAX = 8192  # of the names and values that are noted of one session, or of one message
+LENGTHS_MAX = {SESSION: 8192, MESSAGE: 8192, RECIPIENT: 1024}  # of names and values: of one session, message, recipient
 SYMBOLS_MAX = 256
 _OF_SESSION = ("connect", "ehlo", "auth")  # what they score is the session's; behind them it is the message's
+_OF_RECIPIENT = "rcpt"
+
+Variables = Mapping[str, str]
 
 
 def recall(run: Run, noted: Noted) -> None:
     """Put what is noted before a run where scripts find it."""
     for scope, notes in ((SESSION, noted.session), (MESSAGE, noted.message)):
-        for name, value in notes.variables.items():
-            run.variables[f"{scope}.{name}"] = value
+        run.variables.update(_keyed(scope, notes))
         run.points.update(notes.points)
+    for recipient, notes in noted.recipients.items():
+        run.noted[recipient] = _keyed(RECIPIENT, notes)
+
+
+def _keyed(scope: str, notes: Notes) -> dict[str, str]:
+    return {f"{scope}.{name}": value for name, value in notes.variables.items()}
 
 
 def noted_by(run: Run, before: Noted, stage: str) -> Noted | None:
     """Return all that is noted behind a run; None when it has noted nothing. Errors: LimitExceeded."""
-    variables: dict[str, dict[str, str]] = {SESSION: {}, MESSAGE: {}}
-    for key, value in run.variables.items():
-        scope, dot, name = key.partition(".")
-        if dot and scope in variables:
-            variables[scope][name] = value
-    _check(run, variables)
+    variables = _by_scope(run.variables)
+    recipients = {one: _by_scope(keyed)[RECIPIENT] for one, keyed in run.noted.items()}
+    if stage == _OF_RECIPIENT and variables[RECIPIENT]:
+        recipients |= dict.fromkeys(run.facts.envelope("to"), variables[RECIPIENT])
+    _check(run, variables, recipients)
     known = {**before.session.points, **before.message.points}
     points = {symbol: value for symbol, value in run.points.items() if known.get(symbol) != value}
-    session, message = (points, {}) if stage in _OF_SESSION else ({}, points)
+    of_session, of_message = (points, {}) if stage in _OF_SESSION else ({}, points)
     noted = Noted(
-        _with(before.session, variables[SESSION], session), _with(before.message, variables[MESSAGE], message)
+        Notes(variables[SESSION], {**before.session.points, **of_session}),
+        Notes(variables[MESSAGE], {**before.message.points, **of_message}),
+        {one: Notes(values) for one, values in recipients.items()},
     )
     return None if noted == before else noted
 
 
-def _check(run: Run, variables: Mapping[str, Mapping[str, str]]) -> None:
+def _by_scope(keyed: Variables) -> dict[str, dict[str, str]]:
+    variables: dict[str, dict[str, str]] = {SESSION: {}, MESSAGE: {}, RECIPIENT: {}}
+    for key, value in keyed.items():
+        scope, dot, name = key.partition(".")
+        if dot and scope in variables:
+            variables[scope][name] = value
+    return variables
+
+
+def _check(run: Run, variables: Mapping[str, Variables], recipients: Mapping[str, Variables]) -> None:
     if len(run.points) > SYMBOLS_MAX:
         raise LimitExceeded("symbols of the score")
-    for scope, values in variables.items():
-        if sum(len(name) + len(value) for name, value in values.items()) > NOTES_LENGTH_MAX:
+    of_recipients = ((RECIPIENT, values) for values in recipients.values())
+    for scope, values in (*variables.items(), *of_recipients):
+        if sum(len(name) + len(value) for name, value in values.items()) > LENGTHS_MAX[scope]:
             raise LimitExceeded(f"variables of {scope}")
-
-
-def _with(before: Notes, variables: Mapping[str, str], points: Mapping[str, int]) -> Notes:
-    return Notes(variables, {**before.points, **points})

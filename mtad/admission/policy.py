@@ -10,18 +10,20 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
+from mtad.admission.ruling import delay_of, described, verdict_of, verdicts_of
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
-from mtad.mail.notes import Noted
+from mtad.mail.notes import NO_NOTES, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
-from mtad.sieve.actions import Accept, Action, Discard, Enqueue, Log, Refuse, Retry, RouteTo, Unless
+from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
@@ -36,18 +38,24 @@ FILES_MAX = 100
 
 _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
-_ACCEPTED = Verdict(is_accepted=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a stage came to.
 
+    each    what it decided on single recipients
     noted   what it leaves to the stages behind it; None: nothing more than it found
     """
 
     actions: Sequence[Action] = ()
+    each: Mapping[str, Sequence[Action]] = field(default_factory=dict)
     noted: Noted | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether its actions come to nothing but an answer."""
+        return not self.each and self.noted is None and not any(isinstance(action, Delay) for action in self.actions)
 
 
 _NOTHING = Ran()
@@ -111,30 +119,31 @@ class Policy:
 
     async def connect(self, facts: SessionFacts) -> Verdict:
         """Decide before the greeting."""
-        return await self._decide(Scene("connect", facts), _go_on)
+        return await self._decide(Scene("connect", facts, noted=_noted(facts)), _go_on)
 
     async def ehlo(self, facts: SessionFacts) -> Verdict:
         """Decide on the name that the client gives itself."""
-        return await self._decide(Scene("ehlo", facts), _go_on)
+        return await self._decide(Scene("ehlo", facts, noted=_noted(facts)), _go_on)
 
     async def auth(self, facts: SessionFacts) -> Verdict:
         """Decide on who authenticated."""
-        return await self._decide(Scene("auth", facts), _go_on)
+        return await self._decide(Scene("auth", facts, noted=_noted(facts)), _go_on)
 
     async def mail(self, facts: MailFacts) -> Verdict:
         """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
-        return await self._decide(
-            Scene("mail", facts.session, facts.reverse_path, notes=facts.notes), lambda: self._sender(facts)
-        )
+        scene = Scene("mail", facts.session, facts.reverse_path, noted=_noted(facts.session, facts.notes))
+        return await self._decide(scene, lambda: self._sender(facts))
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
         """Decide on one more recipient. What the policy does not `accept :relay` must be ours or from a submitter."""
-        scene = Scene("rcpt", facts.session, facts.reverse_path, (facts.recipient,), notes=facts.notes)
+        scene = Scene(
+            "rcpt", facts.session, facts.reverse_path, (facts.recipient,), noted=_noted(facts.session, facts.notes)
+        )
         return await self._decide(scene, lambda: self._relay(facts))
 
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
-        scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.notes)
+        scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
         return await self._decide(scene, _go_on)
 
     async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
@@ -159,8 +168,11 @@ class Policy:
         ran = await self._run(scene)
         if isinstance(ran, Reply):
             return Verdict(ran, log="policy fault")
-        verdict = _verdict(ran.actions, default) if ran.actions else default()
-        return verdict if ran.noted is None else replace(verdict, noted=ran.noted)
+        verdict = verdict_of(ran.actions, default) if ran.actions else default()
+        if ran.is_plain:
+            return verdict
+        delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
+        return replace(verdict, each=verdicts_of(ran.each), delay_seconds=delay, noted=ran.noted)
 
     async def _run(self, scene: Scene) -> Ran | Reply:
         """Run a stage; the reply to give when it failed."""
@@ -186,50 +198,31 @@ class Policy:
                 why=f"{type(error).__name__}: {error}",
             )
             return local_fault(trace)
-        for action in run.actions:
+        self._tell(scene, run.actions)
+        for recipient, actions in run.each.items():
+            self._tell(scene, actions, recipient)
+        return Ran(run.actions, run.each, noted)
+
+    def _tell(self, scene: Scene, actions: Sequence[Action], recipient: str = "") -> None:
+        """Log what is to be logged."""
+        of = {"stage": scene.stage, "client": scene.client.address, **({"recipient": recipient} if recipient else {})}
+        for action in actions:
             if isinstance(action, Log):
-                self._events.emit(
-                    "policy.log", action.level, stage=scene.stage, client=scene.client.address, text=action.text
-                )
-        return Ran(run.actions, noted)
+                self._events.emit("policy.log", action.level, **of, text=action.text)
+            elif isinstance(action, Monitored):
+                self._events.emit("policy.monitored", "info", **of, label=action.label, would=described(action.action))
 
 
 def _local_time() -> datetime:
     return datetime.now().astimezone()
 
 
+def _noted(session: SessionFacts, notes: Notes = NO_NOTES) -> Noted:
+    return Noted(session.client.notes, notes)
+
+
 def _go_on() -> Verdict:
     return GO_ON
-
-
-def _verdict(actions: Sequence[Action], default: Callable[[], Verdict]) -> Verdict:
-    """Make one verdict of what a stage decided; a held-back tempfail counts when its condition came true."""
-    final = None
-    held: dict[Unless, Refuse] = {}
-    for action in actions:
-        if isinstance(action, Refuse) and action.unless is not Unless.NOW:
-            held.setdefault(action.unless, action)
-        elif isinstance(action, Accept | Refuse | Discard):
-            final = _final(action, default)
-    verdict = final if final is not None else default()
-    is_refused = verdict.reply is not None and verdict.reply.is_permanent
-    instead = held.get(Unless.IF_REJECT if is_refused else Unless.IF_ACCEPT)
-    if instead is None or (verdict.reply is not None and not is_refused):
-        return verdict
-    return Verdict(instead.reply, instead.is_disconnect, instead.log)
-
-
-def _final(action: Accept | Refuse | Discard, default: Callable[[], Verdict]) -> Verdict:
-    if isinstance(action, Refuse):
-        return Verdict(action.reply, action.is_disconnect, action.log)
-    if isinstance(action, Discard):
-        return Verdict(is_discarded=True)
-    if action.is_relay:
-        return Verdict(is_trusted=True, is_accepted=True, text=action.text)
-    verdict = default()
-    if verdict.reply is not None:
-        return verdict
-    return Verdict(is_accepted=True, text=action.text) if action.text else _ACCEPTED
 
 
 def _disposition(actions: Sequence[Action], default: Disposition, recipient: str) -> Disposition:

@@ -23,6 +23,7 @@ class Wish:
 
     queue_on_transient: bool = False
     queue_at_once: bool = False
+    is_refused: bool = False  # by policy, which knows the content: the queue is no way around it
 
 
 class Standing(StrEnum):
@@ -92,7 +93,7 @@ def standing(outcome: Outcome | None, wish: Wish, *, is_submission: bool) -> Sta
     if outcome is None or outcome.result is Result.UNKNOWN:
         return Standing.OURS
     if outcome.result is Result.DELAYED:
-        is_ours = is_submission or wish.queue_on_transient or wish.queue_at_once
+        is_ours = not wish.is_refused and (is_submission or wish.queue_on_transient or wish.queue_at_once)
         return Standing.OURS if is_ours else Standing.DELAYED
     return Standing.DELIVERED if outcome.result is Result.DELIVERED else Standing.FAILED
 

@@ -32,6 +32,11 @@ class Recipient:
     queue_on_transient: bool = False  # policy `queue :transient`: keep here what the next hop refuses for now
     queue_at_once: bool = False  # policy `queue`: no attempt while the client waits
     request: RecipientRequest = NO_REQUEST
+    notes: Notes = NO_NOTES  # that policy made of it
+
+    def noting(self, noted: Noted) -> Recipient:
+        """Return the recipient with what is noted of it."""
+        return replace(self, notes=noted.recipients.get(self.address, NO_NOTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Envelope:
     is_sender_verified: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
     notes: Notes = NO_NOTES  # that policy made of the message
+
+    @property
+    def noted(self) -> Noted:
+        """All that policy has noted of it."""
+        recipients = {one.address: one.notes for one in self.recipients if one.notes is not NO_NOTES}
+        return Noted(self.client.notes, self.notes, recipients)
 
     def noting(self, noted: Noted | None) -> Envelope:
         """Return the envelope with what is noted of its session and of itself; None is nothing new."""

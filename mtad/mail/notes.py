@@ -1,4 +1,4 @@
-"""What a policy has noted at one stage for the stages behind it: variables and points, of the session or a message."""
+"""What a policy has noted at one stage for the stages behind it: of the session, a message or a recipient."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Noted:
 
     session: Notes = NO_NOTES
     message: Notes = NO_NOTES
+    recipients: Mapping[str, Notes] = field(default_factory=dict)  # those of whom something is
 
 
 NOTHING_NOTED = Noted()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mtad.mail.notes import Noted
 from mtad.mail.reply import Reply
@@ -34,6 +35,8 @@ class Verdict:
     is_accepted     policy said accept, and did not merely go on
     is_discarded    at rcpt or data: answer 250 and drop it
     text            at accept: what the positive reply says; '' is the server's own text
+    delay_seconds   hold the answer back
+    each            at data: recipients that are refused or dropped while the message goes on to the others
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
@@ -44,6 +47,8 @@ class Verdict:
     is_accepted: bool = False
     is_discarded: bool = False
     text: str = ""
+    delay_seconds: int = 0
+    each: Mapping[str, Verdict] = field(default_factory=dict)
     noted: Noted | None = None
 
 

@@ -116,7 +116,7 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposit
         RecipientFacts(_session(bench), bench.sender, _recipient(bench), bench.noted.message)
     ),
     "data": lambda policy, bench: policy.data(
-        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted.message)
+        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted)
     ),
     "deliver": lambda policy, bench: policy.deliver(
         Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted), _recipient(bench)

@@ -26,6 +26,7 @@ from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
+from mtad.mail.verdict import Verdict
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
@@ -54,6 +55,21 @@ SPOILT_REPLIES: Mapping[Spoilt, Reply] = {
     Spoilt.LINE_TOO_LONG: Reply.of(550, "5.6.0", "Message contains a line that is too long"),
 }
 _LOOP = Step(Reply.of(554, "5.4.6", "Too many Received fields: this message is in a loop"))
+
+
+def heard(verdict: Verdict, transaction: Transaction) -> Verdict:
+    """Return the verdict as the client can hear it; of who has the message already nothing is said.
+
+    Where it hears one reply, a recipient that is refused for now has the message come again for all: nobody else has it
+    yet, and what was accepted could only be bounced.
+    """
+    if not verdict.each:
+        return verdict
+    verdict = replace(verdict, each={a: one for a, one in verdict.each.items() if a not in transaction.recalled})
+    if transaction.hears is not Hears.ONE or verdict.reply is not None or verdict.is_discarded:
+        return verdict
+    for_now = next((one for one in verdict.each.values() if one.reply is not None and one.reply.is_transient), None)
+    return verdict if for_now is None else replace(for_now, delay_seconds=verdict.delay_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +180,38 @@ class Acceptance:
         known = await self.recall.known(transaction, fingerprint)
         if isinstance(known, Step):
             return known
-        envelope = transaction.envelope
-        verdict = await transaction.policy.data(envelope, content)
-        if verdict.reply is not None:
-            self._events.emit(
-                "policy.refused",
-                queue_id=transaction.queue_id,
-                stage="data",
-                reply=str(verdict.reply),
-                why=verdict.log,
-            )
-            return Step(with_status(verdict.reply), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
-        if verdict.is_discarded or not transaction.accepted:
-            return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
+        ruled = await self._rule(known, content)
+        if isinstance(ruled, Step):
+            return ruled
+        envelope = ruled.envelope
         queue_id, wall = transaction.queue_id, self._clock.wall()
         if envelope.client.identity:
             content = missing_fields(content, hostname=self._hostname, queue_id=queue_id, wall=wall) + content
         received = received_field(envelope, hostname=self._hostname, queue_id=queue_id, wall=wall)
-        signature = await self._signature(transaction, content)
-        return Ready(known, b"".join((received, signature, content)), fingerprint)
+        signature = await self._signature(ruled, content)
+        return Ready(ruled, b"".join((received, signature, content)), fingerprint)
+
+    async def _rule(self, transaction: Transaction, content: bytes) -> Transaction | Step:
+        """Ask policy; return the transaction as it goes on, or the final reply where it goes no further."""
+        verdict = heard(await transaction.policy.data(transaction.envelope, content), transaction)
+        if verdict.delay_seconds:
+            await self._clock.sleep(verdict.delay_seconds)
+        if verdict.reply is not None:
+            self._tell_refusal(transaction, verdict.reply, verdict.log)
+            return Step(with_status(verdict.reply), Then.CLOSE if verdict.is_disconnect else Then.COMMAND)
+        for recipient, one in verdict.each.items():
+            if one.reply is not None:
+                self._tell_refusal(transaction, one.reply, one.log, recipient)
+        ruled = transaction.ruled(verdict)
+        if verdict.is_discarded or not ruled.accepted:
+            return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
+        return ruled
+
+    def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:
+        of = {"recipient": recipient} if recipient else {}
+        self._events.emit(
+            "policy.refused", "info", queue_id=transaction.queue_id, stage="data", **of, reply=str(reply), why=why
+        )
 
     async def _signature(self, transaction: Transaction, content: bytes) -> bytes:
         """Return the DKIM-Signature of what our own clients send; b'' for a stranger's mail.
@@ -261,8 +290,8 @@ class Acceptance:
         if all(one.outcome is not None or one.recipient.queue_at_once for one in transaction.accepted):
             await transaction.through.abort()
             return Attempted(outcomes)
-        if transaction.recalled:
-            await transaction.through.leave_out(transaction.recalled)
+        if transaction.left_out:
+            await transaction.through.leave_out(transaction.left_out)
         finished = await transaction.through.finish(content, self._limits.seconds.delivery_deadline)
         for address, outcome in finished.outcomes.items():
             if address in outcomes:  # those that were refused at RCPT are not the client's any more
@@ -304,7 +333,7 @@ class Acceptance:
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
     wishes = {
-        one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once)
+        one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once, one.is_ruled)
         for one in transaction.accepted
     }
     read = settle if transaction.hears is Hears.ONE else settle_apart

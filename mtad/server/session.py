@@ -112,7 +112,7 @@ class Session:
     async def greeting(self) -> Step:
         """Return the first reply."""
         try:
-            verdict = await self._policy.connect(self._client)
+            verdict = await self._asked(self._policy.connect(self._client))
             verdict = self._service.entrance.admit(self._client, verdict)
             self._client = self._greeted = _noting(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a session: whatever fails, the client may come again
@@ -198,7 +198,7 @@ class Session:
             return NEEDS_ARGUMENT
         await self.drop()
         client = replace(self._client, helo=argument[:HELO_LENGTH_MAX], is_esmtp=is_esmtp)
-        verdict = await self._policy.ehlo(client)
+        verdict = await self._asked(self._policy.ehlo(client))
         self._client = _noting(self._client, verdict)
         if verdict.reply is not None:
             return self._refusal("ehlo", verdict)
@@ -217,7 +217,7 @@ class Session:
             client = await answering
             if isinstance(client, Step):
                 return client
-            verdict = await self._policy.auth(client)
+            verdict = await self._asked(self._policy.auth(client))
             self._client = _noting(self._client, verdict)
         except Exception:  # noqa: BLE001 - boundary of a command: RFC 4954 has a code of its own for our faults
             return fault_of(self._fault("auth"))
@@ -260,7 +260,7 @@ class Session:
             is_sender_verified=bool(self._client.identity),
             request=said.request,
         )
-        verdict = await self._policy.mail(envelope)
+        verdict = await self._asked(self._policy.mail(envelope))
         envelope = envelope.noting(verdict.noted)
         self._client = envelope.client
         if verdict.reply is not None:
@@ -289,7 +289,7 @@ class Session:
             return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
-        verdict = await self._policy.rcpt(transaction.envelope, address)
+        verdict = await self._asked(self._policy.rcpt(transaction.envelope, address))
         self._transaction = transaction = transaction.noting(verdict.noted)
         self._client = transaction.envelope.client
         if verdict.reply is not None:
@@ -301,6 +301,8 @@ class Session:
         recipient = Recipient(
             address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request
         )
+        if verdict.noted is not None:
+            recipient = recipient.noting(verdict.noted)
         step = await self._add_recipient(transaction, recipient, disposition)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step
 
@@ -378,6 +380,13 @@ class Session:
         return Step(Reply.of(221, "2.0.0", f"{self._service.hostname} closing connection"), Then.CLOSE)
 
     # What the verbs share.
+
+    async def _asked(self, asking: Awaitable[Verdict]) -> Verdict:
+        """Return the verdict, once it is time for the answer."""
+        verdict = await asking
+        if verdict.delay_seconds:
+            await self._service.clock.sleep(verdict.delay_seconds)
+        return verdict
 
     def _refused(self, stage: str, verdict: Verdict) -> Reply:
         reply = verdict.reply if verdict.reply is not None else local_fault(self.id)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from mtad.mail.address import mailbox_key
 from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.notes import Noted
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
-from mtad.mail.verdict import RetryPlan
+from mtad.mail.verdict import RetryPlan, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
@@ -22,12 +22,23 @@ class Accepted:
 
     outcome     what the next hop said, when it refused for now and we keep the mail
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
+    is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
     """
 
     recipient: Recipient
     retry: RetryPlan
     outcome: Outcome | None = None
     is_fault: bool = False
+    is_ruled: bool = False
+
+    def ruled(self, verdict: Verdict | None) -> Accepted | None:
+        """Return the recipient with what policy decided on it; None when it is dropped."""
+        if verdict is None or (verdict.reply is None and not verdict.is_discarded):
+            return self
+        if verdict.reply is None:
+            return None
+        result = Result.FAILED if verdict.reply.is_permanent else Result.DELAYED
+        return replace(self, outcome=Outcome(result, verdict.reply), is_ruled=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,25 @@ class Transaction:
     spellings: Mapping[str, str] = field(default_factory=dict)
 
     def noting(self, noted: Noted | None) -> Transaction:
-        """Return the transaction with what policy has noted; None is nothing new."""
+        """Return the transaction with what policy has noted of session and message; None is nothing new."""
         return self if noted is None else replace(self, envelope=self.envelope.noting(noted))
+
+    def ruled(self, ruling: Verdict) -> Transaction:
+        """Return the transaction with what policy decided on single recipients at the end of the data."""
+        noted, each = ruling.noted, ruling.each
+        told = self if noted is None else self._noting_recipients(noted)
+        accepted = tuple(
+            ruled for one in told.accepted if (ruled := one.ruled(each.get(one.recipient.address))) is not None
+        )
+        left = {one.recipient.address for one in accepted}
+        dropped = tuple(one.recipient.address for one in told.accepted if one.recipient.address not in left)
+        return replace(told, accepted=accepted, discarded=(*told.discarded, *dropped))
+
+    def _noting_recipients(self, noted: Noted) -> Transaction:
+        envelope = self.envelope.noting(noted)
+        recipients = tuple(one.noting(noted) for one in envelope.recipients)
+        accepted = tuple(replace(one, recipient=one.recipient.noting(noted)) for one in self.accepted)
+        return replace(self, envelope=replace(envelope, recipients=recipients), accepted=accepted)
 
     def asking(self, through: Through) -> Transaction:
         """Return the transaction while a next hop is asked: a fault now would leave it unknown what it was told."""
@@ -105,6 +133,12 @@ class Transaction:
             for one in self.accepted
         )
         return replace(self, accepted=accepted, recalled=frozenset(outcomes))
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Those for whom the next hops were told of the message, and that get nothing now."""
+        ruled = frozenset(one.recipient.address for one in self.accepted if one.is_ruled)
+        return self.recalled | ruled.union(self.discarded)
 
     @property
     def recipients_count(self) -> int:

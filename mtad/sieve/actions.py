@@ -46,6 +46,13 @@ class Discard:
     """Take it and drop it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Hold the answer back."""
+
+    seconds: int
+
+
 class Unless(Enum):
     """When a tempfail counts only at the end of the stage."""
 
@@ -96,6 +103,27 @@ class Log:
     level: Level = "info"
 
 
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """What would have been done, but for a `monitor` of this label around it."""
+
+    label: str
+    action: Action
+
+
 Action = (
-    Keep | AddField | DeleteFields | FileInto | Redirect | Accept | Discard | Refuse | RouteTo | Enqueue | Retry | Log
+    Keep
+    | AddField
+    | DeleteFields
+    | FileInto
+    | Redirect
+    | Accept
+    | Discard
+    | Delay
+    | Refuse
+    | RouteTo
+    | Enqueue
+    | Retry
+    | Log
+    | Monitored
 )

@@ -152,6 +152,28 @@ def repeat(block: Code, passes: Callable[[Run], Generator[None, None, None]], na
     return Waiting(go_round_waiting)
 
 
+def enclosed(block: Code, end: Callable[[Run, int, bool], bool]) -> Code:
+    """Make a block at whose end something is done.
+
+    end   is given how many actions there were before the block, and whether its commands were stopped; returns whether
+          those behind the block are
+    """
+    if isinstance(block, Plain):
+        call = block.call
+
+        def go_through(run: Run) -> bool:
+            start = len(run.actions)
+            return end(run, start, call(run))
+
+        return Plain(go_through)
+
+    async def go_through_waiting(run: Run) -> bool:
+        start = len(run.actions)
+        return end(run, start, await answer(block, run))
+
+    return Waiting(go_through_waiting)
+
+
 def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:
     calls = tuple(part.call for part in parts if isinstance(part, Plain))
     return calls if len(calls) == len(parts) else None

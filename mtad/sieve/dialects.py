@@ -5,6 +5,7 @@ from __future__ import annotations
 from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.body import BODY
 from mtad.sieve.capabilities.date import DATE
+from mtad.sieve.capabilities.each_recipient import EACH_RECIPIENT
 from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.envelope import ENVELOPE, ENVELOPE_VARIABLES
 from mtad.sieve.capabilities.environment import ENVIRONMENT, ENVIRONMENT_VARIABLES
@@ -42,7 +43,7 @@ PLAIN = Language(
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    _COMMON + STAGE + VERDICT + ROUTE + QUEUE + LOG + SCORE + LOOKUP,
+    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + LOOKUP,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

@@ -55,21 +55,28 @@ class Run:
     edited      the message as the script has changed it
     included    the scripts that were run in it
     part        the entity that `foreverypart` is at
+    recipient   the one that `foreachrcpt` is at
+    each        what is to be done about single recipients
+    noted       the variables of single recipients that the loop is not at
     """
 
     __slots__ = (
+        "_has_ruled",
         "_leaving",
         "_nodes_left",
         "_now",
         "actions",
         "captures",
         "doors",
+        "each",
         "edited",
         "facts",
         "included",
         "limits",
+        "noted",
         "part",
         "points",
+        "recipient",
         "variables",
     )
 
@@ -83,10 +90,18 @@ class Run:
         self.edited: Message | None = None
         self.included: set[tuple[str, str]] = set()
         self.part: Message | None = None
+        self.recipient: str | None = None
+        self.each: dict[str, Sequence[Action]] = {}
+        self.noted: dict[str, dict[str, str]] = {}
         self.doors = doors
+        self._has_ruled = False
         self._leaving: str | None = None
         self._now: datetime | None = None
         self._nodes_left = limits.nodes_max
+
+    def envelope(self, part: str) -> Sequence[str]:
+        """Return the addresses of 'from' or 'to'; in a loop over the recipients 'to' is the one that it is at."""
+        return (self.recipient,) if self.recipient is not None and part == "to" else self.facts.envelope(part)
 
     def message(self) -> Message:
         """Return the message, as the script has changed it so far."""
@@ -133,7 +148,13 @@ class Run:
         if isinstance(action, Redirect) and self._redirects_count() >= self.limits.redirects_max:
             raise LimitExceeded("redirects")
         self.actions.append(action)
+        self._has_ruled = is_terminal
         return is_terminal
+
+    def has_ruled(self) -> bool:
+        """Tell whether it is a verdict that commands were stopped by, and take it for heard."""
+        has_ruled, self._has_ruled = self._has_ruled, False
+        return has_ruled
 
     def _redirects_count(self) -> int:
         return sum(isinstance(action, Redirect) for action in self.actions)

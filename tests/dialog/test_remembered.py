@@ -322,6 +322,17 @@ async def test_policy_is_not_asked_about_what_was_delivered_and_is_about_the_res
     assert (await bring(house, CONTENT, ONE, TWO)).startswith("451 4.7.1")
 
 
+async def test_who_has_it_is_not_refused_when_it_comes_again(build: Build) -> None:
+    house = await build()
+    await lose(house)
+    refusal = Verdict(Reply.of(550, "5.7.1", "Not for them"))
+    house.rooms.policy.verdicts["data"] = Verdict(each={ONE: refusal, TWO: refusal})
+    assert (await bring(house, CONTENT, ONE, TWO, THREE)).startswith("250 ")
+    assert delivered(house) == [[ONE], [THREE]]
+    assert [fields["recipient"] for fields in house.events.named("policy.refused")] == [TWO]
+    assert house.events.named("dsn.withheld") != []
+
+
 # --- several recipients -------------------------------------------------------------------------------------
 
 

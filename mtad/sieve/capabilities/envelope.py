@@ -35,7 +35,7 @@ def _envelope(bound: Bound) -> Code:
 
 
 def _source(name: str, part: Part) -> Source:
-    return lambda run: parts(run.facts.envelope(name), part)
+    return lambda run: parts(run.envelope(name), part)
 
 
 def _reader(bound: Bound, path: Sequence[str]) -> Read | str:

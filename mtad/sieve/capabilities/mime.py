@@ -11,6 +11,7 @@ from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
 
 _LOOP = "foreverypart"
+_LOOPS = (_LOOP, "foreachrcpt")
 _WITH_MESSAGE = (OUTSIDE, "data")
 
 
@@ -31,9 +32,9 @@ def _parts(run: Run) -> Generator[None, None, None]:
 
 def _break(bound: Bound) -> Code:
     name = bound.tag_string(":name") or ""
-    loops = [outer.tag_string(":name") or "" for outer in bound.outer() if outer.spec.name == _LOOP]
+    loops = [outer.tag_string(":name") or "" for outer in bound.outer() if outer.spec.name in _LOOPS]
     if not loops:
-        return bound.fail(bound.at, f"break must stand in {_LOOP}")
+        return bound.fail(bound.at, "break must stand in a loop")
     if name and name not in loops:
         return bound.fail(bound.at, f'no {_LOOP} around this is named "{name}"')
     return Plain(lambda run: run.leave(name))
@@ -68,7 +69,7 @@ MIME = (
         "break",
         Kind.COMMAND,
         _break,
-        capabilities=("foreverypart",),
+        capabilities=("foreverypart", "vnd.mtad.stage"),
         tags=(Tag(":name", value=ArgumentType.STRING),),
         stages=_WITH_MESSAGE,
     ),

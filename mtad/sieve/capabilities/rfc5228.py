@@ -85,6 +85,9 @@ def _size(bound: Bound) -> Code:
 
 
 def _discard(bound: Bound) -> Code:
+    is_for_one = bound.stage == "rcpt" or any(outer.spec.name == "foreachrcpt" for outer in bound.outer())
+    if bound.has(":rcpt") and not is_for_one:
+        return bound.fail(bound.at, 'discard :rcpt must stand in stage "rcpt" or in foreachrcpt')
     return perform(Discard(), is_terminal=bound.stage != OUTSIDE)
 
 
@@ -119,7 +122,13 @@ RFC5228 = (
     Spec("else", Kind.COMMAND, _if, has_block=True, follows=("if", "elsif")),
     Spec("stop", Kind.COMMAND, lambda bound: constant(True)),
     Spec("keep", Kind.COMMAND, lambda bound: perform(Keep.KEEP, is_terminal=False)),
-    Spec("discard", Kind.COMMAND, _discard, stages=(OUTSIDE, "rcpt", "data")),
+    Spec(
+        "discard",
+        Kind.COMMAND,
+        _discard,
+        tags=(Tag(":rcpt", capability="vnd.mtad.verdict"),),
+        stages=(OUTSIDE, "rcpt", "data"),
+    ),
     Spec(
         "redirect",
         Kind.COMMAND,

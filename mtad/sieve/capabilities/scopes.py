@@ -1,4 +1,4 @@
-"""Variables that outlive their stage: the namespaces `session` and `txn` of vnd.mtad.stage.
+"""Variables that outlive their stage: the namespaces `session`, `txn` and `rcpt` of vnd.mtad.stage.
 
 In a run they stand among the others, under their whole names.
 """
@@ -15,14 +15,17 @@ from mtad.sieve.template import Read
 
 SESSION = "session"
 MESSAGE = "txn"
+RECIPIENT = "rcpt"
 
 _KNOWN = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt", "data"),
     MESSAGE: ("mail", "rcpt", "data"),
+    RECIPIENT: ("rcpt", "data"),
 }
 _SETTABLE = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt"),  # at the end of the data the next message may be on its way
     MESSAGE: ("mail", "rcpt", "data"),
+    RECIPIENT: ("rcpt", "data"),
 }
 
 
@@ -32,6 +35,8 @@ def _reader(scope: str, bound: Bound, path: Sequence[str]) -> Read | str:
         return "its name has a part too many"
     if bound.stage not in _KNOWN[scope]:
         return f'it is not known in stage "{bound.stage}"'
+    if _is_nobodys(scope, bound):
+        return "it is known in foreachrcpt"
     return lambda run: run.variables.get(key, "")
 
 
@@ -41,7 +46,15 @@ def _writer(scope: str, bound: Bound, path: Sequence[str]) -> Write | str:
         return "its name has a part too many"
     if bound.stage not in _SETTABLE[scope]:
         return f'it cannot be set in stage "{bound.stage}"'
+    if _is_nobodys(scope, bound):
+        return "it can be set in foreachrcpt"
     return setting(key)
+
+
+def _is_nobodys(scope: str, bound: Bound) -> bool:
+    """Tell whether a recipient's variable stands where no single one is meant."""
+    is_in_loop = any(outer.spec.name == "foreachrcpt" for outer in bound.outer())
+    return scope == RECIPIENT and bound.stage == "data" and not is_in_loop
 
 
 def _key(scope: str, bound: Bound, path: Sequence[str]) -> str | None:
@@ -49,5 +62,6 @@ def _key(scope: str, bound: Bound, path: Sequence[str]) -> str | None:
 
 
 SCOPES = tuple(
-    Namespace(scope, CAPABILITY, partial(_reader, scope), partial(_writer, scope)) for scope in (SESSION, MESSAGE)
+    Namespace(scope, CAPABILITY, partial(_reader, scope), partial(_writer, scope))
+    for scope in (SESSION, MESSAGE, RECIPIENT)
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Accept, Refuse, Unless
+from mtad.sieve.actions import Accept, Delay, Refuse, Unless
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.template import fixed
@@ -17,6 +17,7 @@ _CAPABILITY = "vnd.mtad.verdict"
 _SMTP = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 _RELAY = ("connect", "auth", "rcpt")  # not where the client's own words could be all that speaks for it
 _LINES_MAX = 20
+DELAY_SECONDS_MAX = 60  # of one stage, whatever its delays come to
 _PREFIX = re.compile(r"([245]\d\d) ([245]\.\d{1,3}\.\d{1,3}) +")
 _ENHANCED = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 _CLOSING = 421  # RFC 5321 §3.8: whatever command it answers, the connection ends
@@ -120,7 +121,22 @@ REJECT = tuple(
     for name in ("ereject", "reject")
 )
 
+
+def _delay(bound: Bound) -> Code:
+    if not 1 <= bound.number(0) <= DELAY_SECONDS_MAX:
+        return bound.fail(bound.at, f"a delay is 1 to {DELAY_SECONDS_MAX} seconds")
+    return perform(Delay(bound.number(0)), is_terminal=False)
+
+
 VERDICT = (
+    Spec(
+        "delay",
+        Kind.COMMAND,
+        _delay,
+        capabilities=(_CAPABILITY,),
+        positional=(ArgumentType.NUMBER,),
+        stages=_SMTP,
+    ),
     Spec(
         "accept",
         Kind.COMMAND,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
-from mtad.admission.noting import NOTES_LENGTH_MAX, SYMBOLS_MAX
+from mtad.admission.noting import LENGTHS_MAX, SYMBOLS_MAX
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.mail.envelope import Client
 from mtad.mail.notes import NO_NOTES, Noted, Notes
@@ -47,7 +47,7 @@ async def test_variables_and_points_reach_the_stages_behind() -> None:
     assert rcpt is not None
     assert rcpt.session == Notes({"from": "rcpt"}, connect.session.points)
     assert rcpt.message == Notes({"by": "connect+"}, {"MAIL": 500, "TWICE": 3000})
-    data = await sieve.data(MessageFacts(after(rcpt), "a@d.example", ("u@l.example",), b"\r\n", rcpt.message))
+    data = await sieve.data(MessageFacts(after(rcpt), "a@d.example", ("u@l.example",), b"\r\n", rcpt))
     assert (str(data.reply), data.noted) == ("550 5.7.1 rcpt connect+ 4.5", None)
 
 
@@ -62,14 +62,29 @@ async def test_what_notes_nothing_more_says_so() -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        "".join(f'set "txn.a{n}" "{"x" * 1000}";' for n in range(NOTES_LENGTH_MAX // 1000 + 1)),
+        "".join(f'set "txn.a{n}" "{"x" * 1000}";' for n in range(LENGTHS_MAX["txn"] // 1000 + 1)),
+        'set "rcpt.a" "' + "x" * LENGTHS_MAX["rcpt"] + '";',
         "".join(f'score "1" "S{n}";' for n in range(SYMBOLS_MAX + 1)),
     ],
 )
 async def test_what_is_noted_has_a_limit(block: str) -> None:
     events = CollectedEvents()
-    verdict = await policy(f'stage "mail" {{ {block} }}', events).mail(MailFacts(STRANGER, ""))
+    verdict = await policy(f'stage "rcpt" {{ {block} }}', events).rcpt(RecipientFacts(STRANGER, "", "u@l.example"))
     assert verdict.reply is not None
     assert verdict.reply.code == 451
     assert verdict.noted is None
     assert len(events.named("policy.fault")) == 1
+
+
+async def test_each_recipient_has_variables_of_its_own() -> None:
+    sieve = policy(
+        'stage "rcpt" { set "rcpt.a" "rcpt"; }\n'
+        'stage "data" { foreachrcpt { set "txn.all" "${txn.all}<${rcpt.a}>"; set "rcpt.b" "${txn.all}"; } }'
+    )
+    one = (await sieve.rcpt(RecipientFacts(STRANGER, "", "u@l.example"))).noted
+    assert one == Noted(recipients={"u@l.example": Notes({"a": "rcpt"})})
+    data = await sieve.data(MessageFacts(STRANGER, "", ("u@l.example", "v@l.example"), b"\r\n", one))
+    assert data.noted == Noted(
+        message=Notes({"all": "<rcpt><>"}),
+        recipients={"u@l.example": Notes({"a": "rcpt", "b": "<rcpt>"}), "v@l.example": Notes({"b": "<rcpt><>"})},
+    )

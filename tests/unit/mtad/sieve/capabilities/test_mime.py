@@ -112,7 +112,7 @@ def test_extracted_text() -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("break;", "break must stand in foreverypart"),
+        ("break;", "break must stand in a loop"),
         ('foreverypart :name "a" { break :name "b"; }', 'no foreverypart around this is named "b"'),
         ('extracttext "t";', "extracttext must stand in foreverypart"),
         ('foreverypart { extracttext "1"; }', '"1" is no name of a variable'),

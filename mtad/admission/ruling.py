@@ -1,0 +1,59 @@
+"""What a session's stage comes to: one verdict of all that its script wanted done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mtad.mail.verdict import GO_ON, Verdict
+from mtad.sieve.actions import Accept, Action, Delay, Discard, Refuse, Unless
+from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
+
+_ACCEPTED = Verdict(is_accepted=True)
+
+
+def verdict_of(actions: Sequence[Action], default: Callable[[], Verdict]) -> Verdict:
+    """Make one verdict of what a stage decided; a held-back tempfail counts when its condition came true."""
+    final = None
+    held: dict[Unless, Refuse] = {}
+    for action in actions:
+        if isinstance(action, Refuse) and action.unless is not Unless.NOW:
+            held.setdefault(action.unless, action)
+        elif isinstance(action, Accept | Refuse | Discard):
+            final = _final(action, default)
+    verdict = final if final is not None else default()
+    is_refused = verdict.reply is not None and verdict.reply.is_permanent
+    instead = held.get(Unless.IF_REJECT if is_refused else Unless.IF_ACCEPT)
+    if instead is None or (verdict.reply is not None and not is_refused):
+        return verdict
+    return Verdict(instead.reply, instead.is_disconnect, instead.log)
+
+
+def _final(action: Accept | Refuse | Discard, default: Callable[[], Verdict]) -> Verdict:
+    if isinstance(action, Refuse):
+        return Verdict(action.reply, action.is_disconnect, action.log)
+    if isinstance(action, Discard):
+        return Verdict(is_discarded=True)
+    if action.is_relay:
+        return Verdict(is_trusted=True, is_accepted=True, text=action.text)
+    verdict = default()
+    if verdict.reply is not None:
+        return verdict
+    return Verdict(is_accepted=True, text=action.text) if action.text else _ACCEPTED
+
+
+def verdicts_of(each: Mapping[str, Sequence[Action]]) -> dict[str, Verdict]:
+    """Return the verdicts on recipients that are refused or dropped while their message goes on."""
+    verdicts = {recipient: verdict_of(actions, lambda: GO_ON) for recipient, actions in each.items()}
+    return {one: verdict for one, verdict in verdicts.items() if verdict.reply is not None or verdict.is_discarded}
+
+
+def delay_of(actions: Sequence[Action]) -> int:
+    """Return the seconds that the answer is held back."""
+    return min(DELAY_SECONDS_MAX, sum(action.seconds for action in actions if isinstance(action, Delay)))
+
+
+def described(action: Action) -> str:
+    """Say what an action does, for the log."""
+    if isinstance(action, Refuse):
+        return str(action.reply)
+    return f"delay {action.seconds}" if isinstance(action, Delay) else type(action).__name__.lower()
