@@ -16,7 +16,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
 _CLIENT_LIMIT = re.compile(r"([1-9][0-9]{0,8}) (?:(sessions)|(connections|messages|recipients|errors)/(minute|hour))")
 _PERIODS_SECONDS = {"minute": 60, "hour": 3600}
-MAPS_IN_FILES = ("file", "cidr")
+MAPS_IN_FILES = ("file", "cidr", "regexp")
 """The kinds of maps that are files."""
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
 

@@ -12,6 +12,7 @@ from mtad.maps.answer import Map
 from mtad.maps.cidr import read_networks
 from mtad.maps.file import FileMap, open_file
 from mtad.maps.lines import Wrong
+from mtad.maps.regexp import read_patterns
 from mtad.maps.table import read_table
 from mtad.telemetry.events import Events
 
@@ -89,4 +90,5 @@ def build_shelf(sources: Mapping[str, MapSource]) -> Shelf:
 _KINDS: Mapping[str, Callable[[str], Map | Wrong]] = {
     "file": lambda where: open_file(Path(where), read_table),
     "cidr": lambda where: open_file(Path(where), read_networks),
+    "regexp": lambda where: open_file(Path(where), read_patterns),
 }

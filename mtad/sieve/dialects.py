@@ -12,6 +12,7 @@ from mtad.sieve.capabilities.environment import ENVIRONMENT, ENVIRONMENT_VARIABL
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.ihave import IHAVE
 from mtad.sieve.capabilities.include import GLOBAL, INCLUDE
+from mtad.sieve.capabilities.lists import DEFINED_MAPS, EXTLISTS
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mime import MIME
@@ -32,7 +33,9 @@ _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name i
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
-_COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE
+_COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
+
+_OUTSIDE = LOOKUP + DEFINED_MAPS
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER,
@@ -43,7 +46,7 @@ PLAIN = Language(
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + LOOKUP,
+    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _OUTSIDE,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mtad.maps.answer import Map
 from mtad.sieve.addresses import SEPARATOR
 from mtad.sieve.code import Code, constant, sequence
 from mtad.sieve.errors import Report
@@ -28,6 +29,7 @@ class Kind(Enum):
 
     REQUIRE = "require"  # opens capabilities
     STAGE = "stage"  # opens a stage's block
+    DEFINITION = "definition"  # stands at the top level, and says what stages may name
     COMMAND = "command"
     TEST = "test"
     OFFER = "offer"  # a test whether there are capabilities; opens them if there are
@@ -144,6 +146,7 @@ class Unit:
     scope          stands before the names of its variables in the run
     has_captures   it asks for what wildcards stood for
     outside        what it may ask beside its facts
+    maps           what it may look things up in, by name: those outside, and its own
     required       the capabilities that it has
     """
 
@@ -153,6 +156,7 @@ class Unit:
     scope: str = ""
     has_captures: bool = False
     outside: Outside = NOTHING
+    maps: dict[str, Map] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
     _variables: dict[str, str] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.comparators import COMPARATORS, DEFAULT, Comparator, octet
 from mtad.sieve.language import CAPTURES_MAX, ArgumentType, Bound, Tag
+from mtad.sieve.lists import LIST_TAG, membership
 from mtad.sieve.regex import BadExpression, Expression, expression
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
@@ -22,6 +23,7 @@ MATCH_TAGS = (
     Tag(":contains", "match"),
     Tag(":matches", "match"),
     Tag(":regex", "match", capability="regex"),
+    LIST_TAG,
     Tag(":count", "match", ArgumentType.STRING, _RELATIONAL),
     Tag(":value", "match", ArgumentType.STRING, _RELATIONAL),
     Tag(":comparator", value=ArgumentType.STRING),
@@ -61,6 +63,8 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *
     The sources are asked in turn until one has it; a count is of the values of all of them (RFC 5231 §5).
     is_remembered   the script may ask what wildcards stood for
     """
+    if bound.chosen.get("match") == LIST_TAG.name:
+        return membership(bound, keys, sources, is_remembered=is_remembered)
     ask = _ask(bound, keys, is_remembered=is_remembered)
     return Plain(lambda run: ask(run, sources))
 
@@ -141,6 +145,9 @@ def _found(bound: Bound, keys: Sequence[Template]) -> _Asked[Found]:
     """Make what tells whether a key is found in a value."""
     comparator = _comparator(bound)
     match_type = bound.chosen.get("match", ":is")
+    if match_type == LIST_TAG.name:
+        bound.fail(bound.at, f"{bound.spec.name} cannot be used with {match_type}")
+        match_type = ":is"
     if match_type == ":regex":
         return _expressed(bound, keys, comparator, has_groups=False)
     relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None

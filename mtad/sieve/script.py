@@ -41,6 +41,7 @@ class _Compilation:
         self.errors: list[SieveError] = []
         self._language = language
         self._outside = outside
+        self._maps = dict(outside.maps)
         self._made: dict[tuple[str, str, str], Code] = {}
         self._open: list[tuple[str, str, str]] = []
         self._units_count = 0
@@ -55,7 +56,7 @@ class _Compilation:
         scope = f"{self._units_count}." if self._units_count else ""
         self._units_count += 1
         has_captures = _CAPTURE.search(text) is not None
-        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside)
+        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._maps)
         bound = validate(parse(text, report), unit, stage)
         stages = {name: compile_block(block) for name, block in bound.items()}
         if report.has_errors:

@@ -46,6 +46,8 @@ class _Validator:
             is_start = False
             if kind is Kind.STAGE and spec is not None:
                 self._open_stage(node, spec, stages)
+            elif kind is Kind.DEFINITION and spec is not None:
+                self._define(node, spec)
             elif self._language.stages and kind is not None:
                 self._report.add(node.at, f"{node.name} must stand inside a stage")
             else:
@@ -73,6 +75,11 @@ class _Validator:
                 self._required.add(item.value)
             else:
                 self._report.add(item.at, f'unknown capability "{item.value}"')
+
+    def _define(self, node: Node, spec: Spec) -> None:
+        bound = self._bind(node, spec)
+        if bound is not None:
+            bound.compile()
 
     def _open_stage(self, node: Node, spec: Spec, stages: dict[str, tuple[Bound, ...]]) -> None:
         given = node.arguments[0] if node.arguments else None

@@ -1,7 +1,8 @@
-"""Maps: the test `lookup` (vnd.mtad.lookup).
+"""Maps: the tests `lookup` and `validrcpt` (vnd.mtad.lookup).
 
     lookup [":into" <variable>] [":onerror" <string>] [":each"] [COMPARATOR] [MATCH-TYPE]
            <map: string> <key: string> [<values: string-list>]
+    validrcpt [":onerror" <string>]         whether "map:recipients" has the recipient, or all of its domain
 
 A map that cannot be asked ends the stage for now, unless `:onerror` says what the test is to answer then.
 """
@@ -11,35 +12,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from mtad.maps.answer import Absent, Answer, AtOnce, Map, Unavailable
+from mtad.maps.answer import Absent, Answer, AtOnce, Unavailable
+from mtad.sieve.addresses import domain, user, whole
 from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
 from mtad.sieve.capabilities.variables import writer_of
 from mtad.sieve.code import Code, Plain, Waiting, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.lists import PREFIX, named_map
 from mtad.sieve.match import MATCH_TAGS, matching
 from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error
 from mtad.sieve.run import Run
-from mtad.sieve.syntax import Text
 
-PREFIX = "map:"
+_RECIPIENTS = "recipients"  # the map that validrcpt asks
 _WORDS = re.compile(r"[,\s]+")
 
 Judge = Callable[[Run, Answer], bool]
 
 
-def named_map(bound: Bound, item: Text) -> Map | None:
-    """Return the map that a string names; None when there is none, which is reported."""
-    name = item.value.removeprefix(PREFIX)
-    found = bound.unit.outside.maps.get(name) if item.value.startswith(PREFIX) else None
-    if found is None and not item.value.startswith(PREFIX):
-        bound.fail(item.at, f'"{item.value}" is no map: "{PREFIX}NAME"')
-    elif found is None:
-        bound.fail(item.at, f'there is no map "{name}" in policy.maps of mtad.toml')
-    return found
-
-
 def _lookup(bound: Bound) -> Code:
-    found = named_map(bound, bound.strings(0).items[0])
+    found = named_map(bound, bound.string(0), bound.strings(0).at)
     key, judge = bound.template(bound.strings(1).items[0]), _judge(bound)
     if found is None:
         return constant(False)
@@ -81,7 +72,49 @@ def _words(value: str) -> Sequence[str]:
     return [word for word in _WORDS.split(value) if word]
 
 
+def _validrcpt(bound: Bound) -> Code:
+    name = f"{PREFIX}{_RECIPIENTS}"
+    found, failed = named_map(bound, name, bound.at), on_error(bound, name, TEMPFAIL)
+    if found is None:
+        return constant(False)
+
+    def settled(answer: Answer) -> bool | None:
+        if isinstance(answer, Absent):
+            return None
+        return failed(answer.why) if isinstance(answer, Unavailable) else True
+
+    if isinstance(found, AtOnce):
+        get = found.get
+        return Plain(lambda run: next((s for key in _keys(run) if (s := settled(get(key))) is not None), False))
+    ask = found.ask
+
+    async def wait(run: Run) -> bool:
+        for key in _keys(run):
+            answer = settled(await ask(key))
+            if answer is not None:
+                return answer
+        return False
+
+    return Waiting(wait)
+
+
+def _keys(run: Run) -> Sequence[str]:
+    """Return what a map may have of the recipient, as Postfix asks: it, without its extension, all of its domain."""
+    (address,) = run.facts.envelope("to")
+    host = domain(address)
+    parts = (f"{user(address)}@{host}", f"@{host}") if host else (user(address) or "",)
+    return tuple(dict.fromkeys((whole(address) or "", *parts)))
+
+
 LOOKUP = (
+    Spec(
+        "validrcpt",
+        Kind.TEST,
+        _validrcpt,
+        capabilities=("vnd.mtad.lookup",),
+        tags=(ON_ERROR_TAG,),
+        stages=("rcpt",),
+    ),
     Spec(
         "lookup",
         Kind.TEST,

@@ -317,7 +317,7 @@ def test_maps_are_read() -> None:
     [
         ("maps = 1", "policy.maps is a whole number (1); allowed: a table of at most 1_000 names"),
         ("maps.a = 1", "policy.maps.a is a whole number (1); allowed: a kind of map"),
-        ('maps.a = "users"', "policy.maps.a 'users' begins with no kind of map: file, cidr"),
+        ('maps.a = "users"', "policy.maps.a 'users' begins with no kind of map: file, cidr, regexp"),
         ('maps.a = "file:"', "policy.maps.a 'file:' does not say where the map is"),
         ('maps.A = "file:x"', "policy.maps.A is no name; allowed: lower-case letters"),
     ],

@@ -18,15 +18,18 @@ def value(shelf: Shelf, name: str, key: str) -> object:
 def test_each_kind(tmp_path: Path) -> None:
     (tmp_path / "users").write_text("a 1\n")
     (tmp_path / "nets").write_text("192.0.2.0/24 ours\n")
+    (tmp_path / "patterns").write_text("/^a/ begins\n")
     shelf = build_shelf(
         {
             "users": MapSource("file", str(tmp_path / "users")),
             "nets": MapSource("cidr", str(tmp_path / "nets")),
+            "patterns": MapSource("regexp", str(tmp_path / "patterns")),
         }
     )
     assert shelf.unusable == ()
     assert value(shelf, "users", "a") == Found("1")
     assert value(shelf, "nets", "192.0.2.1") == Found("ours")
+    assert value(shelf, "patterns", "ab") == Found("begins")
 
 
 def test_what_cannot_be_had_is_told_and_the_others_are_there(tmp_path: Path) -> None:

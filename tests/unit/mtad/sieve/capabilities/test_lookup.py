@@ -105,3 +105,51 @@ def test_what_is_wrong_is_told(test: str, column: int, text: str) -> None:
     script = compiled(f'if {test} {{ log "x"; }}')
     assert isinstance(script, SieveErrors)
     assert [(error.line, error.column, error.text) for error in script.errors] == [(2, column, text)]
+
+
+@pytest.mark.parametrize("kind", [FakeMap, FakeAskedMap])
+@pytest.mark.parametrize(
+    ("recipient", "keys", "expected"),
+    [
+        ("ann@l.example", ["ann@l.example"], True),
+        ("ann+x@l.example", ["ann+x@l.example", "ann@l.example"], True),
+        ("bob@l.example", ["bob@l.example", "@l.example"], False),
+        ("bob+x@all.example", ["bob+x@all.example", "bob@all.example", "@all.example"], True),
+        ('"ann"@l.example', ["ann@l.example"], True),
+        ('"a b"@l.example', ['"a b"@l.example', "a b@l.example", "@l.example"], False),
+        ("postmaster", ["postmaster"], True),
+    ],
+)
+async def test_validrcpt(
+    recipient: str, keys: list[str], expected: bool, kind: type[FakeMap] | type[FakeAskedMap]
+) -> None:
+    found = kind({"ann@l.example": "", "@all.example": "", "postmaster": ""})
+    text = 'if validrcpt { log "yes"; }'
+    script = compile_script(REQUIRE + f'stage "rcpt" {{ {text} }}', "t", POLICY, Outside({"recipients": found}))
+    assert isinstance(script, Script), str(script)
+    run = Run(StillFacts(envelope={"to": (recipient,)}), Limits())
+    await answer(script.stages["rcpt"], run)
+    assert (bool(run.actions), found.keys) == (expected, keys)
+
+
+@pytest.mark.parametrize("kind", [FakeMap, FakeAskedMap])
+async def test_validrcpt_of_a_map_that_fails(kind: type[FakeMap] | type[FakeAskedMap]) -> None:
+    outside = Outside({"recipients": kind({"@l.example": DOWN})})
+    for tag, expected in (("", None), (':onerror "true"', True), (':onerror "false"', False)):
+        script = compile_script(
+            REQUIRE + f'stage "rcpt" {{ if validrcpt {tag} {{ log "yes"; }} }}', "t", POLICY, outside
+        )
+        assert isinstance(script, Script), str(script)
+        run = Run(StillFacts(envelope={"to": ("bob@l.example",)}), Limits())
+        if expected is None:
+            with pytest.raises(ScriptFailed, match=r"^map:recipients: connection refused$"):
+                await answer(script.stages["rcpt"], run)
+        else:
+            await answer(script.stages["rcpt"], run)
+            assert bool(run.actions) is expected
+
+
+def test_validrcpt_needs_its_map() -> None:
+    script = compile_script(REQUIRE + 'stage "rcpt" { if validrcpt { stop; } }', "t", POLICY)
+    assert isinstance(script, SieveErrors)
+    assert [error.text for error in script.errors] == ['there is no map "recipients" in policy.maps of mtad.toml']

@@ -1,0 +1,102 @@
+"""Regular expressions and what is said of keys that they are found in, as in Postfix's regexp_table(5).
+
+    /pattern/flags value        `i` makes capitals count; $1 or ${1} in the value is the first group, $$ a dollar
+
+They are run by RE2, in time linear in the key; its expressions are those of Perl but for look-around and
+back-references. The first line that is found counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import re2
+
+from mtad.maps.answer import ABSENT, Answer, Found
+from mtad.maps.lines import Line, Wrong, logical_lines
+
+PATTERNS_MAX = 10_000
+PROGRAM_SIZE_MAX = 1_000  # steps of one of them; above it RE2 may fall back to what is slow
+KEY_LENGTH_MAX = 1 << 12  # what is behind is not seen
+_MEMORY_OCTETS = 1 << 23
+_LINE = re.compile(r"([^\s\w!])((?:\\.|(?!\1)[^\\])*)\1(\w*)(?:\s+(.*))?\Z", re.DOTALL)
+_GROUP = re.compile(r"\$(?:\{(\d{1,3})\}|\((\d{1,3})\)|(\d)|(\$))")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Pattern(NamedTuple):
+    """One line: the expression, and the value in pieces, the numbers of groups between texts."""
+
+    compiled: Any
+    pieces: Sequence[str | int]
+
+
+class Patterns:
+    """Answers for a key with the value of the first expression that is found in it."""
+
+    def __init__(self, patterns: Sequence[_Pattern]) -> None:
+        self._patterns = patterns
+
+    def get(self, key: str) -> Answer:
+        """Return the value of a key."""
+        seen = _SURROGATE.sub("\ufffd", key[:KEY_LENGTH_MAX])
+        for pattern in self._patterns:
+            found = pattern.compiled.search(seen)
+            if found is not None:
+                values = (found.group(one) or "" if isinstance(one, int) else one for one in pattern.pieces)
+                return Found("".join(values))
+        return ABSENT
+
+
+def patterns(lines: Iterable[Line]) -> Patterns | Wrong:
+    """Make a map of such lines."""
+    made: list[_Pattern] = []
+    wrong: list[Line] = []
+    for number, text in lines:
+        pattern = _pattern(text) if len(made) < PATTERNS_MAX else f"there are more than {PATTERNS_MAX} expressions"
+        if isinstance(pattern, str):
+            wrong.append(Line(number, pattern))
+        else:
+            made.append(pattern)
+    return Wrong.of(wrong) if wrong else Patterns(made)
+
+
+def read_patterns(text: str) -> Patterns | Wrong:
+    """Read the text of a file."""
+    return patterns(logical_lines(text))
+
+
+def _pattern(line: str) -> _Pattern | str:
+    """Return one line's expression, or what is wrong with it."""
+    taken = _LINE.match(line)
+    if taken is None:
+        return "is not /expression/flags value"
+    _, text, flags, value = taken.groups()
+    if flags.strip("i"):
+        return f'flags "{flags}": only i is known'
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = flags.count("i") % 2 == 1
+    options.max_mem = _MEMORY_OCTETS
+    try:
+        compiled = re2.compile(text, options)
+    except re2.error as error:
+        return f"no regular expression: {error.args[0].decode('utf-8', 'replace')}"
+    if compiled.programsize > PROGRAM_SIZE_MAX:
+        return f"larger than {PROGRAM_SIZE_MAX} steps"
+    pieces = _pieces(value or "")
+    missing = next((one for one in pieces if isinstance(one, int) and one > compiled.groups), None)
+    return f"has no group {missing}" if missing is not None else _Pattern(compiled, pieces)
+
+
+def _pieces(value: str) -> list[str | int]:
+    """Take a value apart at the groups that it names."""
+    found: list[str | int] = []
+    end = 0
+    for one in _GROUP.finditer(value):
+        number = one[1] or one[2] or one[3]
+        found += [value[end : one.start()], "$" if number is None else int(number)]
+        end = one.end()
+    return [*found, value[end:]]

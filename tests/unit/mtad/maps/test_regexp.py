@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mtad.maps.answer import ABSENT, Answer, Found
+from mtad.maps.lines import Line, Wrong
+from mtad.maps.regexp import Patterns, read_patterns
+
+TEXT = r"""
+/^(.+)\+(.*)@l\.example$/   ${1}@l.example ($2)
+/^Ann@/i        Ann herself
+/^ann@/         some ann
+|^a/b|          slash
+/^c\/d/         $$1 $(0)!
+/^(x)?y$/       [$1]
+/\.invalid$/
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("bob+list@L.example", Found("bob@l.example (list)")),
+        ("Ann@x", Found("Ann herself")),
+        ("ANN@x", Found("some ann")),
+        ("A/B", Found("slash")),
+        ("c/d", Found("$1 c/d!")),
+        ("y", Found("[]")),
+        ("mx.invalid", Found("")),
+        ("mx.invalid.example", ABSENT),
+        ("ann\udcff@x", ABSENT),
+        ("", ABSENT),
+    ],
+)
+def test_the_first_expression_that_is_found(key: str, answer: Answer) -> None:
+    patterns = read_patterns(TEXT)
+    assert isinstance(patterns, Patterns)
+    assert patterns.get(key) == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("ann x", "is not /expression/flags value"),
+        ("!/ann/ x", "is not /expression/flags value"),
+        ("if /ann/", "is not /expression/flags value"),
+        ("/ann x", "is not /expression/flags value"),
+        ("/ann/x y", 'flags "x": only i is known'),
+        ("/(ann/ y", "no regular expression: missing ): (ann"),
+        ("/a(?=b)/ y", "no regular expression: invalid perl operator: (?="),
+        ("/(ann)/ $2", "has no group 2"),
+        ("/(a{100}){10}/ y", "larger than 1000 steps"),
+    ],
+)
+def test_what_is_no_line(line: str, why: str) -> None:
+    assert read_patterns(f"/x/ y\n{line}\n") == Wrong((Line(2, why),))
+
+
+def test_no_key_makes_it_slow() -> None:
+    patterns = read_patterns("/(a|aa)*(a|aa)*(a|aa)*(a|aa)*b$/ x\n")
+    assert isinstance(patterns, Patterns)
+    start = time.perf_counter()
+    assert patterns.get("a" * 1_000_000) == ABSENT
+    assert time.perf_counter() - start < 0.5
