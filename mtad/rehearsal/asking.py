@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Tag
 from mtad.sieve.match import compare
-from mtad.sieve.run import Run
+from mtad.sieve.run import LimitExceeded, Run, ScriptFailed
 
 INDEX = Tag(":index", value=ArgumentType.NUMBER)
 
@@ -31,3 +31,8 @@ def one_or_all(bound: Bound, values_of: Callable[[Run], Sequence[str]]) -> Code:
         return bound.fail(index.at, ":index counts from 1")
     at = index.value - 1
     return compare(bound, bound.templates(0), [lambda run: values_of(run)[at : at + 1]])
+
+
+def why_failed(failed: ScriptFailed) -> str:
+    """Say why a script could not go on."""
+    return f"limit exceeded: {failed}" if isinstance(failed, LimitExceeded) else str(failed)

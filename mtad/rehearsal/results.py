@@ -12,6 +12,7 @@ from mtad.rehearsal.report import Failure
 from mtad.rehearsal.workbench import Sent, Workbench, workbench
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
 from mtad.sieve.code import Code, Plain
+from mtad.sieve.edits import AddField, DeleteFields, Edit, edited
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
 from mtad.sieve.results import results
@@ -25,6 +26,8 @@ NAMES: Mapping[type[Action], str] = {
     FileInto: "store",
     Redirect: "redirect",
     Discard: "discard",
+    AddField: "addheader",
+    DeleteFields: "deleteheader",
     Refuse: "reject",
 }
 """What each action of a plain script is called."""
@@ -46,26 +49,34 @@ def _test_result_execute(bound: Bound) -> Code:
     def carry_out(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        for action in results(run.actions):
-            _carry_out(action, bench)
+        edits: list[Edit] = []
+        contents: dict[Action, bytes] = {}  # as it was when each was decided
+        for action in run.actions:
+            if isinstance(action, AddField | DeleteFields):
+                edits.append(action)
+            else:
+                contents.setdefault(action, edited(bench.content, edits) if edits else bench.content)
+        last = edited(bench.content, edits) if edits else bench.content
+        for action in results(list(contents)):
+            _carry_out(action, bench, contents.get(action, last))
         run.actions.clear()
         return True
 
     return Plain(carry_out)
 
 
-def _carry_out(action: Action, bench: Workbench) -> None:
+def _carry_out(action: Action, bench: Workbench, content: bytes) -> None:
     match action:
         case Keep():
-            bench.mailboxes.setdefault(_INBOX, []).append(bench.content)
+            bench.mailboxes.setdefault(_INBOX, []).append(content)
         case FileInto():
-            bench.mailboxes.setdefault(action.mailbox, []).append(bench.content)
+            bench.mailboxes.setdefault(action.mailbox, []).append(content)
         case Redirect():
-            bench.sent.append(Sent(bench.sender, action.address, bench.content))
+            bench.sent.append(Sent(bench.sender, action.address, content))
         case Refuse() if bench.sender:  # RFC 5429 §2.2.1: nobody is told of what came from nobody
             reason = "\r\n".join(action.reply.lines)
-            content = f"From: <>\r\nTo: <{bench.sender}>\r\nSubject: Rejected\r\n\r\n{reason}\r\n"
-            bench.sent.append(Sent("", bench.sender, content.encode("utf-8", "surrogateescape")))
+            told = f"From: <>\r\nTo: <{bench.sender}>\r\nSubject: Rejected\r\n\r\n{reason}\r\n"
+            bench.sent.append(Sent("", bench.sender, told.encode("utf-8", "surrogateescape")))
 
 
 def _test_mailbox_create(bound: Bound) -> Code:

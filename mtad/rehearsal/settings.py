@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mtad.admission.policy import PolicySettings
+from mtad.sieve.doors import Doors
 from mtad.sieve.outside import Outside
 from mtad.sieve.run import Limits
 
@@ -30,9 +31,14 @@ SETTINGS: Mapping[str, Setting] = {
     "node.domains": Setting("domains, separated by spaces", lambda value: bool(value.split())),
     "sieve_max_actions": _NUMBER,
     "sieve_max_redirects": _NUMBER,
+    "sieve_variables_max_value_size": _NUMBER,
 }
 
-_LIMITS = {"sieve_max_actions": "actions_max", "sieve_max_redirects": "redirects_max"}
+_LIMITS = {
+    "sieve_max_actions": "actions_max",
+    "sieve_max_redirects": "redirects_max",
+    "sieve_variables_max_value_size": "value_length_max",
+}
 
 
 def limits_of(settings: Mapping[str, str]) -> Limits:
@@ -40,6 +46,7 @@ def limits_of(settings: Mapping[str, str]) -> Limits:
     return Limits(**{_LIMITS[name]: int(value) for name, value in settings.items() if name in _LIMITS})
 
 
-def policy_settings_of(settings: Mapping[str, str], outside: Outside) -> PolicySettings:
+def policy_settings_of(settings: Mapping[str, str], doors: Doors, outside: Outside) -> PolicySettings:
     """Return what a policy works with."""
-    return PolicySettings(settings.get("node.domains", "").split(), limits_of(settings), outside=outside)
+    domains = settings.get("node.domains", "").split()
+    return PolicySettings(domains, limits_of(settings), doors=doors, outside=outside)

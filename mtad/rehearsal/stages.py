@@ -39,9 +39,8 @@ def _test_policy_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        policy = Policy.load(
-            bench.path(name), policy_settings_of(bench.settings, Outside(bench.lookups.maps)), bench.events
-        )
+        settings = policy_settings_of(bench.settings, run.doors, Outside(bench.lookups.maps))
+        policy = Policy.load(bench.path(name), settings, bench.events)
         if isinstance(policy, PolicyErrors):
             for error in policy.errors:
                 bench.note(error.text)

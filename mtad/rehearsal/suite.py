@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtad.admission.script_file import compile_file, scripts_in
-from mtad.rehearsal.asking import INDEX, one_or_all, step
+from mtad.rehearsal.asking import INDEX, one_or_all, step, why_failed
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.rehearsal.settings import SETTINGS, limits_of
 from mtad.rehearsal.workbench import settable, workbench
 from mtad.sieve.code import Code, Plain, Waiting, answer
 from mtad.sieve.dialects import PLAIN
 from mtad.sieve.errors import SieveErrors
-from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
 from mtad.sieve.outside import Outside
-from mtad.sieve.run import LimitExceeded, Run
+from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.script import Script
+from mtad.sieve.template import Read
 
 _CAPABILITY = ("vnd.dovecot.testsuite",)
 
@@ -47,21 +48,29 @@ def _holds_test(commands: Sequence[Bound]) -> bool:
 
 
 def _test_fail(bound: Bound) -> Code:
-    reason, line = bound.string(0), bound.line
+    reason, line = bound.templates(0)[0], bound.line
 
     def fail(run: Run) -> bool:
         bench = workbench(run)
-        bench.failure = Failure(bench.file, line, reason)
+        bench.failure = Failure(bench.file, line, reason.read(run))
         return True
 
     return Plain(fail)
 
 
 def _test_set(bound: Bound) -> Code:
-    name, value = bound.string(0), bound.string(1)
+    name, value, line = bound.string(0), bound.templates(1)[0], bound.line
     if not settable(name):
         return bound.fail(bound.strings(0).at, f'unknown fact "{name}"')
-    return step(lambda run: workbench(run).set_fact(name, value))
+
+    def put(run: Run) -> bool:
+        bench = workbench(run)
+        wrong = bench.set_fact(name, value.read(run))
+        if wrong:
+            bench.failure = Failure(bench.file, line, wrong)
+        return bool(wrong)
+
+    return Plain(put)
 
 
 def _test_config_set(bound: Bound) -> Code:
@@ -90,13 +99,13 @@ def _test_config_reload(bound: Bound) -> Code:
 
 
 def _test_script_compile(bound: Bound) -> Code:
-    name = bound.string(0)
+    name = bound.templates(0)[0]
 
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
         included = scripts_in(bench.path("included"), bench.path("included-global"))
-        compiled = compile_file(bench.path(name), PLAIN, Outside(scripts=included))
+        compiled = compile_file(bench.path(name.read(run)), PLAIN, Outside(scripts=included))
         if isinstance(compiled, SieveErrors):
             for error in compiled.errors:
                 bench.note(error.text)
@@ -126,11 +135,11 @@ def _test_script_run(bound: Bound) -> Code:
 async def _played(script: Script, run: Run) -> bool:
     """Run a script on the workbench of a run, and make what it decided the pending result."""
     bench = workbench(run)
-    played = Run(bench, limits_of(bench.settings))
+    played = Run(bench, limits_of(bench.settings), run.doors)
     try:
         await answer(script.stages[OUTSIDE], played)
-    except LimitExceeded as exceeded:
-        bench.note(f"limit exceeded: {exceeded}")
+    except ScriptFailed as failed:
+        bench.note(why_failed(failed))
         return False
     run.actions += played.actions
     return True
@@ -161,12 +170,12 @@ def _test_error(bound: Bound) -> Code:
     return one_or_all(bound, lambda run: workbench(run).errors)
 
 
-_STRING, _STRINGS = (ArgumentType.STRING,), (ArgumentType.STRINGS,)
+_STRING, _TEXT, _TEXTS = (ArgumentType.STRING,), (ArgumentType.TEXT,), (ArgumentType.TEXTS,)
 
 SUITE = (
     Spec("test", Kind.COMMAND, _test, capabilities=_CAPABILITY, positional=_STRING, has_block=True),
-    Spec("test_fail", Kind.COMMAND, _test_fail, capabilities=_CAPABILITY, positional=_STRING),
-    Spec("test_set", Kind.COMMAND, _test_set, capabilities=_CAPABILITY, positional=_STRING * 2),
+    Spec("test_fail", Kind.COMMAND, _test_fail, capabilities=_CAPABILITY, positional=_TEXT),
+    Spec("test_set", Kind.COMMAND, _test_set, capabilities=_CAPABILITY, positional=_STRING + _TEXT),
     Spec("test_config_set", Kind.COMMAND, _test_config_set, capabilities=_CAPABILITY, positional=_STRING * 2),
     Spec("test_config_unset", Kind.COMMAND, _test_config_unset, capabilities=_CAPABILITY, positional=_STRING),
     Spec(
@@ -176,7 +185,7 @@ SUITE = (
         capabilities=_CAPABILITY,
         tags=(Tag(":extension", value=ArgumentType.STRING),),
     ),
-    Spec("test_script_compile", Kind.TEST, _test_script_compile, capabilities=_CAPABILITY, positional=_STRING),
+    Spec("test_script_compile", Kind.TEST, _test_script_compile, capabilities=_CAPABILITY, positional=_TEXT),
     Spec("test_script_run", Kind.TEST, _test_script_run, capabilities=_CAPABILITY, tags=(Tag(":append_result"),)),
     Spec(
         "test_error",
@@ -184,8 +193,18 @@ SUITE = (
         _test_error,
         capabilities=_CAPABILITY,
         tags=(*MATCH_TAGS, INDEX),
-        positional=_STRINGS,
+        positional=_TEXTS,
     ),
     Spec("test_binary_save", Kind.COMMAND, _test_binary_save, capabilities=_CAPABILITY, positional=_STRING),
     Spec("test_binary_load", Kind.COMMAND, _test_binary_load, capabilities=_CAPABILITY, positional=_STRING),
 )
+
+
+def _told(bound: Bound, path: Sequence[str]) -> Read | str:
+    if list(path) == ["path"]:
+        return lambda run: str(workbench(run).folder)
+    return lambda run: ""  # as Pigeonhole has it
+
+
+TOLD = Namespace("tst", _CAPABILITY[0], _told)
+"""What a test file may know of itself: `${tst.path}`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from mtad.admission.policy import Policy
@@ -55,6 +56,7 @@ class Workbench:
     sender: str = field(init=False)
     recipients: tuple[str, ...] = field(init=False)
     items: dict[str, str] = field(default_factory=lambda: dict(_AGENT))
+    clock: datetime | None = None
     is_trusted: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     settings_wanted: dict[str, str] = field(default_factory=dict)
@@ -99,13 +101,21 @@ class Workbench:
         self.sender = self._first("return-path", "sender", "from") or "sender@example.com"
         self.recipients = (self._first("envelope-to", "to") or "recipient@example.com",)
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Set what `settable` says can be set."""
+    def now(self) -> datetime:
+        """Return the time that the file has set, or what it is."""
+        return self.clock if self.clock is not None else datetime.now().astimezone()
+
+    def set_fact(self, name: str, value: str) -> str:
+        """Set what `settable` says can be set; return what is wrong with the value."""
         kind, _, item = name.partition(".")
         if kind == "environment":
             self.items[item] = value
-        else:
+            return ""
+        try:
             _FACTS[name](self, value)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def reload(self) -> None:
         """Bring the settings that are wanted in force."""
@@ -137,6 +147,13 @@ class Workbench:
         """Say whether an earlier stage has trusted the client."""
         self.is_trusted = value == "yes"
 
+    def set_clock(self, value: str) -> None:
+        """Say what time it is, as ISO 8601 has it. Errors: ValueError."""
+        clock = datetime.fromisoformat(value)
+        if clock.tzinfo is None:
+            raise ValueError(f"{value!r} has no zone")
+        self.clock = clock
+
     def _first(self, *names: str) -> str:
         return next((address for name in names for address in self.message_now.addresses(name)), "")
 
@@ -146,6 +163,7 @@ _FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
     "envelope.from": Workbench.set_sender,
     "envelope.to": Workbench.set_recipients,
     "trusted": Workbench.set_trusted,
+    "currentdate": Workbench.set_clock,
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mtad.sieve.actions import Action, AddField, DeleteFields, Discard, FileInto, Keep, Redirect, Refuse
+from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN
+from mtad.sieve.edits import AddField, DeleteFields
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE
 from mtad.sieve.results import results

@@ -9,6 +9,7 @@ import pytest
 
 from mtad.rehearsal.results import NAMES
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
+from mtad.sieve.edits import AddField, DeleteFields
 from tests.unit.mtad.rehearsal.files import failed
 
 RUN = """
@@ -19,7 +20,7 @@ RUN = """
 
 
 def test_the_names_are_of_actions() -> None:
-    assert set(NAMES) == {Keep, FileInto, Redirect, Discard, Refuse}
+    assert set(NAMES) == {Keep, FileInto, Redirect, Discard, Refuse, AddField, DeleteFields}
     assert set(NAMES) <= set(get_args(Action))
 
 
@@ -85,3 +86,18 @@ async def test_a_result_is_carried_out_once(tmp_path: Path) -> None:
         if not test_message :folder "a" 0 {{ test_fail "not there"; }}
     }}"""
     assert await failed(tmp_path, text, s='require "fileinto"; fileinto "a";') == []
+
+
+async def test_each_action_takes_the_message_as_it_was_edited_by_then(tmp_path: Path) -> None:
+    script = """require ["fileinto", "editheader"];
+        fileinto "before"; addheader "X-A" "1"; addheader "X-A" "1"; fileinto "after"; deleteheader "Subject"; keep;"""
+    text = f"""require ["relational", "comparator-i;ascii-numeric"]; test "a" {{ {RUN}
+        test_message :folder "before" 0;
+        if exists "X-A" {{ test_fail "before"; }}
+        test_message :folder "after" 0;
+        if not header :count "eq" "X-A" "2" {{ test_fail "after"; }}
+        if not exists "subject" {{ test_fail "too much"; }}
+        test_message :folder "INBOX" 0;
+        if exists "subject" {{ test_fail "too little"; }}
+    }}"""
+    assert await failed(tmp_path, text, s=script) == []

@@ -196,3 +196,55 @@ async def test_a_compiled_script_can_be_put_aside(tmp_path: Path) -> None:
         if test_script_run { test_fail "there is no second"; }
     }"""
     assert await failed(tmp_path, text, s="discard;", t="keep;") == []
+
+
+async def test_the_clock_stands_where_it_was_set(tmp_path: Path) -> None:
+    text = """require "date"; test "a" {
+        test_set "currentdate" "2024-02-29T23:59:59+01:00";
+        if not currentdate :zone "+0000" "iso8601" "2024-02-29T22:59:59Z" { test_fail "here"; }
+        if not test_script_compile "s.sieve" { test_fail "compile"; }
+        if not test_script_run { test_fail "run"; }
+        if not test_result_action "discard" { test_fail "there"; }
+    }"""
+    script = 'require "date"; if currentdate :originalzone "hour" "23" { discard; }'
+    assert await failed(tmp_path, text, s=script.replace(":originalzone ", "")) == []
+
+
+@pytest.mark.parametrize(("value", "reason"), [("noon", "noon"), ("2024-02-29T12:00:00", "has no zone")])
+async def test_what_is_no_time_fails_the_test(tmp_path: Path, value: str, reason: str) -> None:
+    (found,) = await failed(tmp_path, f'test "a" {{ test_set "currentdate" "{value}"; }}')
+    assert reason in found
+
+
+async def test_variables_live_as_long_as_the_file(tmp_path: Path) -> None:
+    text = """require ["variables", "environment"];
+        test "a" { set "word" "lottery"; }
+        test "b" {
+            test_set "message" "Subject: ${word}\r\n\r\n";
+            test_set "environment.remote-ip" "${word}";
+            if not header "subject" "lottery" { test_fail "subject"; }
+            if not environment "remote-ip" "lottery" { test_fail "address"; }
+            if not test_script_compile "${tst.path}/s.sieve" { test_fail "compile"; }
+            if not string "${tst.moon}" "" { test_fail "moon"; }
+            test_fail "said: ${word}";
+        }"""
+    assert await failed(tmp_path, text, s="keep;") == ["said: lottery"]
+
+
+async def test_a_long_message_is_not_cut(tmp_path: Path) -> None:
+    text = 'require "variables"; set "x" "y"; test_set "message" "X: ${x}\r\n\r\n' + "z" * 9000 + '";'
+    assert await failed(tmp_path, text + 'test "a" { if size :under 9000 { test_fail "cut"; } }') == []
+
+
+async def test_scripts_that_are_included_stand_below(tmp_path: Path) -> None:
+    for folder in ("included", "included-global"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.sieve").write_text("discard;" if folder == "included" else "keep;")
+    text = """test "a" {
+        if not test_script_compile "s.sieve" { test_fail "compile"; }
+        if not test_script_run { test_fail "run"; }
+        if not test_result_action :index 1 "discard" { test_fail "personal"; }
+        if not test_result_action :index 2 "keep" { test_fail "global"; }
+    }"""
+    script = 'require "include"; include :personal "x"; include :global "x";'
+    assert await failed(tmp_path, text, s=script) == []
