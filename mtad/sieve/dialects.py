@@ -5,6 +5,7 @@ from __future__ import annotations
 from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.body import BODY
 from mtad.sieve.capabilities.date import DATE
+from mtad.sieve.capabilities.duplicate import DUPLICATE
 from mtad.sieve.capabilities.each_recipient import EACH_RECIPIENT
 from mtad.sieve.capabilities.editheader import EDITHEADER
 from mtad.sieve.capabilities.envelope import ENVELOPE, ENVELOPE_VARIABLES
@@ -21,6 +22,7 @@ from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.scopes import SCOPES
 from mtad.sieve.capabilities.score import SCORE, TOTAL
+from mtad.sieve.capabilities.spamtest import SPAMTEST
 from mtad.sieve.capabilities.stage import STAGE
 from mtad.sieve.capabilities.variables import VARIABLES
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
@@ -32,14 +34,16 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
+_ANY_AGENT = tuple(map(Environment, ("domain", "host", "remote-host", "version")))  # RFC 5183 §4.1
+
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
 _OUTSIDE = LOOKUP + DEFINED_MAPS
 
 PLAIN = Language(
-    _COMMON + FILEINTO + EDITHEADER,
-    environment=_AGENT,
+    _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,
+    environment=_AGENT + _ANY_AGENT,
     extra_capabilities=_WITHOUT_ROWS,
     namespaces=_NAMESPACES,
 )
