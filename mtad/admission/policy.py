@@ -6,6 +6,7 @@ stays in the queue (our own fault is never a permanent error, and never lets mai
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,17 +17,18 @@ from pathlib import Path
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
-from mtad.admission.ruling import delay_of, described, verdict_of, verdicts_of
+from mtad.admission.ruling import delay_of, described, edits_of, sender_of, verdict_of, verdicts_of
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.notes import NO_NOTES, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
-from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo
+from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo, SetSender
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
+from mtad.sieve.edits import edited
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Limits, Run
@@ -35,9 +37,13 @@ from mtad.telemetry.events import Events
 
 DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
 FILES_MAX = 100
+EDIT_INLINE_OCTETS_MAX = 256 * 1024  # more would hold up the other sessions
 
 _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
+
+
+_BESIDE = (Delay, SetSender)  # what comes to something beside the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Ran:
     @property
     def is_plain(self) -> bool:
         """Tell whether its actions come to nothing but an answer."""
-        return not self.each and self.noted is None and not any(isinstance(action, Delay) for action in self.actions)
+        return not self.each and self.noted is None and not any(isinstance(action, _BESIDE) for action in self.actions)
 
 
 _NOTHING = Ran()
@@ -144,7 +150,13 @@ class Policy:
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
         scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
-        return await self._decide(scene, _go_on)
+        verdict, actions = await self._ruled(scene, _go_on)
+        edits = edits_of(actions)
+        if not edits or verdict.reply is not None or verdict.is_discarded:
+            return verdict
+        if len(facts.content) <= EDIT_INLINE_OCTETS_MAX:
+            return replace(verdict, content=edited(facts.content, edits))
+        return replace(verdict, content=await asyncio.to_thread(edited, facts.content, edits))
 
     async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
         """Say where a recipient goes, and what to do when it cannot go there now."""
@@ -165,14 +177,21 @@ class Policy:
         return GO_ON if is_submitter or is_ours(facts.recipient, self._domains) else _RELAYING_DENIED
 
     async def _decide(self, scene: Scene, default: Callable[[], Verdict]) -> Verdict:
+        verdict, _ = await self._ruled(scene, default)
+        return verdict
+
+    async def _ruled(self, scene: Scene, default: Callable[[], Verdict]) -> tuple[Verdict, Sequence[Action]]:
+        """Run a stage; return the verdict, and the actions that it was made of."""
         ran = await self._run(scene)
         if isinstance(ran, Reply):
-            return Verdict(ran, log="policy fault")
+            return Verdict(ran, log="policy fault"), ()
         verdict = verdict_of(ran.actions, default) if ran.actions else default()
         if ran.is_plain:
-            return verdict
+            return verdict, ran.actions
         delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
-        return replace(verdict, each=verdicts_of(ran.each), delay_seconds=delay, noted=ran.noted)
+        sender = sender_of(ran.actions)
+        each = verdicts_of(ran.each)
+        return replace(verdict, each=each, delay_seconds=delay, reverse_path=sender, noted=ran.noted), ran.actions
 
     async def _run(self, scene: Scene) -> Ran | Reply:
         """Run a stage; the reply to give when it failed."""

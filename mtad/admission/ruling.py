@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mtad.mail.verdict import GO_ON, Verdict
-from mtad.sieve.actions import Accept, Action, Delay, Discard, Refuse, Unless
+from mtad.sieve.actions import Accept, Action, Delay, Discard, Refuse, SetSender, Unless
 from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
+from mtad.sieve.edits import AddField, DeleteFields, Edit
 
 _ACCEPTED = Verdict(is_accepted=True)
 
@@ -45,6 +46,16 @@ def verdicts_of(each: Mapping[str, Sequence[Action]]) -> dict[str, Verdict]:
     """Return the verdicts on recipients that are refused or dropped while their message goes on."""
     verdicts = {recipient: verdict_of(actions, lambda: GO_ON) for recipient, actions in each.items()}
     return {one: verdict for one, verdict in verdicts.items() if verdict.reply is not None or verdict.is_discarded}
+
+
+def sender_of(actions: Sequence[Action]) -> str | None:
+    """Return the reverse-path that the message is given; None when it keeps its own."""
+    return next((action.address for action in reversed(actions) if isinstance(action, SetSender)), None)
+
+
+def edits_of(actions: Sequence[Action]) -> list[Edit]:
+    """Return the changes of the header section, in their order."""
+    return [action for action in actions if isinstance(action, AddField | DeleteFields)]
 
 
 def delay_of(actions: Sequence[Action]) -> int:

@@ -37,6 +37,8 @@ class Verdict:
     text            at accept: what the positive reply says; '' is the server's own text
     delay_seconds   hold the answer back
     each            at data: recipients that are refused or dropped while the message goes on to the others
+    reverse_path    at mail: the one that the message has from here on; None: the client's
+    content         at data: the message as policy has changed it; None: as it came
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
@@ -49,6 +51,8 @@ class Verdict:
     text: str = ""
     delay_seconds: int = 0
     each: Mapping[str, Verdict] = field(default_factory=dict)
+    reverse_path: str | None = None
+    content: bytes | None = None
     noted: Noted | None = None
 
 

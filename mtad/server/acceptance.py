@@ -180,9 +180,10 @@ class Acceptance:
         known = await self.recall.known(transaction, fingerprint)
         if isinstance(known, Step):
             return known
-        ruled = await self._rule(known, content)
-        if isinstance(ruled, Step):
-            return ruled
+        ruling = await self._rule(known, content)
+        if isinstance(ruling, Step):
+            return ruling
+        ruled, content = ruling
         envelope = ruled.envelope
         queue_id, wall = transaction.queue_id, self._clock.wall()
         if envelope.client.identity:
@@ -191,8 +192,8 @@ class Acceptance:
         signature = await self._signature(ruled, content)
         return Ready(ruled, b"".join((received, signature, content)), fingerprint)
 
-    async def _rule(self, transaction: Transaction, content: bytes) -> Transaction | Step:
-        """Ask policy; return the transaction as it goes on, or the final reply where it goes no further."""
+    async def _rule(self, transaction: Transaction, content: bytes) -> tuple[Transaction, bytes] | Step:
+        """Ask policy; return transaction and content as they go on, or the final reply where they go no further."""
         verdict = heard(await transaction.policy.data(transaction.envelope, content), transaction)
         if verdict.delay_seconds:
             await self._clock.sleep(verdict.delay_seconds)
@@ -205,7 +206,7 @@ class Acceptance:
         ruled = transaction.ruled(verdict)
         if verdict.is_discarded or not ruled.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
-        return ruled
+        return ruled, content if verdict.content is None else verdict.content
 
     def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:
         of = {"recipient": recipient} if recipient else {}

@@ -262,6 +262,8 @@ class Session:
         )
         verdict = await self._asked(self._policy.mail(envelope))
         envelope = envelope.noting(verdict.noted)
+        if verdict.reverse_path is not None:
+            envelope = replace(envelope, reverse_path=verdict.reverse_path)
         self._client = envelope.client
         if verdict.reply is not None:
             return self._refusal("mail", verdict)

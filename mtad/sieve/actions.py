@@ -47,6 +47,13 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSender:
+    """Give the message this reverse-path; '' is the null one."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """Hold the answer back."""
 
@@ -113,6 +120,7 @@ class Monitored:
 
 Action = (
     Keep
+    | SetSender
     | AddField
     | DeleteFields
     | FileInto

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.body import BODY
+from mtad.sieve.capabilities.change_envelope import CHANGE_ENVELOPE
 from mtad.sieve.capabilities.date import DATE
 from mtad.sieve.capabilities.duplicate import DUPLICATE
 from mtad.sieve.capabilities.each_recipient import EACH_RECIPIENT
@@ -50,7 +51,7 @@ PLAIN = Language(
 """A script as every Sieve engine reads it."""
 
 POLICY = Language(
-    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _OUTSIDE,
+    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + EDITHEADER + CHANGE_ENVELOPE + _OUTSIDE,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

@@ -83,6 +83,15 @@ class TestPolicy:
         await greeted(house.wire())
         assert house.rooms.policy.asked == ["connect", "ehlo client.example"]
 
+    async def test_gives_a_message_another_reverse_path(self, build: Build) -> None:
+        rooms = FakeRooms()
+        rooms.policy.verdicts["mail"] = Verdict(reverse_path="bounces@here.example")
+        house = await build(rooms)
+        wire = await greeted(house.wire())
+        assert (await send_message(wire, b"x")).startswith("250 ")
+        assert [through.mail.reverse_path for through in rooms.delivery.opened] == ["bounces@here.example"]
+        assert house.events.named("mail.accepted")[0]["sender"] == "bounces@here.example"
+
 
 class TestTime:
     async def test_of_a_command(self, build: Build) -> None:

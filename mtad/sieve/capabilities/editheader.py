@@ -15,9 +15,17 @@ from mtad.sieve.template import Template
 
 _KEPT = ("received", "auto-submitted")  # §5: these cannot be deleted
 _CAPABILITY = ("editheader",)
+_APART = ("foreachrcpt", "monitor")
+
+
+def _stands_apart(bound: Bound) -> str:
+    """Return the block around a command that is for one recipient or on trial; '' when there is none."""
+    return next((outer.spec.name for outer in bound.outer() if outer.spec.name in _APART), "")
 
 
 def _addheader(bound: Bound) -> Code:
+    if around := _stands_apart(bound):
+        return bound.fail(bound.at, f"addheader cannot stand in {around}")
     name, value = _name(bound), bound.templates(1)[0]
     is_last = bound.has(":last")
 
@@ -33,6 +41,8 @@ def _addheader(bound: Bound) -> Code:
 
 
 def _deleteheader(bound: Bound) -> Code:
+    if around := _stands_apart(bound):
+        return bound.fail(bound.at, f"deleteheader cannot stand in {around}")
     name, pick = _name(bound), picked(bound)
     if bound.chosen.get("match") == ":count":
         return bound.fail(bound.at, "deleteheader cannot use :count")
@@ -94,7 +104,7 @@ EDITHEADER = (
         capabilities=_CAPABILITY,
         tags=(Tag(":last"),),
         positional=(ArgumentType.TEXT, ArgumentType.TEXT),
-        stages=(OUTSIDE,),
+        stages=(OUTSIDE, "data"),
     ),
     Spec(
         "deleteheader",
@@ -104,6 +114,6 @@ EDITHEADER = (
         tags=(*MATCH_TAGS, Tag(":index", value=ArgumentType.NUMBER), Tag(":last")),
         positional=(ArgumentType.TEXT, ArgumentType.TEXTS),
         optional=1,
-        stages=(OUTSIDE,),
+        stages=(OUTSIDE, "data"),
     ),
 )

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
-from mtad.admission.policy import DEFAULT_POLICY, FILES_MAX, Policy, PolicyErrors, PolicySettings
+from mtad.admission.policy import (
+    DEFAULT_POLICY,
+    EDIT_INLINE_OCTETS_MAX,
+    FILES_MAX,
+    Policy,
+    PolicyErrors,
+    PolicySettings,
+)
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
@@ -28,11 +35,18 @@ _REQUIRE = (
 
 
 def policy(
-    script: str, events: CollectedEvents | None = None, *, limits: Limits | None = None, retry: RetryPlan | None = None
+    script: str,
+    events: CollectedEvents | None = None,
+    *,
+    limits: Limits | None = None,
+    retry: RetryPlan | None = None,
+    require: str = "envelope",
 ) -> Policy:
     ours = ("L.example", "kernel.example", "xn--bcher-kva.example")
     settings = PolicySettings(ours, limits or Limits(), retry or RetryPlan())
-    found = Policy.compile(_REQUIRE + script, "test.sieve", settings, events or CollectedEvents())
+    found = Policy.compile(
+        _REQUIRE.replace("[", f'["{require}", ') + script, "test.sieve", settings, events or CollectedEvents()
+    )
     assert isinstance(found, Policy), str(found)
     return found
 
@@ -336,3 +350,11 @@ class TestLoading:
         assert isinstance(self.load(tmp_path), PolicyErrors)
         (tmp_path / "0.sieve").unlink()
         assert isinstance(self.load(tmp_path), Policy)
+
+
+@pytest.mark.parametrize("octets", [0, EDIT_INLINE_OCTETS_MAX])
+async def test_what_a_policy_changes_goes_on_changed(octets: int) -> None:
+    sieve = policy('stage "data" { addheader "X-A" "b"; }', require="editheader")
+    body = b"x" * octets
+    assert (await sieve.data(message(b"Subject: x\r\n\r\n" + body))).content == b"X-A: b\r\nSubject: x\r\n\r\n" + body
+    assert (await policy("").data(message())).content is None

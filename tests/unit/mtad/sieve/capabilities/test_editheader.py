@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.sieve.dialects import PLAIN
+from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.edits import AddField, DeleteFields, edited
+from mtad.sieve.errors import SieveErrors
 from mtad.sieve.message import FIELD_LENGTH_MAX, Message
 from mtad.sieve.run import LimitExceeded, Limits, ScriptFailed
+from mtad.sieve.script import compile_script
 from tests.fakes.sieve_facts import StillFacts, filed, first_error, run_plain
 
 CONTENT = b"Received: r\r\nX: one\r\nSubject: s\r\nX: two\r\nX: =?utf-8?q?thr=C3=A9e?=\r\n\r\nbody\r\n"
@@ -89,3 +91,12 @@ def test_edits_count_as_work() -> None:
 def test_parts_are_those_of_the_message_before() -> None:
     message = Message(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n")
     assert len(message.with_fields([("A", "1")]).parts) == 1
+
+
+@pytest.mark.parametrize("block", ["foreachrcpt", 'monitor "m"'])
+@pytest.mark.parametrize("command", ['addheader "X" "y"', 'deleteheader "X"'])
+def test_the_message_of_a_policy_is_one_for_all(block: str, command: str) -> None:
+    text = f'require ["editheader", "vnd.mtad.stage"]; stage "data" {{ {block} {{ {command}; }} }}'
+    found = compile_script(text, "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert [error.text for error in found.errors] == [f"{command.split()[0]} cannot stand in {block.split()[0]}"]
