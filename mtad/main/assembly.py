@@ -65,7 +65,7 @@ def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     resolver = Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds))
     delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))
     maps = load_maps(settings)
-    return Shared(load_policy(settings, Outside(maps.maps), events), delivery, load_signer(settings), maps)
+    return Shared(load_policy(settings, Outside(maps.maps, resolver), events), delivery, load_signer(settings), maps)
 
 
 def load_maps(settings: Settings) -> Shelf:

@@ -5,6 +5,7 @@
     Given: hostname = mx.example.org
     Given: client = 203.0.113.5                     where the session comes from; 192.0.2.1 is the default
     Given: map users ann@example.org = /home/ann    what a map holds; `map users fails`: it is down
+    Given: dns MX example.com = 10 mx.example.com   a record; `dns MX example.com fails`: no answer comes
     Given: user alice@example.org = pencil          who may log in, at `entrance submission`, which is over TLS
 
 What transcripts say is in transcript.py, what else can be given and looked at in scene.py.
@@ -21,7 +22,7 @@ from mtad.admission.listener import ListenerPolicy
 from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
 from mtad.rehearsal import scene as scenes
 from mtad.rehearsal import transcript as transcripts
-from mtad.rehearsal.lookups import PlayedMaps
+from mtad.rehearsal.lookups import Lookups
 from mtad.rehearsal.report import CaseReport, Failure, FileReport
 from mtad.rehearsal.rooms import HOSTNAME, Rooms
 from mtad.rehearsal.scene import Scene
@@ -29,7 +30,6 @@ from mtad.rehearsal.transcript import Line, Transcript
 from mtad.rehearsal.users import ListedUsers
 from mtad.rehearsal.wire import MemoryWire
 from mtad.server.listener import Identity, Server
-from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
 
 _CLIENT = "192.0.2.1"
@@ -48,7 +48,7 @@ class _Given:
 
     values: dict[str, str] = field(default_factory=lambda: {"hostname": HOSTNAME, "client": _CLIENT, "domains": ""})
     users: dict[str, str] = field(default_factory=dict)
-    lookups: PlayedMaps = field(default_factory=PlayedMaps)
+    lookups: Lookups = field(default_factory=Lookups)
     others: list[Line] = field(default_factory=list)
 
     @classmethod
@@ -58,10 +58,8 @@ class _Given:
             kind, what, argument, value = scenes.words(line.text)
             if kind == "user" and what:
                 found.users[what] = value
-            elif kind == "map" and argument == "fails":
-                found.lookups.fail(what)
-            elif kind == "map" and argument:
-                found.lookups.put(what, argument, value)
+            elif found.lookups.given(kind, what, argument, value):
+                continue
             elif kind in _ALONE and not what:
                 found.values[kind] = value
             else:
@@ -87,7 +85,7 @@ def _scene(transcript: Transcript, given: _Given) -> Scene | tuple[str, ...]:
     path, events = transcript.path, CollectedEvents()
     if "policy" not in given.values:
         return (f"{path}: no policy: it needs a line 'Given: policy = FILE'",)
-    settings = PolicySettings(given.values["domains"].split(), outside=Outside(given.lookups.maps))
+    settings = PolicySettings(given.values["domains"].split(), outside=given.lookups.outside)
     policy = Policy.load(path.parent / given.values["policy"], settings, events)
     if isinstance(policy, PolicyErrors):
         return tuple(map(str, policy.errors))

@@ -1,10 +1,16 @@
-"""The maps that a policy under test looks things up in: what a test says that they hold, and nothing else."""
+"""What a policy under test asks outside: maps and DNS hold what a test says that they hold, and nothing else."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mtad.dns.resolver import Absence, Absent, Unknown
+from mtad.dns.resolver import Answer as DnsAnswer
+from mtad.dns.resolver import Found as Records
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
+from mtad.sieve.outside import Outside
+
+_TTL_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -23,10 +29,55 @@ class PlayedMap:
 
 
 @dataclass(slots=True)
-class PlayedMaps:
-    """All of them, by name. A policy finds those that were named before it was compiled."""
+class PlayedNames:
+    """DNS: records by name and type. Names without records do not exist."""
+
+    records: dict[tuple[str, str], tuple[str, ...] | None] = field(default_factory=dict)  # None: no answer comes
+
+    async def lookup(self, name: str, record_type: str) -> DnsAnswer:
+        """Return what the test has said of a name."""
+        found = self.records.get((_plain(name), record_type.lower()), ())
+        if found is None:
+            return Unknown("so says the test")
+        return Records(found, _TTL_SECONDS) if found else Absent(Absence.NXDOMAIN)
+
+    def put(self, record_type: str, name: str, record: str) -> None:
+        """Have one record more."""
+        key = (_plain(name), record_type.lower())
+        self.records[key] = (*(self.records.get(key) or ()), record)
+
+    def fail(self, record_type: str, name: str) -> None:
+        """Give no answer from now on."""
+        self.records[_plain(name), record_type.lower()] = None
+
+
+@dataclass(slots=True)
+class Lookups:
+    """All that is asked. A policy finds the maps that were named before it was compiled."""
 
     maps: dict[str, PlayedMap] = field(default_factory=dict)
+    names: PlayedNames = field(default_factory=PlayedNames)
+
+    @property
+    def outside(self) -> Outside:
+        """What a policy is compiled with."""
+        return Outside(self.maps, self.names)
+
+    def given(self, kind: str, what: str, argument: str, value: str) -> bool:
+        """Take a line of a dialog, `map NAME KEY = VALUE` or `dns TYPE NAME = RECORD`; tell whether it is one."""
+        subject, _, fails = argument.rpartition(" ")
+        match kind:
+            case "map" if argument == "fails":
+                self.fail(what)
+            case "map" if argument:
+                self.put(what, argument, value)
+            case "dns" if fails == "fails" and subject:
+                self.names.fail(what, subject)
+            case "dns" if argument and value:
+                self.names.put(what, argument, value)
+            case _:
+                return False
+        return True
 
     def put(self, name: str, key: str, value: str) -> None:
         """Have a map hold a key."""
@@ -38,3 +89,7 @@ class PlayedMaps:
 
     def _named(self, name: str) -> PlayedMap:
         return self.maps.setdefault(name, PlayedMap())
+
+
+def _plain(name: str) -> str:
+    return name.lower().rstrip(".")

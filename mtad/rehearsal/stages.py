@@ -3,6 +3,8 @@
     test_policy_compile <path: string>                                     a file, or a folder of *.sieve
     test_map_set <map: string> <key: string> <value: string>               what a map of the policy holds
     test_map_fail <map: string>                                            a map that cannot be asked
+    test_dns_set <type: string> <name: string> <record: string>            a record
+    test_dns_fail <type: string> <name: string>                            no answer comes
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
@@ -25,7 +27,6 @@ from mtad.rehearsal.workbench import Workbench, workbench
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
 from mtad.sieve.match import MATCH_TAGS, compare
-from mtad.sieve.outside import Outside
 from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.mtad.testsuite",)
@@ -39,7 +40,7 @@ def _test_policy_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        settings = policy_settings_of(bench.settings, run.doors, Outside(bench.lookups.maps))
+        settings = policy_settings_of(bench.settings, run.doors, bench.lookups.outside)
         policy = Policy.load(bench.path(name), settings, bench.events)
         if isinstance(policy, PolicyErrors):
             for error in policy.errors:
@@ -59,6 +60,16 @@ def _test_map_set(bound: Bound) -> Code:
 def _test_map_fail(bound: Bound) -> Code:
     name = bound.string(0)
     return step(lambda run: workbench(run).lookups.fail(name))
+
+
+def _test_dns_set(bound: Bound) -> Code:
+    record_type, name, record = bound.string(0), bound.string(1), bound.string(2)
+    return step(lambda run: workbench(run).lookups.names.put(record_type, name, record))
+
+
+def _test_dns_fail(bound: Bound) -> Code:
+    record_type, name = bound.string(0), bound.string(1)
+    return step(lambda run: workbench(run).lookups.names.fail(record_type, name))
 
 
 def _test_stage_run(bound: Bound) -> Code:
@@ -187,6 +198,8 @@ STAGES = (
     Spec("test_policy_compile", Kind.TEST, _test_policy_compile, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec("test_map_set", Kind.COMMAND, _test_map_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_map_fail", Kind.COMMAND, _test_map_fail, capabilities=_CAPABILITY, positional=(_STRING,)),
+    Spec("test_dns_set", Kind.COMMAND, _test_dns_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
+    Spec("test_dns_fail", Kind.COMMAND, _test_dns_fail, capabilities=_CAPABILITY, positional=(_STRING,) * 2),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

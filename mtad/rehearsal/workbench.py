@@ -14,7 +14,7 @@ from mtad.admission.policy import Policy
 from mtad.mail.address import BadPath, parse_mailbox
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Verdict
-from mtad.rehearsal.lookups import PlayedMaps
+from mtad.rehearsal.lookups import Lookups
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
 from mtad.sieve.message import Message
@@ -65,7 +65,7 @@ class Workbench:
     mailboxes: dict[str, list[bytes]] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     policy: Policy | None = None
-    lookups: PlayedMaps = field(default_factory=PlayedMaps)
+    lookups: Lookups = field(default_factory=Lookups)
     events: CollectedEvents = field(default_factory=CollectedEvents)
     verdict: Verdict | Disposition | None = None
     noted: Noted = NOTHING_NOTED

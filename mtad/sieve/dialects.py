@@ -6,6 +6,7 @@ from mtad.sieve import encoded_character
 from mtad.sieve.capabilities.body import BODY
 from mtad.sieve.capabilities.change_envelope import CHANGE_ENVELOPE
 from mtad.sieve.capabilities.date import DATE
+from mtad.sieve.capabilities.dns import DNS
 from mtad.sieve.capabilities.duplicate import DUPLICATE
 from mtad.sieve.capabilities.each_recipient import EACH_RECIPIENT
 from mtad.sieve.capabilities.editheader import EDITHEADER
@@ -40,7 +41,7 @@ _ANY_AGENT = tuple(map(Environment, ("domain", "host", "remote-host", "version")
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + DEFINED_MAPS
+_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,

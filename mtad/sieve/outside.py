@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mtad.dns.asking import Names, NobodyAsked
 from mtad.maps.answer import Map
 
 Library = Callable[[str, str], str | None]
@@ -13,9 +14,10 @@ Library = Callable[[str, str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The maps, by the names that scripts write behind "map:"; the scripts that can be included."""
+    """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included."""
 
     maps: Mapping[str, Map] = field(default_factory=dict)
+    names: Names = field(default_factory=NobodyAsked)
     scripts: Library | None = None
 
 

@@ -191,3 +191,22 @@ async def test_maps_hold_what_the_test_says(tmp_path: Path) -> None:
         if not test_verdict "code" "451" { test_fail "the client keeps the mail"; }
     }"""
     assert await failed(tmp_path, text, p=LOOKING) == []
+
+
+ASKING = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.dns"];
+stage "mail" { if not dns "mx" "a.example" "mx.a.example" { ereject "no MX"; } }"""
+
+
+async def test_dns_holds_what_the_test_says(tmp_path: Path) -> None:
+    text = """test "a" {
+        if not test_policy_compile "p.sieve" { test_fail "compile"; }
+        if not test_stage_run "mail" { test_fail "run"; }
+        if not test_verdict "text" "no MX" { test_fail "there is none"; }
+        test_dns_set "MX" "A.example." "10 mx.a.example";
+        if not test_stage_run "mail" { test_fail "run"; }
+        if test_verdict "text" "no MX" { test_fail "there is one"; }
+        test_dns_fail "mx" "a.example";
+        if test_stage_run "mail" { test_fail "no answer comes"; }
+        if not test_verdict "code" "451" { test_fail "the client keeps the mail"; }
+    }"""
+    assert await failed(tmp_path, text, p=ASKING) == []
