@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 SEPARATOR = "+"  # between user and detail
 ADDRESSES_MAX = 1000  # of one field; the rest is not looked at
+LENGTH_MAX = 1 << 15  # of one field; the rest is not looked at
 
 _PIECE = re.compile(
     r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\[[^\]]*+\]?|[^\s"()<>,;:@.\[\]\\]++|[()<>,;:@.]|\\.?|\s++|\]', re.DOTALL
@@ -86,7 +87,7 @@ def addresses_in(value: str) -> list[str]:
     plain: list[str] = []  # what would be an address if no angle bracket came
     angle: list[str] | None = None
     comment_depth = 0
-    for match in _PIECE.finditer(value):
+    for match in _PIECE.finditer(value[:LENGTH_MAX]):
         piece = match[0]
         if piece in "()":
             comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_UPPER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 _DIGITS = re.compile(r"0*([0-9]*)")
 
 
 def ascii_casemap(text: str) -> str:
     """Fold A to Z and nothing else (RFC 4790 §9.2): no other letter may become an ASCII one."""
-    return text.lower() if text.isascii() else text.translate(_UPPER)
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")  # octets know ASCII alone
 
 
 def octet(text: str) -> str:
@@ -51,6 +52,7 @@ class Comparator:
     fold: Callable[[str], Any]
     has_substrings: bool = True
     is_case_folding: bool = True
+    is_slow: bool = False
     capability: str = ""  # '' is the base language's
 
 
@@ -59,5 +61,5 @@ COMPARATORS: Mapping[str, Comparator] = {
     "i;ascii-casemap": DEFAULT,
     "i;octet": Comparator(octet, is_case_folding=False),
     "i;ascii-numeric": Comparator(ascii_numeric, has_substrings=False, capability="comparator-i;ascii-numeric"),
-    "i;unicode-casemap": Comparator(unicode_casemap, capability="comparator-i;unicode-casemap"),
+    "i;unicode-casemap": Comparator(unicode_casemap, is_slow=True, capability="comparator-i;unicode-casemap"),
 }

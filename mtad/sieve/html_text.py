@@ -6,13 +6,15 @@ import html
 import re
 from collections.abc import Iterator
 
+LENGTH_MAX = 1 << 18  # of a page; what is behind is not seen
+
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9]{0,20})")
 _HIDDEN = {"script": "</script", "style": "</style"}
 
 
 def text_of_html(page: str) -> str:
     """Return what a reader sees, about; the time is linear in the page, however broken it is."""
-    return html.unescape("".join(_texts(page)))
+    return html.unescape("".join(_texts(page[:LENGTH_MAX])))
 
 
 def _texts(page: str) -> Iterator[str]:

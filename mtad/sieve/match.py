@@ -15,6 +15,7 @@ from mtad.sieve.lists import LIST_TAG, membership
 from mtad.sieve.regex import BadExpression, Expression, expression
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
+from mtad.sieve.weights import EXPRESSION_SIZE, Weigh, expression_weight, weight
 from mtad.sieve.wildcard import Span, Wildcard
 
 _RELATIONAL = "relational"
@@ -36,8 +37,6 @@ T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
 Ask = Callable[[Run, Sequence[Source]], bool]
 
-_CHARACTERS = 256  # that cost as much to compare as a value
-_EXPRESSION_SIZE = 200  # taken for that of an expression that is not known yet
 
 _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -54,7 +53,7 @@ class _Asked(NamedTuple, Generic[T]):
 
     fold: Callable[[str], Any]
     question: Question[T]
-    weigh: Callable[[Sequence[str]], int]
+    weigh: Weigh
 
 
 def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *, is_remembered: bool = True) -> Code:
@@ -154,7 +153,7 @@ def _found(bound: Bound, keys: Sequence[Template]) -> _Asked[Found]:
     if match_type in _SUBSTRINGS and not comparator.has_substrings:
         bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
     build = _MATCH_TYPES[match_type] if relation is None else lambda folded: _related(relation, folded)
-    return _Asked(comparator.fold, _question(keys, comparator.fold, build), _weight(len(keys)))
+    return _Asked(comparator.fold, _question(keys, comparator.fold, build), _weigh(bound, keys, comparator))
 
 
 def _spanned(bound: Bound, keys: Sequence[Template]) -> _Asked[Spans]:
@@ -164,11 +163,11 @@ def _spanned(bound: Bound, keys: Sequence[Template]) -> _Asked[Spans]:
         return _expressed(bound, keys, comparator, has_groups=True)
     if not comparator.has_substrings:
         bound.fail(bound.at, "this comparator cannot be used with :matches")
-    return _Asked(comparator.fold, _question(keys, comparator.fold, _spans), _weight(len(keys)))
+    return _Asked(comparator.fold, _question(keys, comparator.fold, _spans), _weigh(bound, keys, comparator))
 
 
-def _weight(keys_count: int) -> Callable[[Sequence[str]], int]:
-    return lambda values: keys_count * (len(values) + sum(map(len, values)) // _CHARACTERS)
+def _weigh(bound: Bound, keys: Sequence[Template], comparator: Comparator) -> Weigh:
+    return weight(bound.chosen.get("match", ":is"), [key.constant or "" for key in keys], comparator)
 
 
 def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Callable[[list[Any]], T]) -> Question[T]:
@@ -272,15 +271,5 @@ def _expressed(bound: Bound, keys: Sequence[Template], comparator: Comparator, *
             return lambda value: next((spans for one in among if (spans := one.spans(value)) is not None), None)
         return lambda value: any(one.is_match(value) for one in among)
 
-    sizes = sum(made[key].size if key in made else _EXPRESSION_SIZE for key in keys)
-    return _Asked(octet, question, _expression_weight(len(keys), sizes if has_groups else 0))
-
-
-def _expression_weight(keys_count: int, grouped_size: int) -> Callable[[Sequence[str]], int]:
-    """Weigh by what was measured at worst: half a node for a character, and where groups are wanted for 4 steps."""
-
-    def weigh(values: Sequence[str]) -> int:
-        length = sum(map(len, values))
-        return keys_count * (len(values) + length // 2) + length * grouped_size // 8
-
-    return weigh
+    size = sum(made[key].size if key in made else EXPRESSION_SIZE for key in keys)
+    return _Asked(octet, question, expression_weight(size, len(keys), has_groups=has_groups))

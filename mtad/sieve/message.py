@@ -17,7 +17,7 @@ HEADER_OCTETS_MAX = 1 << 20  # fields behind it are not seen
 ENTITIES_MAX = 1000  # of one message; those behind are not seen
 NESTING_MAX = 16  # of entities; what is deeper is one with what holds it
 FIELD_LENGTH_MAX = 1 << 13  # of a field that a script adds
-BODY_OCTETS_MAX = 1 << 22  # of one entity's decoded text; what is behind is not seen
+BODY_OCTETS_MAX = 1 << 20  # of one entity's decoded text; what is behind is not seen
 ALL = slice(None)
 
 _END = re.compile(rb"(?:\A|\r?\n)\r?\n")
@@ -44,6 +44,7 @@ class Message:
         "_parts",
         "_shown",
         "_start",
+        "_structured",
         "_text",
     )
 
@@ -57,6 +58,7 @@ class Message:
         self._fields: dict[str, list[str]] | None = None
         self._decoded: dict[str, list[str]] = {}
         self._addresses: dict[str, list[list[str]]] = {}
+        self._structured: dict[str, FieldValue | None] = {}
         self._parts: tuple[Message, ...] | None = None
         self._text: str | None = None
         self._shown: str | None = None
@@ -100,8 +102,10 @@ class Message:
 
     def mime_value(self, name: str) -> FieldValue | None:
         """Return what a structured MIME field says; None where there is none, or none to be understood."""
-        values = self._by_name().get(name)
-        return field_value(values[0]) if values else None
+        if name not in self._structured:
+            values = self._by_name().get(name)
+            self._structured[name] = field_value(values[0]) if values else None
+        return self._structured[name]
 
     @property
     def content_type(self) -> FieldValue:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from mtad.sieve.encoded_word import is_charset
 
+LENGTH_MAX = 1 << 15  # of a field; the rest is not looked at
 PARAMETERS_MAX = 100  # of one field; the rest is not looked at
 PARTS_MAX = 1000  # of one multipart; the last of them is all the rest
 _LINE_LENGTH = 200  # of a boundary with the blanks behind it
@@ -22,7 +23,8 @@ _PARAMETER = re.compile(rf';\s*+({_WORD})\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"?|([^
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _COMMENT = re.compile(r"\([^()]*+\)")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")  # RFC 2231 §4.1
-_JUNK = re.compile(rb"[^A-Za-z0-9+/]+")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_JUNK = bytes(set(range(256)) - set(_BASE64))
 
 
 class FieldValue(NamedTuple):
@@ -38,6 +40,7 @@ TEXT = FieldValue("text", "plain", {})  # RFC 2045 §5.2
 
 def field_value(text: str) -> FieldValue | None:
     """Take a field's value apart; None when it has not the form of one."""
+    text = text[:LENGTH_MAX]
     text = _COMMENT.sub("", text) if "(" in text else text
     found = _VALUE.match(text)
     if found is None:
@@ -90,7 +93,7 @@ def transfer_decoded(octets: bytes, encoding: str) -> bytes:
     if encoding == "quoted-printable":
         return quopri.decodestring(octets)
     if encoding == "base64":
-        digits = _JUNK.sub(b"", octets)
+        digits = octets.translate(None, _JUNK)
         digits = digits[:-1] if len(digits) % 4 == 1 else digits
         try:
             return base64.b64decode(digits + b"=" * (-len(digits) % 4))

@@ -66,11 +66,11 @@ class Wildcard:
 class _Segment:
     """What stands between two stars: literals, each at its place, and any character in the holes between them."""
 
-    __slots__ = ("_literals", "_longest", "holes", "length")
+    __slots__ = ("_literals", "_search", "holes", "length")
 
     def __init__(self, literals: Sequence[tuple[int, str]], holes: Sequence[int]) -> None:
         self._literals = literals
-        self._longest = max(literals, key=lambda literal: len(literal[1]), default=(0, ""))
+        self._search: re.Pattern[str] | None = None
         self.holes = holes
         self.length = len(holes) + sum(len(text) for _, text in literals)
 
@@ -79,16 +79,19 @@ class _Segment:
 
     def find(self, value: str, start: int, end: int) -> int:
         """Return the first place from `start` on where it lies wholly before `end`; -1 when there is none."""
-        offset, text = self._longest
-        while start + self.length <= end:
-            found = value.find(text, start + offset, end)
-            if found < 0 or found - offset + self.length > end:
-                return -1
-            start = found - offset
-            if self.is_at(value, start):
-                return start
-            start += 1
-        return -1
+        if not self.holes:
+            return value.find(self._literals[0][1] if self._literals else "", start, end)
+        if not self._literals:
+            return start if start + self.length <= end else -1
+        if self._search is None:
+            self._search = re.compile(self._expression(), re.DOTALL)
+        found = self._search.search(value, start, end)
+        return found.start() if found is not None else -1
+
+    def _expression(self) -> str:
+        """Write it as an expression without repetition, which costs at most its length at each place."""
+        pieces = [*((hole, ".") for hole in self.holes), *((at, re.escape(text)) for at, text in self._literals)]
+        return "".join(text for _, text in sorted(pieces))
 
 
 def _segments(pattern: str) -> list[_Segment]:

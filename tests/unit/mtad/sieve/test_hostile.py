@@ -1,0 +1,123 @@
+"""What scripts and messages can do at worst: each run ends by itself or by its budget, soon."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mtad.sieve.code import Plain
+from mtad.sieve.dialects import PLAIN
+from mtad.sieve.errors import SieveErrors
+from mtad.sieve.language import OUTSIDE
+from mtad.sieve.run import LimitExceeded, Limits, Run
+from mtad.sieve.script import Script, compile_script
+from tests.fakes.sieve_facts import DOORS, StillFacts
+
+SECONDS_MAX = 0.5  # of processor time; quiet it is 0.05
+REQUIRE = (
+    'require ["variables", "fileinto", "mime", "foreverypart", "extracttext", "body", "regex", "editheader", "date",'
+    ' "relational", "comparator-i;unicode-casemap"];\n'
+)
+ENDS, BUDGET = "ends by itself", "ends by its budget"
+
+MANY = b"X: aaaaaaaaaaaa\r\n" * 10_000 + b"\r\n"
+LONG = b"X: " + b"a" * 100_000 + b"\r\n\r\n"
+EMPTY = b"\r\n"
+PARTS = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 990 + b"--b--\n"
+LIST_OF_1000 = "[" + ",".join(f'"k{number}"' for number in range(1000)) + "]"
+SCRIPTS = {
+    "five stars": ('if header :matches "x" "*a*a*a*a*ab" { keep; }', LONG, ENDS),
+    "stars and question marks": ('if header :matches "x" "*?a?a?b*" { keep; }', LONG, ENDS),
+    "a thousand stars": (f'if header :matches "x" "{"*" * 1000}b" {{ keep; }}', MANY, BUDGET),
+    "nested repetition": ('if header :regex "x" "(a+)+(b+)+c" { keep; }', LONG, ENDS),
+    "counted repetition": ('if header :regex "x" "([ab]*a[ab]{12}){9}c" { fileinto "${1}"; }', LONG, ENDS),
+    "counted repetition of many": ('if header :regex "x" "(a?){100}b" { fileinto "${1}"; }', MANY, BUDGET),
+    "doubling": ('set "a" "aa";' + 'set "a" "${a}${a}";' * 50 + 'fileinto "${a}";', EMPTY, ENDS),
+    "large values": ('set "a" "' + "x" * 9000 + '";' + 'set "b" "${a}${a}${a}";' * 300, EMPTY, ENDS),
+    "a string of variables": ('set "a" "' + "${n}" * 140_000 + '";', EMPTY, BUDGET),
+    "a loop in a loop": ("foreverypart { foreverypart { foreverypart { keep; } } }", PARTS, ENDS),
+    "all parts for each part": (
+        'foreverypart { if header :mime :anychild :contains "x" "y" { } foreverypart { } }', PARTS, ENDS,
+    ),
+    "many actions": ("keep;" * 1000, EMPTY, BUDGET),
+    "many edits": ('addheader "x" "y";' * 60, MANY, BUDGET),
+    "many keys": (f'if header :contains "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
+    "many keys in order": (f'if header :value "gt" "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
+    "many wildcards": (f'if header :matches "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
+}  # fmt: skip
+READ_ALL = """
+if header :contains ["x", "subject", "content-type"] "q" { keep; }
+if address :contains ["from", "to", "cc"] "q" { keep; }
+if date :contains "date" "year" "q" { keep; }
+if body :contains "q" { keep; }
+if header :mime :anychild :param "a" :contains "content-type" "q" { keep; }
+foreverypart { extracttext :first 100 "t"; }
+"""
+MESSAGES = {
+    "ten thousand fields": b"".join(b"X-%d: a\r\n" % number for number in range(10_000)) + b"\r\n",
+    "ten thousand fields of a name": MANY,
+    "a field of many lines": b"X: a\r\n" + b" b\r\n" * 100_000 + b"\r\n",
+    "octets that are no text": b"X: " + b"\xff" * 100_000 + b"\r\n\r\n",
+    "encoded words": b"Subject: " + b"=?utf-8?q?a?= " * 5000 + b"\r\n\r\n",
+    "encoded words that are none": b"Subject: " + b"=?utf-8?q?" * 20_000 + b"\r\n\r\n",
+    "addresses": b"To: " + b"a@b," * 20_000 + b"\r\n\r\n",
+    "comments in comments": b"From: " + b"(" * 100_000 + b"\r\nDate: " + b"(" * 50_000 + b"\r\n\r\n",
+    "quotes": b"From: " + b'"' * 100_000 + b"\r\nCc: " + b"<" * 100_000 + b"\r\n\r\n",
+    "messages in messages": b"Content-Type: message/rfc822\n\n" * 5000,
+    "parts": PARTS,
+    "boundaries": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\n" * 200_000,
+    "boundaries that are none": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--bx" * 200_000,
+    "parameters": b"Content-Type: multipart/mixed; " + b"a*0*=x;" * 20_000 + b"\r\n\r\n",
+    "quoted parameters": b'Content-Type: a/b; a="' + b'\\"' * 100_000 + b"\r\n\r\n",
+    "a long body": EMPTY + b"a" * 4_000_000,
+    "a page": b"Content-Type: text/html\r\n\r\n" + b"<a<b>&amp;" * 400_000,
+    "a page of scripts": b"Content-Type: text/html\r\n\r\n" + b"<script>" * 400_000,
+    "base64": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YWFh" * 1_000_000,
+    "quoted-printable": b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=41=\r\n" * 600_000,
+}
+
+
+def played(text: str, content: bytes) -> tuple[str, float]:
+    """Return how the run ended, and the processor time that it took."""
+    script = compile_script(REQUIRE + text, "hostile.sieve", PLAIN)
+    assert isinstance(script, Script), str(script)
+    code = script.stages[OUTSIDE]
+    assert isinstance(code, Plain)
+    run = Run(StillFacts(content), Limits(), DOORS)
+    started = time.process_time()
+    try:
+        code.call(run)
+    except LimitExceeded:
+        return BUDGET, time.process_time() - started
+    return ENDS, time.process_time() - started
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts(name: str) -> None:
+    text, content, expected = SCRIPTS[name]
+    how, seconds = played(text, content)
+    assert (how, seconds < SECONDS_MAX) == (expected, True), seconds
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages(name: str) -> None:
+    how, seconds = played(READ_ALL, MESSAGES[name])
+    assert (how, seconds < SECONDS_MAX) == (ENDS, True), seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("if true {" * 5000, "nested deeper than 32"),
+        ("if " + "not " * 5000 + "true { }", "nested deeper than 32"),
+        ('if header :regex "x" "((a?){200}){5}c" { }', "no regular expression: larger than 1000 steps"),
+        ("snow;" * 5000, "unknown command snow"),
+    ],
+)
+def test_scripts_that_are_not_compiled(text: str, error: str) -> None:
+    started = time.process_time()
+    found = compile_script(REQUIRE + text, "hostile.sieve", PLAIN)
+    assert time.process_time() - started < SECONDS_MAX
+    assert isinstance(found, SieveErrors)
+    assert error in str(found)
