@@ -66,6 +66,8 @@ Members are only ever added.
 - `user add`, `passwd`, `delete`: `verb`, `done`, `name`, `refused`. `user list`: `name`, one object a line.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `sieve test`: `ok`, `files` [{`file`, `ok`, `errors`, `tests` [{`name`, `line`, `ok`, `failed_line`, `reason`}]}].
+- `sieve trace`: `stages` [{`stage`, `recipient`, `steps` [{`file`, `line`, `name`, `value` (of a test; null for a
+  command)}], `answer` {item: [values]}, `faults`}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """
 

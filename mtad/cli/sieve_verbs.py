@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,6 +96,72 @@ def run_tests(
         for line in lines(reports):
             say(line)
     if not is_good:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Options that say who brings a message, and to whom."""
+
+    client: Annotated[str, typer.Option("--client", metavar="IP", help="Where the client is.")] = "192.0.2.1"
+    helo: Annotated[str, typer.Option("--helo", metavar="NAME", help="How it calls itself.")] = "client.example"
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who has authenticated.")] = ""
+    listener: Annotated[
+        str, typer.Option("--listener", metavar="KIND", help="Where it comes in: smtp, submission or lmtp.")
+    ] = "smtp"
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", metavar="D", help="One that the server is MX for; may be given again."),
+    ] = None
+    config: MapsConfig = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What scripts ask of the client."""
+        return {
+            "remote-ip": self.client,
+            "vnd.mtad.helo": self.helo,
+            "vnd.mtad.auth-user": self.user,
+            "vnd.mtad.listener": self.listener,
+        }
+
+
+@app.command()
+@expanded
+def trace(
+    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="A script, or a folder of *.sieve.")],
+    message: Annotated[Path, typer.Option("--message", metavar="FILE", help="The message, as a file.")],
+    sender: Annotated[str, typer.Option("--from", metavar="A", help="The reverse-path; empty is the null one.")],
+    recipient: Annotated[list[str], typer.Option("--to", metavar="B", help="A recipient; may be given again.")],
+    situation: Situation,
+    json: Json = False,
+) -> None:
+    """Follow a message through a policy: what each stage did, line by line, and what it answered.
+
+    Nothing is sent and no node is asked. Exit 1 when the policy has mistakes, or failed.
+    """
+    from mtad.admission.policy import PolicyErrors, PolicySettings
+    from mtad.cli.script_maps import maps_of
+    from mtad.rehearsal.trace import Traveller, lines
+    from mtad.rehearsal.trace import trace as follow
+    from mtad.sieve.outside import Outside
+
+    try:
+        content = message.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error.strerror}", param_hint="--message") from None
+    settings = PolicySettings(situation.domain or (), outside=Outside(maps_of(situation.config).maps))
+    traveller = Traveller(content, sender, tuple(recipient), situation.environment)
+    asked = asyncio.run(follow(policy, settings, traveller))
+    if isinstance(asked, PolicyErrors):
+        typer.echo(str(asked), err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    if json:
+        say_json({"stages": [asdict(one) for one in asked]})
+    else:
+        for line in lines(asked):
+            say(line)
+    if any(one.faults for one in asked):
         raise typer.Exit(EXIT_REFUSED)
 
 

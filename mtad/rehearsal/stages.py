@@ -74,30 +74,44 @@ def _test_dns_fail(bound: Bound) -> Code:
 
 def _test_stage_run(bound: Bound) -> Code:
     stage = bound.string(0)
-    ask = _STAGES.get(stage)
-    if ask is None:
+    if stage not in _STAGES:
         return bound.fail(bound.strings(0).at, f'unknown stage "{stage}": one of {", ".join(_STAGES)}')
 
     async def play(run: Run) -> bool:
-        bench = workbench(run)
-        bench.errors.clear()
-        bench.events.events.clear()
-        bench.verdict = None
-        if bench.policy is None:
-            bench.note("no policy has been compiled")
-            return False
-        if stage == _BEGINNING:
-            bench.noted = Noted(bench.noted.session)
-        bench.verdict = await ask(bench.policy, bench)
-        if stage in _TRUSTING and isinstance(bench.verdict, Verdict) and bench.verdict.is_trusted:
-            bench.is_trusted = True
-        if isinstance(bench.verdict, Verdict) and bench.verdict.noted is not None:
-            bench.noted = bench.verdict.noted
-        for fault in bench.events.named("policy.fault"):
-            bench.note(str(fault["why"]))
-        return not bench.errors
+        return await run_stage(stage, workbench(run))
 
     return Waiting(play)
+
+
+async def run_stage(stage: str, bench: Workbench) -> bool:
+    """Ask the policy at a stage; its answer is on the workbench then. Returns whether there was no fault."""
+    bench.errors.clear()
+    bench.events.events.clear()
+    bench.verdict = None
+    if bench.policy is None:
+        bench.note("no policy has been compiled")
+        return False
+    if stage == _BEGINNING:
+        bench.noted = Noted(bench.noted.session)
+    verdict = await _STAGES[stage](bench.policy, bench)
+    bench.verdict = verdict
+    if isinstance(verdict, Verdict):
+        bench.is_trusted = bench.is_trusted or (stage in _TRUSTING and verdict.is_trusted)
+        bench.noted = verdict.noted if verdict.noted is not None else bench.noted
+    for fault in bench.events.named("policy.fault"):
+        bench.note(str(fault["why"]))
+    return not bench.errors
+
+
+def answered(verdict: Verdict | Disposition | None) -> dict[str, Sequence[str]]:
+    """Return the items of an answer, by name; those that it has not are not there."""
+    if isinstance(verdict, Verdict):
+        items = {name: read(verdict) for name, read in _OF_SESSION.items()}
+    elif verdict is not None:
+        items = {name: read(verdict) for name, read in _OF_DELIVERY.items()}
+    else:
+        return {}
+    return {name: values for name, values in items.items() if values}
 
 
 def _session(bench: Workbench) -> SessionFacts:
@@ -136,18 +150,12 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposit
 
 def _test_verdict(bound: Bound) -> Code:
     item = bound.strings(0).items[0]
-    of_session, of_delivery = _OF_SESSION.get(item.value), _OF_DELIVERY.get(item.value)
-    if of_session is None and of_delivery is None:
-        known = ", ".join(dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY)))
-        return bound.fail(item.at, f'unknown item "{item.value}": one of {known}')
+    known = dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY))
+    if item.value not in known:
+        return bound.fail(item.at, f'unknown item "{item.value}": one of {", ".join(known)}')
 
     def values(run: Run) -> Sequence[str]:
-        verdict = workbench(run).verdict
-        if isinstance(verdict, Verdict) and of_session is not None:
-            return of_session(verdict)
-        if isinstance(verdict, Disposition) and of_delivery is not None:
-            return of_delivery(verdict)
-        return ()
+        return answered(workbench(run).verdict).get(item.value, ())
 
     return compare(bound, bound.templates(1), [values])
 

@@ -174,6 +174,32 @@ def enclosed(block: Code, end: Callable[[Run, int, bool], bool]) -> Code:
     return Waiting(go_through_waiting)
 
 
+def told(code: Code, tell: Callable[[bool | None], None], *, is_test: bool) -> Code:
+    """Make what tells of a command before it runs, or what a test came to."""
+    if isinstance(code, Plain):
+        call = code.call
+
+        def run_it(run: Run) -> bool:
+            if not is_test:
+                tell(None)
+            value = call(run)
+            if is_test:
+                tell(value)
+            return value
+
+        return Plain(run_it)
+
+    async def run_waiting(run: Run) -> bool:
+        if not is_test:
+            tell(None)
+        value = await answer(code, run)
+        if is_test:
+            tell(value)
+        return value
+
+    return Waiting(run_waiting)
+
+
 def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:
     calls = tuple(part.call for part in parts if isinstance(part, Plain))
     return calls if len(calls) == len(parts) else None

@@ -35,7 +35,7 @@ class Report:
     """Collects the errors of one script, the first ERRORS_MAX of them."""
 
     def __init__(self, file: str, text: str) -> None:
-        self._file = file
+        self.file = file
         self._text = text
         self._lines: list[int] = []
         self._found: dict[tuple[int, str], None] = {}
@@ -65,4 +65,4 @@ class Report:
 
     def _error(self, at: int, text: str) -> SieveError:
         line = self.line(at)
-        return SieveError(self._file, line, at - self._lines[line - 1] + 1, text)
+        return SieveError(self.file, line, at - self._lines[line - 1] + 1, text)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from mtad.maps.answer import Map
 from mtad.sieve.addresses import SEPARATOR
-from mtad.sieve.code import Code, constant, sequence
+from mtad.sieve.code import Code, constant, sequence, told
 from mtad.sieve.errors import Report
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Run
@@ -204,7 +205,11 @@ class Bound:
 
     def compile(self) -> Code:
         """Make the closure."""
-        return self.spec.build(self)
+        code, tell = self.spec.build(self), self.unit.outside.tell
+        if tell is None:
+            return code
+        is_test = self.spec.kind is Kind.TEST
+        return told(code, partial(tell, self.unit.report.file, self.line, self.spec.name), is_test=is_test)
 
     def compile_block(self) -> Code:
         """Make one closure of the commands in its block."""

@@ -1,4 +1,4 @@
-"""What scripts may ask beside their facts; the compiler looks for it when a script is loaded."""
+"""What stands around scripts when they are compiled: what they may ask beside their facts, and who looks on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from mtad.maps.answer import Map
 Library = Callable[[str, str], str | None]
 """Gives the text of a script that another includes, by where it is ("personal" or "global") and its name."""
 
+Tell = Callable[[str, int, str, bool | None], None]
+"""Hears of each command before it runs, and of each test what it came to: file, line, name, the test's value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included."""
+    """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included.
+
+    tell   hears what a script does, step by step; without it a script costs no more than it does
+    """
 
     maps: Mapping[str, Map] = field(default_factory=dict)
     names: Names = field(default_factory=NobodyAsked)
     scripts: Library | None = None
+    tell: Tell | None = None
 
 
 NOTHING = Outside()

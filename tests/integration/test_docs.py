@@ -128,14 +128,23 @@ def test_policies_compile(page: Path) -> None:
             assert isinstance(policy, Policy), str(policy)
 
 
-def test_the_policy_tests_run_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_on_testing_policies_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = {"sieve": "policy.sieve", "svtest": "policy.svtest", "dialog": "session.txt"}
-    shown = {block.info: block.text for block in blocks(ROOT / "docs/how-to/test-a-policy.md")}
-    for info, name in written.items():
-        (tmp_path / name).write_text(shown[info])
+    shown = blocks(ROOT / "docs/how-to/test-a-policy.md")
+    for block in shown:
+        if block.info in written:
+            (tmp_path / written[block.info]).write_text(block.text)
+    (tmp_path / "letter.eml").write_text("Subject: You have won the lottery\n\n")
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(mtactl.app, ["sieve", "test", "."])
-    assert (result.exit_code, result.stdout) == (0, shown["text"])
+    calls = [block for block in shown if block.info == "sh"]
+    printed = [block for block in shown if block.info == "text"]
+    assert len(calls) == 2
+    for call, expected in zip(calls, printed, strict=True):
+        words = shlex.split(call.text.replace("\\\n", " "))
+        assert words[0] == "mtactl"
+        result = CliRunner().invoke(mtactl.app, words[1:])
+        assert result.exit_code == 0, result.output
+        assert missing_lines(expected.text, result.stdout) == [], result.stdout
 
 
 def commands(page: Path) -> Iterator[list[str]]:

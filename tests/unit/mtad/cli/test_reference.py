@@ -16,7 +16,7 @@ from mtad.pb import admin_pb2 as pb
 VERBS = """
     status; reload; queue list; queue show; queue flush; queue hold; queue release; queue delete; queue summary;
     queue backup; queue compact; replica promote; replica switchover; replica demote; replica verify; replica resync;
-    site list; site promote; config check; config show; sieve check; sieve test;
+    site list; site promote; config check; config show; sieve check; sieve test; sieve trace;
     user add; user passwd; user delete; user list
 """
 
@@ -32,7 +32,7 @@ def test_the_verbs_are_those_that_were_promised() -> None:
 def test_json_is_everywhere() -> None:
     assert [name for name, text in reference.commands() if "--json" not in text] == []
     asking = [name for name, text in reference.commands() if "--node ADDR" in text and "--timeout" in text]
-    assert len(asking) == len(VERBS.split(";")) - 8  # config, sieve and user read files only
+    assert len(asking) == len(VERBS.split(";")) - 9  # config, sieve and user read files only
 
 
 def test_every_member_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from mtad.admission.policy import DEFAULT_POLICY
@@ -145,3 +146,52 @@ def test_dialogs_stand_beside_tests(tmp_path: Path) -> None:
 
 def test_a_folder_without_tests_is_usage(tmp_path: Path) -> None:
     assert run_tests(str(tmp_path)).exit_code == 2
+
+
+TRACED = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "environment", "envelope", "vnd.mtad.lookup"];
+stage "rcpt" {
+    if allof (environment "vnd.mtad.helo" "evil", envelope "to" "a@l.example") {
+        ereject "Go away";
+    }
+}
+"""
+
+
+def follow(folder: Path, policy: str, *more: str) -> Result:
+    (folder / "p.sieve").write_text(policy)
+    (folder / "m.eml").write_bytes(b"Subject: hello\r\n\r\n")
+    words = ["p.sieve", "--message", "m.eml", "--from", "s@d.example", "--to", "a@l.example", *more]
+    return CliRunner().invoke(app, ["sieve", "trace", *words], catch_exceptions=False)
+
+
+def test_a_message_is_followed_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = follow(tmp_path, TRACED, "--to", "b@l.example", "--helo", "evil", "--domain", "l.example")
+    assert result.exit_code == 0
+    shown = result.stdout.split("rcpt ")
+    assert shown[0].splitlines()[0] == "connect"
+    refused = 'if allof (environment "vnd.mtad.helo" "evil", envelope "to" "a@l.example") {'
+    assert shown[1].splitlines() == [
+        "a@l.example",
+        f"  p.sieve:3: environment is true    | {refused}",
+        f"  p.sieve:3: envelope is true    | {refused}",
+        f"  p.sieve:3: allof is true    | {refused}",
+        '  p.sieve:4: ereject    | ereject "Go away";',
+        "  -> result: reject; code: 550; enhanced: 5.7.1; text: Go away; disconnect: no",
+    ]
+    assert "deliver b@l.example" in shown[2]
+
+
+def test_a_message_is_followed_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(follow(tmp_path, TRACED, "--helo", "evil", "--json").stdout)["stages"]
+    assert [one["stage"] for one in told] == ["connect", "ehlo", "mail", "rcpt"]
+    assert told[-1]["steps"][-1] == {"file": "p.sieve", "line": 4, "name": "ereject", "value": None}
+    assert told[-1]["answer"]["code"] == ["550"]
+
+
+def test_what_cannot_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (mistaken := follow(tmp_path, "frob;")).exit_code == 1
+    assert "p.sieve:1:1" in mistaken.stderr
+    assert follow(tmp_path, TRACED, "--message", "none.eml").exit_code == 2

@@ -1,0 +1,114 @@
+"""Follows one message through a policy: at each stage what its script did, step by step, and what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
+from mtad.rehearsal.stages import answered, run_stage
+from mtad.rehearsal.workbench import Workbench
+
+STEPS_MAX = 10_000  # of a stage; those behind them are not kept
+_STRUCTURE = ("if", "elsif", "else")  # their tests say all
+_BY_RECIPIENT = ("rcpt", "deliver")
+_LENGTH_MAX = 100  # of a line of the script that is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command that was run, or a test and what it came to."""
+
+    file: str
+    line: int
+    name: str
+    value: bool | None  # None: a command
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stage that was asked; the recipient where it is asked of each."""
+
+    stage: str
+    recipient: str
+    steps: tuple[Step, ...]
+    answer: Mapping[str, Sequence[str]]
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the policy has said no, or failed."""
+        return bool(self.faults) or self.answer.get("result", ("",))[0] in ("reject", "tempfail", "discard")
+
+
+@dataclass(frozen=True, slots=True)
+class Traveller:
+    """The message that is followed, and who brings it."""
+
+    content: bytes
+    sender: str
+    recipients: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tuple[Asked, ...] | PolicyErrors:
+    """Ask each stage of a policy in turn, until one says no to the message."""
+    steps: list[Step] = []
+
+    def tell(file: str, line: int, name: str, value: bool | None) -> None:
+        if name not in _STRUCTURE and len(steps) < STEPS_MAX:
+            steps.append(Step(file, line, name, value))
+
+    bench = Workbench(path.parent, str(path))
+    outside = replace(settings.outside, tell=tell)
+    policy = Policy.load(path, replace(settings, outside=outside), bench.events)
+    if isinstance(policy, PolicyErrors):
+        return policy
+    bench.policy = policy
+    bench.set_message(message.content)
+    bench.sender = message.sender
+    bench.items.update(message.environment)
+
+    async def ask(stage: str, *recipients: str) -> Asked:
+        steps.clear()
+        bench.recipients = recipients
+        await run_stage(stage, bench)
+        recipient = recipients[0] if stage in _BY_RECIPIENT else ""
+        return Asked(stage, recipient, tuple(steps), answered(bench.verdict), tuple(bench.errors))
+
+    has_identity = bool(message.environment.get("vnd.mtad.auth-user"))
+    found: list[Asked] = []
+    for stage in ("connect", "ehlo", *(("auth",) if has_identity else ()), "mail"):
+        found.append(await ask(stage))
+        if found[-1].is_final:
+            return tuple(found)
+    asked = [await ask("rcpt", recipient) for recipient in message.recipients]
+    left = [one.recipient for one in asked if not one.is_final]
+    found += asked
+    if left:
+        found.append(await ask("data", *left))
+    if left and not found[-1].is_final:
+        found += [await ask("deliver", recipient) for recipient in left]
+    return tuple(found)
+
+
+def lines(asked: Sequence[Asked]) -> Iterator[str]:
+    """Tell each stage, below it its steps with the lines of the script, and what it answered."""
+    sources: dict[str, list[str]] = {}
+    for one in asked:
+        yield f"{one.stage} {one.recipient}".rstrip()
+        for step in one.steps:
+            source = sources.setdefault(step.file, _source(step.file))
+            written = source[step.line - 1].strip()[:_LENGTH_MAX] if step.line <= len(source) else ""
+            value = "" if step.value is None else " is true" if step.value else " is false"
+            yield f"  {step.file}:{step.line}: {step.name}{value}{'    | ' if written else ''}{written}"
+        yield from (f"  fault: {fault}" for fault in one.faults)
+        yield "  -> " + "; ".join(f"{name}: {', '.join(values)}" for name, values in one.answer.items())
+
+
+def _source(file: str) -> list[str]:
+    try:
+        return Path(file).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []

@@ -1,0 +1,106 @@
+"""Following a message: which stages are asked, what is told of their scripts, and that nothing is told unasked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mtad.admission.policy import PolicyErrors, PolicySettings
+from mtad.rehearsal import trace as module
+from mtad.rehearsal.trace import Asked, Step, Traveller, lines, trace
+from mtad.sieve import code
+from mtad.sieve.code import Waiting, answer
+from mtad.sieve.dialects import PLAIN
+from mtad.sieve.language import OUTSIDE
+from mtad.sieve.outside import Outside
+from mtad.sieve.run import Limits, Run
+from mtad.sieve.script import Script, compile_script
+from tests.fakes.sieve_facts import StillFacts
+
+HEAD = 'require ["vnd.mtad.stage", "vnd.mtad.verdict", "environment", "envelope", "vnd.mtad.queue"];'
+
+
+async def followed(
+    folder: Path, policy: str, *recipients: str, limits: Limits | None = None, user: str = ""
+) -> list[Asked]:
+    path = folder / "p.sieve"
+    path.write_text(HEAD + policy)
+    message = Traveller(b"Subject: x\r\n\r\n", "s@d.example", recipients, {"vnd.mtad.auth-user": user})
+    found = await trace(path, PolicySettings(("l.example",), limits or Limits()), message)
+    assert not isinstance(found, PolicyErrors), str(found)
+    return list(found)
+
+
+def stages(asked: list[Asked]) -> list[str]:
+    return [f"{one.stage} {one.recipient}".strip() for one in asked]
+
+
+async def test_all_stages_are_asked_in_turn(tmp_path: Path) -> None:
+    found = await followed(tmp_path, "", "a@l.example", "b@l.example")
+    both = ["rcpt a@l.example", "rcpt b@l.example", "data", "deliver a@l.example", "deliver b@l.example"]
+    assert stages(found) == ["connect", "ehlo", "mail", *both]
+    assert stages(await followed(tmp_path, "", "a@l.example", user="u@l.example"))[2] == "auth"
+
+
+async def test_a_refusal_is_the_end(tmp_path: Path) -> None:
+    assert stages(await followed(tmp_path, 'stage "ehlo" { tempfail "x"; }', "a@l.example")) == ["connect", "ehlo"]
+    assert stages(await followed(tmp_path, 'stage "data" { discard; }', "a@l.example"))[-1] == "data"
+    assert stages(await followed(tmp_path, "", "a@other.example"))[-1] == "rcpt a@other.example"
+
+
+async def test_a_refused_recipient_goes_nowhere(tmp_path: Path) -> None:
+    found = await followed(tmp_path, "", "a@other.example", "b@l.example")
+    assert stages(found)[-2:] == ["data", "deliver b@l.example"]
+
+
+async def test_what_was_run_is_told_and_nothing_else(tmp_path: Path) -> None:
+    policy = """stage "rcpt" {
+        if anyof (environment "remote-ip" "192.0.2.1", true) { accept; } else { discard; }
+        ereject "not reached";
+    }"""
+    found = await followed(tmp_path, policy, "a@l.example")
+    told = [(step.line, step.name, step.value) for step in found[3].steps]
+    assert told == [(2, "environment", True), (2, "anyof", True), (2, "accept", None)]
+
+
+async def test_a_fault_is_told(tmp_path: Path) -> None:
+    found = await followed(tmp_path, 'stage "connect" { accept; }', "a@l.example", limits=Limits(actions_max=0))
+    assert stages(found) == ["connect"]
+    assert "actions" in found[0].faults[0]
+    assert any(line.startswith("  fault: ") for line in lines(found))
+
+
+async def test_steps_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STEPS_MAX", 2)
+    found = await followed(tmp_path, 'stage "connect" { keep; keep; keep; }', "a@l.example")
+    assert len(found[0].steps) == 2
+
+
+def test_a_script_that_is_not_there_is_shown_without_its_lines() -> None:
+    asked = Asked("rcpt", "a@l.example", (Step("none.sieve", 7, "accept", None),), {"result": ["accept"]})
+    assert list(lines([asked])) == ["rcpt a@l.example", "  none.sieve:7: accept", "  -> result: accept"]
+
+
+async def test_only_a_script_that_is_listened_to_tells() -> None:
+    told: list[tuple[str, int, str, bool | None]] = []
+    text = "if not false { keep; }\nstop;"
+    for outside in (Outside(), Outside(tell=lambda *step: told.append(step))):
+        assert told == []
+        script = compile_script(text, "w", PLAIN, outside)
+        assert isinstance(script, Script)
+        await answer(script.stages[OUTSIDE], Run(StillFacts(), Limits()))
+    tests = [("w", 1, "false", False), ("w", 1, "not", True)]
+    assert told == [("w", 1, "if", None), *tests, ("w", 1, "keep", None), ("w", 2, "stop", None)]
+
+
+def test_what_waits_tells_too() -> None:
+    async def ask(run: Run) -> bool:
+        return True
+
+    told: list[bool | None] = []
+    run = Run(StillFacts(), Limits())
+    for is_test in (True, False):
+        assert asyncio.run(answer(code.told(Waiting(ask), told.append, is_test=is_test), run))
+    assert told == [True, None]
