@@ -160,4 +160,13 @@ KNOWN = (
         ("editheader", "body"),
         'deleteheader "X-A";',
     ),
+    Known(
+        "what a script has required it has",
+        'ihave "variables"',
+        "\n",
+        True,
+        "RFC 5463 §4: `ihave` asks whether a capability is there. Pigeonhole says no to `variables` and "
+        "`encoded-character`, which change what strings mean, also where they were required.",
+        ("ihave", "variables"),
+    ),
 )

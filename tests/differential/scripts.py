@@ -242,6 +242,10 @@ class Drawing:
         child = self._dice.choice(["", ":anychild"])
         return f'header :mime {child} {what} {self._dice.choice([":is", ":contains"])} "{name}" {keys}'
 
+    def _ihave(self) -> str:
+        known = [name for name in CAPABILITIES if name not in ("variables", "encoded-character")]  # see differences.py
+        return f"ihave {quoted(self._dice.choice([*known, 'vnd.nobody.has.it', 'imap8flags']))}"
+
     def _part(self, *, has_detail: bool) -> str:
         parts = ["", ":all", ":localpart", ":domain"]
         if "subaddress" in CAPABILITIES:
@@ -273,12 +277,22 @@ class Drawing:
             match += f' "{self._dice.choice(_RELATIONS)}"'
         return f"{comparator} {match}", keys
 
+    def _encoded(self, text: str) -> str:
+        """Write a string, now and then with a character by its number."""
+        if text and "encoded-character" in CAPABILITIES and self._dice.random() < 0.05:
+            at = self._dice.randrange(len(text))
+            if text[at].isalnum() and "\\" not in text and "${" not in text:
+                hexed = " ".join(f"{octet:02x}" for octet in text[at].encode())
+                number = self._dice.choice([f"${{hex: {hexed}}}", f"${{unicode:{ord(text[at]):x}}}"])
+                return quoted(text[:at])[:-1] + number + quoted(text[at + 1 :])[1:]
+        return quoted(text)
+
     def _strings(self, words: Sequence[str]) -> str:
-        chosen = [quoted(self._dice.choice(words)) for _ in range(self._dice.choice([1, 1, 2, 3]))]
+        chosen = [self._encoded(self._dice.choice(words)) for _ in range(self._dice.choice([1, 1, 2, 3]))]
         return chosen[0] if len(chosen) == 1 else f"[{', '.join(chosen)}]"
 
 
-_TESTS: Mapping[str, str] = {
+_TESTS: Mapping[str, str] = {  # the capability that each needs
     "header": "",
     "address": "",
     "envelope": "envelope",
@@ -288,6 +302,7 @@ _TESTS: Mapping[str, str] = {
     "date": "date",
     "body": "body",
     "mime": "mime",
+    "ihave": "ihave",
 }
 _DRAWN: Mapping[str, Callable[[Drawing], str]] = {
     "header": Drawing._header,
@@ -299,4 +314,5 @@ _DRAWN: Mapping[str, Callable[[Drawing], str]] = {
     "date": Drawing._date,
     "body": Drawing._body,
     "mime": Drawing._mime_test,
+    "ihave": Drawing._ihave,
 }

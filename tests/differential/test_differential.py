@@ -20,7 +20,7 @@ pytestmark = pytest.mark.peer
 
 FIRST, COUNT = 20_000, 250
 KINDS = (
-    "header", "address", "envelope", "exists", "size", "string", "date", "body", "mime", "foreverypart",
+    "header", "address", "envelope", "exists", "size", "string", "date", "body", "mime", "foreverypart", "ihave",
     ":is", ":contains", ":matches", ":value", ":count", ":regex", "set", "addheader", "deleteheader",
 )  # fmt: skip
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "sieve-differences.md"
