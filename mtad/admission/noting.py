@@ -19,8 +19,10 @@ Variables = Mapping[str, str]
 def recall(run: Run, noted: Noted) -> None:
     """Put what is noted before a run where scripts find it."""
     for scope, notes in ((SESSION, noted.session), (MESSAGE, noted.message)):
-        run.variables.update(_keyed(scope, notes))
-        run.points.update(notes.points)
+        if notes.variables:
+            run.variables.update(_keyed(scope, notes))
+        if notes.points:
+            run.points.update(notes.points)
     for recipient, notes in noted.recipients.items():
         run.noted[recipient] = _keyed(RECIPIENT, notes)
 
@@ -31,6 +33,8 @@ def _keyed(scope: str, notes: Notes) -> dict[str, str]:
 
 def noted_by(run: Run, before: Noted, stage: str) -> Noted | None:
     """Return all that is noted behind a run; None when it has noted nothing. Errors: LimitExceeded."""
+    if not (run.variables or run.points or run.noted):
+        return None  # what was noted before would be among them
     variables = _by_scope(run.variables)
     recipients = {one: _by_scope(keyed)[RECIPIENT] for one, keyed in run.noted.items()}
     if stage == _OF_RECIPIENT and variables[RECIPIENT]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
 from mtad.admission.noting import noted_by, recall
@@ -20,7 +22,7 @@ from mtad.admission.relay import is_ours, plain_domain
 from mtad.admission.ruling import delay_of, described, edits_of, sender_of, verdict_of, verdicts_of
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
-from mtad.mail.notes import NO_NOTES, Noted, Notes
+from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
@@ -46,8 +48,7 @@ _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours")
 _BESIDE = (Delay, SetSender)  # what comes to something beside the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """What a stage came to.
 
     each    what it decided on single recipients
@@ -55,16 +56,22 @@ class Ran:
     """
 
     actions: Sequence[Action] = ()
-    each: Mapping[str, Sequence[Action]] = field(default_factory=dict)
+    each: Mapping[str, Sequence[Action]] = MappingProxyType({})
     noted: Noted | None = None
 
     @property
     def is_plain(self) -> bool:
         """Tell whether its actions come to nothing but an answer."""
-        return not self.each and self.noted is None and not any(isinstance(action, _BESIDE) for action in self.actions)
+        if self.each or self.noted is not None:
+            return False
+        for action in self.actions:  # noqa: SIM110 - all() with a generator costs as much as a test of the script
+            if isinstance(action, _BESIDE):
+                return False
+        return True
 
 
 _NOTHING = Ran()
+_TOLD = (Log, Monitored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +231,15 @@ class Policy:
 
     def _tell(self, scene: Scene, actions: Sequence[Action], recipient: str = "") -> None:
         """Log what is to be logged."""
-        of = {"stage": scene.stage, "client": scene.client.address, **({"recipient": recipient} if recipient else {})}
         for action in actions:
+            if not isinstance(action, _TOLD):
+                continue
+            of = {"stage": scene.stage, "client": scene.client.address} | (
+                {"recipient": recipient} if recipient else {}
+            )
             if isinstance(action, Log):
                 self._events.emit("policy.log", action.level, **of, text=action.text)
-            elif isinstance(action, Monitored):
+            else:
                 self._events.emit("policy.monitored", "info", **of, label=action.label, would=described(action.action))
 
 
@@ -237,7 +248,8 @@ def _local_time() -> datetime:
 
 
 def _noted(session: SessionFacts, notes: Notes = NO_NOTES) -> Noted:
-    return Noted(session.client.notes, notes)
+    before = session.client.notes
+    return NOTHING_NOTED if before is NO_NOTES and notes is NO_NOTES else Noted(before, notes)
 
 
 def _go_on() -> Verdict:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
-from operator import itemgetter
 from typing import NamedTuple
 
 from mtad.sieve.errors import Report
@@ -24,7 +23,7 @@ _TOKEN = re.compile(
     (?:
       (?P<mark>   [;,(){}\[\]] )
     | (?P<string> "[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+" )
-    | (?P<lines>  (?i:text):[ \t]*+(?:\#[^\r\n]*+)?\r?\n (?P<body>(?:(?!\.\r?\n)[^\n\0]*+\n)*+) \.\r?\n )
+    | (?P<lines>  (?i:text):[ \t]*+(?:\#[^\r\n]*+)?\r?\n (?:(?!\.\r?\n)[^\n\0]*+\n)*+ \.\r?\n )
     | (?P<word>   [A-Za-z_][A-Za-z0-9_]*+ )
     | (?P<tag>    :[A-Za-z_][A-Za-z0-9_]*+ )
     | (?P<number> [0-9]++[KMGkmg]?(?![A-Za-z0-9_]) )
@@ -36,6 +35,7 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STUFFED = re.compile(r"^\.\.", re.MULTILINE)
+_token = tuple.__new__  # a NamedTuple's own constructor costs twice as much, and a script has many tokens
 _UNKNOWN_RUN = re.compile(r"[^\s;{}]+|.", re.DOTALL)
 
 
@@ -64,14 +64,17 @@ def tokens(text: str, report: Report) -> list[Token]:
     found: list[Token] = []
     at = 0
     while True:
-        match = _TOKEN.match(text, at)
-        assert match is not None  # `bad` matches everywhere
-        what = match.lastgroup or ""
-        start = match.start(what)
-        found.append(Token(_KINDS[what], _VALUES[what](match), start))
-        if what == "end":
-            return found
-        at = match.end() if what != "bad" else _behind(text, start, found, report)
+        for match in _TOKEN.finditer(text, at):
+            what = match.lastgroup
+            assert what is not None  # `bad` matches everywhere
+            kind, value = _READERS[what]
+            start = match.start(what)
+            found.append(_token(Token, (kind, value(match[what]), start)))
+            if what == "bad":
+                at = _behind(text, start, found, report)
+                break
+            if what == "end":
+                return found
 
 
 def number(token: Token) -> int | None:
@@ -105,32 +108,27 @@ def _crlf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n", "\r\n") if "\n" in text else text
 
 
-def _string(match: re.Match[str]) -> str:
-    value = match["string"][1:-1]
+def _string(text: str) -> str:
+    value = text[1:-1]
     return _crlf(_ESCAPED.sub(r"\1", value) if "\\" in value else value)
 
 
-def _lines(match: re.Match[str]) -> str:
-    return _crlf(_STUFFED.sub(".", match["body"]))
+def _lines(text: str) -> str:
+    """Return what stands between the line of `text:` and the one of the dot."""
+    return _crlf(_STUFFED.sub(".", text[text.index("\n") + 1 : text.rindex(".")]))
 
 
-_KINDS = {
-    "mark": TokenKind.MARK,
-    "string": TokenKind.STRING,
-    "lines": TokenKind.STRING,
-    "word": TokenKind.WORD,
-    "tag": TokenKind.TAG,
-    "number": TokenKind.NUMBER,
-    "end": TokenKind.END,
-    "bad": TokenKind.BAD,
-}
-_VALUES: Mapping[str, Callable[[re.Match[str]], str]] = {
-    "mark": itemgetter("mark"),
-    "string": _string,
-    "lines": _lines,
-    "word": lambda match: match["word"].lower(),
-    "tag": lambda match: match["tag"].lower(),
-    "number": itemgetter("number"),
-    "end": lambda match: "",
-    "bad": lambda match: "",
+def _as_it_is(text: str) -> str:
+    return text
+
+
+_READERS: Mapping[str, tuple[TokenKind, Callable[[str], str]]] = {
+    "mark": (TokenKind.MARK, _as_it_is),
+    "string": (TokenKind.STRING, _string),
+    "lines": (TokenKind.STRING, _lines),
+    "word": (TokenKind.WORD, str.lower),
+    "tag": (TokenKind.TAG, str.lower),
+    "number": (TokenKind.NUMBER, _as_it_is),
+    "end": (TokenKind.END, _as_it_is),
+    "bad": (TokenKind.BAD, _as_it_is),
 }
