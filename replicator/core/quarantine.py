@@ -62,7 +62,8 @@ class Quarantine:
         self._mending: dict[Damage, int] = {}  # by the ticket of its commit
         self._wanted = list(reversed(self._away))  # the next to ask for is the last
         self._lost: dict[bytes, None] = {}  # in the order in which it was known
-        self._denied: dict[bytes, set[int]] = {}  # who was asked in vain
+        self._denied: dict[bytes, set[int]] = {}  # who has said that it has none
+        self._silent: dict[bytes, set[int]] = {}  # who has said nothing since all were asked
         self._asked: Asked | None = None
         self._lost_at = 0
         self._voided = {away.key for away in image.away if away.is_voided}
@@ -141,19 +142,20 @@ class Quarantine:
         if neighbour in self._healers:
             self._wanted += self._lost
             self._lost = {}
-            for denied in self._denied.values():
-                denied.discard(neighbour.node)
+            for those in (*self._denied.values(), *self._silent.values()):
+                those.discard(neighbour.node)
 
     def pump(self, now: int, out: list[Effect]) -> None:
         """Ask for one item, unless one is asked for."""
         if self._asked is not None and now - self._asked.at >= PATIENCE_BEATS * self._beat:
             asked, self._asked = self._asked, None
             self._wanted.insert(0, asked.key)
-            if asked.key in self._away and self._is_denied_by_all(asked):
-                del self._denied[asked.key]  # who says nothing has not said no
+            if asked.key in self._away:
+                self._silent.setdefault(asked.key, set()).add(asked.node)
         if self._lost and now - self._lost_at >= LOST_AGAIN_BEATS * self._beat:
             self._wanted, self._lost = [*self._lost, *self._wanted], {}
             self._denied.clear()
+            self._silent.clear()
         too_early: list[bytes] = []
         while self._asked is None and self._wanted:
             key = self._wanted.pop()
@@ -168,15 +170,25 @@ class Quarantine:
         self._wanted = too_early + self._wanted
 
     def _healer_of(self, key: bytes) -> Neighbour | None:
-        """Return who is to be asked next. About what is here and in doubt that is a member, however often."""
+        """Return who is to be asked next. About what is here and in doubt that is a member, however often.
+
+        Who said nothing has not said that it has none, and is asked again when nobody else is left.
+        """
         is_here = key not in self._away
         denied = () if is_here else self._denied.get(key, ())
-        for healer in self._healers:
-            if healer.link is not Link.UP or healer.node in denied or (is_here and healer.is_site):
-                continue
-            if is_here or not self._is_behind(key, healer.peer.durable):
+        able = [
+            healer
+            for healer in self._healers
+            if healer.link is Link.UP
+            and healer.node not in denied
+            and not (healer.is_site if is_here else self._is_behind(key, healer.peer.durable))
+        ]
+        silent = self._silent.get(key, set())
+        for healer in able:
+            if healer.node not in silent:
                 return healer
-        return None
+        silent.clear()
+        return able[0] if able else None
 
     def _is_behind(self, key: bytes, theirs: Vector) -> bool:
         """Tell whether a neighbour's disk does not have all yet that was known here of the item, or the item itself.
@@ -212,21 +224,19 @@ class Quarantine:
             self._journal.merge_item(gone, out)
             self._end(key)
             out.append(Note("replica.healed", (("key", show_key(key)), ("why", "the peer has finished it"))))
-        elif self._is_denied_by_all(asked):
-            self._lose(key, message.presence, now, out)
         else:
-            self._wanted.append(key)
-
-    def _is_denied_by_all(self, asked: Asked) -> bool:
-        """Note that somebody was asked in vain; tell whether nobody is left."""
-        denied = self._denied.setdefault(asked.key, set())
-        denied.add(asked.node)
-        return len(denied) == len(self._healers)
+            denied = self._denied.setdefault(key, set())
+            denied.add(node)
+            if len(denied) == len(self._healers):
+                self._lose(key, message.presence, now, out)
+            else:
+                self._wanted.append(key)
 
     def _end(self, key: bytes) -> None:
         """Forget an item that is back, or finished."""
         del self._away[key]
         self._denied.pop(key, None)
+        self._silent.pop(key, None)
         self._missing.discard(key)
 
     def _lose(self, key: bytes, presence: Presence, now: int, out: list[Effect]) -> None:

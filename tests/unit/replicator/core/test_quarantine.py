@@ -444,3 +444,35 @@ def test_a_member_asks_a_site_when_its_peer_has_none_and_takes_nothing_there_for
     assert not quarantine.may_heal(b"one"), "no other site is kept waiting for what no member has"
     quarantine.fetched(Fetched(b"one", Presence.ABSENT), 2, 2, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
+
+
+def test_who_says_nothing_has_not_said_that_it_has_none() -> None:
+    put = Dot(Branch(1, 5), 3)
+    peer = neighbour(1, {put.branch: 3})
+    site = Neighbour(2, Image(b"store", {}, Authority(0, 0), floors={put.branch: 3}), 0, 3_000_000_000, is_site=True)
+    site.session, site.link = 9, Link.UP
+    image = Image(b"store", {put.branch: 3}, Authority(0, 0), away=(Away(b"one", put),))
+    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), (peer, site), image)
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    late = 60_000_000_000
+    quarantine.pump(late, out)
+    assert quarantine.may_heal(b"one"), "a site that was sent more would take it for finished"
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 2, late, out)
+    assert out == [Send(7, Fetch(b"one")), Send(9, Fetch(b"one")), Send(7, Fetch(b"one"))]
+    quarantine.pump(2 * late, out)
+    assert out[3:] == [Send(7, Fetch(b"one"))], "the site has said no, and is left alone"
+    quarantine.fetched(Fetched(b"one", Presence.AWAY), 1, 2 * late, out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
+    assert not quarantine.may_heal(b"one")
+
+
+def test_who_says_nothing_is_asked_again_though_another_is_away() -> None:
+    put = Dot(Branch(1, 5), 3)
+    first, second = neighbour(0, {put.branch: 3}), neighbour(1, {put.branch: 3})
+    second.link = Link.DOWN
+    quarantine = of_a_site(first, second, put=put)
+    out: list[Effect] = []
+    for beats in range(3):
+        quarantine.pump(beats * 60_000_000_000, out)
+    assert out == [Send(7, Fetch(b"one"))] * 3
