@@ -11,7 +11,7 @@ from mtad.maps.lines import Line, Wrong
 FILE_OCTETS_MAX = 64 << 20
 
 Read = Callable[[str], AtOnce | Wrong]
-Stamp = tuple[int, int, int]  # what tells a file from the one that was there before
+Stamp = tuple[int, int, int, int]  # what tells a file from the one that was there before
 
 
 class FileMap:
@@ -64,7 +64,7 @@ def _stamp(path: Path) -> Stamp | Wrong:
         found = path.stat()
     except OSError as error:
         return _unreadable(error)
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns  # the last rises with its permissions too
 
 
 def _load(path: Path, read: Read) -> AtOnce | Wrong:

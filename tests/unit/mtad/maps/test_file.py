@@ -39,6 +39,18 @@ def test_a_changed_file_is_read_when_it_is_still(tmp_path: Path) -> None:
     assert users.refresh() is False
 
 
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    users = opened(path)
+    rewrite(path, "a 2\n", 1)
+    assert [users.refresh(), users.refresh()] == [False, True]
+    changed_ns = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == changed_ns:  # it rises in steps of some milliseconds
+        rewrite(path, "a 3\n", 1)
+    assert [users.refresh(), users.refresh()] == [False, True]
+    assert users.get("a") == Found("3")
+
+
 def test_a_file_that_is_no_good_keeps_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "users"
     users = opened(path)
