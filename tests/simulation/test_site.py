@@ -71,6 +71,13 @@ def test_one_whose_end_the_pair_was_told_of_is_not() -> None:
         world.truth.check_agreement()
 
 
+def test_one_whose_end_nobody_wrote_is_not() -> None:
+    world, life = _left_at_one_member()
+    life.done = []
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
+
+
 def test_one_that_the_site_has_too_is_not() -> None:
     world, life = _left_at_one_member()
     assert world.site is not None

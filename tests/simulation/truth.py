@@ -461,8 +461,9 @@ class Truth:
         filled the new disk: the peer's copy is left, and waits for an owner who delivers it, or for an operator.
         """
         site = self.machines[0].world.site
-        is_known = any(vector.get(dot.branch, 0) >= dot.seq for dot in life.done + life.aborted)
-        if is_known or site is None or not site.was_spared(life) or not self.may_be_absent(life):
+        ends = life.done + life.aborted
+        is_known = any(vector.get(dot.branch, 0) >= dot.seq for dot in ends)
+        if not ends or is_known or site is None or not site.was_spared(life) or not self.may_be_absent(life):
             return False
         if life.key not in self.excused:
             self.excused.add(life.key)
