@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Envelope
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.verdict import Disposition
 from mtad.sieve.errors import SieveError
 from mtad.telemetry.events import Events
@@ -51,6 +52,6 @@ class PolicyInEffect:
             self._events.emit("policy.loaded")
         return self.state
 
-    async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
+    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes, by the policy of this moment."""
-        return await self.current.deliver(envelope, recipient)
+        return await self.current.deliver(envelope, recipient, notes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy
 from mtad.mail.envelope import Client, Envelope
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.verdict import Disposition, Verdict
 
 
@@ -57,9 +58,9 @@ class ListenerPolicy:
             )
         )
 
-    async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
+    async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes."""
-        return await self.policy.deliver(envelope, recipient_address)
+        return await self.policy.deliver(envelope, recipient_address, notes)
 
 
 def _session(client: Client, *, is_trusted: bool = False) -> SessionFacts:

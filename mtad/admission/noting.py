@@ -12,11 +12,12 @@ LENGTHS_MAX = {SESSION: 8192, MESSAGE: 8192, RECIPIENT: 1024}  # of names and va
 SYMBOLS_MAX = 256
 _OF_SESSION = ("connect", "ehlo", "auth")  # what they score is the session's; behind them it is the message's
 _OF_RECIPIENT = "rcpt"
+_OF_ONE = ("rcpt", "deliver")  # recipient
 
 Variables = Mapping[str, str]
 
 
-def recall(run: Run, noted: Noted) -> None:
+def recall(run: Run, noted: Noted, stage: str) -> None:
     """Put what is noted before a run where scripts find it."""
     for scope, notes in ((SESSION, noted.session), (MESSAGE, noted.message)):
         if notes.variables:
@@ -25,6 +26,9 @@ def recall(run: Run, noted: Noted) -> None:
             run.points.update(notes.points)
     for recipient, notes in noted.recipients.items():
         run.noted[recipient] = _keyed(RECIPIENT, notes)
+    if stage in _OF_ONE:
+        for recipient in run.facts.envelope("to"):
+            run.variables.update(run.noted.get(recipient, {}))
 
 
 def _keyed(scope: str, notes: Notes) -> dict[str, str]:

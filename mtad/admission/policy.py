@@ -165,9 +165,13 @@ class Policy:
             return replace(verdict, content=edited(facts.content, edits))
         return replace(verdict, content=await asyncio.to_thread(edited, facts.content, edits))
 
-    async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
-        """Say where a recipient goes, and what to do when it cannot go there now."""
-        scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,))
+    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
+        """Say where a recipient goes, and what to do when it cannot go there now.
+
+        notes   of the recipient; those of the message are the envelope's
+        """
+        noted = Noted(message=envelope.notes, recipients={recipient: notes})
+        scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
         ran = await self._run(scene)
         if isinstance(ran, Reply):
             return replace(self._default, queue_at_once=True, is_fault=True)
@@ -207,7 +211,7 @@ class Policy:
             return _NOTHING
         run = Run(scene, self._settings.limits, self._settings.doors)
         try:
-            recall(run, scene.noted)
+            recall(run, scene.noted, scene.stage)
             if isinstance(code, Plain):
                 code.call(run)
             else:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/queue/v1/queue.proto\x12\rmtad.queue.v1\"\xcc\x02\n\x04Meta\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x12\n\narrival_ms\x18\x04 \x01(\x04\x12\x13\n\x0bsize_octets\x18\x05 \x01(\x04\x12%\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x15.mtad.queue.v1.Client\x12\x0f\n\x07is_8bit\x18\x07 \x01(\x08\x12\x0f\n\x07is_utf8\x18\x08 \x01(\x08\x12\x1a\n\x12is_sender_verified\x18\t \x01(\x08\x12\x15\n\ris_submission\x18\n \x01(\x08\x12\x0e\n\x06\x64sn_of\x18\x0b \x01(\t\x12\x0b\n\x03ret\x18\x0c \x01(\t\x12\r\n\x05\x65nvid\x18\r \x01(\t\x12(\n\x08requests\x18\x0e \x03(\x0b\x32\x16.mtad.queue.v1.Request\x12\x11\n\tis_binary\x18\x0f \x01(\x08\">\n\x07Request\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06notify\x18\x02 \x01(\r\x12\x10\n\x08original\x18\x03 \x01(\t\"i\n\x06\x43lient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04helo\x18\x03 \x01(\t\x12\x10\n\x08is_esmtp\x18\x04 \x01(\x08\x12\x0e\n\x06is_tls\x18\x05 \x01(\x08\x12\x10\n\x08identity\x18\x06 \x01(\t\"\x90\x01\n\x0eRecipientState\x12(\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x16.mtad.queue.v1.Attempt\x12\x18\n\x10\x61ttempts_dropped\x18\x02 \x01(\r\x12#\n\x05\x63laim\x18\x03 \x01(\x0b\x32\x14.mtad.queue.v1.Claim\x12\x15\n\rdelay_told_ms\x18\x04 \x01(\x04\"9\n\x05\x43laim\x12\x0c\n\x04node\x18\x01 \x01(\r\x12\x10\n\x08since_ms\x18\x02 \x01(\x04\x12\x10\n\x08until_ms\x18\x03 \x01(\x04\"v\n\x07\x41ttempt\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\x12\x0c\n\x04node\x18\x07 \x01(\r\"(\n\x05\x46lags\x12\x0f\n\x07is_held\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x84\x01\n\x06Memory\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x10 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x11 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x12 \x01(\x04\x12\x10\n\x08until_ms\x18\x13 \x01(\x04\x12\"\n\x05\x66\x61tes\x18\x14 \x03(\x0b\x32\x13.mtad.queue.v1.Fate\"j\n\x04\x46\x61te\x12\x12\n\nrecipients\x18\x01 \x03(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\"e\n\x04Part\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x0e\n\x06\x64ue_ms\x18\x03 \x01(\x04\x12,\n\x05state\x18\x04 \x01(\x0b\x32\x1d.mtad.queue.v1.RecipientState\"d\n\nNewMessage\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\x13.mtad.queue.v1.Meta\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"C\n\x0bStateChange\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"\x88\x01\n\rCommitRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x04puts\x18\x02 \x03(\x0b\x32\x19.mtad.queue.v1.NewMessage\x12*\n\x06states\x18\x03 \x03(\x0b\x32\x1a.mtad.queue.v1.StateChange\x12\x14\n\x0cis_accepting\x18\x04 \x01(\x08\"F\n\x0fRememberRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06memory\x18\x02 \x01(\x0b\x32\x15.mtad.queue.v1.Memory\"2\n\rRecallRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"o\n\x0cWorkerReport\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x19\n\x11\x64\x65livered_through\x18\x02 \x01(\x04\x12\x18\n\x10retries_answered\x18\x03 \x01(\x04\x12\x18\n\x10retries_in_doubt\x18\x04 \x01(\x04\"\xd7\x01\n\nFromWorker\x12.\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x1c.mtad.queue.v1.CommitRequestH\x00\x12-\n\x06report\x18\x02 \x01(\x0b\x32\x1b.mtad.queue.v1.WorkerReportH\x00\x12\x32\n\x08remember\x18\x03 \x01(\x0b\x32\x1e.mtad.queue.v1.RememberRequestH\x00\x12.\n\x06recall\x18\x04 \x01(\x0b\x32\x1c.mtad.queue.v1.RecallRequestH\x00\x42\x06\n\x04what\"u\n\x06\x41nswer\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06\x63opies\x18\x02 \x01(\r\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x13\n\x0bis_received\x18\x04 \x01(\x08\x12\'\n\x08memories\x18\x05 \x03(\x0b\x32\x15.mtad.queue.v1.Memory\"=\n\x04News\x12\x0e\n\x06is_all\x18\x01 \x01(\x08\x12\x12\n\nremembered\x18\x02 \x03(\x0c\x12\x11\n\tforgotten\x18\x03 \x03(\x0c\"\x80\x01\n\x08ToWorker\x12&\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x15.mtad.queue.v1.Answer\x12!\n\x04news\x18\x02 \x01(\x0b\x32\x13.mtad.queue.v1.News\x12\x12\n\nis_flushed\x18\x03 \x01(\x08\x12\x15\n\ris_policy_new\x18\x04 \x01(\x08\";\n\x0f\x46romWorkerBatch\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.mtad.queue.v1.FromWorker2L\n\x05Spool\x12\x43\n\x04Work\x12\x1e.mtad.queue.v1.FromWorkerBatch\x1a\x17.mtad.queue.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mtad/queue/v1/queue.proto\x12\rmtad.queue.v1\"\xa8\x03\n\x04Meta\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x12\n\narrival_ms\x18\x04 \x01(\x04\x12\x13\n\x0bsize_octets\x18\x05 \x01(\x04\x12%\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x15.mtad.queue.v1.Client\x12\x0f\n\x07is_8bit\x18\x07 \x01(\x08\x12\x0f\n\x07is_utf8\x18\x08 \x01(\x08\x12\x1a\n\x12is_sender_verified\x18\t \x01(\x08\x12\x15\n\ris_submission\x18\n \x01(\x08\x12\x0e\n\x06\x64sn_of\x18\x0b \x01(\t\x12\x0b\n\x03ret\x18\x0c \x01(\t\x12\r\n\x05\x65nvid\x18\r \x01(\t\x12(\n\x08requests\x18\x0e \x03(\x0b\x32\x16.mtad.queue.v1.Request\x12\x11\n\tis_binary\x18\x0f \x01(\x08\x12\"\n\x05notes\x18  \x03(\x0b\x32\x13.mtad.queue.v1.Note\x12\x36\n\x0frecipient_notes\x18! \x03(\x0b\x32\x1d.mtad.queue.v1.RecipientNotes\"#\n\x04Note\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"G\n\x0eRecipientNotes\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\"\n\x05notes\x18\x02 \x03(\x0b\x32\x13.mtad.queue.v1.Note\">\n\x07Request\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06notify\x18\x02 \x01(\r\x12\x10\n\x08original\x18\x03 \x01(\t\"i\n\x06\x43lient\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04helo\x18\x03 \x01(\t\x12\x10\n\x08is_esmtp\x18\x04 \x01(\x08\x12\x0e\n\x06is_tls\x18\x05 \x01(\x08\x12\x10\n\x08identity\x18\x06 \x01(\t\"\x90\x01\n\x0eRecipientState\x12(\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x16.mtad.queue.v1.Attempt\x12\x18\n\x10\x61ttempts_dropped\x18\x02 \x01(\r\x12#\n\x05\x63laim\x18\x03 \x01(\x0b\x32\x14.mtad.queue.v1.Claim\x12\x15\n\rdelay_told_ms\x18\x04 \x01(\x04\"9\n\x05\x43laim\x12\x0c\n\x04node\x18\x01 \x01(\r\x12\x10\n\x08since_ms\x18\x02 \x01(\x04\x12\x10\n\x08until_ms\x18\x03 \x01(\x04\"v\n\x07\x41ttempt\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\x12\x0c\n\x04node\x18\x07 \x01(\r\"(\n\x05\x46lags\x12\x0f\n\x07is_held\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x84\x01\n\x06Memory\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08queue_id\x18\x10 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x11 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x12 \x01(\x04\x12\x10\n\x08until_ms\x18\x13 \x01(\x04\x12\"\n\x05\x66\x61tes\x18\x14 \x03(\x0b\x32\x13.mtad.queue.v1.Fate\"j\n\x04\x46\x61te\x12\x12\n\nrecipients\x18\x01 \x03(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x10\n\x08\x65nhanced\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08next_hop\x18\x06 \x01(\t\"e\n\x04Part\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\x0e\n\x06\x64ue_ms\x18\x03 \x01(\x04\x12,\n\x05state\x18\x04 \x01(\x0b\x32\x1d.mtad.queue.v1.RecipientState\"d\n\nNewMessage\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\x13.mtad.queue.v1.Meta\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"C\n\x0bStateChange\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\"\n\x05parts\x18\x02 \x03(\x0b\x32\x13.mtad.queue.v1.Part\"\x88\x01\n\rCommitRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x04puts\x18\x02 \x03(\x0b\x32\x19.mtad.queue.v1.NewMessage\x12*\n\x06states\x18\x03 \x03(\x0b\x32\x1a.mtad.queue.v1.StateChange\x12\x14\n\x0cis_accepting\x18\x04 \x01(\x08\"F\n\x0fRememberRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06memory\x18\x02 \x01(\x0b\x32\x15.mtad.queue.v1.Memory\"2\n\rRecallRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"o\n\x0cWorkerReport\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x19\n\x11\x64\x65livered_through\x18\x02 \x01(\x04\x12\x18\n\x10retries_answered\x18\x03 \x01(\x04\x12\x18\n\x10retries_in_doubt\x18\x04 \x01(\x04\"\xd7\x01\n\nFromWorker\x12.\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x1c.mtad.queue.v1.CommitRequestH\x00\x12-\n\x06report\x18\x02 \x01(\x0b\x32\x1b.mtad.queue.v1.WorkerReportH\x00\x12\x32\n\x08remember\x18\x03 \x01(\x0b\x32\x1e.mtad.queue.v1.RememberRequestH\x00\x12.\n\x06recall\x18\x04 \x01(\x0b\x32\x1c.mtad.queue.v1.RecallRequestH\x00\x42\x06\n\x04what\"u\n\x06\x41nswer\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\x0e\n\x06\x63opies\x18\x02 \x01(\r\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x13\n\x0bis_received\x18\x04 \x01(\x08\x12\'\n\x08memories\x18\x05 \x03(\x0b\x32\x15.mtad.queue.v1.Memory\"=\n\x04News\x12\x0e\n\x06is_all\x18\x01 \x01(\x08\x12\x12\n\nremembered\x18\x02 \x03(\x0c\x12\x11\n\tforgotten\x18\x03 \x03(\x0c\"\x80\x01\n\x08ToWorker\x12&\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x15.mtad.queue.v1.Answer\x12!\n\x04news\x18\x02 \x01(\x0b\x32\x13.mtad.queue.v1.News\x12\x12\n\nis_flushed\x18\x03 \x01(\x08\x12\x15\n\ris_policy_new\x18\x04 \x01(\x08\";\n\x0f\x46romWorkerBatch\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.mtad.queue.v1.FromWorker2L\n\x05Spool\x12\x43\n\x04Work\x12\x1e.mtad.queue.v1.FromWorkerBatch\x1a\x17.mtad.queue.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,47 +32,51 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mtad.queue.v1.queue_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_META']._serialized_start=45
-  _globals['_META']._serialized_end=377
-  _globals['_REQUEST']._serialized_start=379
-  _globals['_REQUEST']._serialized_end=441
-  _globals['_CLIENT']._serialized_start=443
-  _globals['_CLIENT']._serialized_end=548
-  _globals['_RECIPIENTSTATE']._serialized_start=551
-  _globals['_RECIPIENTSTATE']._serialized_end=695
-  _globals['_CLAIM']._serialized_start=697
-  _globals['_CLAIM']._serialized_end=754
-  _globals['_ATTEMPT']._serialized_start=756
-  _globals['_ATTEMPT']._serialized_end=874
-  _globals['_FLAGS']._serialized_start=876
-  _globals['_FLAGS']._serialized_end=916
-  _globals['_MEMORY']._serialized_start=919
-  _globals['_MEMORY']._serialized_end=1051
-  _globals['_FATE']._serialized_start=1053
-  _globals['_FATE']._serialized_end=1159
-  _globals['_PART']._serialized_start=1161
-  _globals['_PART']._serialized_end=1262
-  _globals['_NEWMESSAGE']._serialized_start=1264
-  _globals['_NEWMESSAGE']._serialized_end=1364
-  _globals['_STATECHANGE']._serialized_start=1366
-  _globals['_STATECHANGE']._serialized_end=1433
-  _globals['_COMMITREQUEST']._serialized_start=1436
-  _globals['_COMMITREQUEST']._serialized_end=1572
-  _globals['_REMEMBERREQUEST']._serialized_start=1574
-  _globals['_REMEMBERREQUEST']._serialized_end=1644
-  _globals['_RECALLREQUEST']._serialized_start=1646
-  _globals['_RECALLREQUEST']._serialized_end=1696
-  _globals['_WORKERREPORT']._serialized_start=1698
-  _globals['_WORKERREPORT']._serialized_end=1809
-  _globals['_FROMWORKER']._serialized_start=1812
-  _globals['_FROMWORKER']._serialized_end=2027
-  _globals['_ANSWER']._serialized_start=2029
-  _globals['_ANSWER']._serialized_end=2146
-  _globals['_NEWS']._serialized_start=2148
-  _globals['_NEWS']._serialized_end=2209
-  _globals['_TOWORKER']._serialized_start=2212
-  _globals['_TOWORKER']._serialized_end=2340
-  _globals['_FROMWORKERBATCH']._serialized_start=2342
-  _globals['_FROMWORKERBATCH']._serialized_end=2401
-  _globals['_SPOOL']._serialized_start=2403
-  _globals['_SPOOL']._serialized_end=2479
+  _globals['_META']._serialized_end=469
+  _globals['_NOTE']._serialized_start=471
+  _globals['_NOTE']._serialized_end=506
+  _globals['_RECIPIENTNOTES']._serialized_start=508
+  _globals['_RECIPIENTNOTES']._serialized_end=579
+  _globals['_REQUEST']._serialized_start=581
+  _globals['_REQUEST']._serialized_end=643
+  _globals['_CLIENT']._serialized_start=645
+  _globals['_CLIENT']._serialized_end=750
+  _globals['_RECIPIENTSTATE']._serialized_start=753
+  _globals['_RECIPIENTSTATE']._serialized_end=897
+  _globals['_CLAIM']._serialized_start=899
+  _globals['_CLAIM']._serialized_end=956
+  _globals['_ATTEMPT']._serialized_start=958
+  _globals['_ATTEMPT']._serialized_end=1076
+  _globals['_FLAGS']._serialized_start=1078
+  _globals['_FLAGS']._serialized_end=1118
+  _globals['_MEMORY']._serialized_start=1121
+  _globals['_MEMORY']._serialized_end=1253
+  _globals['_FATE']._serialized_start=1255
+  _globals['_FATE']._serialized_end=1361
+  _globals['_PART']._serialized_start=1363
+  _globals['_PART']._serialized_end=1464
+  _globals['_NEWMESSAGE']._serialized_start=1466
+  _globals['_NEWMESSAGE']._serialized_end=1566
+  _globals['_STATECHANGE']._serialized_start=1568
+  _globals['_STATECHANGE']._serialized_end=1635
+  _globals['_COMMITREQUEST']._serialized_start=1638
+  _globals['_COMMITREQUEST']._serialized_end=1774
+  _globals['_REMEMBERREQUEST']._serialized_start=1776
+  _globals['_REMEMBERREQUEST']._serialized_end=1846
+  _globals['_RECALLREQUEST']._serialized_start=1848
+  _globals['_RECALLREQUEST']._serialized_end=1898
+  _globals['_WORKERREPORT']._serialized_start=1900
+  _globals['_WORKERREPORT']._serialized_end=2011
+  _globals['_FROMWORKER']._serialized_start=2014
+  _globals['_FROMWORKER']._serialized_end=2229
+  _globals['_ANSWER']._serialized_start=2231
+  _globals['_ANSWER']._serialized_end=2348
+  _globals['_NEWS']._serialized_start=2350
+  _globals['_NEWS']._serialized_end=2411
+  _globals['_TOWORKER']._serialized_start=2414
+  _globals['_TOWORKER']._serialized_end=2542
+  _globals['_FROMWORKERBATCH']._serialized_start=2544
+  _globals['_FROMWORKERBATCH']._serialized_end=2603
+  _globals['_SPOOL']._serialized_start=2605
+  _globals['_SPOOL']._serialized_end=2681
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Client, Envelope
-from mtad.mail.notes import Noted
+from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.rehearsal.asking import step
 from mtad.rehearsal.settings import policy_settings_of
@@ -143,7 +143,9 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposit
         MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted)
     ),
     "deliver": lambda policy, bench: policy.deliver(
-        Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted), _recipient(bench)
+        Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted, notes=bench.noted.message),
+        _recipient(bench),
+        bench.noted.recipients.get(_recipient(bench), NO_NOTES),
     ),
 }
 

@@ -14,6 +14,7 @@ from mtad.delivery.warrant import Warrant
 from mtad.mail import dsn
 from mtad.mail.dsn_request import Notify, Requests
 from mtad.mail.envelope import Envelope, Recipient, domain_of
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
@@ -39,7 +40,7 @@ _MAY_HAVE_ARRIVED = (Result.DELIVERED, Result.UNKNOWN)
 class Routing(Protocol):
     """The deliver stage of policy."""
 
-    async def deliver(self, envelope: Envelope, recipient: str) -> Disposition: ...
+    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes) -> Disposition: ...
 
 
 class Attempting(Protocol):
@@ -432,8 +433,10 @@ class Runner:
             is_utf8=message.is_utf8,
             is_submission=message.is_submission,
             is_sender_verified=message.is_sender_verified,
+            notes=message.noted.message,
         )
-        said = {address: await self._routing.deliver(envelope, address) for address in recipients}
+        notes = message.noted.recipients
+        said = {a: await self._routing.deliver(envelope, a, notes.get(a, NO_NOTES)) for a in recipients}
         routes = {address: disposition.route for address, disposition in said.items() if not disposition.is_fault}
         return routes, {address: disposition.retry for address, disposition in said.items()}
 

@@ -329,6 +329,7 @@ class Acceptance:
             is_submission=envelope.is_submission,
             request=envelope.request,
             requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
+            noted=envelope.noted,
         )
 
 

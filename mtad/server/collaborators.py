@@ -14,6 +14,7 @@ from mtad.delivery.client_events import Mail
 from mtad.mail.dsn import Notice, Reported
 from mtad.mail.dsn_request import RecipientRequest
 from mtad.mail.envelope import Client, Envelope
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.mail.route import Route
@@ -49,8 +50,11 @@ class Policy(Protocol):
         """Decide on the content as the client sent it."""
         ...
 
-    async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
-        """Say where a recipient that `rcpt` let pass goes, and what to do when it cannot go there now."""
+    async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
+        """Say where a recipient that `rcpt` let pass goes, and what to do when it cannot go there now.
+
+        notes   that policy has made of the recipient
+        """
         ...
 
 

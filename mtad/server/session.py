@@ -12,6 +12,7 @@ from dataclasses import replace
 from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
 from mtad.mail.envelope import Client, Envelope, Recipient
+from mtad.mail.notes import NO_NOTES
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
@@ -299,12 +300,11 @@ class Session:
         if verdict.is_discarded:
             self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
-        disposition = await self._policy.deliver(transaction.envelope, address)
+        notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
+        disposition = await self._policy.deliver(transaction.envelope, address, notes)
         recipient = Recipient(
-            address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request
+            address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request, notes
         )
-        if verdict.noted is not None:
-            recipient = recipient.noting(verdict.noted)
         step = await self._add_recipient(transaction, recipient, disposition)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Notify, RecipientRequest, Requests, Return
 from mtad.mail.envelope import Client
+from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
@@ -58,6 +59,7 @@ class StoredMessage:
     dsn_of: QueueId
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)
+    noted: Noted = NOTHING_NOTED
 
     @property
     def size_octets(self) -> int:
@@ -176,6 +178,12 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         requests=[
             queue_pb2.Request(recipient=utf8(address), notify=int(request.notify), original=utf8(request.original))
             for address, request in message.requests.items()
+        ],
+        notes=_notes_message(message.noted.message),
+        recipient_notes=[
+            queue_pb2.RecipientNotes(recipient=utf8(address), notes=_notes_message(notes))
+            for address, notes in message.noted.recipients.items()
+            if address in message.recipients
         ],
     )
 
@@ -353,6 +361,7 @@ def read_message(item: Item) -> StoredMessage:
         dsn_of=meta.dsn_of,
         request=_read_request(meta),
         requests=_read_requests(meta),
+        noted=_read_noted(meta),
     )
 
 
@@ -364,6 +373,24 @@ def sender_of(item: Item) -> str:
 def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
     """Return what MAIL asked; a word that a newer program stored asks nothing."""
     return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)
+
+
+def _notes_message(notes: Notes) -> list[queue_pb2.Note]:
+    return [
+        queue_pb2.Note(name=name, value=value.encode("utf-8", "surrogateescape"))
+        for name, value in notes.variables.items()
+    ]
+
+
+def _read_noted(meta: queue_pb2.Meta) -> Noted:
+    if not meta.notes and not meta.recipient_notes:
+        return NOTHING_NOTED
+    recipients = {of.recipient: _read_notes(of.notes) for of in meta.recipient_notes}
+    return Noted(message=_read_notes(meta.notes), recipients=recipients)
+
+
+def _read_notes(stored: Iterable[queue_pb2.Note]) -> Notes:
+    return Notes({note.name: note.value.decode("utf-8", "surrogateescape") for note in stored})
 
 
 def _read_requests(meta: queue_pb2.Meta) -> Requests:
@@ -423,4 +450,5 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         dsn_of=meta.dsn_of,
         request=_read_request(meta),
         requests=_read_requests(meta),
+        noted=_read_noted(meta),
     )

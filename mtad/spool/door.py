@@ -10,6 +10,7 @@ from typing import Protocol
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Requests
 from mtad.mail.envelope import Client
 from mtad.mail.memory import Memory
+from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
 
@@ -70,6 +71,7 @@ class QueuedMessage:
     """All that the queue is told of a message when it is committed. `content` is final: fields added, signed.
 
     requests   what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
+    noted      the variables that policy has set, of the message and its recipients; nothing else of it is kept
     """
 
     queue_id: QueueId
@@ -86,6 +88,7 @@ class QueuedMessage:
     dsn_of: QueueId = ""
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)
+    noted: Noted = NOTHING_NOTED
 
 
 class Refusal(StrEnum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mtad.mail.dsn import Notice, Reported, by_event
 from mtad.mail.envelope import Client, Envelope
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
@@ -63,7 +64,7 @@ class FakePolicy:
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:
         return self._answer("data")
 
-    async def deliver(self, envelope: Envelope, recipient_address: str) -> Disposition:
+    async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
         return self.dispositions.get(recipient_address, self.disposition)
 
 

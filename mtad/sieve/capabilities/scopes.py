@@ -19,8 +19,8 @@ RECIPIENT = "rcpt"
 
 _KNOWN = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt", "data"),
-    MESSAGE: ("mail", "rcpt", "data"),
-    RECIPIENT: ("rcpt", "data"),
+    MESSAGE: ("mail", "rcpt", "data", "deliver"),
+    RECIPIENT: ("rcpt", "data", "deliver"),
 }
 _SETTABLE = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt"),  # at the end of the data the next message may be on its way

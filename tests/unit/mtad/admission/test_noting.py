@@ -9,12 +9,12 @@ import pytest
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.noting import LENGTHS_MAX, SYMBOLS_MAX
 from mtad.admission.policy import Policy, PolicySettings
-from mtad.mail.envelope import Client
+from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Noted, Notes
 from mtad.telemetry.events import CollectedEvents
 
 STRANGER = SessionFacts(Client("192.0.2.9", 4711))
-REQUIRE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.score"];\n'
+REQUIRE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.score", "vnd.mtad.queue"];\n'
 
 
 def policy(script: str, events: CollectedEvents | None = None) -> Policy:
@@ -88,3 +88,11 @@ async def test_each_recipient_has_variables_of_its_own() -> None:
         message=Notes({"all": "<rcpt><>"}),
         recipients={"u@l.example": Notes({"a": "rcpt", "b": "<rcpt>"}), "v@l.example": Notes({"b": "<rcpt><>"})},
     )
+
+
+async def test_where_a_recipient_goes_may_turn_on_what_was_noted() -> None:
+    sieve = policy('stage "deliver" { if string "${txn.a}${rcpt.b}" "12" { queue; } }')
+    envelope = Envelope("a@d.example", STRANGER.client, notes=Notes({"a": "1"}))
+    assert (await sieve.deliver(envelope, "u@l.example", Notes({"b": "2"}))).queue_at_once
+    assert not (await sieve.deliver(envelope, "u@l.example")).queue_at_once
+    assert not (await sieve.deliver(replace(envelope, notes=NO_NOTES), "u@l.example", Notes({"b": "2"}))).queue_at_once

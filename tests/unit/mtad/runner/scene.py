@@ -13,6 +13,7 @@ from mtad.delivery.client_events import Mail
 from mtad.delivery.warrant import Warrant
 from mtad.mail.dsn_request import Requests
 from mtad.mail.envelope import Envelope
+from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
@@ -99,11 +100,13 @@ class Policy:
 
     faults: set[str] = field(default_factory=set)
     envelopes: list[Envelope] = field(default_factory=list)
+    notes: list[Notes] = field(default_factory=list)  # of recipients
     route: Route = Route(Transport.LMTP, ("mda.test",), 24)  # noqa: RUF009 (frozen)
     plan: RetryPlan = PLAN
 
-    async def deliver(self, envelope: Envelope, recipient: str) -> Disposition:
+    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         self.envelopes.append(envelope)
+        self.notes.append(notes)
         if recipient in self.faults:
             return Disposition(Route(), self.plan, is_fault=True)
         return Disposition(self.route, self.plan)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mtad.mail.notes import Noted, Notes
 from mtad.mail.outcome import Outcome
 from mtad.runner.backlog import BacklogLimits
 from mtad.runner.lookout import LOOKS_MAX, Lookout
@@ -30,6 +32,15 @@ async def test_what_is_due_is_delivered_by_the_route_of_policy_and_leaves_the_qu
         assert scene.hops.asked == [(kept.queue_id, {"b@y.test": route, "c@y.test": route})]
         envelope = scene.policy.envelopes[0]
         assert (envelope.reverse_path, envelope.client) == (kept.reverse_path, kept.client)
+
+
+async def test_policy_is_told_what_it_has_noted(tmp_path: Path) -> None:
+    noted = Noted(message=Notes({"a": "1"}), recipients={"c@y.test": Notes({"b": "2"})})
+    async with running(tmp_path) as scene:
+        await scene.keep(replace(message("b@y.test", "c@y.test"), noted=noted))
+        await until(lambda: scene.queue() == [])
+        assert [envelope.notes for envelope in scene.policy.envelopes] == [noted.message] * 2
+        assert sorted(notes.variables.get("b", "") for notes in scene.policy.notes) == ["", "2"]
 
 
 async def test_what_is_not_due_is_left_until_it_is(tmp_path: Path) -> None:

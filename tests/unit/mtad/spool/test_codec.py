@@ -6,6 +6,7 @@ import pytest
 
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.envelope import Client
+from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
@@ -34,6 +35,7 @@ MESSAGE = QueuedMessage(
     dsn_of="01JD4Z8Q6K199999",
     request=MessageRequest(Return.HEADERS, "QQ=1"),
     requests={"bob@example.net": RecipientRequest(Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org")},
+    noted=Noted(message=Notes({"a": "ä\udcff"}), recipients={"bob@example.net": Notes({"slow": "1"})}),
 )
 
 
@@ -58,6 +60,13 @@ def test_a_message_comes_back_as_it_was():
     assert read.recipients == MESSAGE.recipients
     assert (read.request, read.requests) == (MESSAGE.request, MESSAGE.requests)
     assert read.is_sender_verified
+    assert read.noted == MESSAGE.noted
+
+
+def test_of_what_is_noted_the_variables_of_those_who_are_kept_are_stored():
+    told = Noted(Notes({"s": "1"}), Notes({}, {"SYMBOL": 1}), {"gone@example.net": Notes({"a": "1"})})
+    read = codec.read_message(item_of(codec.put_record(replace(MESSAGE, noted=told), hlc=1)))
+    assert read.noted == NOTHING_NOTED
     assert read.size_octets == len(MESSAGE.content)
     assert read.position == "1.0000000000000abc.7"
     assert not read.is_held
