@@ -41,7 +41,10 @@ class PolicyInEffect:
 
     def reload(self) -> PolicyState:
         """Load the policy anew; where it is broken, the old one stays in effect."""
-        found = self._load()
+        try:
+            found = self._load()
+        except Exception as fault:  # noqa: BLE001 (the boundary of a load: who told us to has mail in hand)
+            found = PolicyErrors((SieveError("policy", 1, 1, f"cannot be loaded: {type(fault).__name__}: {fault}"),))
         if isinstance(found, PolicyErrors):
             self.state = PolicyState(self.state.loaded_ms, found.errors)
             for error in found.errors[:ERRORS_TOLD_MAX]:

@@ -120,7 +120,10 @@ class Policy:
 
         With several files each stage runs what they say of it, one file after the other, until one of them stops it.
         """
-        paths = sorted(path.glob("*.sieve")) if path.is_dir() else [path]
+        try:
+            paths = sorted(path.glob("*.sieve")) if path.is_dir() else [path]
+        except OSError as error:
+            return PolicyErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
         if not paths or len(paths) > FILES_MAX:
             return PolicyErrors((SieveError(str(path), 1, 1, f"the folder needs 1 to {FILES_MAX} files *.sieve"),))
         return _assemble([compile_file(file, POLICY, settings.outside) for file in paths], settings, events)

@@ -75,3 +75,17 @@ async def test_a_file_that_is_gone_is_a_broken_policy_and_the_log_is_not_filled(
         (policies / f"{number}.sieve").write_text("dance;")
     assert len(many.reload().errors) == ERRORS_TOLD_MAX + 5
     assert len(many_events.named("policy.broken")) == ERRORS_TOLD_MAX
+
+
+async def test_a_fault_of_ours_while_it_is_loaded_keeps_the_old_one(tmp_path: Path) -> None:
+    policy = in_effect(tmp_path / "p.sieve", CollectedEvents(), WallClock())
+
+    def fail() -> Policy:
+        raise RecursionError("too deep")
+
+    events = CollectedEvents()
+    faulty = PolicyInEffect(policy.current, fail, events, WallClock())
+    (error,) = faulty.reload().errors
+    assert error.text == "cannot be loaded: RecursionError: too deep"
+    assert await host(faulty) == ("one.example",)
+    assert events.named("policy.broken") == [{"error": str(error)}]

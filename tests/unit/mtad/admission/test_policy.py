@@ -307,6 +307,9 @@ class TestLoading:
         found = self.load(tmp_path / "none.sieve")
         assert isinstance(found, PolicyErrors)
         assert "cannot be read: No such file" in str(found)
+        found = self.load(tmp_path / f"{'long' * 100}.sieve")
+        assert isinstance(found, PolicyErrors)
+        assert "cannot be read: File name too long" in str(found)
 
     def test_a_file_that_is_not_utf_8_is_an_error_where_it_stops_being(self, tmp_path: Path) -> None:
         file = tmp_path / "a.sieve"
