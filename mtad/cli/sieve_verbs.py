@@ -48,6 +48,7 @@ def check(
     shelf = maps_of(config)
     known = PolicySettings((), outside=Outside(shelf.maps))
     loaded = [(file, Policy.load(file, known, LineEvents())) for file in files]
+    shelf.release()
     errors = [SieveError(one.where, one.line, 1, f"map {one.name}: {one.why}") for one in shelf.unusable]
     errors += [error for _, policy in loaded if isinstance(policy, PolicyErrors) for error in policy.errors]
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,8 +16,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*")
 _CLIENT_LIMIT = re.compile(r"([1-9][0-9]{0,8}) (?:(sessions)|(connections|messages|recipients|errors)/(minute|hour))")
 _PERIODS_SECONDS = {"minute": 60, "hour": 3600}
-MAPS_IN_FILES = ("file", "cidr", "regexp")
-"""The kinds of maps that are files."""
+_SOCKETMAP = re.compile(r"(?:inet:(.+)|unix:(/[^:]+)):([!-9;-~]{1,200})")
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?", re.DOTALL)
 
 
@@ -214,9 +213,31 @@ def _read_network(text: str) -> str | Unfit:
 
 def _read_map(text: str) -> MapSource | Unfit:
     kind, _, where = text.partition(":")
-    if kind not in MAPS_IN_FILES:
-        return Unfit(f"begins with no kind of map: {', '.join(MAPS_IN_FILES)}")
-    return MapSource(kind, where) if where and "\0" not in where else Unfit("does not say where the map is")
+    if kind in MAPS_IN_FILES:
+        return MapSource(kind, where) if where and "\0" not in where else Unfit("does not say where the map is")
+    if kind not in _MAPS_ELSEWHERE:
+        return Unfit(f"begins with no kind of map: {', '.join((*MAPS_IN_FILES, *_MAPS_ELSEWHERE))}")
+    found = _MAPS_ELSEWHERE[kind](where)
+    return found if isinstance(found, Unfit) else MapSource(kind, where)
+
+
+def socketmap_place(where: str) -> tuple[Address, str] | Unfit:
+    """Take `inet:HOST:PORT:NAME` or `unix:PATH:NAME` apart, as Postfix writes them."""
+    found = _SOCKETMAP.fullmatch(where)
+    if found is None:
+        return Unfit("is not inet:HOST:PORT:NAME or unix:/PATH:NAME")
+    address = _read_endpoint(found[1]) if found[1] else _read_path(found[2])
+    return address if isinstance(address, Unfit) else (address, found[3])
+
+
+def tcp_table_place(where: str) -> Address | Unfit:
+    """Read `HOST:PORT`."""
+    return _read_endpoint(where)
+
+
+MAPS_IN_FILES = ("file", "cidr", "regexp", "lmdb")
+"""The kinds of maps that are files."""
+_MAPS_ELSEWHERE: Mapping[str, Callable[[str], object]] = {"socketmap": socketmap_place, "tcp": tcp_table_place}
 
 
 NAME = Form("lower-case letters, digits and inner hyphens, at most 63", _read_name)
@@ -239,4 +260,4 @@ CLIENT_LIMIT = Form(
     _read_client_limit,
 )
 NETWORK = Form('an IP network such as "192.0.2.0/24" or "2001:db8::/32", or one address', _read_network)
-MAP = Form('a kind of map and where it is, such as "file:users" or "cidr:networks"', _read_map)
+MAP = Form('a kind of map and where it is, such as "file:users" or "socketmap:unix:/run/maps:users"', _read_map)

@@ -5,11 +5,13 @@ A line that begins with white space continues the one before; empty lines, and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 ERRORS_MAX = 20
+_KEY = re.compile(r'(?:"[^"]*"|\S)+')
 
 
 class Line(NamedTuple):
@@ -40,19 +42,17 @@ def logical_lines(text: str) -> Iterator[Line]:
         if not stripped or stripped.startswith("#"):
             continue
         if line[0] in " \t" and parts:
-            parts.append(stripped)
+            parts.append(line)
             continue
         if parts:
-            yield Line(number, " ".join(parts))
-        number, parts = index, [stripped]
+            yield Line(number, "".join(parts).strip())
+        number, parts = index, [line]
     if parts:
-        yield Line(number, " ".join(parts))
+        yield Line(number, "".join(parts).strip())
 
 
 def key_and_value(line: str) -> tuple[str, str]:
-    """Split a line at the first white space; a key with white space in it stands in double quotes."""
-    if line.startswith('"') and '"' in line[1:]:
-        key, _, value = line[1:].partition('"')
-        return key, value.strip()
-    key, *rest = line.split(None, 1)
-    return key, rest[0] if rest else ""
+    """Split a line at the first white space that stands in no quotes; the quotes are part of the key."""
+    found = _KEY.match(line)
+    end = found.end() if found is not None else 0
+    return line[:end], line[end:].strip()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtad.config.forms import MapSource
+from mtad.config.forms import MapSource, Unfit, socketmap_place, tcp_table_place
 from mtad.maps.answer import Map
 from mtad.maps.cidr import read_networks
 from mtad.maps.file import FileMap, open_file
-from mtad.maps.lines import Wrong
+from mtad.maps.lines import Line, Wrong
+from mtad.maps.lmdb_file import LmdbFile, open_lmdb
 from mtad.maps.regexp import read_patterns
+from mtad.maps.socketmap import Socketmap
 from mtad.maps.table import read_table
+from mtad.maps.tcp_table import TcpTable
 from mtad.telemetry.events import Events
 
 REFRESH_SECONDS = 2.0
@@ -38,12 +42,13 @@ class Shelf:
 
     maps: Mapping[str, Map] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
+    _held: ExitStack = field(default_factory=ExitStack)
     _watch: asyncio.Task[None] | None = None
     _told: dict[str, Wrong] = field(default_factory=dict)  # what is wrong with a file, until it is good again
 
     def start(self, events: Events) -> None:
         """Begin to look whether files have changed."""
-        if any(isinstance(one, FileMap) for one in self.maps.values()):
+        if any(isinstance(one, FileMap | LmdbFile) for one in self.maps.values()):
             self._watch = asyncio.get_running_loop().create_task(self._follow(events))
 
     async def close(self) -> None:
@@ -51,6 +56,11 @@ class Shelf:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of it where `start` was not called."""
+        self._held.close()
 
     async def _follow(self, events: Events) -> None:
         while True:
@@ -62,6 +72,8 @@ class Shelf:
         for name, one in self.maps.items():
             if isinstance(one, FileMap):
                 self._tell(name, await asyncio.to_thread(one.refresh), events)
+            elif isinstance(one, LmdbFile):
+                self._tell(name, one.refresh(), events)  # not in a thread: the file is not closed amid a look
 
     def _tell(self, name: str, found: bool | Wrong, events: Events) -> None:
         if isinstance(found, Wrong):
@@ -78,17 +90,46 @@ def build_shelf(sources: Mapping[str, MapSource]) -> Shelf:
     """Make the maps; what cannot be had is told in `unusable`, and the others are there."""
     maps: dict[str, Map] = {}
     unusable: list[Unusable] = []
+    held = ExitStack()
     for name, source in sources.items():
-        found = _KINDS[source.kind](source.where)
+        found = _KINDS[source.kind](source.where, held)
         if isinstance(found, Wrong):
             unusable += [Unusable(name, source.where, line.number, line.text) for line in found.lines]
         else:
             maps[name] = found
-    return Shelf(maps, tuple(unusable))
+    return Shelf(maps, tuple(unusable), held)
 
 
-_KINDS: Mapping[str, Callable[[str], Map | Wrong]] = {
-    "file": lambda where: open_file(Path(where), read_table),
-    "cidr": lambda where: open_file(Path(where), read_networks),
-    "regexp": lambda where: open_file(Path(where), read_patterns),
+def _lmdb(where: str, held: ExitStack) -> Map | Wrong:
+    found = open_lmdb(Path(where))
+    if isinstance(found, LmdbFile):
+        held.callback(found.close)
+    return found
+
+
+def _socketmap(where: str, held: ExitStack) -> Map | Wrong:
+    place = socketmap_place(where)
+    if isinstance(place, Unfit):
+        return Wrong((Line(1, place.why),))
+    found = Socketmap(*place)
+    held.callback(found.close)
+    return found
+
+
+def _tcp_table(where: str, held: ExitStack) -> Map | Wrong:
+    address = tcp_table_place(where)
+    if isinstance(address, Unfit):
+        return Wrong((Line(1, address.why),))
+    found = TcpTable(address)
+    held.callback(found.close)
+    return found
+
+
+_KINDS: Mapping[str, Callable[[str, ExitStack], Map | Wrong]] = {
+    "file": lambda where, held: open_file(Path(where), read_table),
+    "cidr": lambda where, held: open_file(Path(where), read_networks),
+    "regexp": lambda where, held: open_file(Path(where), read_patterns),
+    "lmdb": _lmdb,
+    "socketmap": _socketmap,
+    "tcp": _tcp_table,
 }

@@ -235,6 +235,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
         yield Finding("maps", Grade.FAIL, str(unusable), "mend it, or leave it out of policy.maps")
     known = PolicySettings(look.settings.node.domains, outside=Outside(maps.maps))
     loaded = Policy.load(path, known, look.events)
+    maps.release()
     if isinstance(loaded, PolicyErrors):
         *others, last = loaded.errors
         for error in others:

@@ -7,6 +7,7 @@ beside=/usr/local/lib/mtad-tests
 missing=""
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has postfix && has smtp-source || missing="$missing postfix"
+[ -e /usr/lib/postfix/postfix-lmdb.so ] || missing="$missing postfix-lmdb"
 has dovecot && [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 has sieve-test || missing="$missing dovecot-sieve"
 has opendkim || missing="$missing opendkim"

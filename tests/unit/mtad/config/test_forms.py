@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.config import forms
-from mtad.config.forms import Address, Form, Listener, Purpose, Unfit
+from mtad.config.forms import Address, Form, Listener, Purpose, Unfit, socketmap_place
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,17 @@ def test_an_address_is_written_as_it_is_read(address: Address) -> None:
 )
 def test_a_listener_is_written_as_it_is_read(text: str) -> None:
     assert str(forms.SMTP_LISTENER.read(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("where", "place"),
+    [
+        ("inet:127.0.0.1:99:users", (Address("127.0.0.1", 99), "users")),
+        ("inet:[::1]:99:a:b", Unfit("has '99:a' where a port number belongs")),
+        ("unix:/run/maps:users", (Address("/run/maps", 0), "users")),
+        ("unix:/run/maps", Unfit("is not inet:HOST:PORT:NAME or unix:/PATH:NAME")),
+        ("unix:/" + "x" * 107 + ":n", Unfit("is longer than 107 octets")),
+    ],
+)
+def test_the_place_of_a_socketmap(where: str, place: object) -> None:
+    assert socketmap_place(where) == place

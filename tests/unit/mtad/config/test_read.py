@@ -308,8 +308,12 @@ def test_what_is_no_limit_on_clients(line: str, message: str) -> None:
 
 
 def test_maps_are_read() -> None:
-    maps = good(MINIMAL + '[policy.maps]\nusers = "file:users"\nnets = "cidr:/etc/nets"\n').policy.maps
-    assert maps == {"users": MapSource("file", str(FILE.parent / "users")), "nets": MapSource("cidr", "/etc/nets")}
+    text = '[policy.maps]\nusers = "file:users"\nnets = "cidr:/etc/nets"\nall = "socketmap:inet:[::1]:99:n"\n'
+    assert good(MINIMAL + text).policy.maps == {
+        "users": MapSource("file", str(FILE.parent / "users")),
+        "nets": MapSource("cidr", "/etc/nets"),
+        "all": MapSource("socketmap", "inet:[::1]:99:n"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -317,8 +321,17 @@ def test_maps_are_read() -> None:
     [
         ("maps = 1", "policy.maps is a whole number (1); allowed: a table of at most 1_000 names"),
         ("maps.a = 1", "policy.maps.a is a whole number (1); allowed: a kind of map"),
-        ('maps.a = "users"', "policy.maps.a 'users' begins with no kind of map: file, cidr, regexp"),
+        (
+            'maps.a = "users"',
+            "policy.maps.a 'users' begins with no kind of map: file, cidr, ",
+        ),
         ('maps.a = "file:"', "policy.maps.a 'file:' does not say where the map is"),
+        ('maps.a = "tcp:host"', "policy.maps.a 'tcp:host' has no port"),
+        (
+            'maps.a = "socketmap:/run/x:n"',
+            "policy.maps.a 'socketmap:/run/x:n' is not inet:HOST:PORT:NAME",
+        ),
+        ('maps.a = "socketmap:inet:h:x:n"', "policy.maps.a 'socketmap:inet:h:x:n' has 'x' where a port number belongs"),
         ('maps.A = "file:x"', "policy.maps.A is no name; allowed: lower-case letters"),
     ],
 )

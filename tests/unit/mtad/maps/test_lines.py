@@ -7,7 +7,7 @@ from mtad.maps.lines import Line, key_and_value, logical_lines
 
 def test_logical_lines() -> None:
     text = "# first\n\na  1\n  2\n\n # amid\n\t3\nb\r\n   \nc 4"
-    assert list(logical_lines(text)) == [Line(3, "a  1 2 3"), Line(8, "b"), Line(10, "c 4")]
+    assert list(logical_lines(text)) == [Line(3, "a  1  2\t3"), Line(8, "b"), Line(10, "c 4")]
 
 
 def test_a_continuation_without_a_line_is_a_line() -> None:
@@ -20,8 +20,8 @@ def test_a_continuation_without_a_line_is_a_line() -> None:
         ("a", ("a", "")),
         ("a b c", ("a", "b c")),
         ("a\t b", ("a", "b")),
-        ('"a b"@x y', ("a b", "@x y")),
-        ('"a b" c', ("a b", "c")),
+        ('"a b"@x y', ('"a b"@x', "y")),
+        ('a"b c" "d', ('a"b c"', '"d')),
         ('"a b', ('"a', "b")),
     ],
 )

@@ -7,6 +7,7 @@ from mtad.config.forms import MapSource
 from mtad.maps.answer import AtOnce, Found
 from mtad.maps.shelf import Shelf, Unusable, build_shelf
 from mtad.telemetry.events import CollectedEvents
+from tests.unit.mtad.maps.test_lmdb_file import write
 
 
 def value(shelf: Shelf, name: str, key: str) -> object:
@@ -80,3 +81,24 @@ async def test_watching_ends(tmp_path: Path) -> None:
     shelf.start(CollectedEvents())
     await shelf.close()
     await Shelf().close()
+
+
+async def test_an_lmdb_file_is_followed_and_closed(tmp_path: Path) -> None:
+    events = CollectedEvents()
+    write(tmp_path / "users.lmdb", {b"a": b"1"})
+    write(tmp_path / "new.lmdb", {b"a": b"2"})
+    shelf = build_shelf({"users": MapSource("lmdb", str(tmp_path / "users"))})
+    shelf.start(events)
+    (tmp_path / "new.lmdb").rename(tmp_path / "users.lmdb")
+    await shelf.refresh(events)
+    assert value(shelf, "users", "a") == Found("2")
+    assert [name for name, _ in events.events] == ["map.read"]
+    await shelf.close()
+    again = build_shelf({"users": MapSource("lmdb", str(tmp_path / "users"))})  # LMDB opens a file once a process
+    assert again.unusable == ()
+    again.release()
+
+
+def test_a_place_that_is_none_is_told() -> None:
+    shelf = build_shelf({"a": MapSource("socketmap", "x"), "b": MapSource("tcp", "x")})
+    assert [one.name for one in shelf.unusable] == ["a", "b"]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from mtad.maps.answer import ABSENT, Answer, Found, Unavailable
+from mtad.maps.lines import Wrong
+from mtad.maps.lmdb_file import LmdbFile, open_lmdb
+
+
+def write(path: Path, values: Mapping[bytes, bytes], map_size: int = 1 << 20) -> None:
+    environment = lmdb.open(str(path), subdir=False, lock=False, map_size=map_size)
+    with environment.begin(write=True) as transaction:
+        for key, value in values.items():
+            transaction.put(key, value)
+    environment.close()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[LmdbFile]:
+    found = open_lmdb(path)
+    assert isinstance(found, LmdbFile)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("Ann@L.example", Found("one two")),
+        ("bob", Found("3")),
+        ("none", ABSENT),
+        ("", ABSENT),
+        ("x" * 511, ABSENT),
+        ("\u00e9", Found("\udcff")),
+    ],
+)
+def test_keys_and_values_with_a_zero_octet_at_their_end_or_not(tmp_path: Path, key: str, answer: Answer) -> None:
+    values = {b"ann@l.example\0": b"one two\0", b"bob": b"3", "\u00e9".encode(): b"\xff"}
+    write(tmp_path / "users.lmdb", values)
+    for name in ("users", "users.lmdb"):
+        with opened(tmp_path / name) as users:
+            assert users.get(key) == answer
+
+
+def test_another_file_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "users.lmdb"
+    write(path, {b"a": b"1"})
+    with opened(path) as users:
+        assert users.refresh() is False
+        write(tmp_path / "new.lmdb", {b"a": b"2"})
+        (tmp_path / "new.lmdb").rename(path)
+        assert users.refresh() is True
+        assert users.get("a") == Found("2")
+        path.unlink()
+        assert isinstance(users.refresh(), Wrong)
+        assert users.get("a") == Found("2")
+        path.write_bytes(b"no database at all" * 1000)
+        assert isinstance(users.refresh(), Wrong)
+        assert isinstance(users.get("a"), Unavailable)
+        path.unlink()
+        write(path, {b"a": b"3"})
+        assert users.refresh() is True
+        assert users.get("a") == Found("3")
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    assert isinstance(open_lmdb(tmp_path / "none"), Wrong)
+    (tmp_path / "bad.lmdb").write_bytes(b"no database at all" * 1000)
+    assert isinstance(open_lmdb(tmp_path / "bad"), Wrong)
