@@ -12,7 +12,9 @@ LINE_LENGTH = 78  # RFC 5322 §2.1.1
 
 _END = re.compile(rb"(?:\A|\r?\n)(?=\r?\n)")
 _FIELD_START = re.compile(rb"(?<=\n)(?![ \t])")
-_BREAKS = re.compile(r"\s*[\r\n\0]\s*")
+_BREAKS = re.compile(
+    r" *[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00- \x7f-\x9f\u2028\u2029]*"
+)  # controls, line ends of all kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ Edit = AddField | DeleteFields
 
 def one_line(value: str) -> str:
     """Return a field's value on one line, so that it cannot bring a field of its own."""
-    return _BREAKS.sub(" ", value).strip()
+    return _BREAKS.sub(" ", value).strip(" ")
 
 
 def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
@@ -50,7 +52,9 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
     fields = [field for field in _FIELD_START.split(header) if field]
     for edit in edits:
         if isinstance(edit, AddField):
-            fields.insert(len(fields) if edit.is_last else 0, _field(edit))
+            # a line that continues nothing must not come to continue ours
+            first = int(bool(fields) and fields[0].startswith((b" ", b"\t")))
+            fields.insert(len(fields) if edit.is_last else first, _field(edit))
         else:
             fields = _without(fields, edit)
     return b"".join(fields) + (rest or b"\r\n")

@@ -20,6 +20,7 @@ FIELD_LENGTH_MAX = 1 << 13  # of a field that a script adds
 BODY_OCTETS_MAX = 1 << 20  # of one entity's decoded text; what is behind is not seen
 ALL = slice(None)
 
+_WHITE = " \t\r\n"
 _END = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FIELD_END = re.compile(r"\r?\n(?![ \t])")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -76,7 +77,7 @@ class Message:
         """Return the values of all fields of this name (folded): unfolded, decoded, without outer white space."""
         found = self._decoded.get(name)
         if found is None:
-            found = [decoded(value).strip() for value in self._by_name().get(name, ())]
+            found = [decoded(value).strip(_WHITE) for value in self._by_name().get(name, ())]
             self._decoded[name] = found
         return found
 

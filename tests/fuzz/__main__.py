@@ -24,26 +24,27 @@ def run(name: str, inputs_count: int, seed: int) -> Found:
     return search(TARGETS[name], inputs_count, seed)
 
 
-def batches(inputs_count: int, first_seed: int) -> list[tuple[str, int, int]]:
-    """Return the searches: target, inputs, seed."""
+def batches(inputs_count: int, first_seed: int, only: str = "") -> list[tuple[str, int, int]]:
+    """Return the searches: target, inputs, seed; of all targets, or of one."""
     found = []
     for name, target in TARGETS.items():
-        left, seed = round(inputs_count * target.share), first_seed
+        share = target.share if not only else float(name == only)
+        left, seed = round(inputs_count * share), first_seed
         while left > 0:
             found.append((name, min(BATCH, left), seed))
             left, seed = left - BATCH, seed + 1
     return found
 
 
-def campaign(inputs_count: int, first_seed: int, processes: int) -> int:
+def campaign(inputs_count: int, first_seed: int, processes: int, only: str = "") -> int:
     """Run all searches, print a line for each target; return how many faults there are."""
     begun = time.monotonic()
-    planned = batches(inputs_count, first_seed)
+    planned = batches(inputs_count, first_seed, only)
     with ProcessPoolExecutor(processes) as pool:
         results = list(pool.map(run, *zip(*planned, strict=True)))
     faults = 0
     print(f"{'target':<10}{'inputs':>10}{'kinds':>10}{'inputs/s':>10}{'faults':>8}")
-    for name in TARGETS:
+    for name in dict.fromkeys(of for of, _, _ in planned):
         mine = [result for (of, _, _), result in zip(planned, results, strict=True) if of == name]
         inputs, kinds = sum(result.inputs_count for result in mine), sum(result.kinds_count for result in mine)
         found = [result.fault for result in mine if result.fault is not None]
@@ -68,10 +69,11 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1, help="of the first search; the next ones count on")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--target", default="", choices=("", *TARGETS), help="feed this one alone")
     parser.add_argument("--replay", type=Path, help="a file of var/fuzz")
     options = parser.parse_args()
     if options.replay is None:
-        return int(campaign(options.inputs, options.seed, options.processes) > 0)
+        return int(campaign(options.inputs, options.seed, options.processes, options.target) > 0)
     target = TARGETS[options.replay.name.partition("-")[0]]
     fault = fault_of(target.feed, options.replay.read_bytes())
     print(fault or "no fault")

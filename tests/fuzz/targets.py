@@ -5,6 +5,8 @@ It returns what it was seen to do: octets that make it do something new are wort
 framing   command lines, contents and chunks, in every cut the same
 client    the replies of a next hop, and the protocol that acts on them
 session   a whole server on a wire in memory
+script    a Sieve script
+message   a message that Sieve scripts read
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from mtad.server.listener import Identity, Server
 from mtad.telemetry.events import CollectedEvents
 from tests.dialog.wires import MemoryWire
 from tests.fakes.server_rooms import DELAYED, FAILED, FakeRooms
-from tests.fuzz import seeds
+from tests.fuzz import scripts, seeds
 
 Seen = tuple[str, ...]
 OCTETS_MAX = 4096  # of one input
@@ -203,7 +205,9 @@ class Target:
 
 
 TARGETS: Mapping[str, Target] = {
-    "framing": Target(framing, seeds.of_servers, 0.3),
-    "client": Target(client, seeds.of_clients, 0.3),
-    "session": Target(session, seeds.of_servers, 0.4),
+    "framing": Target(framing, seeds.of_servers, 0.25),
+    "client": Target(client, seeds.of_clients, 0.25),
+    "session": Target(session, seeds.of_servers, 0.3),
+    "script": Target(scripts.script, scripts.of_scripts, 0.15),
+    "message": Target(scripts.message, scripts.of_messages, 0.05),
 }

@@ -7,12 +7,13 @@ import pytest
 from mtad.delivery.reply_parser import Broken, ReplyParser
 from mtad.mail.reply import Reply
 from mtad.server import framing
+from mtad.sieve import lexer
 from tests.fuzz.__main__ import batches
 from tests.fuzz.search import fault_of, minimised, search
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.targets import framing as feed_framing
 
-SLICE = {"framing": 5_000, "client": 5_000, "session": 1_500}
+SLICE = {"framing": 5_000, "client": 5_000, "session": 1_500, "script": 3_000, "message": 500}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -51,6 +52,12 @@ def test_a_server_that_passes_stray_line_ends_on_is_found(monkeypatch: pytest.Mo
     monkeypatch.setattr(framing, "spoilt_by_octets", lambda octets, *, line_octets_max: None)
     found = search(TARGETS["session"], 3_000, seed=1)
     assert found.fault is not None
+
+
+def test_a_lexer_that_faults_at_a_large_number_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexer, "_DIGITS_MAX", 10_000)
+    monkeypatch.setattr(lexer, "NUMBER_MAX", None)
+    assert search(TARGETS["script"], 2_000, seed=1).fault is not None
 
 
 def test_what_is_made_small_is_still_a_fault() -> None:

@@ -26,6 +26,8 @@ def test_edits_one_after_the_other(edits: list[Edit], expected: bytes) -> None:
 
 def test_no_value_can_bring_a_field_of_its_own() -> None:
     assert edited(b"\r\nbody", [AddField("X", "a\r\nEvil: b\nc\rd\0e")]) == b"X: a Evil: b c d e\r\n\r\nbody"
+    for end in "\v\f\x1c\x1d\x1e\x85\u2028\u2029":
+        assert edited(b"\r\nbody", [AddField("X", f"a{end}Evil: b")]) == b"X: a Evil: b\r\n\r\nbody"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ def test_no_value_can_bring_a_field_of_its_own() -> None:
         (b"", b"X: y\r\n\r\n"),
         (b"\r\nbody", b"X: y\r\n\r\nbody"),
         (b"A: 1", b"X: y\r\nA: 1\r\n\r\n"),
+        (b" stray\r\nA: 1\r\n\r\n", b" stray\r\nX: y\r\nA: 1\r\n\r\n"),
         (b"A: 1\n\nbody\n", b"X: y\r\nA: 1\n\nbody\n"),
     ],
 )
