@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Vitals:
     counts: Callable[[], WorkerCounts]
     wall_ms: Callable[[], int]
     policy: Callable[[], PolicyState]
-    reload: Callable[[], PolicyState]  # has all processes of the node load the policy anew
+    reload: Callable[[], Awaitable[PolicyState]]  # has all processes of the node load the policy anew
 
 
 class AdminService(admin_pb2_grpc.AdminServicer):
@@ -275,7 +275,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
     async def Reload(self, request: admin_pb2.ReloadRequest, context: Any) -> admin_pb2.Policy:  # noqa: N802
         """Load the policy anew; where it is broken, the old one stays in effect."""
-        return _policy(self._vitals.reload())
+        return _policy(await self._vitals.reload())
 
 
 def _policy(state: PolicyState) -> admin_pb2.Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,24 +37,46 @@ class PolicyInEffect:
         self._load = load
         self._events = events
         self._wall_ms = wall_ms
+        self._on_load: Callable[[], None] = lambda: None
+        self._turn = asyncio.Lock()
+        self._loads: set[asyncio.Task[PolicyState]] = set()  # that nobody waits for
         self.current = policy
         self.state = PolicyState(wall_ms())
 
-    def reload(self) -> PolicyState:
-        """Load the policy anew; where it is broken, the old one stays in effect."""
+    def on_load(self, callback: Callable[[], None]) -> None:
+        """Call back when another one is in effect."""
+        self._on_load = callback
+
+    def begin_reload(self) -> None:
+        """Have the policy loaded anew: nobody waits for it."""
+        load = asyncio.get_running_loop().create_task(self.reload())
+        self._loads.add(load)
+        load.add_done_callback(self._loads.discard)
+
+    async def reload(self) -> PolicyState:
+        """Load the policy anew; where it is broken, the old one stays in effect.
+
+        In a thread, and one at a time: what is large takes seconds, in which the other node must hear this one.
+        """
+        async with self._turn:
+            found = await asyncio.to_thread(self._found)
+            if isinstance(found, PolicyErrors):
+                self.state = PolicyState(self.state.loaded_ms, found.errors)
+                for error in found.errors[:ERRORS_TOLD_MAX]:
+                    self._events.emit("policy.broken", "error", error=str(error))
+            else:
+                self.current = found
+                self.state = PolicyState(self._wall_ms())
+                self._events.emit("policy.loaded")
+                self._on_load()
+            return self.state
+
+    def _found(self) -> Policy | PolicyErrors:
         try:
-            found = self._load()
-        except Exception as fault:  # noqa: BLE001 (the boundary of a load: who told us to has mail in hand)
-            found = PolicyErrors((SieveError("policy", 1, 1, f"cannot be loaded: {type(fault).__name__}: {fault}"),))
-        if isinstance(found, PolicyErrors):
-            self.state = PolicyState(self.state.loaded_ms, found.errors)
-            for error in found.errors[:ERRORS_TOLD_MAX]:
-                self._events.emit("policy.broken", "error", error=str(error))
-        else:
-            self.current = found
-            self.state = PolicyState(self._wall_ms())
-            self._events.emit("policy.loaded")
-        return self.state
+            return self._load()
+        except Exception as error:  # noqa: BLE001 (the boundary of a load: who told us to has mail in hand)
+            why = f"cannot be loaded: {type(error).__name__}: {error}"
+            return PolicyErrors((SieveError("policy", 1, 1, why),))
 
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes, by the policy of this moment."""

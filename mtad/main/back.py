@@ -9,7 +9,6 @@ from pathlib import Path
 import grpc.aio
 
 from mtad.admin.service import AdminService, Vitals
-from mtad.admission.in_effect import PolicyState
 from mtad.config.settings import Settings
 from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, wall_ms
 from mtad.main.queue_assembly import build_spool, role_hook
@@ -37,6 +36,7 @@ class Back:
         self._service = SpoolService(self.spool, self.spool.memories, events)
         self._delivery = shared.delivery
         self._policy = shared.policy
+        self._policy.on_load(self._service.reloaded)
         self.counts_here: Callable[[], WorkerCounts] = lambda: NO_COUNTS  # of a front in this process
         self.notifier = Notifier(settings.node.hostname, shared.signer.sign)
         self._runner = Runner(
@@ -52,7 +52,7 @@ class Back:
             Collaborators(self.spool, shared.policy, shared.delivery, self.notifier, self._ask_again),
             events,
         )
-        vitals = Vitals(VERSION, self._counts, wall_ms, lambda: self._policy.state, self.reload)
+        vitals = Vitals(VERSION, self._counts, wall_ms, lambda: self._policy.state, self._policy.reload)
         self._admin = AdminService(self.spool, vitals, events)
         self._hook = role_hook(settings, events)
         self._server: grpc.aio.Server | None = None
@@ -64,13 +64,6 @@ class Back:
         """Forget which next hops did not answer, here and in the workers."""
         self._delivery.forget_failures()
         self._service.flushed()
-
-    def reload(self) -> PolicyState:
-        """Load the policy anew, here and where it is sound in the workers."""
-        state = self._policy.reload()
-        if not state.errors:
-            self._service.reloaded()
-        return state
 
     async def start(self) -> None:
         """Open the queue, meet the peer, answer on the Unix socket.

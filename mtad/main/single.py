@@ -26,7 +26,7 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, events)
         await back.start()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, back.reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shared.policy.begin_reload)
         front = Front(settings, shared, queue_ids, back.spool, back.spool.memories, events)
         back.counts_here = front.counts
         await front.start(sockets)

@@ -22,7 +22,7 @@ async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     shared.maps.start(events)
     back = Back(settings, shared, QueueIds(settings.node.id), events)
     await back.start()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, back.reload)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shared.policy.begin_reload)
     tell_ready(ready)
     await stop.wait()
     await back.stop()

@@ -26,7 +26,7 @@ async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: a
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     door.on_flush(shared.delivery.forget_failures)
-    door.on_reload(shared.policy.reload)
+    door.on_reload(shared.policy.begin_reload)
     await door.start()
     await _reached(door, stop)
     if not stop.is_set():

@@ -81,7 +81,7 @@ class RemoteSpool:
         self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
         self._remembered: set[bytes] = set()  # fingerprints
         self._on_flush: Callable[[], None] = lambda: None
-        self._on_reload: Callable[[], object] = lambda: None
+        self._on_reload: Callable[[], None] = lambda: None
         self._last_call = 0
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
@@ -92,7 +92,7 @@ class RemoteSpool:
         """Call back when an operator flushes: next hops that did not answer a moment ago are to be asked again."""
         self._on_flush = callback
 
-    def on_reload(self, callback: Callable[[], object]) -> None:
+    def on_reload(self, callback: Callable[[], None]) -> None:
         """Call back when the policy is to be loaded anew."""
         self._on_reload = callback
 

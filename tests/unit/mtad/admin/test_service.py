@@ -51,7 +51,7 @@ class FakeLoading:
     state: PolicyState = field(default_factory=lambda: PolicyState(1_000))
     next: PolicyState = field(default_factory=lambda: PolicyState(2_500))
 
-    def reload(self) -> PolicyState:
+    async def reload(self) -> PolicyState:
         self.state = self.next
         return self.state
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 from mtad.admission.in_effect import ERRORS_TOLD_MAX, PolicyInEffect, PolicyState
 from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.verdict import Disposition
+from mtad.sieve.errors import SieveError
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import WallClock
 
@@ -35,7 +38,7 @@ async def test_a_policy_loaded_anew_is_for_who_begins_now(tmp_path: Path) -> Non
     file.write_text(ONE.replace("one.", "two."))
     assert await host(policy) == ("one.example",)
     wall.forward(60)
-    assert policy.reload() == policy.state == PolicyState(wall())
+    assert await policy.reload() == policy.state == PolicyState(wall())
     assert (await host(policy), await host(held)) == (("two.example",), ("one.example",))
     assert events.named("policy.loaded") == [{}]
 
@@ -46,14 +49,14 @@ async def test_a_broken_policy_keeps_the_old_one_and_is_known_until_it_is_mended
     loaded_ms = wall()
     file.write_text(ONE.replace("route :host", "dance :host") + 'stage "rcpt" {')
     wall.forward(60)
-    state = policy.reload()
+    state = await policy.reload()
     assert state.loaded_ms == loaded_ms
     assert (state.errors[0].line, state.errors[0].column) == (2, 19)
     assert await host(policy) == ("one.example",)
     assert [fields["error"] for fields in events.named("policy.broken")] == [str(error) for error in state.errors]
     assert events.named("policy.loaded") == []
     file.write_text(ONE)
-    assert policy.reload() == PolicyState(wall())
+    assert await policy.reload() == PolicyState(wall())
 
 
 async def test_a_file_that_is_gone_is_a_broken_policy_and_the_log_is_not_filled(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ async def test_a_file_that_is_gone_is_a_broken_policy_and_the_log_is_not_filled(
     folder.mkdir()
     policy = in_effect(folder / "0.sieve", events, wall)
     (folder / "0.sieve").unlink()
-    assert policy.reload().errors
+    assert (await policy.reload()).errors
 
     policies = tmp_path / "many"
     policies.mkdir()
@@ -73,7 +76,7 @@ async def test_a_file_that_is_gone_is_a_broken_policy_and_the_log_is_not_filled(
     )
     for number in range(ERRORS_TOLD_MAX + 5):
         (policies / f"{number}.sieve").write_text("dance;")
-    assert len(many.reload().errors) == ERRORS_TOLD_MAX + 5
+    assert len((await many.reload()).errors) == ERRORS_TOLD_MAX + 5
     assert len(many_events.named("policy.broken")) == ERRORS_TOLD_MAX
 
 
@@ -85,7 +88,32 @@ async def test_a_fault_of_ours_while_it_is_loaded_keeps_the_old_one(tmp_path: Pa
 
     events = CollectedEvents()
     faulty = PolicyInEffect(policy.current, fail, events, WallClock())
-    (error,) = faulty.reload().errors
+    (error,) = (await faulty.reload()).errors
     assert error.text == "cannot be loaded: RecursionError: too deep"
     assert await host(faulty) == ("one.example",)
     assert events.named("policy.broken") == [{"error": str(error)}]
+
+
+async def test_a_load_that_takes_long_holds_nobody_up_and_the_last_one_counts(tmp_path: Path) -> None:
+    policy = in_effect(tmp_path / "p.sieve", CollectedEvents(), WallClock())
+    has_begun, may_end = threading.Event(), threading.Event()
+    broken = PolicyErrors((SieveError("p.sieve", 1, 1, "broken"),))
+    loads = [policy.current, broken]
+
+    def load_slowly() -> Policy | PolicyErrors:
+        found = loads.pop()
+        has_begun.set()
+        may_end.wait(10)
+        return found
+
+    slow = PolicyInEffect(policy.current, load_slowly, CollectedEvents(), WallClock())
+    in_force: list[PolicyState] = []
+    slow.on_load(lambda: in_force.append(slow.state))
+    slow.begin_reload()
+    last = asyncio.create_task(slow.reload())
+    await asyncio.to_thread(has_begun.wait, 10)  # the loop goes on
+    assert await host(slow) == ("one.example",)
+    assert loads == [policy.current], "one at a time"
+    may_end.set()
+    state = await last
+    assert (state.errors, in_force) == ((), [state])
