@@ -91,14 +91,16 @@ def _test_message(bound: Bound) -> Code:
         return bound.fail(bound.at, "test_message needs :smtp or :folder")
 
     def take(run: Run) -> bool:
-        bench = workbench(run)
-        if choose(bench):
+        if ask(run):
             return False
+        bench = workbench(run)
         bench.failure = Failure(bench.file, line, "no such message")
         return True
 
     def ask(run: Run) -> bool:
-        return choose(workbench(run))
+        is_there = choose(workbench(run))
+        run.edited = None if is_there else run.edited
+        return is_there
 
     return Plain(ask if bound.spec.kind is Kind.TEST else take)
 

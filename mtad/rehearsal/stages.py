@@ -78,6 +78,7 @@ def _test_stage_run(bound: Bound) -> Code:
         return bound.fail(bound.strings(0).at, f'unknown stage "{stage}": one of {", ".join(_STAGES)}')
 
     async def play(run: Run) -> bool:
+        run.edited = None  # what the file itself has edited: the message is what the policy makes of it
         return await run_stage(stage, workbench(run))
 
     return Waiting(play)
@@ -98,6 +99,9 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
     if isinstance(verdict, Verdict):
         bench.is_trusted = bench.is_trusted or (stage in _TRUSTING and verdict.is_trusted)
         bench.noted = verdict.noted if verdict.noted is not None else bench.noted
+        bench.sender = verdict.reverse_path if verdict.reverse_path is not None else bench.sender
+        if verdict.content is not None:
+            bench.change_message(verdict.content)
     for fault in bench.events.named("policy.fault"):
         bench.note(str(fault["why"]))
     return not bench.errors
@@ -187,6 +191,10 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "text": _text,
     "log": lambda verdict: (verdict.log,) if verdict.log else (),
     "disconnect": lambda verdict: ("yes" if verdict.is_disconnect else "no",),
+    "delay": lambda verdict: (str(verdict.delay_seconds),) if verdict.delay_seconds else (),
+    "sender": lambda verdict: (verdict.reverse_path,) if verdict.reverse_path is not None else (),
+    "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],
+    "dropped": lambda verdict: [address for address, one in verdict.each.items() if one.is_discarded],
 }
 _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
     "result": lambda found: ("fault" if found.is_fault else "queue" if found.queue_at_once else "deliver",),

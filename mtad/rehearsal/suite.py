@@ -6,6 +6,7 @@ Errors of the scripts that are played are kept for `test_error`; errors of the t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mtad.admission.script_file import compile_file, scripts_in
 from mtad.rehearsal.asking import INDEX, one_or_all, step, why_failed
@@ -17,7 +18,6 @@ from mtad.sieve.dialects import PLAIN
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
-from mtad.sieve.outside import Outside
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.script import Script
 from mtad.sieve.template import Read
@@ -66,6 +66,7 @@ def _test_set(bound: Bound) -> Code:
     def put(run: Run) -> bool:
         bench = workbench(run)
         wrong = bench.set_fact(name, value.read(run))
+        run.edited = None if name == "message" else run.edited  # what the file itself has edited is another one
         if wrong:
             bench.failure = Failure(bench.file, line, wrong)
         return bool(wrong)
@@ -105,7 +106,7 @@ def _test_script_compile(bound: Bound) -> Code:
         bench = workbench(run)
         bench.errors.clear()
         included = scripts_in(bench.path("included"), bench.path("included-global"))
-        compiled = compile_file(bench.path(name.read(run)), PLAIN, Outside(scripts=included))
+        compiled = compile_file(bench.path(name.read(run)), PLAIN, replace(bench.lookups.outside, scripts=included))
         if isinstance(compiled, SieveErrors):
             for error in compiled.errors:
                 bench.note(error.text)

@@ -14,7 +14,6 @@ from mtad.rehearsal.suite import SUITE, TOLD
 from mtad.rehearsal.workbench import Workbench
 from mtad.sieve.code import answer
 from mtad.sieve.dialects import PLAIN
-from mtad.sieve.doors import Doors
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE
 from mtad.sieve.run import Limits, Run, ScriptFailed
@@ -38,7 +37,7 @@ async def play_tests(path: Path, *, must_fail: bool = False) -> FileReport:
     bench = Workbench(path.parent, str(path))
     errors: list[str] = []
     try:
-        await answer(compiled.stages[OUTSIDE], Run(bench, _LIMITS, Doors(clock=bench.now)))
+        await answer(compiled.stages[OUTSIDE], Run(bench, _LIMITS, bench.doors()))
     except ScriptFailed as failed:
         errors.append(f"{path}: {why_failed(failed)}")
     if bench.failure is not None:

@@ -17,6 +17,7 @@ from mtad.mail.verdict import Disposition, Verdict
 from mtad.rehearsal.lookups import Lookups
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
+from mtad.sieve.doors import Doors, Sighting
 from mtad.sieve.message import Message
 from mtad.sieve.run import Run
 from mtad.sieve.script import Script
@@ -57,6 +58,9 @@ class Workbench:
     recipients: tuple[str, ...] = field(init=False)
     items: dict[str, str] = field(default_factory=lambda: dict(_AGENT))
     clock: datetime | None = None
+    spam: int | None = None  # percent
+    virus: int | None = None  # 1 to 5
+    sightings: dict[tuple[str, str], float] = field(default_factory=dict)  # until when each is remembered
     is_trusted: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     settings_wanted: dict[str, str] = field(default_factory=dict)
@@ -96,10 +100,14 @@ class Workbench:
 
     def set_message(self, content: bytes) -> None:
         """Replace the message; the envelope is taken from its fields."""
-        self.content = content
-        self.message_now = Message(content)
+        self.change_message(content)
         self.sender = self._first("return-path", "sender", "from") or "sender@example.com"
         self.recipients = (self._first("envelope-to", "to") or "recipient@example.com",)
+
+    def change_message(self, content: bytes) -> None:
+        """Replace the message; the envelope stays."""
+        self.content = content
+        self.message_now = Message(content)
 
     def now(self) -> datetime:
         """Return the time that the file has set, or what it is."""
@@ -116,6 +124,18 @@ class Workbench:
         except ValueError as error:
             return str(error)
         return ""
+
+    def doors(self) -> Doors:
+        """Return what scripts may ask beside their facts."""
+        return Doors(self.now, self.seen, lambda: self.spam, lambda: self.virus)
+
+    async def seen(self, sighting: Sighting) -> bool:
+        """Tell whether something was seen before, and remember it."""
+        key, now = (sighting.handle, sighting.value), self.now().timestamp()
+        is_known = self.sightings.get(key, now) > now
+        if sighting.is_last or not is_known:
+            self.sightings[key] = now + sighting.seconds
+        return is_known
 
     def reload(self) -> None:
         """Bring the settings that are wanted in force."""
@@ -154,6 +174,18 @@ class Workbench:
             raise ValueError(f"{value!r} has no zone")
         self.clock = clock
 
+    def set_identity(self, value: str) -> None:
+        """Say who has authenticated; '' is nobody."""
+        self.items["vnd.mtad.auth-user"] = value
+
+    def set_spam(self, value: str) -> None:
+        """Say how sure a scanner is that it is spam, in percent; '' is not tested. Errors: ValueError."""
+        self.spam = _within(value, 0, 100)
+
+    def set_virus(self, value: str) -> None:
+        """Say what a scanner has found (RFC 5235 §2.5); '' is not tested. Errors: ValueError."""
+        self.virus = _within(value, 1, 5)
+
     def _first(self, *names: str) -> str:
         return next((address for name in names for address in self.message_now.addresses(name)), "")
 
@@ -162,9 +194,18 @@ _FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
     "message": Workbench.set_content,
     "envelope.from": Workbench.set_sender,
     "envelope.to": Workbench.set_recipients,
+    "envelope.auth": Workbench.set_identity,
     "trusted": Workbench.set_trusted,
     "currentdate": Workbench.set_clock,
+    "spam": Workbench.set_spam,
+    "virus": Workbench.set_virus,
 }
+
+
+def _within(value: str, least: int, most: int) -> int | None:
+    if value and not least <= int(value) <= most:
+        raise ValueError(f"{value} is not {least} to {most}")
+    return int(value) if value else None
 
 
 def settable(name: str) -> bool:

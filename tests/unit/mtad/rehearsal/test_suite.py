@@ -248,3 +248,13 @@ async def test_scripts_that_are_included_stand_below(tmp_path: Path) -> None:
     }"""
     script = 'require "include"; include :personal "x"; include :global "x";'
     assert await failed(tmp_path, text, s=script) == []
+
+
+async def test_a_new_message_has_none_of_the_old_ones_edits(tmp_path: Path) -> None:
+    text = """require "editheader"; test "a" {
+        addheader "X-A" "1";
+        if not exists "x-a" { test_fail "not edited"; }
+        test_set "message" "Subject: new";
+        if exists "x-a" { test_fail "still edited"; }
+    }"""
+    assert await failed(tmp_path, text) == []

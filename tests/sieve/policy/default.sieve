@@ -1,0 +1,2 @@
+require "vnd.mtad.stage";
+stage "rcpt" { }

@@ -1,0 +1,3 @@
+require ["fileinto", "copy"];
+fileinto :copy "copies";
+redirect :copy "x@elsewhere.example";

@@ -1,0 +1,3 @@
+require ["editheader", "fileinto", "copy"];
+fileinto :copy "before";
+addheader "X-A" "1";

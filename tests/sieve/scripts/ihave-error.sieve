@@ -1,0 +1,2 @@
+require "ihave";
+if not ihave "vnd.moon" { error "we need the moon"; }

@@ -1,0 +1,2 @@
+require "ihave";
+if ihave "vnd.nobody" { moonshine :loud "x"; } else { discard; }

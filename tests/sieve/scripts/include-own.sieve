@@ -1,0 +1,3 @@
+require ["include", "variables"];
+include "own";
+if string "${mine}" "yes" { discard; }

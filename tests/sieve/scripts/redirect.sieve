@@ -1,0 +1,2 @@
+redirect "x@elsewhere.example";
+redirect "x@elsewhere.example";
