@@ -34,7 +34,7 @@ class FileMap:
         A file that is no good changes nothing. One that is not as it was at the last call may be half written: what
         it lacks would be refused for good. It is read when it has been still from one call to the next.
         """
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if isinstance(stamp, Wrong):
             return stamp
         is_still, self._seen = stamp == self._seen, stamp
@@ -44,7 +44,7 @@ class FileMap:
         held = _load(self._path, self._read)
         if isinstance(held, Wrong):
             return held
-        if _stamp(self._path) != stamp:
+        if stamp_of(self._path) != stamp:
             return False
         self._held = held
         return True
@@ -52,14 +52,15 @@ class FileMap:
 
 def open_file(path: Path, read: Read) -> FileMap | Wrong:
     """Read a file for the first time."""
-    stamp = _stamp(path)  # before it is read: what is written meanwhile is seen by the next refresh
+    stamp = stamp_of(path)  # before it is read: what is written meanwhile is seen by the next refresh
     if isinstance(stamp, Wrong):
         return stamp
     held = _load(path, read)
     return held if isinstance(held, Wrong) else FileMap(path, read, held, stamp)
 
 
-def _stamp(path: Path) -> Stamp | Wrong:
+def stamp_of(path: Path) -> Stamp | Wrong:
+    """Return what a file has that another in its place, or a changed one, has not."""
     try:
         found = path.stat()
     except OSError as error:

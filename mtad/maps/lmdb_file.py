@@ -11,6 +11,7 @@ from pathlib import Path
 import lmdb
 
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
+from mtad.maps.file import Stamp, stamp_of
 from mtad.maps.lines import Line, Wrong
 
 SUFFIX = ".lmdb"
@@ -20,10 +21,10 @@ KEY_OCTETS_MAX = 511  # LMDB's own
 class LmdbFile:
     """Answers from an open file."""
 
-    def __init__(self, path: Path, environment: lmdb.Environment, inode: int) -> None:
+    def __init__(self, path: Path, environment: lmdb.Environment, stamp: Stamp) -> None:
         self._path = path
         self._environment = environment
-        self._inode = inode
+        self._stamp = stamp
 
     def get(self, key: str) -> Answer:
         """Return the value of a key; as in Postfix both may end with a zero octet or not."""
@@ -37,14 +38,14 @@ class LmdbFile:
         return ABSENT if value is None else Found(value.removesuffix(b"\0").decode("utf-8", "surrogateescape"))
 
     def refresh(self) -> bool | Wrong:
-        """Open the file anew if another one has taken its place, and tell whether one had."""
+        """Open the file anew if it has changed: another one may have taken its place. Tell whether it had."""
+        stamp = stamp_of(self._path)
+        if isinstance(stamp, Wrong) or stamp == self._stamp:
+            return stamp if isinstance(stamp, Wrong) else False
+        self._environment.close()
         try:
-            inode = self._path.stat().st_ino
-            if inode == self._inode:
-                return False
-            self._environment.close()
-            self._environment, self._inode = _opened(self._path), inode
-        except (OSError, lmdb.Error) as error:
+            self._environment, self._stamp = _opened(self._path), stamp
+        except lmdb.Error as error:
             return Wrong((Line(1, f"cannot be opened: {error}"),))
         return True
 
@@ -71,9 +72,12 @@ class LmdbFile:
 def open_lmdb(path: Path) -> LmdbFile | Wrong:
     """Open a file, whose name may be given without its end as Postfix has it."""
     whole = path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
+    stamp = stamp_of(whole)
+    if isinstance(stamp, Wrong):
+        return stamp
     try:
-        return LmdbFile(whole, _opened(whole), whole.stat().st_ino)
-    except (OSError, lmdb.Error) as error:
+        return LmdbFile(whole, _opened(whole), stamp)
+    except lmdb.Error as error:
         return Wrong((Line(1, f"cannot be opened: {error}"),))
 
 

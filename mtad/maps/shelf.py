@@ -125,6 +125,17 @@ def _tcp_table(where: str, held: ExitStack) -> Map | Wrong:
     return found
 
 
+def _sql(where: str, held: ExitStack) -> Map | Wrong:
+    try:
+        from mtad.maps.sql import Sql, open_sql  # here, for who has such a map alone needs SQLAlchemy
+    except ImportError:
+        return Wrong((Line(1, "needs SQLAlchemy, which the extra mtad[sql] brings, and the database's driver"),))
+    found = open_sql(Path(where))
+    if isinstance(found, Sql):
+        held.callback(found.close)
+    return found
+
+
 _KINDS: Mapping[str, Callable[[str, ExitStack], Map | Wrong]] = {
     "file": lambda where, held: open_file(Path(where), read_table),
     "cidr": lambda where, held: open_file(Path(where), read_networks),
@@ -132,4 +143,5 @@ _KINDS: Mapping[str, Callable[[str, ExitStack], Map | Wrong]] = {
     "lmdb": _lmdb,
     "socketmap": _socketmap,
     "tcp": _tcp_table,
+    "sql": _sql,
 }

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+import pytest
 
 from mtad.config.forms import MapSource
 from mtad.maps.answer import AtOnce, Found
@@ -102,3 +105,16 @@ async def test_an_lmdb_file_is_followed_and_closed(tmp_path: Path) -> None:
 def test_a_place_that_is_none_is_told() -> None:
     shelf = build_shelf({"a": MapSource("socketmap", "x"), "b": MapSource("tcp", "x")})
     assert [one.name for one in shelf.unusable] == ["a", "b"]
+
+
+def test_a_database_is_described_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "users.toml"
+    path.write_text('url = "sqlite://"\n')
+    (unusable,) = build_shelf({"users": MapSource("sql", str(path))}).unusable
+    assert str(unusable) == f"map users: {path}:1: needs url and query, two texts, and nothing else"
+
+
+def test_a_database_without_sqlalchemy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mtad.maps.sql", None)
+    (unusable,) = build_shelf({"users": MapSource("sql", str(tmp_path / "x"))}).unusable
+    assert unusable.why.startswith("needs SQLAlchemy")
