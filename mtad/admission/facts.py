@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mtad.mail.envelope import Client
+from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
+from mtad.mail.verdict import Tried
 from mtad.sieve.message import Message
 
 
@@ -87,6 +88,38 @@ class Scene:
         return self._message
 
 
+class QueueScene(Scene):
+    """The facts of the stage `queue`: what was tried besides."""
+
+    __slots__ = ("_tried",)
+
+    def __init__(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> None:
+        noted = Noted(message=envelope.notes, recipients={recipient: notes})
+        super().__init__("queue", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
+        self._tried = tried
+
+    def environment(self, item: str) -> str:
+        """Return an item of the environment."""
+        of_tried = _OF_TRIED.get(item)
+        return of_tried(self._tried) if of_tried is not None else super().environment(item)
+
+
+def _class_of(tried: Tried) -> str:
+    """Say how an attempt ended: no next hop could be asked, or one refused."""
+    if tried.outcome.is_ours or not tried.outcome.next_hop:
+        return "connect"
+    return "permanent" if tried.outcome.reply.is_permanent else "transient"
+
+
+_OF_TRIED: Mapping[str, Callable[[Tried], str]] = {
+    "vnd.mtad.last-code": lambda tried: str(tried.outcome.reply.code),
+    "vnd.mtad.last-enhanced": lambda tried: tried.outcome.reply.enhanced,
+    "vnd.mtad.last-text": lambda tried: " ".join(tried.outcome.reply.lines),
+    "vnd.mtad.last-host": lambda tried: tried.outcome.next_hop,
+    "vnd.mtad.last-class": _class_of,
+    "vnd.mtad.attempts": lambda tried: str(tried.attempts_count),
+    "vnd.mtad.age": lambda tried: str(tried.age_seconds),
+}
 _ENVIRONMENT: Mapping[str, Callable[[Scene], str]] = {
     "name": lambda scene: "mtad",
     "location": lambda scene: "MTA",  # RFC 5183 §4.1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Envelope
 from mtad.mail.notes import NO_NOTES, Notes
-from mtad.mail.verdict import Disposition
+from mtad.mail.verdict import Disposition, Resolution, Tried
 from mtad.sieve.errors import SieveError
 from mtad.telemetry.events import Events
 
@@ -81,3 +81,7 @@ class PolicyInEffect:
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes, by the policy of this moment."""
         return await self.current.deliver(envelope, recipient, notes)
+
+    async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
+        """Say what becomes of a recipient that was not delivered to, by the policy of this moment."""
+        return await self.current.queue(envelope, recipient, notes, tried)

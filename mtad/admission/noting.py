@@ -12,7 +12,7 @@ LENGTHS_MAX = {SESSION: 8192, MESSAGE: 8192, RECIPIENT: 1024}  # of names and va
 SYMBOLS_MAX = 256
 _OF_SESSION = ("connect", "ehlo", "auth")  # what they score is the session's; behind them it is the message's
 _OF_RECIPIENT = "rcpt"
-_OF_ONE = ("rcpt", "deliver")  # recipient
+_OF_ONE = ("rcpt", "deliver", "queue")  # recipient
 
 Variables = Mapping[str, str]
 

@@ -16,16 +16,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Scene, SessionFacts
+from mtad.admission.facts import MailFacts, MessageFacts, QueueScene, RecipientFacts, Scene, SessionFacts
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
+from mtad.admission.resolving import planned, put_off, resolution
 from mtad.admission.ruling import delay_of, described, edits_of, sender_of, verdict_of, verdicts_of
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
-from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
+from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Tried, Verdict
 from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo, SetSender
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
@@ -180,6 +181,16 @@ class Policy:
             return replace(self._default, queue_at_once=True, is_fault=True)
         return _disposition(ran.actions, self._default, recipient) if ran.actions else self._default
 
+    async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
+        """Say what becomes of a recipient that an attempt from the queue has not delivered to.
+
+        Where the policy fails it stays in the queue, even if the next hop has refused it for good, until it expires.
+        """
+        ran = await self._run(QueueScene(envelope, recipient, notes, tried))
+        if isinstance(ran, Reply):
+            return Resolution(put_off(tried.outcome), tried.retry)
+        return resolution(ran.actions, tried)
+
     def _sender(self, facts: MailFacts) -> Verdict:
         """Say whether a user may send from there (RFC 6409 §6.1); the null path is what MDNs come from."""
         is_user = bool(facts.session.client.identity) and not facts.session.is_trusted
@@ -277,10 +288,7 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
                 queue_at_once=found.queue_at_once or not action.on_transient,
             )
         elif isinstance(action, Retry):
-            intervals = action.intervals_seconds or found.retry.intervals_seconds
-            expire = action.expire_seconds or found.retry.expire_seconds
-            warn = found.retry.warn_seconds if action.warn_seconds is None else action.warn_seconds
-            found = replace(found, retry=RetryPlan(intervals, expire, warn))
+            found = replace(found, retry=planned(found.retry, action))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mtad.mail.notes import Noted
+from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 
@@ -70,6 +71,27 @@ class Disposition:
     queue_on_transient: bool = False
     queue_at_once: bool = False
     is_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the queue stage decides on: one recipient that an attempt from the queue has not delivered to.
+
+    attempts_count   this one included; what was tried while the client waited counts too
+    """
+
+    outcome: Outcome
+    retry: RetryPlan
+    attempts_count: int
+    age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The answer of the queue stage: what the attempt counts as, and when there is another one."""
+
+    outcome: Outcome
+    retry: RetryPlan
 
 
 GO_ON = Verdict()

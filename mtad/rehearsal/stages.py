@@ -23,7 +23,8 @@ from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.rehearsal.asking import step
 from mtad.rehearsal.settings import policy_settings_of
-from mtad.rehearsal.workbench import Workbench, workbench
+from mtad.rehearsal.tried import OF_QUEUE, tried_of
+from mtad.rehearsal.workbench import Answer, Workbench, workbench
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
 from mtad.sieve.match import MATCH_TAGS, compare
@@ -107,12 +108,14 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
     return not bench.errors
 
 
-def answered(verdict: Verdict | Disposition | None) -> dict[str, Sequence[str]]:
+def answered(verdict: Answer | None) -> dict[str, Sequence[str]]:
     """Return the items of an answer, by name; those that it has not are not there."""
     if isinstance(verdict, Verdict):
         items = {name: read(verdict) for name, read in _OF_SESSION.items()}
-    elif verdict is not None:
+    elif isinstance(verdict, Disposition):
         items = {name: read(verdict) for name, read in _OF_DELIVERY.items()}
+    elif verdict is not None:
+        items = {name: read(verdict) for name, read in OF_QUEUE.items()}
     else:
         return {}
     return {name: values for name, values in items.items() if values}
@@ -135,7 +138,7 @@ def _recipient(bench: Workbench) -> str:
     return bench.recipients[0] if bench.recipients else ""
 
 
-_STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposition]]] = {
+_STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Answer]]] = {
     "connect": lambda policy, bench: policy.connect(_session(bench)),
     "ehlo": lambda policy, bench: policy.ehlo(_session(bench)),
     "auth": lambda policy, bench: policy.auth(_session(bench)),
@@ -151,12 +154,18 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Verdict | Disposit
         _recipient(bench),
         bench.noted.recipients.get(_recipient(bench), NO_NOTES),
     ),
+    "queue": lambda policy, bench: policy.queue(
+        Envelope(bench.sender, _session(bench).client, notes=bench.noted.message),
+        _recipient(bench),
+        bench.noted.recipients.get(_recipient(bench), NO_NOTES),
+        tried_of(bench),
+    ),
 }
 
 
 def _test_verdict(bound: Bound) -> Code:
     item = bound.strings(0).items[0]
-    known = dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY))
+    known = dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY, *OF_QUEUE))
     if item.value not in known:
         return bound.fail(item.at, f'unknown item "{item.value}": one of {", ".join(known)}')
 

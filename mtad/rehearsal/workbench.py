@@ -13,7 +13,7 @@ from pathlib import Path
 from mtad.admission.policy import Policy
 from mtad.mail.address import BadPath, parse_mailbox
 from mtad.mail.notes import NOTHING_NOTED, Noted
-from mtad.mail.verdict import Disposition, Verdict
+from mtad.mail.verdict import Disposition, Resolution, Verdict
 from mtad.rehearsal.lookups import Lookups
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
@@ -27,6 +27,9 @@ ERRORS_MAX = 100  # of those that test_error may ask for
 
 _CONTENT = b"From: sender@example.com\r\nTo: recipient@example.org\r\nSubject: Frop!\r\n\r\nFriep!\r\n"
 _AGENT = {"name": "mtad", "location": "MTA", "phase": "pre", "remote-ip": "192.0.2.1"}
+
+
+Answer = Verdict | Disposition | Resolution  # of a stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Workbench:
     policy: Policy | None = None
     lookups: Lookups = field(default_factory=Lookups)
     events: CollectedEvents = field(default_factory=CollectedEvents)
-    verdict: Verdict | Disposition | None = None
+    verdict: Answer | None = None
     noted: Noted = NOTHING_NOTED
     errors: list[str] = field(default_factory=list)
     tests: list[CaseReport] = field(default_factory=list)

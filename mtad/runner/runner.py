@@ -25,6 +25,7 @@ from mtad.runner.intake import Intake
 from mtad.runner.local import Local as Local
 from mtad.runner.lookout import Lookout
 from mtad.runner.places import PlaceLimits, Places
+from mtad.runner.reconsider import Judge, envelope_of, reconsidered
 from mtad.runner.retry import Attempter, after_attempt
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
@@ -37,8 +38,8 @@ FAR = float("inf")
 _MAY_HAVE_ARRIVED = (Result.DELIVERED, Result.UNKNOWN)
 
 
-class Routing(Protocol):
-    """The deliver stage of policy."""
+class Routing(Judge, Protocol):
+    """The stages of policy about what is queued."""
 
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes) -> Disposition: ...
 
@@ -417,7 +418,8 @@ class Runner:
             # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
             outcomes = {a: o for a, o in outcomes.items() if o.result in _MAY_HAVE_ARRIVED}
         if outcomes:
-            await self._record(message, content, outcomes, plans)
+            judged = await reconsidered(self._routing, message, outcomes, plans, self._local.wall_ms())
+            await self._record(message, content, *judged)
             flight.claimed.difference_update(outcomes)
 
     async def _routes(
@@ -425,16 +427,7 @@ class Runner:
     ) -> tuple[dict[str, Route], dict[str, RetryPlan]]:
         """Ask policy for the route and the plan of each recipient; no route where it failed, for it may be another."""
         recipients = tuple(recipients)
-        envelope = Envelope(
-            message.reverse_path,
-            message.client,
-            tuple(Recipient(address, Route()) for address in recipients),
-            is_8bit=message.is_8bit,
-            is_utf8=message.is_utf8,
-            is_submission=message.is_submission,
-            is_sender_verified=message.is_sender_verified,
-            notes=message.noted.message,
-        )
+        envelope = replace(envelope_of(message), recipients=tuple(Recipient(a, Route()) for a in recipients))
         notes = message.noted.recipients
         said = {a: await self._routing.deliver(envelope, a, notes.get(a, NO_NOTES)) for a in recipients}
         routes = {address: disposition.route for address, disposition in said.items() if not disposition.is_fault}

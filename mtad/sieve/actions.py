@@ -103,6 +103,20 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounce:
+    """Give the recipient up: it is refused for good, by this reply of ours."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Try again, whatever the next hop said; after so many seconds, or None when the plan says so."""
+
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """One line for the log."""
 
@@ -132,6 +146,8 @@ Action = (
     | RouteTo
     | Enqueue
     | Retry
+    | Bounce
+    | Defer
     | Log
     | Monitored
 )

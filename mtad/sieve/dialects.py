@@ -60,6 +60,9 @@ POLICY = Language(
         Environment("vnd.mtad.auth-user"),
         # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
         Environment("vnd.mtad.listener", ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
+        *(Environment(f"vnd.mtad.last-{name}", ("queue",)) for name in ("code", "enhanced", "text", "host", "class")),
+        Environment("vnd.mtad.attempts", ("queue",)),
+        Environment("vnd.mtad.age", ("queue",)),
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,

@@ -13,11 +13,11 @@ from mtad.sieve.template import Read
 
 _CAPABILITY = "envelope"
 _STAGES: Mapping[str, tuple[str, ...]] = {  # where each part is known
-    "from": (OUTSIDE, "mail", "rcpt", "data", "deliver"),
-    "to": (OUTSIDE, "rcpt", "data", "deliver"),
-    "auth": (OUTSIDE, "auth", "mail", "rcpt", "data", "deliver"),  # who authenticated; not in the RFC
+    "from": (OUTSIDE, "mail", "rcpt", "data", "deliver", "queue"),
+    "to": (OUTSIDE, "rcpt", "data", "deliver", "queue"),
+    "auth": (OUTSIDE, "auth", "mail", "rcpt", "data", "deliver", "queue"),  # who authenticated; not in the RFC
 }
-_ONE_RECIPIENT = (OUTSIDE, "rcpt", "deliver")
+_ONE_RECIPIENT = (OUTSIDE, "rcpt", "deliver", "queue")
 _FOR_EACH = "foreachrcpt"
 
 

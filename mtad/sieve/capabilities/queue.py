@@ -1,14 +1,25 @@
-"""What goes into the queue, and how long it stays there: vnd.mtad.queue."""
+"""What goes into the queue, how long it stays there, and what becomes of what is not delivered: vnd.mtad.queue."""
 
 from __future__ import annotations
 
-from mtad.sieve.actions import Enqueue, Retry
-from mtad.sieve.code import Code, perform
+import re
+
+from mtad.mail.reply import Reply
+from mtad.sieve.actions import Bounce, Defer, Enqueue, Retry
+from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.match import MATCH_TAGS, compare
 
 INTERVALS_MAX = 64
 SECONDS_MAX = 365 * 86400
 _CAPABILITY = ("vnd.mtad.queue",)
+_FAILED = 500
+_DEFAULT_CODE, _DEFAULT_STATUS = 554, "5.0.0"
+_STATUS = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}\Z")
+_ITEMS = {
+    **{name: f"vnd.mtad.last-{name}" for name in ("code", "enhanced", "text", "host", "class")},
+    **{name: f"vnd.mtad.{name}" for name in ("attempts", "age")},
+}
 
 
 def _queue(bound: Bound) -> Code:
@@ -41,7 +52,61 @@ def _retry(bound: Bound) -> Code:
     return perform(plan, is_terminal=False)
 
 
+def _bounce(bound: Bound) -> Code:
+    code, enhanced = bound.tag_number(":code"), bound.tag_strings(":enhanced")
+    if code is not None and not _FAILED <= code.value < _FAILED + 100:
+        return bound.fail(code.at, f"bounce answers 5xx, not {code.value}")
+    status = enhanced.items[0].value if enhanced is not None else _DEFAULT_STATUS
+    if enhanced is not None and not _STATUS.match(status):
+        return bound.fail(enhanced.at, f'bounce needs an enhanced code 5.x.x, not "{status}"')
+    number, reason = code.value if code is not None else _DEFAULT_CODE, bound.templates(0)[0]
+    if reason.constant is not None:
+        return perform(Bounce(Reply.of(number, status, reason.constant)), is_terminal=True)
+    return Plain(lambda run: run.act(Bounce(Reply.of(number, status, reason.read(run))), is_terminal=True))
+
+
+def _defer(bound: Bound) -> Code:
+    after = bound.tag_number(":after")
+    if after is not None and not 1 <= after.value <= SECONDS_MAX:
+        return bound.fail(after.at, f":after is 1 to {SECONDS_MAX} seconds")
+    return perform(Defer(after.value if after is not None else None), is_terminal=True)
+
+
+def _outcome(bound: Bound) -> Code:
+    item = bound.strings(0).items[0]
+    name = _ITEMS.get(item.value.lower())
+    if name is None:
+        return bound.fail(item.at, f'unknown item "{item.value}": one of {", ".join(_ITEMS)}')
+    return compare(bound, bound.templates(1), [lambda run: (run.facts.environment(name),)])
+
+
 QUEUE = (
+    Spec(
+        "bounce",
+        Kind.COMMAND,
+        _bounce,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":code", value=ArgumentType.NUMBER), Tag(":enhanced", value=ArgumentType.STRING)),
+        positional=(ArgumentType.TEXT,),
+        stages=("queue",),
+    ),
+    Spec(
+        "defer",
+        Kind.COMMAND,
+        _defer,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":after", value=ArgumentType.NUMBER),),
+        stages=("queue",),
+    ),
+    Spec(
+        "outcome",
+        Kind.TEST,
+        _outcome,
+        capabilities=_CAPABILITY,
+        tags=MATCH_TAGS,
+        positional=(ArgumentType.STRING, ArgumentType.TEXTS),
+        stages=("queue",),
+    ),
     Spec("queue", Kind.COMMAND, _queue, capabilities=_CAPABILITY, tags=(Tag(":transient"),), stages=("deliver",)),
     Spec(
         "retry",
@@ -53,6 +118,6 @@ QUEUE = (
             Tag(":expire", value=ArgumentType.NUMBER),
             Tag(":delaydsn", value=ArgumentType.NUMBER),
         ),
-        stages=("deliver",),
+        stages=("deliver", "queue"),
     ),
 )

@@ -19,8 +19,8 @@ RECIPIENT = "rcpt"
 
 _KNOWN = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt", "data"),
-    MESSAGE: ("mail", "rcpt", "data", "deliver"),
-    RECIPIENT: ("rcpt", "data", "deliver"),
+    MESSAGE: ("mail", "rcpt", "data", "deliver", "queue"),
+    RECIPIENT: ("rcpt", "data", "deliver", "queue"),
 }
 _SETTABLE = {
     SESSION: ("connect", "ehlo", "auth", "mail", "rcpt"),  # at the end of the data the next message may be on its way

@@ -58,6 +58,12 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             {"result": "queue", "intervals": "90", "expire": "900", "delaydsn": "5"},
         ),
         ('stage "deliver" { queue :transient; }', "deliver", {"result": "deliver", "on transient": "queue"}),
+        ('stage "queue" { }', "queue", {"result": "defer", "code": "451", "text": "No next hop could be reached"}),
+        (
+            'stage "queue" { if outcome "class" "connect" { bounce :enhanced "5.4.1" "Nobody answers"; } }',
+            "queue",
+            {"result": "bounce", "code": "554", "enhanced": "5.4.1", "text": "Nobody answers"},
+        ),
         ('stage "deliver" { route :source "192.0.2.7" "smtp"; }', "deliver", {"source": "192.0.2.7"}),
     ],
 )
@@ -102,7 +108,8 @@ async def test_a_stage_knows_the_facts_that_were_set(tmp_path: Path) -> None:
 
 async def test_every_item_that_a_policy_may_ask_for_can_be_set(tmp_path: Path) -> None:
     ours = ("name", "location", "phase", "vnd.mtad.stage")  # what mtad itself says, at each stage
-    for item in (item.name for item in POLICY.environment if item.name not in ours):
+    of_others = [item.name for item in POLICY.environment if item.name not in ours and item.stages != ("queue",)]
+    for item in of_others:
         policy = f'stage "rcpt" {{ if environment "{item}" "192.0.2.77" {{ ereject "seen"; }} }}'
         facts = f'test_set "environment.{item}" "192.0.2.77";'
         assert await verdicts(tmp_path, policy, facts, "rcpt", {"text": "seen"}) == []
@@ -210,3 +217,18 @@ async def test_dns_holds_what_the_test_says(tmp_path: Path) -> None:
         if not test_verdict "code" "451" { test_fail "the client keeps the mail"; }
     }"""
     assert await failed(tmp_path, text, p=ASKING) == []
+
+
+async def test_the_queue_stage_is_told_of_an_attempt(tmp_path: Path) -> None:
+    policy = """stage "queue" { if allof (outcome "code" "550", outcome "enhanced" "5.1.1",
+        outcome :contains "text" "user", outcome "host" "mx.test", outcome "class" "permanent",
+        outcome "attempts" "3", outcome "age" "7200",
+        environment "vnd.mtad.attempts" "3", envelope "to" "u@l.example") { defer :after 60; } }"""
+    told = {"last-code": "550", "last-enhanced": "5.1.1", "last-text": "No user", "last-host": "mx.test"}
+    told |= {"attempts": "3", "age": "7200"}
+    facts = "".join(f'test_set "environment.vnd.mtad.{name}" "{value}";' for name, value in told.items())
+    facts += 'test_set "envelope.to" "u@l.example";'
+    text = "Put off by policy; mx.test said: 550 5.1.1 No user"
+    expected = {"result": "defer", "code": "450", "enhanced": "4.1.1", "text": text, "intervals": "60"}
+    assert await verdicts(tmp_path, policy, facts, "queue", expected) == []
+    assert await verdicts(tmp_path, policy, facts.replace("7200", "7201"), "queue", {"result": "bounce"}) == []

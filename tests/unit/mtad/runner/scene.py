@@ -18,7 +18,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, Transport
-from mtad.mail.verdict import Disposition, RetryPlan
+from mtad.mail.verdict import Disposition, Resolution, RetryPlan, Tried
 from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.door import Changes, Claim, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import DueRecipient, LocalSpool
@@ -101,6 +101,9 @@ class Policy:
     faults: set[str] = field(default_factory=set)
     envelopes: list[Envelope] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)  # of recipients
+    judged: dict[str, Outcome] = field(default_factory=dict)
+    after: dict[str, RetryPlan] = field(default_factory=dict)
+    tried: list[tuple[str, Tried]] = field(default_factory=list)
     route: Route = Route(Transport.LMTP, ("mda.test",), 24)  # noqa: RUF009 (frozen)
     plan: RetryPlan = PLAN
 
@@ -110,6 +113,11 @@ class Policy:
         if recipient in self.faults:
             return Disposition(Route(), self.plan, is_fault=True)
         return Disposition(self.route, self.plan)
+
+    async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
+        self.tried.append((recipient, tried))
+        outcome = self.judged.get(recipient, tried.outcome)
+        return Resolution(outcome, self.after.get(recipient, tried.retry))
 
 
 @dataclass

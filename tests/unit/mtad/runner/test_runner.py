@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mtad.mail.notes import Noted, Notes
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
 from mtad.runner.backlog import BacklogLimits
 from mtad.runner.lookout import LOOKS_MAX, Lookout
 from mtad.runner.places import PlaceLimits
@@ -41,6 +42,31 @@ async def test_policy_is_told_what_it_has_noted(tmp_path: Path) -> None:
         await until(lambda: scene.queue() == [])
         assert [envelope.notes for envelope in scene.policy.envelopes] == [noted.message] * 2
         assert sorted(notes.variables.get("b", "") for notes in scene.policy.notes) == ["", "2"]
+
+
+async def test_policy_says_what_becomes_of_who_was_not_delivered_to(tmp_path: Path) -> None:
+    given_up = Outcome(Result.FAILED, Reply.of(554, "5.2.2", "Given up"))
+    put_off = Outcome(Result.DELAYED, Reply.of(450, "4.1.1", "Put off"))
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes = {"late@y.test": DELAYED, "gone@y.test": FAILED, "lost@y.test": UNKNOWN}
+        scene.hops.outcomes["stopped@y.test"] = STOPPED
+        scene.policy.judged = {"late@y.test": given_up, "gone@y.test": put_off}
+        scene.policy.after = {"gone@y.test": replace(PLAN, intervals_seconds=(7,))}
+        kept = message("b@y.test", *scene.hops.outcomes)
+        await scene.keep(kept)
+        await until(lambda: len(scene.policy.tried) == 2)
+        await until(lambda: len(scene.events.named("dsn.queued")) == 1)
+        stored = scene.spool.message(kept.queue_id)
+        assert stored is not None
+        assert [(address, tried.attempts_count) for address, tried in scene.policy.tried] == [
+            ("late@y.test", 1),
+            ("gone@y.test", 1),
+        ]
+        states = stored.recipients
+        assert (states["late@y.test"].rank, states["b@y.test"].rank) == (Rank.FAILED, Rank.DELIVERED)
+        assert states["gone@y.test"].rank is states["stopped@y.test"].rank is Rank.DEFERRED
+        assert states["gone@y.test"].due_ms == scene.wall() + 7000
+        assert states["gone@y.test"].attempts[-1].outcome == put_off
 
 
 async def test_what_is_not_due_is_left_until_it_is(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.sieve.actions import Action, Enqueue, Retry
+from mtad.mail.reply import Reply
+from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Log, Retry
 from mtad.sieve.capabilities.queue import INTERVALS_MAX, SECONDS_MAX
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
@@ -47,3 +48,41 @@ def test_what_cannot_be_planned_is_an_error(command: str, error: str) -> None:
     found = compile_script(f"{_REQUIRE}{command} }}", "t", POLICY)
     assert isinstance(found, SieveErrors)
     assert str(found) == f"t:{error}"
+
+
+_QUEUE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.queue", "vnd.mtad.log"];\nstage "queue" {\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "actions"),
+    [
+        ('bounce "Gone"; log "never";', [Bounce(Reply.of(554, "5.0.0", "Gone"))]),
+        ('bounce :code 550 :enhanced "5.1.1" "Gone";', [Bounce(Reply.of(550, "5.1.1", "Gone"))]),
+        ('set "a" "${unset}b"; bounce "x${a}"; log "never";', [Bounce(Reply.of(554, "5.0.0", "xb"))]),
+        ('defer; log "never";', [Defer()]),
+        ('defer :after 60; log "never";', [Defer(60)]),
+        ("retry :expire 60;", [Retry(expire_seconds=60)]),
+        ('if outcome :matches "text" "*quota*" { log "a"; }', [Log("a")]),
+        ('if outcome "CODE" "452" { log "a"; }', [Log("a")]),
+        ('if outcome "code" "450" { log "a"; }', []),
+    ],
+)
+def test_what_becomes_of_what_is_not_delivered(command: str, actions: list[Action]) -> None:
+    facts = StillFacts(environment={"vnd.mtad.last-code": "452", "vnd.mtad.last-text": "Over quota now"})
+    assert run_plain(f"{_QUEUE}{command} }}", facts, language=POLICY, stage="queue") == actions
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ('bounce :code 450 "Gone";', "3:14: bounce answers 5xx, not 450"),
+        ('bounce :enhanced "4.1.1" "Gone";', '3:18: bounce needs an enhanced code 5.x.x, not "4.1.1"'),
+        ("defer :after 0;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
+        ('if outcome "reason" "x" { }', '3:12: unknown item "reason": one of code, enhanced, text, host, class,'),
+        ("queue;", '3:1: queue is not legal in stage "queue"'),
+    ],
+)
+def test_mistakes_about_the_queue(command: str, error: str) -> None:
+    found = compile_script(f"{_QUEUE}{command} }}", "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert str(found).startswith(f"t:{error}")

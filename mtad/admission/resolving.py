@@ -1,0 +1,45 @@
+"""What the queue stage comes to: the outcome that an attempt counts as, and when there is another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.mail.verdict import Resolution, RetryPlan, Tried
+from mtad.sieve.actions import Action, Bounce, Defer, Retry
+
+_DEFERRED_CODE = 450
+
+
+def resolution(actions: Sequence[Action], tried: Tried) -> Resolution:
+    """Make one answer of what the stage decided; without a verdict the attempt counts as what it was."""
+    found = Resolution(tried.outcome, tried.retry)
+    for action in actions:
+        if isinstance(action, Retry):
+            found = replace(found, retry=planned(found.retry, action))
+        elif isinstance(action, Bounce):
+            found = replace(found, outcome=Outcome(Result.FAILED, action.reply))
+        elif isinstance(action, Defer):
+            intervals = found.retry.intervals_seconds if action.seconds is None else (action.seconds,)
+            retry = replace(found.retry, intervals_seconds=intervals)
+            found = Resolution(put_off(tried.outcome), retry)
+    return found
+
+
+def planned(plan: RetryPlan, action: Retry) -> RetryPlan:
+    """Return a plan with what a script says of it."""
+    intervals = action.intervals_seconds or plan.intervals_seconds
+    expire = action.expire_seconds or plan.expire_seconds
+    warn = plan.warn_seconds if action.warn_seconds is None else action.warn_seconds
+    return RetryPlan(intervals, expire, warn)
+
+
+def put_off(outcome: Outcome) -> Outcome:
+    """Return an outcome as one after which there is another attempt; what a next hop said for good is told as ours."""
+    if outcome.result is not Result.FAILED:
+        return outcome
+    said = f"{outcome.next_hop} said: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
+    enhanced = f"4{outcome.reply.enhanced[1:]}" if outcome.reply.enhanced else "4.0.0"
+    return Outcome(Result.DELAYED, Reply.of(_DEFERRED_CODE, enhanced, f"Put off by policy; {said}"))

@@ -1,0 +1,62 @@
+"""The queue stage: what becomes of recipients that were not delivered to."""
+
+from __future__ import annotations
+
+from mtad.admission.policy import Policy, PolicySettings
+from mtad.mail.envelope import Client, Envelope
+from mtad.mail.notes import Notes
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.mail.verdict import Resolution, RetryPlan, Tried
+from mtad.sieve.run import Limits
+from mtad.telemetry.events import CollectedEvents
+
+PLAN = RetryPlan((60, 120), 3600, 600)
+DELAYED = Outcome(Result.DELAYED, Reply.of(450, "4.2.0", "Busy"), "mx.test")
+FAILED = Outcome(Result.FAILED, Reply.of(550, "5.1.1", "Nobody here"), "mx.test")
+UNREACHED = Outcome(Result.DELAYED, Reply.of(451, "4.4.1", "No answer"))
+
+
+async def judged(block: str, outcome: Outcome, *, attempts_count: int = 1, limits: Limits | None = None) -> Resolution:
+    text = f"""require ["variables", "envelope", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage",
+        "vnd.mtad.queue"]; stage "queue" {{ {block} }}"""
+    found = Policy.compile(text, "t", PolicySettings(limits=limits or Limits()), CollectedEvents())
+    assert isinstance(found, Policy), str(found)
+    envelope = Envelope("a@d.example", Client("192.0.2.9", 1), notes=Notes({"a": "1"}))
+    return await found.queue(envelope, "u@l.example", Notes({"b": "2"}), Tried(outcome, PLAN, attempts_count, 90))
+
+
+async def test_what_policy_leaves_alone_counts_as_what_it_was() -> None:
+    for outcome in (DELAYED, FAILED):
+        assert await judged("", outcome) == Resolution(outcome, PLAN)
+        assert await judged("stop;", outcome) == Resolution(outcome, PLAN)
+
+
+async def test_a_recipient_is_given_up_in_words_of_our_own() -> None:
+    found = await judged('bounce :enhanced "5.2.2" "Full for ${envelope.to}";', DELAYED)
+    assert found == Resolution(Outcome(Result.FAILED, Reply.of(554, "5.2.2", "Full for u@l.example")), PLAN)
+
+
+async def test_a_recipient_is_tried_again_whatever_the_next_hop_said() -> None:
+    told = Reply.of(450, "4.1.1", "Put off by policy; mx.test said: 550 5.1.1 Nobody here")
+    assert await judged("defer;", FAILED) == Resolution(Outcome(Result.DELAYED, told), PLAN)
+    later = RetryPlan((7,), 3600, 600)
+    assert await judged("defer :after 7;", FAILED) == Resolution(Outcome(Result.DELAYED, told), later)
+    assert await judged("defer :after 7;", DELAYED) == Resolution(DELAYED, later)
+    assert (await judged("retry :expire 9; defer;", DELAYED)).retry == RetryPlan((60, 120), 9, 600)
+
+
+async def test_it_knows_the_attempt_and_what_was_noted() -> None:
+    numbers = ':value "ge" :comparator "i;ascii-numeric"'
+    block = f'if allof (outcome {numbers} "attempts" "3", outcome "class" "%s")' + ' { bounce "${txn.a}${rcpt.b}"; }'
+    for kind, outcome in (("connect", UNREACHED), ("transient", DELAYED), ("permanent", FAILED)):
+        found = await judged(block % kind, outcome, attempts_count=3)
+        assert found.outcome.reply == Reply.of(554, "5.0.0", "12")
+        other = await judged(block % kind, outcome, attempts_count=2)
+        assert other.outcome == outcome
+
+
+async def test_where_policy_fails_nobody_is_given_up() -> None:
+    for outcome in (DELAYED, FAILED):
+        found = await judged("keep; keep;", outcome, limits=Limits(actions_max=1))
+        assert (found.outcome.result, found.retry) == (Result.DELAYED, PLAN)
