@@ -70,10 +70,7 @@ class Shelf:
     async def refresh(self, events: Events) -> None:
         """Read the files that have changed, in a thread: sessions go on."""
         for name, one in self.maps.items():
-            if isinstance(one, FileMap):
-                self._tell(name, await asyncio.to_thread(one.refresh), events)
-            elif isinstance(one, LmdbFile):
-                self._tell(name, one.refresh(), events)  # not in a thread: the file is not closed amid a look
+            self._tell(name, await _refreshed(one), events)
 
     def _tell(self, name: str, found: bool | Wrong, events: Events) -> None:
         if isinstance(found, Wrong):
@@ -84,6 +81,17 @@ class Shelf:
         self._told.pop(name, None)
         if found:
             events.emit("map.read", map=name)
+
+
+async def _refreshed(one: Map) -> bool | Wrong:
+    try:
+        if isinstance(one, FileMap):
+            return await asyncio.to_thread(one.refresh)
+        if isinstance(one, LmdbFile):
+            return one.refresh()  # not in a thread: the file is not closed amid a look
+    except Exception as error:  # noqa: BLE001 (the boundary of one look: no file would be read again without a next one)
+        return Wrong((Line(1, f"{type(error).__name__}: {error}"),))
+    return False
 
 
 def build_shelf(sources: Mapping[str, MapSource]) -> Shelf:

@@ -8,7 +8,10 @@ import pytest
 
 from mtad.config.forms import MapSource
 from mtad.maps.answer import AtOnce, Found
+from mtad.maps.file import FileMap, open_file
+from mtad.maps.lines import Wrong
 from mtad.maps.shelf import Shelf, Unusable, build_shelf
+from mtad.maps.table import Table, read_table
 from mtad.telemetry.events import CollectedEvents
 from tests.unit.mtad.maps.test_lmdb_file import write
 
@@ -49,6 +52,26 @@ def test_what_cannot_be_had_is_told_and_the_others_are_there(tmp_path: Path) -> 
         Unusable("none", str(none), 1, "cannot be read: No such file or directory"),
     )
     assert str(shelf.unusable[2]) == f"map none: {none}:1: cannot be read: No such file or directory"
+
+
+async def test_a_fault_of_ours_with_one_file_leaves_the_others_followed(tmp_path: Path) -> None:
+    def read(text: str) -> Table | Wrong:
+        if "2" in text:
+            raise RecursionError("too deep")
+        return read_table(text)
+
+    opened = [open_file(path, read) for path in (tmp_path / "a", tmp_path / "b") if path.write_text("k 1\n")]
+    shelf = Shelf({str(order): one for order, one in enumerate(opened) if isinstance(one, FileMap)})
+    (tmp_path / "a").write_text("k 22\n")
+    (tmp_path / "b").write_text("k 33\n")
+    events = CollectedEvents()
+    for _ in range(3):
+        await shelf.refresh(events)
+    assert [fields["why"] for fields in events.named("map.unreadable")] == ["RecursionError: too deep"]
+    (tmp_path / "a").write_text("k 444\n")
+    for _ in range(2):
+        await shelf.refresh(events)
+    assert (value(shelf, "0", "k"), value(shelf, "1", "k")) == (Found("444"), Found("33"))
 
 
 async def test_maps_follow_their_files_and_say_so_once(tmp_path: Path) -> None:
