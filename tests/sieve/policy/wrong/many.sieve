@@ -1,0 +1,6 @@
+require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue", "vnd.mtad.log", "vnd.mtad.score", "vnd.mtad.envelope", "envelope", "environment", "variables", "relational", "comparator-i;ascii-numeric", "editheader", "date", "index"];
+stage "rcpt" {
+    frob;
+    ereject :code 450 "x";
+    if header "a" "b" { accept; }
+}
