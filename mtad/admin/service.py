@@ -368,6 +368,12 @@ def _reason(state: RecipientState, wall_ms: int) -> str:
     return f"delivery in doubt: {said}" if outcome.result is Result.UNKNOWN else said
 
 
+def _why_not(message: StoredMessage, state: RecipientState, wall_ms: int) -> str:
+    """Say why a recipient is still there: who holds the message, and what came of the last attempt."""
+    held = f"held {message.hold_reason}" if message.is_held else ""
+    return "; ".join(filter(None, (held, _reason(state, wall_ms))))
+
+
 def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
     """Return a message as `mtactl queue list` shows it, with the recipients that are not finished."""
     pending = {a: s for a, s in message.recipients.items() if s.rank < TERMINAL_RANK}
@@ -379,7 +385,7 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
         sender=message.reverse_path or "MAILER-DAEMON",
         recipients=[
             admin_pb2.QueueRecipient(
-                address=utf8(address), delay_reason=_reason(state, wall_ms), state=_STATE_NAMES[state.rank]
+                address=utf8(address), delay_reason=_why_not(message, state, wall_ms), state=_STATE_NAMES[state.rank]
             )
             for address, state in pending.items()
         ],

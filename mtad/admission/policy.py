@@ -20,7 +20,7 @@ from mtad.admission.facts import MailFacts, MessageFacts, QueueScene, RecipientF
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
 from mtad.admission.resolving import planned, put_off, resolution
-from mtad.admission.ruling import delay_of, described, edits_of, sender_of, verdict_of, verdicts_of
+from mtad.admission.ruling import delay_of, described, edits_of, kept_by, sender_of, verdict_of, verdicts_of
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
@@ -163,7 +163,10 @@ class Policy:
         scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
         verdict, actions = await self._ruled(scene, _go_on)
         edits = edits_of(actions)
-        if not edits or verdict.reply is not None or verdict.is_discarded:
+        if verdict.reply is not None or verdict.is_discarded:
+            return verdict
+        verdict = kept_by(actions, verdict)
+        if not edits:
             return verdict
         if len(facts.content) <= EDIT_INLINE_OCTETS_MAX:
             return replace(verdict, content=edited(facts.content, edits))

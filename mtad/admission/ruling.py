@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mtad.mail.verdict import GO_ON, Verdict
-from mtad.sieve.actions import Accept, Action, Delay, Discard, Refuse, SetSender, Unless
+from mtad.sieve.actions import Accept, Action, Delay, Discard, Enqueue, Hold, Refuse, SetSender, Unless
 from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
 from mtad.sieve.edits import AddField, DeleteFields, Edit
 
@@ -56,6 +57,13 @@ def sender_of(actions: Sequence[Action]) -> str | None:
 def edits_of(actions: Sequence[Action]) -> list[Edit]:
     """Return the changes of the header section, in their order."""
     return [action for action in actions if isinstance(action, AddField | DeleteFields)]
+
+
+def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
+    """Return the verdict on a message with what becomes of it where it is not refused."""
+    held = next((action.reason for action in reversed(actions) if isinstance(action, Hold)), "")
+    is_queued = bool(held) or any(isinstance(action, Enqueue) for action in actions)
+    return replace(verdict, held=held, queue_at_once=True) if is_queued else verdict
 
 
 def delay_of(actions: Sequence[Action]) -> int:

@@ -40,6 +40,8 @@ class Verdict:
     each            at data: recipients that are refused or dropped while the message goes on to the others
     reverse_path    at mail: the one that the message has from here on; None: the client's
     content         at data: the message as policy has changed it; None: as it came
+    held            at data: why the message stays in the queue until an operator releases it; '' is no reason to
+    queue_at_once   at data: no attempt while the client waits
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
@@ -54,6 +56,8 @@ class Verdict:
     each: Mapping[str, Verdict] = field(default_factory=dict)
     reverse_path: str | None = None
     content: bytes | None = None
+    held: str = ""
+    queue_at_once: bool = False
     noted: Noted | None = None
 
 

@@ -179,14 +179,16 @@ class Part(_message.Message):
     def __init__(self, recipient: _Optional[str] = ..., rank: _Optional[int] = ..., due_ms: _Optional[int] = ..., state: _Optional[_Union[RecipientState, _Mapping]] = ...) -> None: ...
 
 class NewMessage(_message.Message):
-    __slots__ = ("meta", "content", "parts")
+    __slots__ = ("meta", "content", "parts", "held")
     META_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     meta: Meta
     content: bytes
     parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., content: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+    held: str
+    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., content: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., held: _Optional[str] = ...) -> None: ...
 
 class StateChange(_message.Message):
     __slots__ = ("queue_id", "parts")

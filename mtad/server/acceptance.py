@@ -204,6 +204,9 @@ class Acceptance:
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
         ruled = transaction.ruled(verdict)
+        if verdict.queue_at_once:
+            ruled = ruled.queued(verdict.held)
+            self._events.emit("mail.kept", queue_id=transaction.queue_id, held=verdict.held)
         if verdict.is_discarded or not ruled.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
         return ruled, content if verdict.content is None else verdict.content
@@ -330,6 +333,7 @@ class Acceptance:
             request=envelope.request,
             requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
             noted=envelope.noted,
+            held=transaction.held,
         )
 
 

@@ -52,6 +52,7 @@ class Transaction:
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
     recalled    those of the accepted that have the message already: the client brings it again
     hears       what the client awaits after the end of the data
+    held        why it stays in the queue until an operator releases it
     named       the recipients that it has a 250 for, in the order of its RCPTs, as often as it has one
     spellings   each of them as it was written first, by what other spellings of it have in common
     """
@@ -67,6 +68,7 @@ class Transaction:
     recalled: frozenset[str] = frozenset()
     hears: Hears = Hears.ONE
     named: tuple[str, ...] = ()
+    held: str = ""
     spellings: Mapping[str, str] = field(default_factory=dict)
 
     def noting(self, noted: Noted | None) -> Transaction:
@@ -83,6 +85,11 @@ class Transaction:
         left = {one.recipient.address for one in accepted}
         dropped = tuple(one.recipient.address for one in told.accepted if one.recipient.address not in left)
         return replace(told, accepted=accepted, discarded=(*told.discarded, *dropped))
+
+    def queued(self, held: str) -> Transaction:
+        """Return the transaction with no attempt to be made while the client waits."""
+        accepted = tuple(replace(one, recipient=replace(one.recipient, queue_at_once=True)) for one in self.accepted)
+        return replace(self, accepted=accepted, held=held)
 
     def _noting_recipients(self, noted: Noted) -> Transaction:
         envelope = self.envelope.noting(noted)

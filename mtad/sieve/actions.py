@@ -103,6 +103,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the message in the queue until an operator releases it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bounce:
     """Give the recipient up: it is refused for good, by this reply of ours."""
 
@@ -146,6 +153,7 @@ Action = (
     | RouteTo
     | Enqueue
     | Retry
+    | Hold
     | Bounce
     | Defer
     | Log

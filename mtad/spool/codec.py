@@ -24,7 +24,7 @@ from mtad.spool.door import (
     Rank,
     RecipientState,
 )
-from replicator.core.values import Dot, Flags, Item, Kind, PartValue, Record
+from replicator.core.values import NO_FLAGS, Dot, Flags, Item, Kind, PartValue, Record
 
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
@@ -191,8 +191,15 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
 def put_record(message: QueuedMessage, hlc: int) -> Record:
     """Return the record that brings a message into the queue."""
     parts = tuple((part_of(address), part_value(state, hlc)) for address, state in message.recipients.items())
+    if message.held:
+        parts = tuple((part, v._replace(due=FAR_MS) if v.rank < TERMINAL_RANK else v) for part, v in parts)
     meta = meta_message(message).SerializeToString()
-    return Record(Kind.PUT, key_of(message.queue_id), parts=parts, meta=meta, blob=message.content)
+    flags = _flags(hlc, is_held=True, reason=message.held) if message.held else NO_FLAGS
+    return Record(Kind.PUT, key_of(message.queue_id), parts=parts, flags=flags, meta=meta, blob=message.content)
+
+
+def _flags(hlc: int, *, is_held: bool, reason: str) -> Flags:
+    return Flags(hlc, queue_pb2.Flags(is_held=is_held, reason=utf8(reason)).SerializeToString())
 
 
 def state_record(item: Item, states: Mapping[str, RecipientState], hlc: int) -> Record:
@@ -324,8 +331,8 @@ def told_records(item: Item, states: Mapping[str, RecipientState], hlc: int) -> 
 
 def flags_record(item: Item, *, is_held: bool, reason: str, hlc: int) -> Record:
     """Return the record that writes the operator's register."""
-    data = queue_pb2.Flags(is_held=is_held, reason=reason).SerializeToString()
-    return Record(Kind.FLAGS, item.key, put=item.put, flags=Flags(max(hlc, item.flags.hlc + 1), data))
+    flags = _flags(max(hlc, item.flags.hlc + 1), is_held=is_held, reason=reason)
+    return Record(Kind.FLAGS, item.key, put=item.put, flags=flags)
 
 
 def is_held(item: Item) -> bool:
@@ -428,7 +435,10 @@ def read_parts(parts: Iterable[queue_pb2.Part]) -> dict[str, RecipientState]:
 def new_message(message: QueuedMessage) -> queue_pb2.NewMessage:
     """Return a message as a worker sends it."""
     return queue_pb2.NewMessage(
-        meta=meta_message(message), content=message.content, parts=parts_message(message.recipients)
+        meta=meta_message(message),
+        content=message.content,
+        parts=parts_message(message.recipients),
+        held=utf8(message.held),
     )
 
 
@@ -451,4 +461,5 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         request=_read_request(meta),
         requests=_read_requests(meta),
         noted=_read_noted(meta),
+        held=stored.held,
     )

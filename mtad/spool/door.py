@@ -71,6 +71,7 @@ class QueuedMessage:
     """All that the queue is told of a message when it is committed. `content` is final: fields added, signed.
 
     requests   what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
+    held       why nobody is tried before an operator releases it; '' where it is not held
     noted      the variables that policy has set, of the message and its recipients; nothing else of it is kept
     """
 
@@ -89,6 +90,7 @@ class QueuedMessage:
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)
     noted: Noted = NOTHING_NOTED
+    held: str = ""
 
 
 class Refusal(StrEnum):

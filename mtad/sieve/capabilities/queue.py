@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Bounce, Defer, Enqueue, Retry
+from mtad.sieve.actions import Bounce, Defer, Enqueue, Hold, Retry
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, compare
 
 INTERVALS_MAX = 64
 SECONDS_MAX = 365 * 86400
+REASON_LENGTH_MAX = 200  # of a hold
 _CAPABILITY = ("vnd.mtad.queue",)
 _FAILED = 500
 _DEFAULT_CODE, _DEFAULT_STATUS = 554, "5.0.0"
@@ -22,7 +23,34 @@ _ITEMS = {
 }
 
 
+def _hold(bound: Bound) -> Code:
+    return _held(bound, "by policy")
+
+
+def _quarantine(bound: Bound) -> Code:
+    name = bound.string(0)
+    if not name:
+        return bound.fail(bound.strings(0).at, "a quarantine needs a name")
+    return _held(bound, f"quarantine {name}")
+
+
+def _held(bound: Bound, why: str) -> Code:
+    """Make what holds the message; there is one for all its recipients."""
+    if any(outer.spec.name == "foreachrcpt" for outer in bound.outer()):
+        return bound.fail(bound.at, f"{bound.spec.name} cannot stand in foreachrcpt")
+    reason = bound.tag_template(":reason")
+    if reason is None:
+        return perform(Hold(why), is_terminal=False)
+    read = reason.read
+    return Plain(lambda run: run.act(Hold(f"{why}: {read(run)}"[:REASON_LENGTH_MAX])))
+
+
 def _queue(bound: Bound) -> Code:
+    if bound.stage == "data":
+        if bound.has(":transient"):
+            return bound.fail(bound.at, 'queue :transient must stand in stage "deliver"')
+        if any(outer.spec.name == "foreachrcpt" for outer in bound.outer()):
+            return bound.fail(bound.at, "queue cannot stand in foreachrcpt")
     return perform(Enqueue(on_transient=bound.has(":transient")), is_terminal=False)
 
 
@@ -82,6 +110,23 @@ def _outcome(bound: Bound) -> Code:
 
 QUEUE = (
     Spec(
+        "hold",
+        Kind.COMMAND,
+        _hold,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":reason", value=ArgumentType.TEXT),),
+        stages=("data",),
+    ),
+    Spec(
+        "quarantine",
+        Kind.COMMAND,
+        _quarantine,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":reason", value=ArgumentType.TEXT),),
+        positional=(ArgumentType.STRING,),
+        stages=("data",),
+    ),
+    Spec(
         "bounce",
         Kind.COMMAND,
         _bounce,
@@ -107,7 +152,9 @@ QUEUE = (
         positional=(ArgumentType.STRING, ArgumentType.TEXTS),
         stages=("queue",),
     ),
-    Spec("queue", Kind.COMMAND, _queue, capabilities=_CAPABILITY, tags=(Tag(":transient"),), stages=("deliver",)),
+    Spec(
+        "queue", Kind.COMMAND, _queue, capabilities=_CAPABILITY, tags=(Tag(":transient"),), stages=("data", "deliver")
+    ),
     Spec(
         "retry",
         Kind.COMMAND,

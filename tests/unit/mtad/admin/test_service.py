@@ -337,3 +337,13 @@ async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -
         assert refused.refused == "this node has no peer to fetch from"
         refused = await scene.admin.Resync(pb.ResyncRequest(full=True, force=True))
         assert refused.refused == "this node has no peer that would fill it"
+
+
+async def test_who_holds_a_message_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        delayed = in_state(RecipientState(Rank.DEFERRED, START_MS, (ATTEMPT,), 1))
+        await scene.keep(replace(delayed, held="quarantine spam: score 9"))
+        (entry,) = await scene.list(state="held")
+        (recipient,) = entry.recipients
+        assert (entry.queue_name, entry.next_attempt) == ("hold", 0)
+        assert recipient.delay_reason == "held quarantine spam: score 9; host mx.test said: 450 4.2.1 later"

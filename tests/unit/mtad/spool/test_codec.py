@@ -190,3 +190,18 @@ def test_what_is_held_stays_away_when_a_claim_is_given_back():
     held = joined(claimed, codec.due_record(claimed, lambda _value: FAR_MS, hlc=9_001))
     given_back = joined(held, codec.give_back_record(held, [BOB], 1))
     assert codec.read_message(given_back).recipients[BOB].due_ms == FAR_MS
+
+
+@pytest.mark.parametrize(
+    "told", [lambda message: message, lambda message: codec.read_new_message(codec.new_message(message))]
+)
+def test_what_policy_holds_enters_the_queue_so(told):
+    gone = RecipientState(Rank.FAILED)
+    held = replace(MESSAGE, recipients={**MESSAGE.recipients, "gone@example.net": gone}, held="quarantine spam")
+    read = codec.read_message(item_of(record := codec.put_record(told(held), hlc=1), record.flags))
+    assert (read.is_held, read.hold_reason) == (True, "quarantine spam")
+    assert {address: state.due_ms for address, state in read.recipients.items()} == {
+        "bob@example.net": FAR_MS,
+        "jörg@example.net": FAR_MS,
+        "gone@example.net": 0,
+    }

@@ -283,6 +283,20 @@ async def test_claims_of_what_is_gone_or_held_are_none(tmp_path: Path) -> None:
         assert held.recipients["b@y.test"] == RecipientState(due_ms=FAR_MS)
 
 
+async def test_what_policy_holds_waits_for_its_release(tmp_path: Path) -> None:
+    kept = replace(message("b@y.test", "c@y.test"), held="quarantine spam")
+    async with queue(tmp_path) as (spool, _, wall):
+        await keep(spool, kept)
+        assert spool.due(FAR_MS - 1, 10) == []
+        assert not spool.is_deliverable(kept.queue_id)
+        stored = spool.message(kept.queue_id)
+        assert stored is not None
+        assert (stored.is_held, stored.hold_reason) == (True, "quarantine spam")
+        assert (await spool.act("release", [kept.queue_id])).done == [kept.queue_id]
+        assert {entry.recipient for entry in spool.due(wall() + 1, 10)} == {"b@y.test", "c@y.test"}
+        assert spool.is_deliverable(kept.queue_id)
+
+
 async def test_hold_takes_a_message_out_and_release_brings_it_back(tmp_path: Path) -> None:
     kept = message()
     async with queue(tmp_path) as (spool, _, wall):

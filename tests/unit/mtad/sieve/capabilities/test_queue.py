@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Log, Retry
-from mtad.sieve.capabilities.queue import INTERVALS_MAX, SECONDS_MAX
+from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, Retry
+from mtad.sieve.capabilities.queue import INTERVALS_MAX, REASON_LENGTH_MAX, SECONDS_MAX
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.script import compile_script
@@ -86,3 +86,39 @@ def test_mistakes_about_the_queue(command: str, error: str) -> None:
     found = compile_script(f"{_QUEUE}{command} }}", "t", POLICY)
     assert isinstance(found, SieveErrors)
     assert str(found).startswith(f"t:{error}")
+
+
+_DATA = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.queue"];\nstage "data" {\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "actions"),
+    [
+        ("hold; queue;", [Hold("by policy"), Enqueue()]),
+        ('hold :reason "look at it";', [Hold("by policy: look at it")]),
+        ('quarantine "spam";', [Hold("quarantine spam")]),
+        ('set "s" "9.5"; quarantine :reason "score ${s}" "spam";', [Hold("quarantine spam: score 9.5")]),
+        (
+            f'hold :reason "{"x" * REASON_LENGTH_MAX}";',
+            [Hold(f"by policy: {'x' * REASON_LENGTH_MAX}"[:REASON_LENGTH_MAX])],
+        ),
+    ],
+)
+def test_what_is_kept(command: str, actions: list[Action]) -> None:
+    assert run_plain(f"{_DATA}{command} }}", StillFacts(), language=POLICY, stage="data") == actions
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("foreachrcpt { hold; }", "3:15: hold cannot stand in foreachrcpt"),
+        ('foreachrcpt { quarantine "a"; }', "3:15: quarantine cannot stand in foreachrcpt"),
+        ("foreachrcpt { queue; }", "3:15: queue cannot stand in foreachrcpt"),
+        ('quarantine "";', "3:12: a quarantine needs a name"),
+        ("queue :transient;", '3:1: queue :transient must stand in stage "deliver"'),
+    ],
+)
+def test_mistakes_about_what_is_kept(command: str, error: str) -> None:
+    found = compile_script(f"{_DATA}{command} }}", "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert str(found) == f"t:{error}"
