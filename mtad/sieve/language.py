@@ -140,6 +140,18 @@ def no_include(location: str, name: str, stage: str) -> Code | str | None:
 
 
 @dataclass(slots=True)
+class Definitions:
+    """What a script says of itself at its top level, for itself and for those that it includes.
+
+    maps         what it may look things up in, by name: those outside, and its own
+    separators   the characters that divide a local part into user and detail (RFC 5233)
+    """
+
+    maps: dict[str, Map] = field(default_factory=dict)
+    separators: str = SEPARATOR
+
+
+@dataclass(slots=True)
 class Unit:
     """One script that is being compiled.
 
@@ -147,7 +159,7 @@ class Unit:
     scope          stands before the names of its variables in the run
     has_captures   it asks for what wildcards stood for
     outside        what it may ask beside its facts
-    maps           what it may look things up in, by name: those outside, and its own
+    defined        what it defines, or the script that includes it
     required       the capabilities that it has
     """
 
@@ -157,7 +169,7 @@ class Unit:
     scope: str = ""
     has_captures: bool = False
     outside: Outside = NOTHING
-    maps: dict[str, Map] = field(default_factory=dict)
+    defined: Definitions = field(default_factory=Definitions)
     required: set[str] = field(default_factory=set)
     _variables: dict[str, str] = field(default_factory=dict)
 
@@ -334,15 +346,13 @@ class Bound:
 class Language:
     """What a kind of script may say.
 
-    stages       the names of its stages; with none, the script is one plain block
-    separators   the characters that divide a local part into user and detail (RFC 5233)
+    stages   the names of its stages; with none, the script is one plain block
     """
 
     specs: tuple[Spec, ...]
     environment: tuple[Environment, ...] = ()
     extra_capabilities: tuple[str, ...] = ()  # those that add no command, test or tag
     stages: tuple[str, ...] = ()
-    separators: str = SEPARATOR
     namespaces: tuple[Namespace, ...] = ()
     computed: tuple[Computed, ...] = ()
     by_name: Mapping[tuple[bool, str], Spec] = field(init=False)

@@ -24,7 +24,7 @@ def named_map(bound: Bound, name: str, at: int) -> Map | None:
     if not name.startswith(PREFIX):
         bound.fail(at, f'"{name}" is no map: "{PREFIX}NAME"')
         return None
-    found = bound.unit.maps.get(name.removeprefix(PREFIX))
+    found = bound.unit.defined.maps.get(name.removeprefix(PREFIX))
     if found is None:
         bound.fail(at, f'there is no map "{name.removeprefix(PREFIX)}" in policy.maps of mtad.toml')
     return found

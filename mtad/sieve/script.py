@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mtad.sieve.code import Code
 from mtad.sieve.errors import ERRORS_MAX, Report, SieveError, SieveErrors
-from mtad.sieve.language import Language, Unit, compile_block
+from mtad.sieve.language import Definitions, Language, Unit, compile_block
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
@@ -41,7 +41,7 @@ class _Compilation:
         self.errors: list[SieveError] = []
         self._language = language
         self._outside = outside
-        self._maps = dict(outside.maps)
+        self._defined = Definitions(dict(outside.maps))
         self._made: dict[tuple[str, str, str], Code] = {}
         self._open: list[tuple[str, str, str]] = []
         self._units_count = 0
@@ -56,7 +56,7 @@ class _Compilation:
         scope = f"{self._units_count}." if self._units_count else ""
         self._units_count += 1
         has_captures = _CAPTURE.search(text) is not None
-        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._maps)
+        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._defined)
         bound = validate(parse(text, report), unit, stage)
         stages = {name: compile_block(block) for name, block in bound.items()}
         if report.has_errors:

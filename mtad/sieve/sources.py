@@ -61,7 +61,7 @@ def is_field_name(name: str) -> bool:
 
 def part_of(bound: Bound) -> Part:
     """Return what takes the part out of an address that a test's tags name."""
-    return address_part(bound.chosen.get("address part", ":all"), bound.unit.language.separators)
+    return address_part(bound.chosen.get("address part", ":all"), bound.unit.defined.separators)
 
 
 def parts(addresses: Sequence[str], part: Part) -> list[str]:

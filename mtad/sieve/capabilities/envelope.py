@@ -47,7 +47,7 @@ def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
         return f'it is not known in stage "{bound.stage}"'
     if name == "to" and not _has_one_recipient(bound):
         return f'there may be several in stage "{bound.stage}"'
-    source = _source(name, address_part(tag, bound.unit.language.separators))
+    source = _source(name, address_part(tag, bound.unit.defined.separators))
     return lambda run: next(iter(source(run)), "")
 
 

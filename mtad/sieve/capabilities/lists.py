@@ -23,7 +23,7 @@ _KINDS: Mapping[str, Callable[[Iterable[Line]], Map | Wrong]] = {":cidr": networ
 
 def _map(bound: Bound) -> Code:
     name, items = bound.string(0), bound.strings(1).items
-    if name in bound.unit.maps:
+    if name in bound.unit.defined.maps:
         return bound.fail(bound.strings(0).at, f'there is a map "{name}" already')
     empty = [item for item in items if not item.value.strip()]
     if empty:
@@ -35,12 +35,12 @@ def _map(bound: Bound) -> Code:
         for line in made.lines:
             bound.fail(items[line.number].at, line.text)
     else:
-        bound.unit.maps[name] = made
+        bound.unit.defined.maps[name] = made
     return constant(False)
 
 
 def _valid_ext_list(bound: Bound) -> Code:
-    names, maps = bound.templates(0), bound.unit.maps
+    names, maps = bound.templates(0), bound.unit.defined.maps
 
     def ask(run: Run) -> bool:
         asked = [name.read(run) for name in names]

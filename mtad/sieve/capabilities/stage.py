@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 
-from mtad.sieve.code import Code, Plain
+from mtad.sieve.code import Code, Plain, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
 
 CAPABILITY = "vnd.mtad.stage"
+_SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -59,7 +61,16 @@ def _ip(bound: Bound) -> Code:
     return Plain(ask)
 
 
+def _separators(bound: Bound) -> Code:
+    given = bound.string(0)
+    if not _SEPARATORS.match(given):
+        return bound.fail(bound.strings(0).at, f'"{given}" are no separators: one to eight of + - _ = . # ! % ~')
+    bound.unit.defined.separators = given
+    return constant(False)
+
+
 STAGE = (
+    Spec("separators", Kind.DEFINITION, _separators, capabilities=(CAPABILITY,), positional=(ArgumentType.STRING,)),
     Spec("stage", Kind.STAGE, capabilities=(CAPABILITY,), positional=(ArgumentType.STRING,), has_block=True),
     Spec(
         "ip",

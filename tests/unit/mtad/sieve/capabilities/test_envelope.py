@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from mtad.sieve.actions import FileInto, Log
-from mtad.sieve.dialects import PLAIN, POLICY
+from mtad.sieve.actions import Log
+from mtad.sieve.dialects import POLICY
 from tests.fakes.sieve_facts import StillFacts, filed, first_error, is_true, run_plain
 
 FACTS = StillFacts(
@@ -48,10 +46,20 @@ def test_facts_that_are_not_there_are_empty() -> None:
     assert filed(REQUIRE + text, NOBODY) == ["="]
 
 
-def test_separators_are_those_of_the_language() -> None:
-    other = replace(PLAIN, separators="-")
-    text = f'{REQUIRE} if envelope :user "from" "ann" {{ fileinto "${{envelope.from.detail}}"; }}'
-    assert run_plain(text, FACTS, language=other) == [FileInto("x+y")]
+@pytest.mark.parametrize(
+    ("separators", "said"), [("-", "Ann x+y"), ("-+", "Ann x+y"), ("+", "Ann-x y"), ("=", "Ann-x+y ")]
+)
+def test_a_policy_says_what_divides_user_and_detail(separators: str, said: str) -> None:
+    text = (
+        STAGES
+        + f'separators "{separators}"; stage "mail" {{ log "${{envelope.from.user}} ${{envelope.from.detail}}"; }}'
+    )
+    assert run_plain(text, FACTS, language=POLICY, stage="mail") == [Log(said)]
+
+
+@pytest.mark.parametrize("separators", ["", "@", "a", "+-_=.#!%~"])
+def test_what_divides_nothing_is_an_error(separators: str) -> None:
+    assert "are no separators" in first_error(f'{STAGES} separators "{separators}";', POLICY)
 
 
 def test_our_own_items_in_a_stage() -> None:
