@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from mtad.sieve.script import Script, compile_script
 from tests.peers.process import program
 
 pytestmark = pytest.mark.peer
+
+ROOT = Path(__file__).parents[2]
+SUITES = [path for path in (ROOT / "tests" / "sieve").rglob("*.s*") if path.suffix in (".sieve", ".svtest")]
+SUITES = [path for path in SUITES if "wrong" not in path.name and "wrong" not in path.parent.name]
 
 RIGHT = [
     'require ["envelope", "reject", "environment"];\nif envelope :localpart "to" "a" { reject "no"; stop; }',
@@ -56,3 +61,25 @@ def test_both_compilers_agree_on_what_is_a_script(text: str, is_right: bool, tmp
     done = subprocess.run([program("sievec"), str(script)], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode == 0) is is_right, done.stderr
     assert isinstance(compile_script(text, "a", PLAIN), Script if is_right else SieveErrors)
+
+
+def grammar_error(text: str, folder: Path) -> str:
+    """Return what Pigeonhole says of a script whose grammar it does not understand; '' of any other."""
+    script = folder / "a.sieve"
+    script.write_text(text, newline="")
+    done = subprocess.run([program("sievec"), str(script)], capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr if "parse failed" in done.stderr else ""
+
+
+def test_what_is_no_grammar_is_told(tmp_path: Path) -> None:
+    assert grammar_error('require "vnd.mtad.stage"; stage "rcpt" { accept; }', tmp_path) == ""
+    assert grammar_error('require "vnd.mtad.stage"; stage "rcpt" { accept }', tmp_path)
+
+
+def test_every_sieve_editor_can_read_what_we_ship_and_show(tmp_path: Path) -> None:
+    found = {str(path): path.read_text() for path in [*(ROOT / "mtad").rglob("*.sieve"), *SUITES]}
+    for page in (ROOT / "docs").rglob("*.md"):
+        for number, block in enumerate(re.findall(r"^```(?:sieve|svtest)\n(.*?)^```$", page.read_text(), re.M | re.S)):
+            found[f"{page} {number}"] = block
+    assert len(found) > 40
+    assert {name: error for name, text in found.items() if (error := grammar_error(text, tmp_path))} == {}
