@@ -82,6 +82,11 @@ class PolicyInEffect:
         """Say where a recipient goes, by the policy of this moment."""
         return await self.current.deliver(envelope, recipient, notes)
 
+    @property
+    def has_queue_stage(self) -> bool:
+        """Tell whether the policy of this moment has one."""
+        return self.current.has_queue_stage
+
     async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
         """Say what becomes of a recipient that was not delivered to, by the policy of this moment."""
         return await self.current.queue(envelope, recipient, notes, tried)

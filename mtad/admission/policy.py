@@ -184,6 +184,11 @@ class Policy:
             return replace(self._default, queue_at_once=True, is_fault=True)
         return _disposition(ran.actions, self._default, recipient) if ran.actions else self._default
 
+    @property
+    def has_queue_stage(self) -> bool:
+        """Tell whether `queue` may say anything else than what it is told."""
+        return "queue" in self._stages
+
     async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
         """Say what becomes of a recipient that an attempt from the queue has not delivered to.
 

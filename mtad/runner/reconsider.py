@@ -18,6 +18,9 @@ _OUR_SYSTEM = "4.3."  # RFC 3463 §3.4, said by ourselves: stopped, shut down, m
 class Judge(Protocol):
     """The queue stage of policy."""
 
+    @property
+    def has_queue_stage(self) -> bool: ...
+
     async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution: ...
 
 
@@ -27,11 +30,11 @@ async def reconsidered(
     outcomes: Mapping[str, Outcome],
     plans: Mapping[str, RetryPlan],
     wall_ms: int,
-) -> tuple[Mapping[str, Outcome], Mapping[str, RetryPlan]]:
+) -> tuple[dict[str, Outcome], dict[str, RetryPlan]]:
     """Return outcomes and plans as policy has them: it is asked about those who were not delivered to."""
     undelivered = {address: outcome for address, outcome in outcomes.items() if _is_policys(outcome)}
     if not undelivered:
-        return outcomes, plans
+        return dict(outcomes), dict(plans)
     envelope = envelope_of(message)
     said: dict[str, Resolution] = {}
     for address, outcome in undelivered.items():

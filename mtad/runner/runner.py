@@ -414,13 +414,14 @@ class Runner:
             warrant=Warrant(partial(self._may_finish, flight), flight.withdrawn),
         )
         flight.past_dot.difference_update(a for a, o in outcomes.items() if o.result not in _MAY_HAVE_ARRIVED)
-        if not self._has_authority:
-            # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
-            outcomes = {a: o for a, o in outcomes.items() if o.result in _MAY_HAVE_ARRIVED}
-        if outcomes:
-            judged = await reconsidered(self._routing, message, outcomes, plans, self._local.wall_ms())
-            await self._record(message, content, *judged)
-            flight.claimed.difference_update(outcomes)
+        arrived = {a: o for a, o in outcomes.items() if o.result in _MAY_HAVE_ARRIVED}
+        if len(arrived) < len(outcomes) and self._has_authority and self._routing.has_queue_stage:
+            await self._record(flight, message, content, arrived, plans)  # policy may take its time over the others
+            left = {a: o for a, o in outcomes.items() if a not in arrived}
+            arrived = {}
+            outcomes, plans = await reconsidered(self._routing, message, left, plans, self._local.wall_ms())
+        # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
+        await self._record(flight, message, content, outcomes if self._has_authority else arrived, plans)
 
     async def _routes(
         self, message: StoredMessage, recipients: Iterable[str]
@@ -436,6 +437,19 @@ class Runner:
     # --- what became of it ----------------------------------------------------------------------------------
 
     async def _record(
+        self,
+        flight: _Flight,
+        message: StoredMessage,
+        content: bytes,
+        outcomes: Mapping[str, Outcome],
+        plans: Mapping[str, RetryPlan],
+    ) -> None:
+        """Record what became of some recipients, and claim them no more."""
+        if outcomes:
+            await self._write(message, content, outcomes, plans)
+            flight.claimed.difference_update(outcomes)
+
+    async def _write(
         self, attempted: StoredMessage, content: bytes, outcomes: Mapping[str, Outcome], plans: Mapping[str, RetryPlan]
     ) -> None:
         """Record what became of the recipients, until it is recorded: a delivery that is forgotten comes twice."""

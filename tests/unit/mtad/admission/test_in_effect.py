@@ -117,3 +117,12 @@ async def test_a_load_that_takes_long_holds_nobody_up_and_the_last_one_counts(tm
     may_end.set()
     state = await last
     assert (state.errors, in_force) == ((), [state])
+
+
+async def test_whether_there_is_a_queue_stage_is_told_of_this_moment(tmp_path: Path) -> None:
+    file = tmp_path / "p.sieve"
+    policy = in_effect(file, CollectedEvents(), WallClock())
+    assert not policy.has_queue_stage
+    file.write_text('require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "queue" { defer; }\n')
+    await policy.reload()
+    assert policy.has_queue_stage

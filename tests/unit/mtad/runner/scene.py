@@ -96,11 +96,13 @@ class Hops:
 
 @dataclass
 class Policy:
-    """The deliver stage; it fails for the recipients in `faults`."""
+    """The deliver stage, which fails for the recipients in `faults`; and the queue stage, where it is to have one."""
 
     faults: set[str] = field(default_factory=set)
     envelopes: list[Envelope] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)  # of recipients
+    has_queue_stage: bool = False
+    may_judge: asyncio.Event = field(default_factory=asyncio.Event)
     judged: dict[str, Outcome] = field(default_factory=dict)
     after: dict[str, RetryPlan] = field(default_factory=dict)
     tried: list[tuple[str, Tried]] = field(default_factory=list)
@@ -116,6 +118,7 @@ class Policy:
 
     async def queue(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> Resolution:
         self.tried.append((recipient, tried))
+        await self.may_judge.wait()
         outcome = self.judged.get(recipient, tried.outcome)
         return Resolution(outcome, self.after.get(recipient, tried.retry))
 

@@ -50,6 +50,8 @@ async def test_policy_says_what_becomes_of_who_was_not_delivered_to(tmp_path: Pa
     async with running(tmp_path) as scene:
         scene.hops.outcomes = {"late@y.test": DELAYED, "gone@y.test": FAILED, "lost@y.test": UNKNOWN}
         scene.hops.outcomes["stopped@y.test"] = STOPPED
+        scene.policy.has_queue_stage = True
+        scene.policy.may_judge.set()
         scene.policy.judged = {"late@y.test": given_up, "gone@y.test": put_off}
         scene.policy.after = {"gone@y.test": replace(PLAN, intervals_seconds=(7,))}
         kept = message("b@y.test", *scene.hops.outcomes)
@@ -67,6 +69,33 @@ async def test_policy_says_what_becomes_of_who_was_not_delivered_to(tmp_path: Pa
         assert states["gone@y.test"].rank is states["stopped@y.test"].rank is Rank.DEFERRED
         assert states["gone@y.test"].due_ms == scene.wall() + 7000
         assert states["gone@y.test"].attempts[-1].outcome == put_off
+
+
+async def test_what_was_delivered_is_recorded_before_policy_is_asked_about_the_others(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes = {"gone@y.test": FAILED}
+        scene.policy.has_queue_stage = True
+        kept = message("b@y.test", "gone@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.policy.tried)
+        assert scene.state(kept.queue_id).rank is Rank.DELIVERED
+        assert scene.state(kept.queue_id, "gone@y.test").attempts_count == 0
+        scene.policy.may_judge.set()
+        await until(lambda: scene.events.named("dsn.queued"))
+
+
+async def test_who_lost_the_queue_while_policy_was_asked_bounces_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes = {"gone@y.test": FAILED}
+        scene.policy.has_queue_stage = True
+        kept = message("gone@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.policy.tried)
+        scene.spool.has_lost_ownership = True
+        scene.policy.may_judge.set()
+        await until(lambda: not scene.runner._in_flight)
+        assert scene.state(kept.queue_id, "gone@y.test").attempts_count == 0
+        assert scene.events.named("dsn.queued") == []
 
 
 async def test_what_is_not_due_is_left_until_it_is(tmp_path: Path) -> None:
