@@ -74,6 +74,8 @@ def _pattern(line: str) -> _Pattern | str:
     if taken is None:
         return "is not /expression/flags value"
     _, text, flags, value = taken.groups()
+    if _SURROGATE.search(text):
+        return "not UTF-8"
     if flags.strip("i"):
         return f'flags "{flags}": only i is known'
     options = re2.Options()

@@ -50,6 +50,7 @@ def test_the_first_expression_that_is_found(key: str, answer: Answer) -> None:
         ("/ann/x y", 'flags "x": only i is known'),
         ("/(ann/ y", "no regular expression: missing ): (ann"),
         ("/a(?=b)/ y", "no regular expression: invalid perl operator: (?="),
+        ("/ann\udcff/ y", "not UTF-8"),
         ("/(ann)/ $2", "has no group 2"),
         ("/(a{100}){10}/ y", "larger than 1000 steps"),
     ],
