@@ -235,7 +235,7 @@ def tcp_table_place(where: str) -> Address | Unfit:
     return _read_endpoint(where)
 
 
-MAPS_IN_FILES = ("file", "cidr", "regexp", "lmdb", "sql")
+MAPS_IN_FILES = ("file", "cidr", "regexp", "lmdb", "sql", "ldap")
 """The kinds of maps that are files."""
 _MAPS_ELSEWHERE: Mapping[str, Callable[[str], object]] = {"socketmap": socketmap_place, "tcp": tcp_table_place}
 

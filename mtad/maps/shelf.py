@@ -11,6 +11,7 @@ from pathlib import Path
 from mtad.config.forms import MapSource, Unfit, socketmap_place, tcp_table_place
 from mtad.maps.answer import Map
 from mtad.maps.cidr import read_networks
+from mtad.maps.directory import Directory, read_search
 from mtad.maps.file import FileMap, open_file
 from mtad.maps.lines import Line, Wrong
 from mtad.maps.lmdb_file import LmdbFile, open_lmdb
@@ -144,6 +145,19 @@ def _sql(where: str, held: ExitStack) -> Map | Wrong:
     return found
 
 
+def _ldap(where: str, held: ExitStack) -> Map | Wrong:
+    try:
+        from mtad.maps.ldap_client import LdapConnection  # here, for who has such a map alone needs python-ldap
+    except ImportError:
+        return Wrong((Line(1, "needs python-ldap, which the extra mtad[ldap] brings"),))
+    search = read_search(Path(where))
+    if isinstance(search, Wrong):
+        return search
+    found = Directory(search, lambda: LdapConnection(search))
+    held.callback(found.close)
+    return found
+
+
 _KINDS: Mapping[str, Callable[[str, ExitStack], Map | Wrong]] = {
     "file": lambda where, held: open_file(Path(where), read_table),
     "cidr": lambda where, held: open_file(Path(where), read_networks),
@@ -152,4 +166,5 @@ _KINDS: Mapping[str, Callable[[str, ExitStack], Map | Wrong]] = {
     "socketmap": _socketmap,
     "tcp": _tcp_table,
     "sql": _sql,
+    "ldap": _ldap,
 }

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mtad.config.forms import MapSource
-from mtad.maps.answer import ABSENT, Answer, Asked, AtOnce, Found
-from mtad.maps.shelf import build_shelf
+from mtad.maps.answer import ABSENT, Answer, Asked, AtOnce, Found, Unavailable
+from mtad.maps.shelf import Shelf, build_shelf
 from tests.fakes.map_servers import netstring, serving_lines, serving_socketmap
 from tests.peers.process import program
+from tests.peers.slapd import ADMIN, BASE, PASSWORD, PYTHON_LDAP, slapd
 
 pytestmark = pytest.mark.peer
 
@@ -156,3 +158,39 @@ async def test_other_programs_maps_are_asked_as_postfix_asks_them(tmp_path: Path
                 assert theirs == (f"{KNOWN[key]}\n" if key in KNOWN else "")
                 assert server.questions[-2] == server.questions[-1]
         shelf.release()
+
+
+async def test_a_directory_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, PYTHON_LDAP])  # the last: what is in the venv comes first
+    path = tmp_path / "users.toml"
+
+    def directory(port: int, password: str, attribute: str = "Title") -> Shelf:
+        path.write_text(
+            f'url = "ldap://127.0.0.1:{port}"\nbase = "{BASE}"\nfilter = "(mail=:key)"\nattribute = "{attribute}"\n'
+            f'bind_dn = "{ADMIN}"\npassword = "{password}"\n'
+        )
+        path.chmod(0o600)
+        shelf = build_shelf({"m": MapSource("ldap", str(path))})
+        assert shelf.unusable == ()
+        return shelf
+
+    async def ask(shelf: Shelf, key: str) -> Answer:
+        users = shelf.maps["m"]
+        assert isinstance(users, Asked)
+        return await users.ask(key)
+
+    with slapd({"ann@l.example": "one two", "bob@l.example": "three"}) as port:
+        shelf = directory(port, PASSWORD)
+        assert await ask(shelf, "Ann@L.example") == Found("one two")
+        assert await ask(shelf, "carol@l.example") == ABSENT
+        assert await ask(shelf, "*@l.example") == ABSENT
+        nameless = directory(port, PASSWORD, "displayName")
+        assert await ask(nameless, "bob@l.example") == Found("")
+        refused = await ask(directory(port, "wrong"), "ann@l.example")
+        assert isinstance(refused, Unavailable)
+        assert refused.why.startswith("INVALID_CREDENTIALS")
+    gone = await ask(shelf, "ann@l.example")
+    assert isinstance(gone, Unavailable)
+    assert gone.why.startswith("SERVER_DOWN")
+    shelf.release()
+    nameless.release()

@@ -8,6 +8,7 @@ missing=""
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has postfix && has smtp-source || missing="$missing postfix"
 [ -e /usr/lib/postfix/postfix-lmdb.so ] || missing="$missing postfix-lmdb"
+has slapd && [ -d /usr/lib/python3/dist-packages/ldap ] || missing="$missing slapd python3-ldap"
 has dovecot && [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 has sieve-test || missing="$missing dovecot-sieve"
 has opendkim || missing="$missing opendkim"

@@ -137,7 +137,13 @@ def test_a_database_is_described_in_a_file(tmp_path: Path) -> None:
     assert str(unusable) == f"map users: {path}:1: needs url and query, two texts, and nothing else"
 
 
-def test_a_database_without_sqlalchemy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mtad.maps.sql", None)
-    (unusable,) = build_shelf({"users": MapSource("sql", str(tmp_path / "x"))}).unusable
-    assert unusable.why.startswith("needs SQLAlchemy")
+@pytest.mark.parametrize(
+    ("kind", "module", "why"),
+    [("sql", "mtad.maps.sql", "needs SQLAlchemy"), ("ldap", "mtad.maps.ldap_client", "needs python-ldap")],
+)
+def test_what_an_extra_brings(
+    kind: str, module: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    (unusable,) = build_shelf({"users": MapSource(kind, str(tmp_path / "x"))}).unusable
+    assert unusable.why.startswith(why)
