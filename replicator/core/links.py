@@ -351,6 +351,7 @@ class Links:
     def _take_snapshot_end(self, neighbour: Neighbour, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
         if neighbour.incoming is not None:
             self._refuse_if(neighbour, neighbour.incoming.snapshot_end(message, out), now, out)
+            self._quarantine.snapshot_ended()
 
     def _refuse_if(self, neighbour: Neighbour, fault: str, now: int, out: list[Effect]) -> None:
         if fault:

@@ -6,6 +6,10 @@ disk has all that was known here of what is away, and who answers when our disk 
 ends it: it has the item (it is merged as any item of a snapshot is), or it has finished it. Once each has said that it
 has none, what was damaged is lost: that is said, and asked again later.
 
+A snapshot that leaves out what is away may mean that it has ended, and raises our position past the record of that: no
+later one tells it. So nothing is asked for while one comes, what was read before its end is not taken, and who is asked
+next has all that the snapshot stands for.
+
 By the operator's order the same is done about what the peer holds otherwise: what is missing here is away, what has
 another state is joined with the peer's.
 """
@@ -35,7 +39,7 @@ from replicator.core.values import (
     Vector,
     show_key,
 )
-from replicator.core.vectors import covers, covers_all
+from replicator.core.vectors import covers, covers_all, raise_to
 
 AWAY_MAX = 100_000  # that are remembered; the next start finds the others
 MENDING_MAX = 4_096
@@ -49,6 +53,7 @@ class Asked(NamedTuple):
     key: bytes
     node: int
     at: int
+    is_outdated: bool = False  # a snapshot has ended since: the answer may be older than our position
 
 
 class Quarantine:
@@ -124,7 +129,7 @@ class Quarantine:
             if key not in self._away and len(self._away) < AWAY_MAX:
                 self._away[key] = put
                 self._wanted.append(key)
-                self._within = dict(self._journal.durable)
+                raise_to(self._within, self._journal.durable)
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -133,6 +138,17 @@ class Quarantine:
         damaged at home."""
         if not neighbour.is_site:
             self._theirs[neighbour.node] = dict(neighbour.peer.durable)
+
+    def snapshot_ended(self) -> None:
+        """Note that a snapshot is merged, which may have known more of what is away than it said."""
+        raise_to(self._within, self._journal.have)
+        if self._asked is not None:
+            self._asked = self._asked._replace(is_outdated=True)
+
+    @property
+    def _is_snapshot_coming(self) -> bool:
+        """Tell whether a snapshot has begun, and not ended."""
+        return any(healer.incoming is not None and healer.incoming.is_in_snapshot for healer in self._healers)
 
     def link_lost(self, neighbour: Neighbour) -> None:
         """Ask anew on the next link, also for what was lost: its other end may be another store."""
@@ -146,7 +162,7 @@ class Quarantine:
                 those.discard(neighbour.node)
 
     def pump(self, now: int, out: list[Effect]) -> None:
-        """Ask for one item, unless one is asked for."""
+        """Ask for one item, unless one is asked for, or a snapshot is coming."""
         if self._asked is not None and now - self._asked.at >= PATIENCE_BEATS * self._beat:
             asked, self._asked = self._asked, None
             self._wanted.insert(0, asked.key)
@@ -156,6 +172,8 @@ class Quarantine:
             self._wanted, self._lost = [*self._lost, *self._wanted], {}
             self._denied.clear()
             self._silent.clear()
+        if self._is_snapshot_coming:
+            return
         too_early: list[bytes] = []
         while self._asked is None and self._wanted:
             key = self._wanted.pop()
@@ -203,7 +221,10 @@ class Quarantine:
         if asked is None or (asked.key, asked.node) != (key, node):
             return
         self._asked = None
-        if key in self._away:
+        is_outdated = asked.is_outdated or self._is_snapshot_coming
+        if key in self._away and message.presence is Presence.HELD and is_outdated:
+            self._wanted.append(key)
+        elif key in self._away:
             self._take_back(message, asked, now, out)
         elif message.presence is Presence.HELD and message.item is not None:
             self._journal.merge_item(message.item, out)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings
+from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings, Stretch
 from replicator.core.journal import Journal
-from replicator.core.messages import Ack, Fetch, Fetched, Records, SnapshotItem
+from replicator.core.messages import Ack, Fetch, Fetched, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.neighbour import Neighbour
 from replicator.core.quarantine import Quarantine
+from replicator.core.receiving import Incoming
 from replicator.core.status import Link
 from replicator.core.values import DOUBTED, LACKING, NO_FLAGS, Authority, Away, Branch, Damage, Dot, Presence, Vector
 from tests.fakes.pair import Side, joined, part, put
@@ -292,6 +293,46 @@ def test_an_item_that_cannot_be_read_has_ended_when_the_peer_had_all_that_was_he
     quarantine.pump(0, out)
     quarantine.fetched(Fetched(b"one", Presence.ABSENT), 1, 1, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
+
+
+def test_what_was_read_before_a_snapshot_ended_is_not_taken_and_asked_for_again() -> None:
+    """That the item was left out may have said that it had ended: who answers next must know what the snapshot knew."""
+    put = Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: 3}, Authority(0, 0), away=(Away(b"one", put),))
+    journal, peer = Journal(Branch(0, 4), image), neighbour(1, {put.branch: 3})
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
+    held = Fetched(b"one", Presence.HELD, SnapshotItem(b"one", put, (), NO_FLAGS, b"", b"whole"))
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    journal.end_snapshot((), Stretch({put.branch: 7}, b"", None), [])
+    quarantine.snapshot_ended()
+    quarantine.fetched(held, 1, 1, out)
+    assert out == [Send(7, Fetch(b"one"))], "who answered has less than the snapshot"
+    peer.peer.durable[put.branch] = 7
+    quarantine.pump(2, out)
+    quarantine.fetched(held, 1, 3, out)
+    assert out[1] == Send(7, Fetch(b"one"))
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.healed"]
+
+
+def test_while_a_snapshot_comes_nothing_is_asked_for_nor_taken_back() -> None:
+    """It may have passed the item's key already."""
+    put = Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: 3}, Authority(0, 0), away=(Away(b"one", put), Away(b"two", put)))
+    journal, peer = Journal(Branch(0, 4), image), neighbour(1, {put.branch: 3})
+    peer.incoming = Incoming(7, 1 << 20, journal)
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    peer.incoming.snapshot_begin(SnapshotBegin({put.branch: 3}), [])
+    item = SnapshotItem(b"one", put, (), NO_FLAGS, b"", b"whole")
+    quarantine.fetched(Fetched(b"one", Presence.HELD, item), 1, 1, out)
+    quarantine.pump(2, out)
+    assert out == [Send(7, Fetch(b"one"))]
+    peer.incoming.snapshot_end(SnapshotEnd(0), [])
+    quarantine.snapshot_ended()
+    quarantine.pump(3, out)
+    assert len(out) == 2
 
 
 def forget(side: Side, key: str) -> None:

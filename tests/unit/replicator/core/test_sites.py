@@ -9,7 +9,7 @@ from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapsh
 from replicator.core.holding import HELD_SECONDS_MAX
 from replicator.core.messages import Beat, Fetch, Fetched, Records, SnapshotItem
 from replicator.core.status import Far, Link
-from replicator.core.values import Damage, Durability, Kind, Mode, Role
+from replicator.core.values import Damage, Durability, Kind, Mode, Record, Role
 from tests.fakes.pair import TERMINAL, Side, part, put
 from tests.fakes.wan import SITE, Wan, joined
 
@@ -344,7 +344,29 @@ def test_a_member_gets_an_item_from_the_site_behind_all_that_it_relies_on() -> N
         wan.run(10)
         assert "one" not in wan.b.keys or "notification" in wan.b.keys
     assert wan.b.store.items == wan.c.store.items
-    assert [(start, end) for start, end, message in wan.carried if isinstance(message, Fetched)] == [(SITE, 1)]
+    answers = [(start, end) for start, end, message in wan.carried if isinstance(message, Fetched)]
+    assert answers == [(SITE, 1)] * 2, "what was read before the snapshot that came first, and what after it"
+
+
+def test_an_item_that_ends_while_the_site_is_asked_for_it_does_not_come_back() -> None:
+    """The site reads it, must not send it yet, hears of its end, and tells that by a snapshot that leaves it out."""
+    wan = joined()
+    dot = wan.a.accept("one")
+    wan.run(500)
+    wan.unlink(wan.a, wan.b)
+    wan.a.submit(put("two"), wait=False)
+    wan.run(5_500)
+    rot(wan.b, "one")
+    wan.run(500)
+    assert not any(isinstance(message, Fetched) for _, _, message in wan.carried)
+    wan.a.submit(part("one", dot, TERMINAL), Record(Kind.DONE, b"one", dot), wait=False)
+    wan.run(8_000)
+    assert any(isinstance(message, Fetched) for _, _, message in wan.carried)
+    assert (wan.b.keys, wan.c.keys) == (["two"], ["two"])
+    wan.link((wan.a, wan.b))
+    wan.run(2_000)
+    assert wan.a.keys == wan.b.keys == ["two"]
+    assert wan.b.store.tables.away == {}
 
 
 def test_a_site_gets_an_item_at_once() -> None:
