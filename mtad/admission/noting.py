@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mtad.mail.notes import Noted, Notes
+from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.sieve.capabilities.scopes import MESSAGE, RECIPIENT, SESSION
 from mtad.sieve.run import LimitExceeded, Run
 
@@ -19,6 +19,8 @@ Variables = Mapping[str, str]
 
 def recall(run: Run, noted: Noted, stage: str) -> None:
     """Put what is noted before a run where scripts find it."""
+    if noted is NOTHING_NOTED:
+        return
     for scope, notes in ((SESSION, noted.session), (MESSAGE, noted.message)):
         if notes.variables:
             run.variables.update(_keyed(scope, notes))

@@ -177,7 +177,8 @@ class Policy:
 
         notes   of the recipient; those of the message are the envelope's
         """
-        noted = Noted(message=envelope.notes, recipients={recipient: notes})
+        is_noted = envelope.notes is not NO_NOTES or notes is not NO_NOTES
+        noted = Noted(message=envelope.notes, recipients={recipient: notes}) if is_noted else NOTHING_NOTED
         scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
         ran = await self._run(scene)
         if isinstance(ran, Reply):
