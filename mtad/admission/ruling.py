@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mtad.mail.verdict import GO_ON, Verdict
-from mtad.sieve.actions import Accept, Action, Delay, Discard, Enqueue, Hold, Refuse, SetSender, Unless
+from mtad.mail.verdict import GO_ON, Signing, Verdict
+from mtad.sieve.actions import Accept, Action, Delay, Discard, Enqueue, Hold, Refuse, SetSender, Sign, Unless
 from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
 from mtad.sieve.edits import AddField, DeleteFields, Edit
 
@@ -63,7 +63,10 @@ def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
     """Return the verdict on a message with what becomes of it where it is not refused."""
     held = next((action.reason for action in reversed(actions) if isinstance(action, Hold)), "")
     is_queued = bool(held) or any(isinstance(action, Enqueue) for action in actions)
-    return replace(verdict, held=held, queue_at_once=True) if is_queued else verdict
+    signing = next((Signing(one.domain, one.selector) for one in reversed(actions) if isinstance(one, Sign)), None)
+    if not is_queued and signing is None:
+        return verdict
+    return replace(verdict, held=held, queue_at_once=is_queued, signing=signing)
 
 
 def delay_of(actions: Sequence[Action]) -> int:

@@ -142,6 +142,7 @@ class Signer:
     ) -> None:
         loaded = list(keys)
         self._by_domain = {key.domain.lower(): key for key in reversed(loaded)}
+        self._by_selector = {(key.domain.lower(), key.selector.lower()): key for key in loaded}
         self._default = loaded[0] if loaded else None
         self._wall = wall
         self._body_form = body_form
@@ -163,8 +164,15 @@ class Signer:
         cannot be signed is sent unsigned. May be run in a thread; see `sign_large`.
         """
         key = self.key_for(domain)
-        if key is None:
-            return b""
+        return b"" if key is None else self._signature(content, key)
+
+    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
+        """Return the same by this domain's own key, with '' the first of its selectors; None when there is none."""
+        name = domain.lower()
+        key = self._by_selector.get((name, selector.lower())) if selector else self._by_domain.get(name)
+        return None if key is None else self._signature(content, key)
+
+    def _signature(self, content: bytes, key: SigningKey) -> bytes:
         header, _, body = content.partition(b"\r\n\r\n")
         try:
             message = dkim.DKIM(header + b"\r\n\r\n", logger=_SILENT, signature_algorithm=b"ed25519-sha256")

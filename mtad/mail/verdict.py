@@ -26,6 +26,14 @@ class RetryPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """The key that a message is to be signed by; without a selector the first one of the domain."""
+
+    domain: str
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer of one stage.
 
@@ -42,6 +50,7 @@ class Verdict:
     content         at data: the message as policy has changed it; None: as it came
     held            at data: why the message stays in the queue until an operator releases it; '' is no reason to
     queue_at_once   at data: no attempt while the client waits
+    signing         at data: by which key the message is signed; None: as it is without policy's word
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
@@ -58,6 +67,7 @@ class Verdict:
     content: bytes | None = None
     held: str = ""
     queue_at_once: bool = False
+    signing: Signing | None = None
     noted: Noted | None = None
 
 

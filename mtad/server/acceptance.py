@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from mtad.delivery.reply_table import (
@@ -26,7 +27,7 @@ from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
-from mtad.mail.verdict import Verdict
+from mtad.mail.verdict import Signing, Verdict
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
@@ -203,7 +204,7 @@ class Acceptance:
         for recipient, one in verdict.each.items():
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
-        ruled = transaction.ruled(verdict)
+        ruled = replace(transaction.ruled(verdict), signing=verdict.signing)
         if verdict.queue_at_once:
             ruled = ruled.queued(verdict.held)
             self._events.emit("mail.kept", queue_id=transaction.queue_id, held=verdict.held)
@@ -223,13 +224,24 @@ class Acceptance:
         The key is the author's domain's where we have it; otherwise the signature speaks for our own domain. A stranger
         may write any author: what we signed of his would pass for ours (RFC 6376 §1.2, §6.3).
         """
-        envelope = transaction.envelope
+        envelope, signing = transaction.envelope, transaction.signing
+        if signing is not None:
+            return await self._signature_by(transaction, content, signing)
         if not (envelope.is_submission or envelope.is_trusted):
             return b""
         domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
         if len(content) <= SIGN_INLINE_OCTETS_MAX:
             return self._rooms.signer.sign(content, domain)
         return await asyncio.to_thread(self._rooms.signer.sign, content, domain)
+
+    async def _signature_by(self, transaction: Transaction, content: bytes, signing: Signing) -> bytes:
+        """Return the signature that policy wants, whoever sent the mail; b'' where we have no such key."""
+        sign = partial(self._rooms.signer.sign_by, content, signing.domain, signing.selector)
+        field = sign() if len(content) <= SIGN_INLINE_OCTETS_MAX else await asyncio.to_thread(sign)
+        if field is None:
+            of = {"domain": signing.domain, "selector": signing.selector}
+            self._events.emit("dkim.no_key", "warning", queue_id=transaction.queue_id, **of)
+        return field or b""
 
     # Delivery, and what is left.
 

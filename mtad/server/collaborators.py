@@ -107,6 +107,10 @@ class Signer(Protocol):
         """Return the DKIM-Signature field to prepend, with its CRLF; b'' when there is no key for it."""
         ...
 
+    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
+        """Return the same by exactly this key, with '' the first of the domain; None when there is no such key."""
+        ...
+
 
 class ComposeDsn(Protocol):
     """Writes the reports on a message (mtad.spool.notification)."""

@@ -10,7 +10,7 @@ from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
-from mtad.mail.verdict import RetryPlan, Verdict
+from mtad.mail.verdict import RetryPlan, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
@@ -53,6 +53,7 @@ class Transaction:
     recalled    those of the accepted that have the message already: the client brings it again
     hears       what the client awaits after the end of the data
     held        why it stays in the queue until an operator releases it
+    signing     the key that policy wants it signed by
     named       the recipients that it has a 250 for, in the order of its RCPTs, as often as it has one
     spellings   each of them as it was written first, by what other spellings of it have in common
     """
@@ -69,6 +70,7 @@ class Transaction:
     hears: Hears = Hears.ONE
     named: tuple[str, ...] = ()
     held: str = ""
+    signing: Signing | None = None
     spellings: Mapping[str, str] = field(default_factory=dict)
 
     def noting(self, noted: Noted | None) -> Transaction:

@@ -110,6 +110,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign the message by the key of this domain and selector; '' is the domain's first."""
+
+    domain: str
+    selector: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bounce:
     """Give the recipient up: it is refused for good, by this reply of ours."""
 
@@ -153,6 +161,7 @@ Action = (
     | RouteTo
     | Enqueue
     | Retry
+    | Sign
     | Hold
     | Bounce
     | Defer

@@ -24,6 +24,7 @@ from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.scopes import SCOPES
 from mtad.sieve.capabilities.score import SCORE, TOTAL
+from mtad.sieve.capabilities.sign import SIGN
 from mtad.sieve.capabilities.spamtest import SPAMTEST
 from mtad.sieve.capabilities.stage import STAGE
 from mtad.sieve.capabilities.variables import VARIABLES
@@ -51,8 +52,21 @@ PLAIN = Language(
 )
 """A script as every Sieve engine reads it."""
 
+_CHANGES = EDITHEADER + CHANGE_ENVELOPE + SIGN
+
 POLICY = Language(
-    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + EDITHEADER + CHANGE_ENVELOPE + _OUTSIDE,
+    _COMMON
+    + STAGE
+    + EACH_RECIPIENT
+    + VERDICT
+    + ROUTE
+    + QUEUE
+    + LOG
+    + SCORE
+    + EDITHEADER
+    + CHANGE_ENVELOPE
+    + SIGN
+    + _OUTSIDE,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

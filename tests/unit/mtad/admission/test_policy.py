@@ -18,7 +18,7 @@ from mtad.admission.policy import (
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
-from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
+from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Signing, Verdict
 from mtad.sieve.doors import Doors
 from mtad.sieve.run import Limits
 from mtad.telemetry.events import CollectedEvents
@@ -361,3 +361,12 @@ async def test_what_a_policy_changes_goes_on_changed(octets: int) -> None:
     body = b"x" * octets
     assert (await sieve.data(message(b"Subject: x\r\n\r\n" + body))).content == b"X-A: b\r\nSubject: x\r\n\r\n" + body
     assert (await policy("").data(message())).content is None
+
+
+async def test_the_last_key_that_a_policy_names_signs() -> None:
+    script = 'stage "data" { sign :domain "a.example"; sign :domain "b.example" :selector "s"; }'
+    verdict = await policy(script, require="vnd.mtad.sign").data(message())
+    assert verdict == Verdict(signing=Signing("b.example", "s"))
+    assert (await policy('stage "data" { queue; }').data(message())) == Verdict(queue_at_once=True)
+    held = await policy('stage "data" { hold; hold :reason "x"; }').data(message())
+    assert held == Verdict(held="by policy: x", queue_at_once=True)

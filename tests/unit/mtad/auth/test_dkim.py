@@ -206,3 +206,19 @@ def test_the_record_fits_into_strings() -> None:
     assert max(len(string) for string in strings) <= 255
     assert "".join(strings) == record_text(key)
     assert record_text(SigningKey("example.com", "s1", ED25519)).startswith("v=DKIM1; k=ed25519; p=")
+
+
+@pytest.mark.parametrize(
+    ("domain", "selector", "expected"),
+    [
+        ("example.com", "", b"s=s1;"),
+        ("Example.COM", "S2", b"s=s2;"),
+        ("example.com", "s3", None),
+        ("sub.example.com", "", None),
+        ("example.net", "", b"d=example.net;"),
+    ],
+)
+def test_a_key_that_is_named_signs_or_none(domain: str, selector: str, expected: bytes | None) -> None:
+    keys = [SigningKey("example.com", "s1", ED25519), SigningKey("example.com", "s2", ED25519)]
+    field = Signer([*keys, SigningKey("example.net", "s1", ED25519)]).sign_by(CONTENT, domain, selector)
+    assert field is None if expected is None else expected in (field or b"").replace(b"\r\n ", b" ")

@@ -13,7 +13,7 @@ from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueIdSource
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
-from mtad.mail.verdict import RetryPlan, Verdict
+from mtad.mail.verdict import RetryPlan, Signing, Verdict
 from mtad.server.acceptance import SIGN_INLINE_OCTETS_MAX, Acceptance
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
@@ -32,6 +32,9 @@ class RememberingSigner:
     def sign(self, content: bytes, domain: str) -> bytes:
         self.signed.append((content, domain, threading.get_ident()))
         return b"DKIM-Signature: x\r\n"
+
+    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
+        return None if selector == "none" else f"DKIM-Signature: {domain} {selector}\r\n".encode()
 
 
 @dataclass
@@ -192,3 +195,18 @@ async def test_delivered_outcomes_of_others_are_not_ours() -> None:
     reply = await bench.accept(b"text\r\n", SUBMITTER, one=None)
     assert reply.lines[0].startswith("Ok: delivered")
     assert bench.rooms.door.changes == []
+
+
+@pytest.mark.parametrize("octets", [0, SIGN_INLINE_OCTETS_MAX])
+@pytest.mark.parametrize("envelope", [STRANGER, SUBMITTER])
+async def test_policy_says_by_which_key_a_message_is_signed(envelope: Envelope, octets: int) -> None:
+    bench = Bench()
+    content = b"From: a@author.example\r\n\r\n" + b"x" * octets + b"\r\n"
+    for selector, signed in (("s2", 1), ("none", 0)):
+        bench.rooms.policy.verdicts["data"] = Verdict(signing=Signing("other.example", selector))
+        assert (await bench.accept(content, envelope, one=None)).code == 250
+        assert bench.rooms.delivery.contents[-1].count(b"DKIM-Signature: other.example s2\r\n") == signed
+    assert bench.signer.signed == []
+    assert [(one["domain"], one["selector"]) for one in bench.events.named("dkim.no_key")] == [
+        ("other.example", "none")
+    ]
