@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 MapsConfig = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml whose maps the scripts name."),
+]
+
+NodeConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml that has policy, domains and maps."
+    ),
 ]
 
 app = typer.Typer(help="Look at policy scripts without a running node.", no_args_is_help=True)
@@ -41,11 +48,11 @@ def check(
     Exit 1 when there is one. A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
-    from mtad.cli.script_maps import maps_of
+    from mtad.cli.configured import maps_of, settings_of
     from mtad.sieve.errors import SieveError
     from mtad.sieve.outside import Outside
 
-    shelf = maps_of(config)
+    shelf = maps_of(settings_of(config))
     known = PolicySettings((), outside=Outside(shelf.maps))
     loaded = [(file, Policy.load(file, known, LineEvents())) for file in files]
     shelf.release()
@@ -114,7 +121,10 @@ class Situation:
         list[str] | None,
         typer.Option("--domain", metavar="D", help="One that the server is MX for; may be given again."),
     ] = None
-    config: MapsConfig = None
+    dns: Annotated[bool, typer.Option("--dns", help="Ask DNS, as a node does; without it nothing is known there.")] = (
+        False
+    )
+    config: NodeConfig = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -130,19 +140,23 @@ class Situation:
 @app.command()
 @expanded
 def trace(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="A script, or a folder of *.sieve.")],
     message: Annotated[Path, typer.Option("--message", metavar="FILE", help="The message, as a file.")],
     sender: Annotated[str, typer.Option("--from", metavar="A", help="The reverse-path; empty is the null one.")],
     recipient: Annotated[list[str], typer.Option("--to", metavar="B", help="A recipient; may be given again.")],
     situation: Situation,
+    policy: Annotated[
+        Path | None,
+        typer.Argument(metavar="POLICY", help="A script, or a folder of *.sieve; that of mtad.toml if none."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Follow a message through a policy: what each stage did, line by line, and what it answered.
 
-    Nothing is sent and no node is asked. Exit 1 when the policy has mistakes, or failed.
+    Policy, domains and maps are those of mtad.toml, where it is there and nothing else is said. Nothing is sent and no
+    node is asked. Exit 1 when the policy has mistakes, or failed.
     """
-    from mtad.admission.policy import PolicyErrors, PolicySettings
-    from mtad.cli.script_maps import maps_of
+    from mtad.admission.policy import DEFAULT_POLICY, PolicyErrors, PolicySettings
+    from mtad.cli.configured import maps_of, names_of, settings_of
     from mtad.rehearsal.trace import Traveller, lines
     from mtad.rehearsal.trace import trace as follow
     from mtad.sieve.outside import Outside
@@ -151,9 +165,14 @@ def trace(
         content = message.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"cannot be read: {error.strerror}", param_hint="--message") from None
-    settings = PolicySettings(situation.domain or (), outside=Outside(maps_of(situation.config).maps))
+    known = settings_of(situation.config)
+    path = policy or (known.policy.file if known is not None else None) or DEFAULT_POLICY
+    domains = situation.domain or (known.node.domains if known is not None else ())
+    outside = Outside(maps_of(known).maps)
+    if situation.dns:
+        outside = replace(outside, names=names_of(known))
     traveller = Traveller(content, sender, tuple(recipient), situation.environment)
-    asked = asyncio.run(follow(policy, settings, traveller))
+    asked = asyncio.run(follow(path, PolicySettings(domains, outside=outside), traveller))
     if isinstance(asked, PolicyErrors):
         typer.echo(str(asked), err=True)
         raise typer.Exit(EXIT_REFUSED)

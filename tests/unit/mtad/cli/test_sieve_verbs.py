@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
+from dns.resolver import NoResolverConfiguration
 from typer.testing import CliRunner, Result
 
 from mtad.admission.policy import DEFAULT_POLICY
+from mtad.cli import configured
 from mtad.cli.mtactl import app
+from mtad.dns.resolver import Resolver
+from mtad.rehearsal.lookups import PlayedNames
 
 
 def check(*arguments: str) -> Result:
@@ -195,3 +200,64 @@ def test_what_cannot_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (mistaken := follow(tmp_path, "frob;")).exit_code == 1
     assert "p.sieve:1:1" in mistaken.stderr
     assert follow(tmp_path, TRACED, "--message", "none.eml").exit_code == 2
+
+
+CONFIGURED = """[node]
+name = "one"
+id = 1
+hostname = "mx.l.example"
+domains = ["l.example"]
+data_dir = "data"
+[smtp]
+listen = ["127.0.0.1:2525"]
+[policy]
+file = "p.sieve"
+[policy.maps]
+users = "file:users"
+[dns]
+servers = ["127.0.0.1:5353"]
+"""
+
+
+def follow_configured(folder: Path, policy: str, *more: str) -> Result:
+    (folder / "mtad.toml").write_text(CONFIGURED)
+    (folder / "users").write_text("a@l.example\n")
+    (folder / "p.sieve").write_text(policy)
+    (folder / "m.eml").write_bytes(b"Subject: hello\r\n\r\n")
+    words = ["--config", str(folder / "mtad.toml"), "--message", "m.eml", "--from", "s@d.example", *more]
+    return CliRunner().invoke(app, ["sieve", "trace", *words], catch_exceptions=False)
+
+
+def test_policy_domains_and_maps_of_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    policy = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "extlists", "envelope"];
+        stage "rcpt" { if not envelope :list "to" "map:users" { ereject "unknown"; } }"""
+    result = follow_configured(tmp_path, policy, "--to", "a@l.example", "--to", "b@l.example")
+    assert result.exit_code == 0, result.output
+    assert "deliver a@l.example" in result.stdout
+    assert "text: unknown" in result.stdout
+    assert "deliver b@l.example" not in result.stdout
+
+
+def test_dns_is_asked_when_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = PlayedNames()
+    names.put("MX", "d.example", "10 mx.d.example")
+    monkeypatch.setattr(configured, "names_of", lambda settings: names)
+    policy = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.dns", "variables"];
+        stage "mail" { if dns :matches "mx" "d.example" "*mx.d.example" { ereject "seen"; } }"""
+    assert "text: seen" in follow_configured(tmp_path, policy, "--to", "a@l.example", "--dns").stdout
+    unasked = follow_configured(tmp_path, policy, "--to", "a@l.example")
+    assert unasked.exit_code == 1
+    assert "fault: " in unasked.stdout
+
+
+def test_who_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(configured.names_of(None), Resolver)
+
+    def nobody(*known: object) -> Resolver:
+        raise NoResolverConfiguration("none")
+
+    monkeypatch.setattr(configured, "Resolver", nobody)
+    with pytest.raises(typer.Exit):
+        configured.names_of(None)
