@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtad.mail.dsn_request import (
+    NO_MESSAGE_REQUEST,
+    NO_REQUEST,
+    MessageRequest,
+    RecipientRequest,
+    notify_text,
+)
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.verdict import Tried
@@ -21,12 +28,24 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sender asks to be told (RFC 3461)."""
+
+    of_message: MessageRequest = NO_MESSAGE_REQUEST
+    of_recipient: RecipientRequest = NO_REQUEST
+
+
+NOTHING_ASKED = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class MailFacts:
     """MAIL FROM."""
 
     session: SessionFacts
     reverse_path: str  # '' is the null reverse-path
     notes: Notes = NO_NOTES
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,7 @@ class RecipientFacts:
     reverse_path: str
     recipient: str
     notes: Notes = NO_NOTES
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +68,13 @@ class MessageFacts:
     recipients: tuple[str, ...]
     content: bytes
     noted: Noted = NOTHING_NOTED
+    asked: Asked = NOTHING_ASKED
 
 
 class Scene:
     """A stage's facts in the words of a script."""
 
-    __slots__ = ("_content", "_message", "client", "listener", "noted", "recipients", "reverse_path", "stage")
+    __slots__ = ("_content", "_message", "asked", "client", "listener", "noted", "recipients", "reverse_path", "stage")
 
     def __init__(
         self,
@@ -66,6 +87,7 @@ class Scene:
     ) -> None:
         self.stage = stage
         self.noted = noted
+        self.asked = NOTHING_ASKED
         self.client = session.client
         self.listener = session.listener
         self.reverse_path = reverse_path
@@ -78,7 +100,7 @@ class Scene:
         return _ENVIRONMENT[item](self)
 
     def envelope(self, part: str) -> Sequence[str]:
-        """Return the addresses of a part of the envelope."""
+        """Return the addresses of a part of the envelope, or what else stands in it."""
         return _ENVELOPE[part](self)
 
     def message(self) -> Message:
@@ -134,4 +156,8 @@ _ENVELOPE: Mapping[str, Callable[[Scene], Sequence[str]]] = {
     "from": lambda scene: (scene.reverse_path,),
     "to": lambda scene: scene.recipients,
     "auth": lambda scene: (scene.client.identity,) if scene.client.identity else (),
+    "ret": lambda scene: (scene.asked.of_message.ret.value,) if scene.asked.of_message.ret else (),
+    "envid": lambda scene: (scene.asked.of_message.envid,) if scene.asked.of_message.envid else (),
+    "notify": lambda scene: [word for word in notify_text(scene.asked.of_recipient.notify).split(",") if word],
+    "orcpt": lambda scene: (scene.asked.of_recipient.original,) if scene.asked.of_recipient.original else (),
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
+from mtad.admission.facts import Asked, MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.verdict import Disposition, Verdict
@@ -32,16 +33,22 @@ class ListenerPolicy:
     async def mail(self, envelope: Envelope) -> Verdict:
         """Decide on the reverse-path."""
         return await self.policy.mail(
-            MailFacts(_session(envelope.client, is_trusted=envelope.is_trusted), envelope.reverse_path, envelope.notes)
+            MailFacts(
+                _session(envelope.client, is_trusted=envelope.is_trusted),
+                envelope.reverse_path,
+                envelope.notes,
+                Asked(envelope.request),
+            )
         )
 
-    async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
+    async def rcpt(self, envelope: Envelope, recipient_address: str, request: RecipientRequest = NO_REQUEST) -> Verdict:
         """Decide on one more recipient."""
         facts = RecipientFacts(
             _session(envelope.client, is_trusted=envelope.is_trusted),
             envelope.reverse_path,
             recipient_address,
             envelope.notes,
+            Asked(envelope.request, request),
         )
         return await self.policy.rcpt(facts)
 
@@ -55,6 +62,7 @@ class ListenerPolicy:
                 recipients,
                 content,
                 envelope.noted,
+                Asked(envelope.request),
             )
         )
 

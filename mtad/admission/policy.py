@@ -149,6 +149,7 @@ class Policy:
     async def mail(self, facts: MailFacts) -> Verdict:
         """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
         scene = Scene("mail", facts.session, facts.reverse_path, noted=_noted(facts.session, facts.notes))
+        scene.asked = facts.asked
         return await self._decide(scene, lambda: self._sender(facts))
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
@@ -156,11 +157,13 @@ class Policy:
         scene = Scene(
             "rcpt", facts.session, facts.reverse_path, (facts.recipient,), noted=_noted(facts.session, facts.notes)
         )
+        scene.asked = facts.asked
         return await self._decide(scene, lambda: self._relay(facts))
 
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
         scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
+        scene.asked = facts.asked
         verdict, actions = await self._ruled(scene, _go_on)
         edits = edits_of(actions)
         if verdict.reply is not None or verdict.is_discarded:

@@ -91,9 +91,9 @@ class Workbench:
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope."""
-        known = {"from": (self.sender,), "to": self.recipients}
         identity = self.items.get("vnd.mtad.auth-user", "")
-        return known.get(part, (identity,) if identity else ())
+        known = {"from": (self.sender,), "to": self.recipients, "auth": (identity,) if identity else ()}
+        return known.get(part, ())
 
     def message(self) -> Message:
         """Return the message."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mtad.delivery.client_events import Mail
 from mtad.mail.dsn import Notice, Reported
-from mtad.mail.dsn_request import RecipientRequest
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome
@@ -42,8 +42,8 @@ class Policy(Protocol):
         """Decide on the reverse-path."""
         ...
 
-    async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
-        """Decide on one more recipient, which is not in the envelope yet."""
+    async def rcpt(self, envelope: Envelope, recipient_address: str, request: RecipientRequest = NO_REQUEST) -> Verdict:
+        """Decide on one more recipient, which is not in the envelope yet, and of which the sender asks this."""
         ...
 
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:

@@ -292,7 +292,7 @@ class Session:
             return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
-        verdict = await self._asked(self._policy.rcpt(transaction.envelope, address))
+        verdict = await self._asked(self._policy.rcpt(transaction.envelope, address, said.request))
         self._transaction = transaction = transaction.noting(verdict.noted)
         self._client = transaction.envelope.client
         if verdict.reply is not None:

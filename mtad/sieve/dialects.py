@@ -10,7 +10,7 @@ from mtad.sieve.capabilities.dns import DNS
 from mtad.sieve.capabilities.duplicate import DUPLICATE
 from mtad.sieve.capabilities.each_recipient import EACH_RECIPIENT
 from mtad.sieve.capabilities.editheader import EDITHEADER
-from mtad.sieve.capabilities.envelope import ENVELOPE, ENVELOPE_VARIABLES
+from mtad.sieve.capabilities.envelope import ENVELOPE, ENVELOPE_VARIABLES, WITH_ENVELOPE
 from mtad.sieve.capabilities.environment import ENVIRONMENT, ENVIRONMENT_VARIABLES
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.ihave import IHAVE
@@ -34,7 +34,7 @@ from mtad.sieve.language import Environment, Language
 
 STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 
-_WITHOUT_ROWS = (encoded_character.CAPABILITY, *(f"comparator-{name}" for name in COMPARATORS))
+_WITHOUT_ROWS = (encoded_character.CAPABILITY, *WITH_ENVELOPE, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
 _ANY_AGENT = tuple(map(Environment, ("domain", "host", "remote-host", "version")))  # RFC 5183 §4.1

@@ -20,7 +20,8 @@ class Facts(Protocol):
         ...
 
     def envelope(self, part: str) -> Sequence[str]:
-        """Return the addresses of 'from' or 'to', without brackets; '' is the null reverse-path."""
+        """Return the addresses of 'from', 'to' or 'auth', without brackets ('' is the null reverse-path), or the values
+        of what the sender asks to be told: 'ret', 'envid', 'notify', 'orcpt'."""
         ...
 
     def message(self) -> Message:

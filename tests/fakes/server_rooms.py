@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mtad.mail.dsn import Notice, Reported, by_event
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.outcome import Outcome, Result
@@ -58,7 +59,7 @@ class FakePolicy:
     async def mail(self, envelope: Envelope) -> Verdict:
         return self._answer("mail", f"mail {envelope.reverse_path}")
 
-    async def rcpt(self, envelope: Envelope, recipient_address: str) -> Verdict:
+    async def rcpt(self, envelope: Envelope, recipient_address: str, request: RecipientRequest = NO_REQUEST) -> Verdict:
         return self._answer("rcpt", f"rcpt {recipient_address}")
 
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:

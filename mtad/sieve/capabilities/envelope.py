@@ -17,6 +17,13 @@ _STAGES: Mapping[str, tuple[str, ...]] = {  # where each part is known
     "to": (OUTSIDE, "rcpt", "data", "deliver", "queue"),
     "auth": (OUTSIDE, "auth", "mail", "rcpt", "data", "deliver", "queue"),  # who authenticated; not in the RFC
 }
+_DSN = "envelope-dsn"
+_DSN_STAGES: Mapping[str, tuple[str, ...]] = {  # what the sender asks to be told (RFC 6009 §2)
+    "ret": (OUTSIDE, "mail", "rcpt", "data"),
+    "envid": (OUTSIDE, "mail", "rcpt", "data"),
+    "notify": (OUTSIDE, "rcpt"),
+    "orcpt": (OUTSIDE, "rcpt"),
+}
 _ONE_RECIPIENT = (OUTSIDE, "rcpt", "deliver", "queue")
 _FOR_EACH = "foreachrcpt"
 
@@ -26,16 +33,25 @@ def _envelope(bound: Bound) -> Code:
     found: list[Source] = []
     for item in bound.strings(0).items:
         name = item.value.lower()
-        if name not in _STAGES:
-            bound.fail(item.at, f'unknown envelope part "{item.value}": one of {", ".join(_STAGES)}')
-        elif bound.stage not in _STAGES[name]:
+        stages = _STAGES.get(name) or _DSN_STAGES.get(name)
+        if stages is None:
+            bound.fail(item.at, f'unknown envelope part "{item.value}": one of {", ".join((*_STAGES, *_DSN_STAGES))}')
+        elif bound.stage not in stages:
             bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
-        found.append(_source(name, part))
+        elif name in _DSN_STAGES and _DSN not in bound.unit.required:
+            bound.fail(item.at, f'envelope "{item.value}" needs require "{_DSN}"')
+        elif name in _DSN_STAGES and bound.chosen.get("address part", ":all") != ":all":
+            bound.fail(item.at, f'envelope "{item.value}" is no address')
+        found.append(_source(name, part) if name in _STAGES else _parameter(name))
     return compare(bound, bound.templates(1), found)
 
 
 def _source(name: str, part: Part) -> Source:
     return lambda run: parts(run.envelope(name), part)
+
+
+def _parameter(name: str) -> Source:
+    return lambda run: run.facts.envelope(name)
 
 
 def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
@@ -54,6 +70,9 @@ def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
 def _has_one_recipient(bound: Bound) -> bool:
     return bound.stage in _ONE_RECIPIENT or any(outer.spec.name == _FOR_EACH for outer in bound.outer())
 
+
+WITH_ENVELOPE = (_DSN,)
+"""The capabilities that add parts of the envelope and nothing else."""
 
 ENVELOPE_VARIABLES = Namespace("envelope", _CAPABILITY, _reader)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from mtad.admission.listener import ListenerPolicy
 from mtad.admission.policy import Policy, PolicySettings
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.route import Route
 from mtad.telemetry.events import CollectedEvents
@@ -52,3 +53,23 @@ async def test_data_sees_reverse_path_recipients_and_content() -> None:
     recipients = (Recipient("u@l.example", Route()), Recipient("v@l.example", Route()))
     verdict = await listener(script).data(Envelope("a@d.example", CLIENT, recipients), b"X-Y: z\r\n\r\n")
     assert verdict.reply is not None
+
+
+async def test_what_the_sender_asks_to_be_told_reaches_the_policy() -> None:
+    script = (
+        'require ["envelope", "envelope-dsn", "variables", "vnd.mtad.stage", "vnd.mtad.verdict"];\n'
+        'stage "mail" { if envelope "ret" "HDRS" { accept :text "headers"; } }\n'
+        'stage "rcpt" { if envelope :matches "orcpt" "*" { set "o" "${1}"; }\n'
+        '    if envelope "notify" "DELAY" { accept :text "${o}"; } }\n'
+        'stage "data" { if envelope "envid" "e1" { accept :text "named"; } }\n'
+    )
+    found = Policy.compile(script, "t", PolicySettings(("l.example",)), CollectedEvents())
+    assert isinstance(found, Policy), str(found)
+    sieve = ListenerPolicy(found)
+    envelope = Envelope("a@d.example", CLIENT, request=MessageRequest(Return.HEADERS, "e1"))
+    request = RecipientRequest(Notify.SUCCESS | Notify.DELAY, "rfc822;b@e.example")
+    assert (await sieve.mail(envelope)).text == "headers"
+    assert (await sieve.rcpt(envelope, "u@l.example", request)).text == "rfc822;b@e.example"
+    assert (await sieve.rcpt(envelope, "u@l.example")).text == ""
+    assert (await sieve.data(envelope, b"")).text == "named"
+    assert (await sieve.data(Envelope("a@d.example", CLIENT), b"")).text == ""

@@ -96,3 +96,42 @@ def test_facts_cannot_be_set() -> None:
 def test_facts_as_variables_need_their_capability() -> None:
     text = 'require ["variables", "fileinto"]; fileinto "${envelope.from}";'
     assert first_error(text) == '1:45: namespace "envelope" needs require "envelope"'
+
+
+ASKED = StillFacts(
+    envelope={"ret": ["HDRS"], "envid": ["QQ314159"], "notify": ["SUCCESS", "FAILURE"], "orcpt": ["rfc822;a@x.example"]}
+)
+UNASKED = StillFacts(envelope={"ret": [], "envid": [], "notify": [], "orcpt": []})
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        'envelope "ret" "hdrs"',
+        'envelope "EnvID" "QQ314159"',
+        'envelope "notify" "failure"',
+        'envelope :count "eq" "notify" "2"',
+        'envelope :matches "orcpt" "rfc822;*@x.example"',
+        'envelope :all ["ret", "envid"] "QQ314159"',
+    ],
+)
+def test_what_the_sender_asks_to_be_told(test: str) -> None:
+    assert is_true(test, ASKED, '"envelope", "envelope-dsn", "relational"')
+    assert not is_true(test, UNASKED, '"envelope", "envelope-dsn", "relational"')
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('require "envelope"; if envelope "ret" "FULL" { }', 'envelope "ret" needs require "envelope-dsn"'),
+        ('require ["envelope", "envelope-dsn"]; if envelope :domain "orcpt" "a" { }', 'envelope "orcpt" is no address'),
+    ],
+)
+def test_mistakes_of_what_is_asked(text: str, error: str) -> None:
+    assert first_error(text).split(": ", 1)[1] == error
+
+
+def test_what_is_asked_is_known_in_the_stages_of_its_command() -> None:
+    require = 'require ["envelope", "envelope-dsn", "vnd.mtad.stage"];'
+    text = require + 'stage "mail" { if envelope "notify" "NEVER" { stop; } }'
+    assert first_error(text, POLICY).endswith('envelope "notify" is not known in stage "mail"')
