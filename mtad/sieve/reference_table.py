@@ -1,0 +1,461 @@
+"""What the reference says of each capability beside its rows in the spec table: a table of texts and examples.
+
+Each example is a whole script, which a test compiles and, where it waits for nothing, runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """One page.
+
+    capabilities   those that it is about; '' is the base language
+    example        a policy, or (`is_plain`) a plain script
+    """
+
+    page: str
+    capabilities: tuple[str, ...]
+    source: str
+    text: str
+    example: str
+    is_plain: bool = False
+
+
+ARGUMENTS = {  # what the positional arguments are called, by the name of the command or test
+    "addheader": ("field-name", "value"),
+    "address": ("header-list", "key-list"),
+    "body": ("key-list",),
+    "bounce": ("reason",),
+    "currentdate": ("date-part", "key-list"),
+    "date": ("header-name", "date-part", "key-list"),
+    "delay": ("seconds",),
+    "deleteheader": ("field-name", "value-patterns"),
+    "dns": ("type", "name", "key-list"),
+    "dnsbl": ("zones", "answers"),
+    "envelope": ("envelope-part", "key-list"),
+    "environment": ("item", "key-list"),
+    "ereject": ("reason",),
+    "error": ("message",),
+    "exists": ("header-names",),
+    "extracttext": ("variable",),
+    "fileinto": ("mailbox",),
+    "global": ("variables",),
+    "header": ("header-names", "key-list"),
+    "ihave": ("capabilities",),
+    "include": ("name",),
+    "ip": ("networks",),
+    "iprev": ("results",),
+    "log": ("text",),
+    "lookup": ("map", "key", "values"),
+    "map": ("name", "lines"),
+    "monitor": ("label",),
+    "outcome": ("item", "key-list"),
+    "quarantine": ("name",),
+    "redirect": ("address",),
+    "reject": ("reason",),
+    "require": ("capabilities",),
+    "route": ("transport",),
+    "score": ("points", "symbol"),
+    "score (a test)": ("relation", "points"),
+    "separators": ("characters",),
+    "set": ("name", "value"),
+    "setsender": ("address",),
+    "size": ("limit",),
+    "spamtest": ("value",),
+    "stage": ("name",),
+    "string": ("source", "key-list"),
+    "tempfail": ("reason",),
+    "valid_ext_list": ("list-names",),
+    "virustest": ("value",),
+}
+
+ABOUT = (
+    About(
+        "base",
+        ("",),
+        "RFC 5228",
+        "The language itself. In a stage `keep` and the end of the script go on with the built-in default of the "
+        "stage; `discard` ends it. The tests of a message are legal where there is one.",
+        'require ["vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if anyof (not exists ["from", "date"], size :over 50M) {\n'
+        '        ereject :enhanced "5.6.0" "That is no message";\n'
+        '    } elsif allof (address :domain "from" "example.net", header :contains "subject" "frop") {\n'
+        "        discard;\n"
+        "    }\n"
+        "}\n",
+    ),
+    About(
+        "fileinto",
+        ("fileinto",),
+        "RFC 5228 §4.1",
+        "Puts the message into a mailbox. A relay has none: only plain scripts have it, for tests.",
+        'require "fileinto";\n\nif header :contains "subject" "frop" { fileinto "frops"; }\n',
+        is_plain=True,
+    ),
+    About(
+        "copy",
+        ("copy",),
+        "RFC 3894",
+        "`:copy` lets an action leave the implicit keep as it is.",
+        'require ["copy", "fileinto"];\n\nfileinto :copy "archive";\nredirect :copy "second@example.net";\n',
+        is_plain=True,
+    ),
+    About(
+        "envelope",
+        ("envelope", "envelope-dsn"),
+        "RFC 5228 §5.4, RFC 6009 §2",
+        'The parts are "from" (the reverse-path, "" for bounces), "to" and, which the RFC does not have, "auth": who '
+        "authenticated. Each is legal in the stages in which it is known. With `variables`, `${envelope.from}`, "
+        "`${envelope.to.domain}` and their like hold the same, where there is one. `envelope-dsn` adds what the sender "
+        'asks to be told: "ret" and "envid" from `mail` on, "notify" and "orcpt" at `rcpt`.',
+        'require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "rcpt" {\n'
+        '    if allof (envelope "from" "", envelope :localpart "to" ["news", "rr"]) {\n'
+        '        ereject :enhanced "5.1.1" "Nothing is sent from there, so nothing bounces";\n'
+        "    }\n"
+        "}\n",
+    ),
+    About(
+        "encoded-character",
+        ("encoded-character",),
+        "RFC 5228 §2.4.2.4",
+        "`${hex: ...}` and `${unicode: ...}` in strings stand for octets and characters. They are read before "
+        "variables are.",
+        'require ["encoded-character", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if header :contains "subject" ["${unicode:24}${unicode:24}", "frop"] { ereject "No"; }\n'
+        "}\n",
+    ),
+    About(
+        "comparators",
+        (
+            "comparator-i;octet",
+            "comparator-i;ascii-casemap",
+            "comparator-i;ascii-numeric",
+            "comparator-i;unicode-casemap",
+        ),
+        "RFC 4790, RFC 5051",
+        "`:comparator` says how values are compared. Without it, A to Z and a to z are the same (`i;ascii-casemap`). "
+        "`i;octet` compares exactly, `i;ascii-numeric` the number that a value begins with (one that begins "
+        "with none "
+        "is infinite), `i;unicode-casemap` all letters without their case, and takes compositions apart.",
+        'require ["relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if header :value "ge" :comparator "i;ascii-numeric" "x-score" "10" { ereject "Too much"; }\n'
+        "}\n",
+    ),
+    About(
+        "variables",
+        ("variables",),
+        "RFC 5229",
+        "`${name}` stands for the value of a variable, `${1}` for what the first wildcard of the last successful "
+        "`:matches` matched (or the first group of `:regex`), `${0}` for all of it. Of modifiers, those of case come "
+        "first, `:length` last. What a value is too long for is cut.",
+        'require ["variables", "envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :matches "to" "*@acme.example" {\n'
+        '        set :lower "name" "${1}";\n'
+        '        if string "${name}" ["rr", "coyote"] { ereject "Write to ${name}@new.example"; }\n'
+        "    }\n"
+        "}\n",
+    ),
+    About(
+        "relational",
+        ("relational",),
+        "RFC 5231",
+        "`:value` compares in the order of the comparator, `:count` compares how many values there are. The "
+        "relations "
+        'are "gt", "ge", "lt", "le", "eq", "ne".',
+        'require ["relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if header :count "gt" :comparator "i;ascii-numeric" "received" ["1"] {\n'
+        '        ereject :enhanced "5.4.6" "It goes in a circle";\n'
+        "    }\n"
+        "}\n",
+    ),
+    About(
+        "subaddress",
+        ("subaddress",),
+        "RFC 5233",
+        "`:user` is the local part up to the first `+` (or what `separators` of `vnd.mtad.stage` says), "
+        "`:detail` what is behind it; "
+        "an address without one has no detail.",
+        'require ["envelope", "subaddress", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :detail "to" "list" { accept; }\n'
+        "}\n",
+    ),
+    About(
+        "environment",
+        ("environment",),
+        "RFC 5183",
+        "What is known of the session. An item that begins with `vnd.mtad.` and that we do not know is an error; one "
+        "of somebody else is never matched. With `variables`, `${env.remote_ip}` holds the same, and "
+        "`${env.helo}` is "
+        "`vnd.mtad.helo`.",
+        'require ["environment", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "ehlo" {\n'
+        '    if environment :matches "vnd.mtad.helo" ["localhost", "mx.*"] { ereject "That is not your name"; }\n'
+        "}\n",
+    ),
+    About(
+        "reject",
+        ("reject", "ereject"),
+        "RFC 5429",
+        "In a stage both refuse, and are final ([verdicts](vnd.mtad.verdict.md) has their tags). In a plain script "
+        "they are not, as the RFC has it.",
+        'require ["ereject", "vnd.mtad.stage"];\n\nstage "data" {\n    ereject "We are closed";\n}\n',
+    ),
+    About(
+        "ihave",
+        ("ihave",),
+        "RFC 5463",
+        "Is true where all these capabilities are there, and opens them; where one is missing, what stands "
+        "behind it is "
+        "not even looked at. `error` ends the run as a fault does: at a stage with 451.",
+        'require ["ihave", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if ihave "regex" {\n'
+        '        if header :regex "subject" "fr[o0]p" { ereject "No frops"; }\n'
+        '    } elsif header :contains "subject" "frop" { ereject "No frops"; }\n'
+        "}\n",
+    ),
+    About(
+        "include",
+        ("include",),
+        "RFC 6609",
+        "Runs another script where it stands. In a policy that is `include/NAME.sieve` beside it, written as if it "
+        "stood in the stage; `:personal` and `:global` are the same there. `:optional` makes nothing of one that is "
+        "not there, `:once` of one that was run before. Each script has its own `require` and its own variables, but "
+        "for those that it declares `global` (or writes `${global.name}`). `return` ends the included script.",
+        'require ["include", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n    include :optional "exceptions";\n    ereject "We are closed";\n}\n',
+    ),
+    About(
+        "date",
+        ("date",),
+        "RFC 5260 §4, §5",
+        "The parts of a date are `year month day date julian hour minute second time iso8601 std11 zone weekday`. "
+        "Without `:zone` and `:originalzone` it is that of the server's zone. In a Received field it is the "
+        "date behind "
+        "the last semicolon. `currentdate` is the same throughout a run; it is not legal where mail is routed.",
+        'require ["date", "relational", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if date :zone "+0000" :value "lt" "date" "date" "2024-01-01" { ereject "That is old"; }\n'
+        '    if currentdate "weekday" ["6"] { tempfail "Not on Saturdays"; }\n'
+        "}\n",
+    ),
+    About(
+        "index",
+        ("index",),
+        "RFC 5260 §6",
+        "`:index` takes one of several fields of a name, counted from 1, with `:last` from the end.",
+        'require ["index", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if header :index 1 :last :contains "received" "by b" { ereject "It began at b"; }\n'
+        "}\n",
+    ),
+    About(
+        "body",
+        ("body",),
+        "RFC 5173",
+        "`:text`, which is also what is asked without a tag, is the text of all parts as a reader sees it, HTML "
+        "without its tags; `:content` is the decoded content of parts of these types, `:raw` the body as it is. No "
+        "wildcard of it is remembered.",
+        'require ["body", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if body :content "text" :contains ["lottery", "inner"] { ereject "We do not play"; }\n'
+        "}\n",
+    ),
+    About(
+        "mime",
+        ("mime", "foreverypart", "extracttext"),
+        "RFC 5703",
+        "`:mime` lets a header test read the message as an entity, `:anychild` also all entities in it; in "
+        "`foreverypart`, which goes to each of them in turn, the one that the loop is at. `:type`, `:subtype`, "
+        "`:contenttype` and `:param` read Content-Type and Content-Disposition. `extracttext` sets a variable to the "
+        "text of the part.",
+        'require ["mime", "foreverypart", "extracttext", "variables", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        "    foreverypart {\n"
+        '        if header :mime :param "filename" :matches "content-disposition" ["*.exe", "*.scr"] {\n'
+        '            ereject "Programs are not taken by mail";\n'
+        "        }\n"
+        '        extracttext :lower :first 100 "text";\n'
+        '        if string :contains "${text}" "lottery" { break; }\n'
+        "    }\n"
+        "}\n",
+    ),
+    About(
+        "editheader",
+        ("editheader",),
+        "RFC 5293",
+        "What follows in the script sees the change. Received and Auto-Submitted stay, whatever is asked. A value "
+        "becomes one line, is folded, and is encoded where it is no ASCII.",
+        'require "editheader";\n\ndeleteheader :index 1 "x-spam";\naddheader :last "X-Checked" "yes";\n',
+        is_plain=True,
+    ),
+    About(
+        "regex",
+        ("regex",),
+        "draft-ietf-sieve-regex",
+        "`:regex` finds expressions of RE2 anywhere in a value: extended ones as POSIX has them, the longest "
+        "match, no "
+        "back-references and no look-around. `set :quoteregex` (with `variables`) makes a text harmless in one.",
+        'require ["regex", "variables", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if header :regex "subject" "fr[o0]p +([0-9]+)" { ereject "No frops, and not ${1}"; }\n'
+        "}\n",
+    ),
+    About(
+        "extlists",
+        ("extlists",),
+        "RFC 6134",
+        "`:list` is true of what is a key of a map ([maps](../maps.md)).",
+        'require ["envelope", "extlists", "vnd.mtad.lookup", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'map "partners" ["x.example yes"];\n\n'
+        'stage "rcpt" {\n    if envelope :list :domain "from" "map:partners" { accept; }\n}\n',
+    ),
+    About(
+        "duplicate",
+        ("duplicate",),
+        "RFC 7352",
+        "Is true of what was seen before, by its Message-ID, another field or a text of one's own. Only plain "
+        "scripts "
+        "have it, and whoever runs them remembers.",
+        'require ["duplicate", "fileinto"];\n\nif duplicate :header "X-Event" :seconds 3600 { fileinto "again"; }\n',
+        is_plain=True,
+    ),
+    About(
+        "spamtest",
+        ("spamtest", "spamtestplus", "virustest"),
+        "RFC 5235",
+        "What a scanner found: 0 not tested, 1 no spam to 10 spam, with `:percent` 0 to 100 and nothing where "
+        "it was not "
+        "tested; for viruses 1 none to 5 certainly one. Only plain scripts have it so far.",
+        'require ["spamtest", "virustest", "relational", "comparator-i;ascii-numeric", "fileinto"];\n\n'
+        'if anyof (spamtest :value "ge" :comparator "i;ascii-numeric" "6", virustest "5") { fileinto "spam"; }\n',
+        is_plain=True,
+    ),
+    About(
+        "vnd.mtad.stage",
+        ("vnd.mtad.stage",),
+        "ours",
+        "A block for each moment at which a policy is asked: connect, ehlo, auth, mail, rcpt, data for a session, "
+        "deliver and what comes behind it for each recipient. `ip` is true of a client in one of the networks. "
+        "`foreachrcpt` goes to each recipient at `data`, `break` leaves it; what is decided in `monitor` is "
+        "only logged. "
+        "`separators` says which characters stand before the detail of an address. The variables `${session.name}`, "
+        "`${txn.name}` and `${rcpt.name}` are there in the stages that follow too.",
+        'require ["variables", "envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "connect" {\n    if ip ["192.0.2.0/24"] { set "session.partner" "1"; }\n}\n\n'
+        'stage "data" {\n'
+        '    monitor "no date" { if not exists "x-none" { ereject "No date"; } }\n'
+        '    foreachrcpt { if envelope :localpart "to" "rr" { ereject "Gone"; } }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.verdict",
+        ("vnd.mtad.verdict",),
+        "ours; RFC 5429 for the refusals",
+        "The answer of a stage. `accept` takes (`:relay`: also for others than our own), `ereject` and `reject` "
+        "refuse "
+        "with 550 5.7.1 and `tempfail` with 451 4.7.1 unless `:code` and `:enhanced` say otherwise; a reason "
+        "may begin "
+        'with both ("552 5.3.4 Too big"). `:disconnect` closes the connection, `:log` is for our log alone. They end '
+        "the stage, but for `tempfail :ifaccept` and `:ifreject`, which count only if the stage would have "
+        "accepted or "
+        "refused. `delay` lets the client wait for its reply.",
+        'require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :localpart "to" "postmaster" { accept; }\n'
+        "    delay 2;\n"
+        '    tempfail :ifaccept :code 452 :enhanced "4.3.1" :log "disk" "Later";\n'
+        '    ereject "551 5.1.6 Moved";\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.route",
+        ("vnd.mtad.route",),
+        "ours",
+        'Where a recipient\'s mail goes: the transport is "smtp" or "lmtp".',
+        'require ["envelope", "vnd.mtad.stage", "vnd.mtad.route"];\n\n'
+        'stage "deliver" {\n'
+        '    if envelope :domain "to" "acme.example" { route :host "unix:/run/dovecot/lmtp" "lmtp"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.queue",
+        ("vnd.mtad.queue",),
+        "ours",
+        "What goes into the queue, how long it stays there, and what becomes of it "
+        "([why](../../explanation/policy-decisions.md)). At the stage `queue`, which is asked behind each attempt that "
+        "did not end well, `outcome` is true of what became of it, and `bounce` and `defer` decide instead of the "
+        "reply.",
+        'require ["variables", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.queue"];\n\n'
+        'stage "deliver" {\n'
+        "    queue :transient;\n"
+        '    retry :intervals ["300", "900"] :expire 432000 :delaydsn 14400;\n'
+        "}\n\n"
+        'stage "queue" {\n'
+        '    if outcome :matches "text" "*over quota*" { bounce :enhanced "5.2.2" "The mailbox is full"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.log",
+        ("vnd.mtad.log",),
+        "ours",
+        'A line for the log; the levels are those of [events](../events.md). Without `:level` it is "info".',
+        'require ["vnd.mtad.stage", "vnd.mtad.log"];\n\n'
+        'stage "ehlo" {\n    log :level "warning" "somebody is here";\n}\n',
+    ),
+    About(
+        "vnd.mtad.score",
+        ("vnd.mtad.score",),
+        "ours",
+        "Points that the stages of a session collect, each under a symbol; `${score}` is their sum.",
+        'require ["variables", "environment", "vnd.mtad.stage", "vnd.mtad.score", "vnd.mtad.verdict"];\n\n'
+        'stage "ehlo" {\n'
+        '    if environment :matches "vnd.mtad.helo" "mx.*" { score "1.5" "HELO"; }\n'
+        '    if score "ge" "1.5" { ereject "${score} points"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.envelope",
+        ("vnd.mtad.envelope",),
+        "ours",
+        "`setsender` takes another reverse-path in place of the client's.",
+        'require ["vnd.mtad.stage", "vnd.mtad.envelope"];\n\nstage "mail" {\n    setsender "bounces@example.org";\n}\n',
+    ),
+    About(
+        "vnd.mtad.sign",
+        ("vnd.mtad.sign",),
+        "ours",
+        "Chooses what signs the message: the key of this domain and selector, of those in `dkim.keys`.",
+        'require ["vnd.mtad.stage", "vnd.mtad.sign"];\n\n'
+        'stage "data" {\n    sign :domain "example.org" :selector "s1";\n}\n',
+    ),
+    About(
+        "vnd.mtad.lookup",
+        ("vnd.mtad.lookup",),
+        "ours",
+        "Questions to [maps](../maps.md): those of `mtad.toml`, and those that stand in the policy itself.",
+        'require ["variables", "envelope", "vnd.mtad.lookup", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'map "moved" ["rr@acme.example rr@new.example"];\n\n'
+        'stage "rcpt" {\n'
+        '    if lookup :into "new" "map:moved" "${envelope.to}" { ereject "551 5.1.6 Write to ${new}"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.dns",
+        ("vnd.mtad.dns",),
+        "ours",
+        "Questions to the [DNS](../dns.md).",
+        'require ["vnd.mtad.dns", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "connect" {\n    if dnsbl "zen.example.org" "127.0.0.2" { ereject "You are listed"; }\n}\n',
+    ),
+)
