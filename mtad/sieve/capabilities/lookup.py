@@ -10,7 +10,7 @@ A map that cannot be asked ends the stage for now, unless `:onerror` says what t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mtad.maps.answer import Absent, Answer, AtOnce, Unavailable
 from mtad.sieve.addresses import domain, user, whole
@@ -78,32 +78,40 @@ def _validrcpt(bound: Bound) -> Code:
     if found is None:
         return constant(False)
 
-    def settled(answer: Answer) -> bool | None:
-        if isinstance(answer, Absent):
-            return None
-        return failed(answer.why) if isinstance(answer, Unavailable) else True
-
+    separators = bound.unit.defined.separators
     if isinstance(found, AtOnce):
         get = found.get
-        return Plain(lambda run: next((s for key in _keys(run) if (s := settled(get(key))) is not None), False))
+
+        def look(run: Run) -> bool:
+            for key in _keys(run.facts.envelope("to")[0], separators):
+                answer = get(key)
+                if not isinstance(answer, Absent):
+                    return failed(answer.why) if isinstance(answer, Unavailable) else True
+            return False
+
+        return Plain(look)
     ask = found.ask
 
     async def wait(run: Run) -> bool:
-        for key in _keys(run):
-            answer = settled(await ask(key))
-            if answer is not None:
-                return answer
+        for key in _keys(run.facts.envelope("to")[0], separators):
+            answer = await ask(key)
+            if not isinstance(answer, Absent):
+                return failed(answer.why) if isinstance(answer, Unavailable) else True
         return False
 
     return Waiting(wait)
 
 
-def _keys(run: Run) -> Sequence[str]:
-    """Return what a map may have of the recipient, as Postfix asks: it, without its extension, all of its domain."""
-    (address,) = run.facts.envelope("to")
-    host = domain(address)
-    parts = (f"{user(address)}@{host}", f"@{host}") if host else (user(address) or "",)
-    return tuple(dict.fromkeys((whole(address) or "", *parts)))
+def _keys(address: str, separators: str) -> Iterator[str]:
+    """Yield what a map may have of a recipient, as Postfix asks: it, without its detail, all of its domain."""
+    given = whole(address) or ""
+    yield given
+    host, name = domain(address), user(address, separators) or ""
+    plain = f"{name}@{host}" if host else name
+    if plain != given:
+        yield plain
+    if host:
+        yield f"@{host}"
 
 
 LOOKUP = (

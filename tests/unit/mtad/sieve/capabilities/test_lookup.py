@@ -132,6 +132,15 @@ async def test_validrcpt(
     assert (bool(run.actions), found.keys) == (expected, keys)
 
 
+async def test_validrcpt_knows_the_separators_of_the_policy() -> None:
+    found = FakeMap()
+    text = REQUIRE + 'separators "-"; stage "rcpt" { if validrcpt { stop; } }'
+    script = compile_script(text, "t", POLICY, Outside({"recipients": found}))
+    assert isinstance(script, Script), str(script)
+    await answer(script.stages["rcpt"], Run(StillFacts(envelope={"to": ("a+b-c@l.example",)}), Limits()))
+    assert found.keys == ["a+b-c@l.example", "a+b@l.example", "@l.example"]
+
+
 @pytest.mark.parametrize("kind", [FakeMap, FakeAskedMap])
 async def test_validrcpt_of_a_map_that_fails(kind: type[FakeMap] | type[FakeAskedMap]) -> None:
     outside = Outside({"recipients": kind({"@l.example": DOWN})})
