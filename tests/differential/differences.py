@@ -169,4 +169,19 @@ KNOWN = (
         "`encoded-character`, which change what strings mean, also where they were required.",
         ("ihave", "variables"),
     ),
+    Known(
+        "octets that are no UTF-8 stay themselves",
+        'header :contains "X-A" "\ufffd"',
+        "X-A: gr\udcfcn\n\n",
+        False,
+        "What cannot be read is kept as it is, so that a field that is written anew holds what it held. Pigeonhole "
+        "makes one U+FFFD of it, and of NUL.",
+    ),
+    Known(
+        "an encoded word is what it says",
+        'header "X-A" "ü"',
+        "X-A: =?us-ascii?q?=C3=BC?=\n\n",
+        False,
+        "RFC 2047 §2: the character set is the one that is named. Dovecot reads US-ASCII as UTF-8.",
+    ),
 )

@@ -47,6 +47,8 @@ def draw_mail(dice: random.Random) -> Mail:
     head, body = _body(dice, 0)
     lines = [*fields, *(["MIME-Version: 1.0"] if head else []), *head]
     content = "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body
+    if dice.random() < 0.25:
+        content = dice.choice(_SPOILINGS)(content)
     envelope = [address for address in ADDRESSES if '"q' not in address]
     return Mail(content, dice.choice(envelope), dice.choice(envelope))
 
@@ -125,3 +127,21 @@ def _multipart(dice: random.Random, depth: int) -> tuple[list[str], bytes]:
         )
     kind = dice.choice(["mixed", "alternative"])
     return [f'Content-Type: multipart/{kind}; boundary="{boundary}"'], found + f"--{boundary}--\r\n".encode()
+
+
+def _without_body(content: bytes) -> bytes:
+    return content.partition(b"\r\n\r\n")[0] + b"\r\n"
+
+
+_SPOILINGS: Sequence[Callable[[bytes], bytes]] = (
+    lambda content: content.replace(b"\r\n", b"\n"),
+    lambda content: "X-A: grün\r\nSubject: Grüße ÉTÉ\r\n".encode() + content,  # RFC 6532
+    _without_body,
+    lambda content: content.replace(b":", b" :", 1),
+    lambda content: b"From sender@x.example Mon Jan 1 00:00:00 2024\r\n" + content,  # of a mailbox
+    lambda content: b"X-A: " + b"a" * 2000 + b"\r\n" + content,
+    lambda content: b"X-A: one\rX-B: two\r\n" + content,
+    lambda content: b"X-B: =?utf-8?q?a_b?==?utf-8?q?c?= =?none\r\n" + content,
+    lambda content: b": no name\r\n" + content,
+)
+"""What mail does that it should not, in the ways that both engines take alike."""
