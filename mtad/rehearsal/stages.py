@@ -20,7 +20,7 @@ from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Sessio
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Noted
-from mtad.mail.verdict import Disposition, Verdict
+from mtad.mail.verdict import Disposition, Signing, Verdict
 from mtad.rehearsal.asking import step
 from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.tried import OF_QUEUE, tried_of
@@ -193,6 +193,10 @@ def _text(verdict: Verdict) -> Sequence[str]:
     return (verdict.text,) if verdict.text else ()
 
 
+def _key(signing: Signing) -> Sequence[str]:
+    return (f"{signing.selector}._domainkey.{signing.domain}" if signing.selector else signing.domain,)
+
+
 _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "result": lambda verdict: (_result(verdict),),
     "code": _code,
@@ -200,6 +204,9 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "text": _text,
     "log": lambda verdict: (verdict.log,) if verdict.log else (),
     "disconnect": lambda verdict: ("yes" if verdict.is_disconnect else "no",),
+    "kept": lambda verdict: (verdict.held or "for later",) if verdict.queue_at_once else (),
+    "signed by": lambda verdict: _key(verdict.signing) if verdict.signing is not None else (),
+    "content": lambda verdict: () if verdict.content is None else (verdict.content.decode("utf-8", "surrogateescape"),),
     "delay": lambda verdict: (str(verdict.delay_seconds),) if verdict.delay_seconds else (),
     "sender": lambda verdict: (verdict.reverse_path,) if verdict.reverse_path is not None else (),
     "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],

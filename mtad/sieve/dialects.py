@@ -55,18 +55,7 @@ PLAIN = Language(
 _CHANGES = EDITHEADER + CHANGE_ENVELOPE + SIGN
 
 POLICY = Language(
-    _COMMON
-    + STAGE
-    + EACH_RECIPIENT
-    + VERDICT
-    + ROUTE
-    + QUEUE
-    + LOG
-    + SCORE
-    + EDITHEADER
-    + CHANGE_ENVELOPE
-    + SIGN
-    + _OUTSIDE,
+    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _CHANGES + _OUTSIDE,
     environment=(
         *_AGENT,
         Environment("vnd.mtad.stage"),

@@ -232,3 +232,34 @@ async def test_the_queue_stage_is_told_of_an_attempt(tmp_path: Path) -> None:
     expected = {"result": "defer", "code": "450", "enhanced": "4.1.1", "text": text, "intervals": "60"}
     assert await verdicts(tmp_path, policy, facts, "queue", expected) == []
     assert await verdicts(tmp_path, policy, facts.replace("7200", "7201"), "queue", {"result": "bounce"}) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "stage", "expected"),
+    [
+        ("delay 3;", "mail", {"delay": "3", "result": "go on"}),
+        ('setsender "b@x.test";', "mail", {"sender": "b@x.test"}),
+        (
+            'foreachrcpt { if envelope "to" "u@l.example" { ereject "no"; } discard; }',
+            "data",
+            {"refused": "u@l.example", "dropped": "v@l.example"},
+        ),
+        ('hold :reason "r";', "data", {"kept": "by policy: r"}),
+        ("queue;", "data", {"kept": "for later"}),
+        ('sign :domain "x.test" :selector "s";', "data", {"signed by": "s._domainkey.x.test"}),
+        ('sign :domain "x.test";', "data", {"signed by": "x.test"}),
+        ('addheader "X-A" "b";', "data", {"content": "X-A: b\r\nSubject: s\r\n\r\n"}),
+    ],
+)
+async def test_what_becomes_of_a_message_can_be_asked(
+    tmp_path: Path, block: str, stage: str, expected: dict[str, str]
+) -> None:
+    policy = (
+        'require ["ereject", "editheader", "vnd.mtad.sign", "vnd.mtad.envelope"];' + f'stage "{stage}" {{ {block} }}'
+    )
+    facts = 'test_set "message" "Subject: s\r\n\r\n"; test_set "envelope.to" "u@l.example, v@l.example";'
+    assert await verdicts(tmp_path, policy, facts, stage, expected) == []
+    for item in expected:
+        assert await verdicts(tmp_path, "", facts, stage, {item: expected[item]}) == (
+            [] if item == "result" else [item]
+        )

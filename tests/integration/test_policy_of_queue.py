@@ -1,0 +1,45 @@
+"""What a policy says of queued mail, end to end: held until it is released, given up where the policy knows better."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mtad.lab.conversation import Program
+from tests.integration.sending import SENDER, client_of, next_hop
+from tests.peers.mtad import MtadNode, pair, policy_to
+from tests.peers.process import wait_until
+
+REQUIRE = 'require ["variables", "vnd.mtad.stage"'
+STAGES = """
+stage "rcpt" { set "rcpt.kind" "known"; }
+stage "data" { if header "x-spam" "yes" { quarantine "spam"; } }
+stage "queue" { if outcome "code" "450" { bounce :enhanced "5.1.6" "It has moved, and was ${rcpt.kind}"; } }
+"""
+
+
+def is_held(node: MtadNode) -> bool:
+    """Tell whether one message is there, and waits for an operator."""
+    return [entry["queue_name"] for entry in node.queue()] == ["hold"]
+
+
+def test_policy_rules_the_queue_on_both_nodes() -> None:
+    with next_hop() as hop:
+        text = policy_to(hop.port, actions="queue;", retry=':intervals ["1"]') + STAGES
+        with pair(text.replace('require ["envelope", "vnd.mtad.stage"', f'{REQUIRE}, "envelope"')) as (one, two):
+            with client_of(one) as client:
+                for recipient, field in (("held@example.test", b"X-Spam: yes\r\n"), ("gone@example.test", b"")):
+                    client.mail(SENDER)
+                    client.rcpt(recipient)
+                    hop.sink.program = Program(rcpt={"gone@example.test": 450})
+                    code, reply = client.data(field + b"From: <a@mtad.test>\r\n\r\nx\r\n")
+                    assert (code, "(2 copies)" in reply.decode()) == (250, True)
+            wait_until(lambda: any(taken.recipients == (SENDER,) for taken in hop.taken), "it is bounced", one.log)
+            report = next(taken for taken in hop.taken if taken.recipients == (SENDER,))
+            assert b"It has moved, and was known" in report.content
+            for node in (one, two):
+                wait_until(partial(is_held, node), "it is held", node.log)
+                (entry,) = node.queue()
+                assert entry["recipients"][0]["delay_reason"] == "held quarantine spam"
+            one.mtactl("queue", "release", "--all")
+            wait_until(lambda: not one.queue(), "it is delivered", one.log)
+            assert ("held@example.test",) in [taken.recipients for taken in hop.taken]
