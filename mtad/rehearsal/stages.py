@@ -142,12 +142,12 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Answer]]] = {
     "connect": lambda policy, bench: policy.connect(_session(bench)),
     "ehlo": lambda policy, bench: policy.ehlo(_session(bench)),
     "auth": lambda policy, bench: policy.auth(_session(bench)),
-    "mail": lambda policy, bench: policy.mail(MailFacts(_session(bench), bench.sender)),
+    "mail": lambda policy, bench: policy.mail(MailFacts(_session(bench), bench.sender, asked=bench.asked)),
     "rcpt": lambda policy, bench: policy.rcpt(
-        RecipientFacts(_session(bench), bench.sender, _recipient(bench), bench.noted.message)
+        RecipientFacts(_session(bench), bench.sender, _recipient(bench), bench.noted.message, bench.asked)
     ),
     "data": lambda policy, bench: policy.data(
-        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted)
+        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted, bench.asked)
     ),
     "deliver": lambda policy, bench: policy.deliver(
         Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted, notes=bench.noted.message),

@@ -6,12 +6,16 @@ It is what the facts are to other scripts: those that the file plays ask it too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
+from mtad.admission.facts import NOTHING_ASKED, Asked
 from mtad.admission.policy import Policy
 from mtad.mail.address import BadPath, parse_mailbox
+from mtad.mail.dsn_request import Notify, Return, notify_text
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Resolution, Verdict
 from mtad.rehearsal.lookups import Lookups
@@ -60,6 +64,7 @@ class Workbench:
     sender: str = field(init=False)
     recipients: tuple[str, ...] = field(init=False)
     items: dict[str, str] = field(default_factory=lambda: dict(_AGENT))
+    asked: Asked = NOTHING_ASKED
     clock: datetime | None = None
     spam: int | None = None  # percent
     virus: int | None = None  # 1 to 5
@@ -90,10 +95,8 @@ class Workbench:
         return self.items.get(item, "")
 
     def envelope(self, part: str) -> Sequence[str]:
-        """Return the addresses of a part of the envelope."""
-        identity = self.items.get("vnd.mtad.auth-user", "")
-        known = {"from": (self.sender,), "to": self.recipients, "auth": (identity,) if identity else ()}
-        return known.get(part, ())
+        """Return the addresses of a part of the envelope, or what else stands in it."""
+        return _ENVELOPE[part](self)
 
     def message(self) -> Message:
         """Return the message."""
@@ -181,6 +184,26 @@ class Workbench:
         """Say who has authenticated; '' is nobody."""
         self.items["vnd.mtad.auth-user"] = value
 
+    def set_ret(self, value: str) -> None:
+        """Say how much of the message the sender wants back. Errors: ValueError."""
+        self.asked = replace(self.asked, of_message=replace(self.asked.of_message, ret=Return(value)))
+
+    def set_envid(self, value: str) -> None:
+        """Say how the sender calls the message."""
+        self.asked = replace(self.asked, of_message=replace(self.asked.of_message, envid=value))
+
+    def set_notify(self, value: str) -> None:
+        """Say of what the sender wants to be told, as RCPT has it. Errors: ValueError."""
+        unknown = [name for name in value.split(",") if value and name not in Notify.__members__]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(Notify.__members__)}")
+        notify = reduce(or_, (Notify[name] for name in value.split(",") if name), Notify.UNSAID)
+        self.asked = replace(self.asked, of_recipient=replace(self.asked.of_recipient, notify=notify))
+
+    def set_original(self, value: str) -> None:
+        """Say what the recipient was at first, as ORCPT has it: `rfc822;bob@example.net`."""
+        self.asked = replace(self.asked, of_recipient=replace(self.asked.of_recipient, original=value))
+
     def set_spam(self, value: str) -> None:
         """Say how sure a scanner is that it is spam, in percent; '' is not tested. Errors: ValueError."""
         self.spam = _within(value, 0, 100)
@@ -193,11 +216,28 @@ class Workbench:
         return next((address for name in names for address in self.message_now.addresses(name)), "")
 
 
+def _if_any(value: str) -> Sequence[str]:
+    return (value,) if value else ()
+
+
+_ENVELOPE: Mapping[str, Callable[[Workbench], Sequence[str]]] = {
+    "from": lambda bench: (bench.sender,),
+    "to": lambda bench: bench.recipients,
+    "auth": lambda bench: _if_any(bench.environment("vnd.mtad.auth-user")),
+    "ret": lambda bench: _if_any(bench.asked.of_message.ret),
+    "envid": lambda bench: _if_any(bench.asked.of_message.envid),
+    "notify": lambda bench: [word for word in notify_text(bench.asked.of_recipient.notify).split(",") if word],
+    "orcpt": lambda bench: _if_any(bench.asked.of_recipient.original),
+}
 _FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
     "message": Workbench.set_content,
     "envelope.from": Workbench.set_sender,
     "envelope.to": Workbench.set_recipients,
     "envelope.auth": Workbench.set_identity,
+    "envelope.ret": Workbench.set_ret,
+    "envelope.envid": Workbench.set_envid,
+    "envelope.notify": Workbench.set_notify,
+    "envelope.orcpt": Workbench.set_original,
     "trusted": Workbench.set_trusted,
     "currentdate": Workbench.set_clock,
     "spam": Workbench.set_spam,
