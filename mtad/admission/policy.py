@@ -20,14 +20,23 @@ from mtad.admission.facts import MailFacts, MessageFacts, QueueScene, RecipientF
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
 from mtad.admission.resolving import planned, put_off, resolution
-from mtad.admission.ruling import delay_of, described, edits_of, kept_by, sender_of, verdict_of, verdicts_of
+from mtad.admission.ruling import (
+    delay_of,
+    described,
+    edits_of,
+    kept_by,
+    recipient_of,
+    sender_of,
+    verdict_of,
+    verdicts_of,
+)
 from mtad.admission.script_file import compile_file
 from mtad.mail.envelope import Envelope, domain_of
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Tried, Verdict
-from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo, SetSender
+from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo, SetRecipient, SetSender
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
@@ -46,7 +55,7 @@ _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relay
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
 
 
-_BESIDE = (Delay, SetSender)  # what comes to something beside the answer
+_BESIDE = (Delay, SetSender, SetRecipient)  # what comes to something beside the answer
 
 
 class Ran(NamedTuple):
@@ -226,9 +235,10 @@ class Policy:
         if ran.is_plain:
             return verdict, ran.actions
         delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
-        sender = sender_of(ran.actions)
+        sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
         each = verdicts_of(ran.each)
-        return replace(verdict, each=each, delay_seconds=delay, reverse_path=sender, noted=ran.noted), ran.actions
+        changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted)
+        return replace(changed, reverse_path=sender, recipient=recipient), ran.actions
 
     async def _run(self, scene: Scene) -> Ran | Reply:
         """Run a stage; the reply to give when it failed."""

@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mtad.mail.verdict import GO_ON, Signing, Verdict
-from mtad.sieve.actions import Accept, Action, Delay, Discard, Enqueue, Hold, Refuse, SetSender, Sign, Unless
+from mtad.sieve.actions import (
+    Accept,
+    Action,
+    Delay,
+    Discard,
+    Enqueue,
+    Hold,
+    Refuse,
+    SetRecipient,
+    SetSender,
+    Sign,
+    Unless,
+)
 from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
 from mtad.sieve.edits import AddField, DeleteFields, Edit
 
@@ -52,6 +64,11 @@ def verdicts_of(each: Mapping[str, Sequence[Action]]) -> dict[str, Verdict]:
 def sender_of(actions: Sequence[Action]) -> str | None:
     """Return the reverse-path that the message is given; None when it keeps its own."""
     return next((action.address for action in reversed(actions) if isinstance(action, SetSender)), None)
+
+
+def recipient_of(actions: Sequence[Action]) -> str:
+    """Return who gets the mail instead of the recipient that was named; '' is nobody."""
+    return next((action.address for action in reversed(actions) if isinstance(action, SetRecipient)), "")
 
 
 def edits_of(actions: Sequence[Action]) -> list[Edit]:

@@ -60,6 +60,12 @@ class RecipientRequest:
     notify: Notify = Notify.UNSAID
     original: str = ""
 
+    def of_alias(self, address: str) -> RecipientRequest:
+        """Return what goes on to who gets the mail for this address: reports name it (RFC 3461 §5.2.7.1)."""
+        if self.original:
+            return self
+        return RecipientRequest(self.notify, f"{'rfc822' if address.isascii() else 'utf-8'};{address}")
+
     def wants(self, event: Notify) -> bool:
         """Tell whether the sender wants to hear of it; who said nothing, of all but success (RFC 3461 §5.2)."""
         said = self.notify or Notify.FAILURE | Notify.DELAY

@@ -47,6 +47,7 @@ class Verdict:
     delay_seconds   hold the answer back
     each            at data: recipients that are refused or dropped while the message goes on to the others
     reverse_path    at mail: the one that the message has from here on; None: the client's
+    recipient       at rcpt: the one that gets the mail instead; '' is the one that the client has named
     content         at data: the message as policy has changed it; None: as it came
     held            at data: why the message stays in the queue until an operator releases it; '' is no reason to
     queue_at_once   at data: no attempt while the client waits
@@ -64,6 +65,7 @@ class Verdict:
     delay_seconds: int = 0
     each: Mapping[str, Verdict] = field(default_factory=dict)
     reverse_path: str | None = None
+    recipient: str = ""
     content: bytes | None = None
     held: str = ""
     queue_at_once: bool = False

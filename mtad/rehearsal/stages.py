@@ -209,6 +209,7 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "content": lambda verdict: () if verdict.content is None else (verdict.content.decode("utf-8", "surrogateescape"),),
     "delay": lambda verdict: (str(verdict.delay_seconds),) if verdict.delay_seconds else (),
     "sender": lambda verdict: (verdict.reverse_path,) if verdict.reverse_path is not None else (),
+    "recipient": lambda verdict: (verdict.recipient,) if verdict.recipient else (),
     "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],
     "dropped": lambda verdict: [address for address, one in verdict.each.items() if one.is_discarded],
 }

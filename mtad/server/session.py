@@ -301,12 +301,21 @@ class Session:
             self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
         notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
-        disposition = await self._policy.deliver(transaction.envelope, address, notes)
+        target, request = verdict.recipient or address, said.request
+        if target != address:
+            named_before, request = transaction.first_spelling(target), request.of_alias(address)
+            if named_before is not None:  # who has it by another name of his, too
+                self._transaction = transaction.naming_again(named_before, written=address)
+                return _positive(_RECIPIENT_OK, verdict)
+        disposition = await self._policy.deliver(transaction.envelope, target, notes)
         recipient = Recipient(
-            address, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, said.request, notes
+            target, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, request, notes
         )
         step = await self._add_recipient(transaction, recipient, disposition)
-        return _positive(step, verdict) if step is _RECIPIENT_OK else step
+        if step is not _RECIPIENT_OK or self._transaction is None:
+            return step
+        self._transaction = self._transaction.aliasing(address, target)
+        return _positive(step, verdict)
 
     async def _add_recipient(self, transaction: Transaction, recipient: Recipient, disposition: Disposition) -> Step:
         """Ask the next hop unless the mail is to be queued at once; keep what it delays where policy says so."""

@@ -121,9 +121,16 @@ class Transaction:
         spellings = {**self.spellings, mailbox_key(address): address}
         return replace(self, named=(*self.named, address), spellings=spellings)
 
-    def naming_again(self, address: str) -> Transaction:
-        """Return the transaction with a 250 more for a recipient that has one."""
-        return replace(self, named=(*self.named, address))
+    def naming_again(self, address: str, *, written: str = "") -> Transaction:
+        """Return the transaction with a 250 more for a recipient that has one; `written`: by a name of its own."""
+        aliased = self.aliasing(written, address) if written else self
+        return replace(aliased, named=(*self.named, address))
+
+    def aliasing(self, written: str, address: str) -> Transaction:
+        """Return the transaction in which a name that the client uses stands for another recipient."""
+        if written == address:
+            return self
+        return replace(self, spellings={**self.spellings, mailbox_key(written): address})
 
     def with_chunks(self, chunks: ChunkReader) -> Transaction:
         """Return the transaction with its content begun: no recipient is added from now on."""

@@ -54,6 +54,13 @@ class SetSender:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRecipient:
+    """Send what is for the recipient to this address instead."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """Hold the answer back."""
 
@@ -150,6 +157,7 @@ class Monitored:
 Action = (
     Keep
     | SetSender
+    | SetRecipient
     | AddField
     | DeleteFields
     | FileInto

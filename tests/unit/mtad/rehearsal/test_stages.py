@@ -244,6 +244,7 @@ async def test_the_queue_stage_is_told_of_an_attempt(tmp_path: Path) -> None:
             "data",
             {"refused": "u@l.example", "dropped": "v@l.example"},
         ),
+        ('setrcpt "w@x.test";', "rcpt", {"recipient": "w@x.test", "result": "go on"}),
         ('hold :reason "r";', "data", {"kept": "by policy: r"}),
         ("queue;", "data", {"kept": "for later"}),
         ('sign :domain "x.test" :selector "s";', "data", {"signed by": "s._domainkey.x.test"}),
