@@ -201,5 +201,5 @@ def told(code: Code, tell: Callable[[bool | None], None], *, is_test: bool) -> C
 
 
 def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:
-    calls = tuple(part.call for part in parts if isinstance(part, Plain))
-    return calls if len(calls) == len(parts) else None
+    calls = [part.call for part in parts if isinstance(part, Plain)]
+    return tuple(calls) if len(calls) == len(parts) else None

@@ -239,7 +239,7 @@ class Bound:
     @property
     def nodes(self) -> int:
         """How many nodes it counts, without its block."""
-        return 1 + sum(test.nodes for test in self.tests) + sum(link.nodes for link in self.chain)
+        return 1 + sum([test.nodes for test in self.tests]) + sum([link.nodes for link in self.chain])
 
     def has(self, tag: str) -> bool:
         """Tell whether a tag was given."""
@@ -370,4 +370,4 @@ class Language:
 
 def compile_block(block: tuple[Bound, ...]) -> Code:
     """Make one closure of commands that stand one after the other."""
-    return sequence([command.compile() for command in block], sum(command.nodes for command in block))
+    return sequence([command.compile() for command in block], sum([command.nodes for command in block]))

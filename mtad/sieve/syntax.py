@@ -131,20 +131,24 @@ class _Parser:
 
     def _arguments(self) -> tuple[Argument, ...]:
         found: list[Argument] = []
+        at = self._next
         while True:
-            token = self._tokens[self._next]
-            if token.kind is TokenKind.TAG:
-                found.append(TagName(token.text, token.at))
-            elif token.kind is TokenKind.STRING:
-                found.append(Strings((Text(token.text, token.at),), token.at, is_list=False))
-            elif token.kind is TokenKind.NUMBER:
+            kind, text, place = token = self._tokens[at]
+            if kind is TokenKind.STRING:
+                found.append(Strings((Text(text, place),), place, False))
+            elif kind is TokenKind.TAG:
+                found.append(TagName(text, place))
+            elif kind is TokenKind.NUMBER:
                 found.append(self._number(token))
-            elif token.text == "[" and token.kind is TokenKind.MARK:
-                found.append(self._strings(token.at))
+            elif text == "[" and kind is TokenKind.MARK:
+                self._next = at + 1
+                found.append(self._strings(place))
+                at = self._next
                 continue
             else:
+                self._next = at
                 return tuple(found)
-            self._next += 1
+            at += 1
 
     def _number(self, token: Token) -> Number:
         value = number(token)
@@ -153,13 +157,16 @@ class _Parser:
         return Number(value or 0, token.at)
 
     def _strings(self, at: int) -> Strings:
-        self._next += 1
-        first = self._take(TokenKind.STRING, "a string")
-        items = [Text(first.text, first.at)]
-        while self._is_mark(","):
+        items: list[Text] = []
+        while True:
+            kind, text, place = self._tokens[self._next]
+            if kind is not TokenKind.STRING:
+                self._fail("a string")
+            items.append(Text(text, place))
             self._next += 1
-            token = self._take(TokenKind.STRING, "a string")
-            items.append(Text(token.text, token.at))
+            if not self._is_mark(","):
+                break
+            self._next += 1
         self._take_mark("]", "',' or ']' after a string")
         return Strings(tuple(items), at, is_list=True)
 

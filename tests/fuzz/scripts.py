@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from mtad.sieve.code import Plain
@@ -92,15 +93,20 @@ def _run(compiled: Script, stage: str, facts: StillFacts) -> tuple[str, ...]:
     return tuple(type(action).__name__ for action in run.actions)
 
 
-def message(octets: bytes) -> tuple[str, ...]:
-    """Read octets as a message in every way that a script has, and change its fields."""
+@cache
+def _reader() -> Plain:
     compiled = compile_script(_READER, "reader.sieve", PLAIN)
     assert isinstance(compiled, Script), str(compiled)
     code = compiled.stages[OUTSIDE]
     assert isinstance(code, Plain)
+    return code
+
+
+def message(octets: bytes) -> tuple[str, ...]:
+    """Read octets as a message in every way that a script has, and change its fields."""
     run = Run(StillFacts(octets, _ENVELOPE), Limits(), DOORS)
     try:
-        code.call(run)
+        _reader().call(run)
     except LimitExceeded as error:
         return (str(error),)
     edits = [one for one in run.actions if isinstance(one, AddField | DeleteFields)]
