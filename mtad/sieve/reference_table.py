@@ -62,6 +62,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "score (a test)": ("relation", "points"),
     "separators": ("characters",),
     "set": ("name", "value"),
+    "setrcpt": ("address",),
     "setsender": ("address",),
     "size": ("limit",),
     "spamtest": ("value",),
@@ -428,7 +429,8 @@ ABOUT = (
         "vnd.mtad.envelope",
         ("vnd.mtad.envelope",),
         "ours",
-        "`setsender` takes another reverse-path in place of the client's.",
+        "`setsender` takes another reverse-path in place of the client's, `setrcpt` another address in place of the "
+        "recipient's.",
         'require ["vnd.mtad.stage", "vnd.mtad.envelope"];\n\nstage "mail" {\n    setsender "bounces@example.org";\n}\n',
     ),
     About(
