@@ -336,9 +336,14 @@ class Links:
 
     def _take_snapshot_begin(self, neighbour: Neighbour, message: SnapshotBegin, now: int, out: list[Effect]) -> None:
         """Take a snapshot; one comes at a time, and the peer's goes on before a site's: that is passed over."""
-        if neighbour.incoming is not None and not self._is_filled_at_home(neighbour):
-            neighbour.feeds_us = True
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_begin(message, out), now, out)
+        incoming = neighbour.incoming
+        if incoming is None:
+            return
+        if self._is_filled_at_home(neighbour):
+            incoming.has_passed_over = True
+            return
+        neighbour.feeds_us = True
+        self._refuse_if(neighbour, incoming.snapshot_begin(message, out), now, out)
 
     def _is_filled_at_home(self, neighbour: Neighbour) -> bool:
         incoming = self._pair.incoming
@@ -440,10 +445,16 @@ class Links:
             self._ownership.move(Cue.CAUGHT_UP, out)
 
     def _watch_link(self, neighbour: Neighbour, now: int, out: list[Effect]) -> None:
-        """End a link on which nothing comes: a new one may get through."""
+        """End a link on which nothing comes, or whose snapshot was passed over for the peer's, which has ended.
+
+        A new one may get through; on a new one what is still lacking comes at once, not when the sender loses patience.
+        """
+        incoming = neighbour.incoming
         if neighbour.is_silent(now):
             silence = (now - neighbour.heard_at) // MILLISECOND
             self._close_link(neighbour, Link.DOWN, f"nothing was heard for {silence} ms", now, out)
+        elif incoming is not None and incoming.has_passed_over and not self._is_filled_at_home(neighbour):
+            self._close_link(neighbour, Link.DOWN, "its snapshot was passed over for the peer's, which ended", now, out)
 
     def _watch_peer(self, now: int, out: list[Effect]) -> None:
         if self._pair.peer.is_full:

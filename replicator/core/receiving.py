@@ -35,6 +35,7 @@ class Incoming:
         self._last = b""  # the key of the last item that came without its blob: they come in the order of their keys
         self._after = b""  # the same, of those that were handed to the disk
         self.not_understood = 0  # the kind of a record at which a branch stopped, because it must be understood
+        self.has_passed_over = False  # a snapshot, and what came after it: the sender takes all that for sent
 
     def accepts(self, branch: Branch, first_seq: int) -> bool:
         """Tell whether records from first_seq on leave no gap after what we have."""
@@ -93,7 +94,7 @@ class Incoming:
     def snapshot_item(self, item: SnapshotItem, out: list[Effect]) -> str:
         """Take in one item; many go to the disk together."""
         if self._vector is None:
-            return ""  # of a snapshot whose beginning was lost or passed over: it will be sent again
+            return ""  # of a snapshot whose beginning was lost or passed over
         if self._journal.coming != self._session:
             return _REPLACED
         if item.kind is Kind.PUT and item.blob is None:

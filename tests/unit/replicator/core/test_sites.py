@@ -237,6 +237,7 @@ def test_what_only_the_site_has_left_comes_home() -> None:
     assert wan.b.keys == ["x"]
 
 
+PASSED_OVER = "its snapshot was passed over for the peer's, which ended"
 KEYS = ["k0", "k1", "k2", "k3", "k4"]  # more than a piece of a snapshot has
 
 
@@ -265,8 +266,8 @@ def test_a_member_with_an_empty_store_is_filled_at_home() -> None:
     assert wan.shipped(wan.c, wan.a) == []
 
 
-def test_one_that_is_being_filled_at_home_takes_no_snapshot_of_the_site() -> None:
-    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+def filled_at_home_but_for_the_end(wan: Wan) -> Event:
+    """Let the peer fill its node until the site has sent a snapshot meanwhile. Return the end of the peer's."""
     read, held = wan.b.read, []
 
     def hold_the_end(effect: ReadLog | ReadItem | ReadSnapshot) -> Sequence[Event]:
@@ -277,11 +278,47 @@ def test_one_that_is_being_filled_at_home_takes_no_snapshot_of_the_site() -> Non
 
     wan.b.read = hold_the_end  # type: ignore[method-assign]
     wan.link((wan.a, wan.b))
+    wan.link((wan.a, wan.c))
     wan.run(8_000)
     assert wan.shipped(wan.c, wan.a) != []
-    wan.b.step(*held)
+    assert (wan.a.keys, wan.a.closed) == ([], [])
+    (end,) = held
+    return end
+
+
+def test_one_that_is_being_filled_at_home_takes_no_snapshot_of_the_site() -> None:
+    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    wan.b.step(filled_at_home_but_for_the_end(wan))
     wan.run(1_000)
-    assert wan.a.closed == []
+    assert wan.a.keys == KEYS
+    assert wan.b.closed == []
+
+
+def test_what_the_site_has_beyond_a_snapshot_that_was_passed_over_comes_on_a_new_link() -> None:
+    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    wan.isolate(wan.c)
+    assert told(wan.c, force=True)[0]
+    wan.run(5_000)
+    wan.c.accept("far")
+    wan.c.accept("farther")
+    wan.b.step(filled_at_home_but_for_the_end(wan))
+    wan.run(1_000)
+    assert wan.a.keys == KEYS
+    assert wan.a.closed == [PASSED_OVER]
+    wan.link((wan.a, wan.c))
+    wan.run(1_000)
+    assert wan.a.keys == ["far", "farther", *KEYS]
+    assert len(wan.a.closed) == 1
+
+
+def test_what_was_passed_over_for_a_snapshot_that_broke_off_comes_from_the_site() -> None:
+    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    filled_at_home_but_for_the_end(wan)
+    wan.b.crash()
+    wan.run(1_000)
+    assert wan.a.closed == [PASSED_OVER]
+    wan.link((wan.a, wan.c))
+    wan.run(1_000)
     assert wan.a.keys == KEYS
 
 
