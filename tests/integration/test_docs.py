@@ -22,6 +22,7 @@ from mtad.cli import mtactl
 from mtad.lab.ports import free_port
 from mtad.main import command
 from mtad.maps.table import Table
+from mtad.rehearsal.play import play_file
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
 
@@ -145,6 +146,17 @@ def test_the_page_on_testing_policies_does_what_it_says(tmp_path: Path, monkeypa
         result = CliRunner().invoke(mtactl.app, words[1:])
         assert result.exit_code == 0, result.output
         assert missing_lines(expected.text, result.stdout) == [], result.stdout
+
+
+async def test_what_stands_beside_postfix_does_what_it_says(tmp_path: Path) -> None:
+    shown = [block for block in blocks(ROOT / "docs/how-to/move-from-postfix.md") if block.info in ("sieve", "svtest")]
+    policies, tests = shown[::2], shown[1::2]
+    assert len(policies) == len(tests) > 5
+    for policy, test in zip(policies, tests, strict=True):
+        (tmp_path / "policy.sieve").write_text(policy.text)
+        (tmp_path / "policy.svtest").write_text(test.text)
+        report = await play_file(tmp_path / "policy.svtest")
+        assert report.is_good, (test.line, report)
 
 
 def commands(page: Path) -> Iterator[list[str]]:
