@@ -150,6 +150,8 @@ _ENVIRONMENT: Mapping[str, Callable[[Scene], str]] = {
     "vnd.mtad.stage": lambda scene: scene.stage,
     "vnd.mtad.helo": lambda scene: scene.client.helo,
     "vnd.mtad.listener": lambda scene: scene.listener,
+    "vnd.mtad.tls-version": lambda scene: scene.client.tls.version or ("TLS" if scene.client.is_tls else ""),
+    "vnd.mtad.tls-cipher": lambda scene: scene.client.tls.cipher,
     "vnd.mtad.auth-user": lambda scene: scene.client.identity,
 }
 _ENVELOPE: Mapping[str, Callable[[Scene], Sequence[str]]] = {

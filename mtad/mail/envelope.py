@@ -10,6 +10,17 @@ from mtad.mail.route import Route
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What a handshake has agreed on, as OpenSSL names it: 'TLSv1.3', 'TLS_AES_256_GCM_SHA384'; '' is not known."""
+
+    version: str = ""
+    cipher: str = ""
+
+
+NO_TLS = Tls()
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """The peer of one session, as far as we know it."""
 
@@ -21,6 +32,7 @@ class Client:
     identity: str = ""  # who authenticated; '' for nobody
     listener: str = ""  # the kind of listener that it came by; the queue does not keep it
     notes: Notes = NO_NOTES  # that policy made of the session; the queue does not keep them either
+    tls: Tls = NO_TLS  # as it was agreed on; the queue keeps is_tls alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy, PolicyErrors
-from mtad.mail.envelope import Client, Envelope
+from mtad.mail.envelope import Client, Envelope, Tls
 from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Signing, Verdict
 from mtad.rehearsal.asking import step
@@ -130,6 +130,8 @@ def _session(bench: Workbench) -> SessionFacts:
         identity=known("vnd.mtad.auth-user"),
         listener=known("vnd.mtad.listener"),
         notes=bench.noted.session,
+        is_tls=bool(known("vnd.mtad.tls-version")),
+        tls=Tls(known("vnd.mtad.tls-version"), known("vnd.mtad.tls-cipher")),
     )
     return SessionFacts(client, client.listener, bench.is_trusted)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
-from mtad.mail.envelope import Client, Envelope, Recipient
+from mtad.mail.envelope import Client, Envelope, Recipient, Tls
 from mtad.mail.notes import NO_NOTES
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
@@ -98,9 +98,9 @@ class Session:
     def transaction(self) -> Transaction | None:
         return self._transaction
 
-    def over_tls(self) -> Session:
+    def over_tls(self, tls: Tls) -> Session:
         """Return the session that follows a TLS handshake (RFC 3207 §4.2)."""
-        client = replace(self._greeted, is_tls=True)
+        client = replace(self._greeted, is_tls=True, tls=tls)
         return self.anew(client, is_trusted=self._is_trusted)
 
     def anew(self, client: Client, *, is_trusted: bool = False) -> Session:

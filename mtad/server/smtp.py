@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
 
-from mtad.mail.envelope import Client
+from mtad.mail.envelope import Client, Tls
 from mtad.mail.reply import Reply
 from mtad.server.acknowledged import has_acknowledged
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
@@ -349,4 +349,11 @@ class Connection(SMTP):
         self._writer._transport = encrypted  # type: ignore[attr-defined]
         self._reader._transport = encrypted  # type: ignore[attr-defined]
         self._replace_writer(self._writer)  # type: ignore[attr-defined]
-        self.conversation = self.conversation.over_tls()
+        self.conversation = self.conversation.over_tls(_agreed(encrypted))
+
+
+def _agreed(encrypted: asyncio.Transport) -> Tls:
+    """Return what a handshake has agreed on."""
+    told: ssl.SSLObject | None = encrypted.get_extra_info("ssl_object")
+    cipher = told.cipher() if told is not None else None
+    return Tls((told.version() if told is not None else None) or "", cipher[0] if cipher is not None else "")

@@ -54,6 +54,8 @@ PLAIN = Language(
 
 _CHANGES = EDITHEADER + CHANGE_ENVELOPE + SIGN
 
+_OF_SESSION = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
+
 POLICY = Language(
     _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _CHANGES + _OUTSIDE,
     environment=(
@@ -62,7 +64,7 @@ POLICY = Language(
         Environment("vnd.mtad.helo"),
         Environment("vnd.mtad.auth-user"),
         # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
-        Environment("vnd.mtad.listener", ("connect", "ehlo", "auth", "mail", "rcpt", "data")),
+        *(Environment(f"vnd.mtad.{name}", _OF_SESSION) for name in ("listener", "tls-version", "tls-cipher")),
         *(Environment(f"vnd.mtad.last-{name}", ("queue",)) for name in ("code", "enhanced", "text", "host", "class")),
         Environment("vnd.mtad.attempts", ("queue",)),
         Environment("vnd.mtad.age", ("queue",)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mtad.mail.envelope import Tls
 from mtad.mail.notes import Noted, Notes
 from mtad.mail.verdict import Verdict
 from mtad.rehearsal.rooms import ScriptedThrough
@@ -217,3 +218,6 @@ async def test_behind_it_what_policy_noted_of_the_connection_is_known_and_of_the
     assert transaction is not None
     assert transaction.envelope.client.notes == Notes({"at": "connect"})
     assert transaction.envelope.client.is_tls
+    told = wire.writer.get_extra_info("ssl_object")
+    assert transaction.envelope.client.tls == Tls(told.version(), told.cipher()[0])
+    assert told.version() == "TLSv1.3"

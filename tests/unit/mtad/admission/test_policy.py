@@ -15,7 +15,7 @@ from mtad.admission.policy import (
     PolicyErrors,
     PolicySettings,
 )
-from mtad.mail.envelope import Client, Envelope
+from mtad.mail.envelope import NO_TLS, Client, Envelope, Tls
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Signing, Verdict
@@ -370,3 +370,14 @@ async def test_the_last_key_that_a_policy_names_signs() -> None:
     assert (await policy('stage "data" { queue; }').data(message())) == Verdict(queue_at_once=True)
     held = await policy('stage "data" { hold; hold :reason "x"; }').data(message())
     assert held == Verdict(held="by policy: x", queue_at_once=True)
+
+
+async def test_a_policy_knows_how_the_client_is_encrypted() -> None:
+    script = 'stage "ehlo" { if environment "vnd.mtad.tls-version" "" { tempfail "Use STARTTLS"; } accept; }'
+    sieve = policy(script + 'stage "mail" { if environment :contains "vnd.mtad.tls-cipher" "SHA384" { accept; } }')
+    assert (await sieve.ehlo(STRANGER)).reply is not None
+    told = replace(STRANGER.client, is_tls=True, tls=Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
+    for client in (told, replace(told, tls=NO_TLS)):
+        assert (await sieve.ehlo(SessionFacts(client))).is_accepted
+    assert (await sieve.mail(MailFacts(SessionFacts(told), ""))).is_accepted
+    assert not (await sieve.mail(MailFacts(STRANGER, ""))).is_accepted
