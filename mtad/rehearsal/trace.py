@@ -89,7 +89,8 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
     if left:
         found.append(await ask("data", *left))
     if left and not found[-1].is_final:
-        found += [await ask("deliver", recipient) for recipient in left]
+        out = {*found[-1].answer.get("refused", ()), *found[-1].answer.get("dropped", ())}
+        found += [await ask("deliver", recipient) for recipient in left if recipient not in out]
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from tests.peers.process import open_folder
 
 pytestmark = pytest.mark.peer
 
-FIRST, COUNT = 20_000, 250
+FIRST, COUNT = 20_000, 200
 KINDS = (
     "header", "address", "envelope", "exists", "size", "string", "date", "body", "mime", "foreverypart", "ihave",
     ":is", ":contains", ":matches", ":value", ":count", ":regex", "set", "addheader", "deleteheader",

@@ -55,6 +55,14 @@ async def test_a_refused_recipient_goes_nowhere(tmp_path: Path) -> None:
     assert stages(found)[-2:] == ["data", "deliver b@l.example"]
 
 
+async def test_whom_data_leaves_out_goes_nowhere(tmp_path: Path) -> None:
+    policy = """stage "data" { foreachrcpt {
+        if envelope "to" "a@l.example" { ereject "no"; } if envelope "to" "b@l.example" { discard :rcpt; }
+    } }"""
+    found = await followed(tmp_path, policy, "a@l.example", "b@l.example", "c@l.example")
+    assert stages(found)[-2:] == ["data", "deliver c@l.example"]
+
+
 async def test_what_was_run_is_told_and_nothing_else(tmp_path: Path) -> None:
     policy = """stage "rcpt" {
         if anyof (environment "remote-ip" "192.0.2.1", true) { accept; } else { discard; }
