@@ -37,7 +37,6 @@ T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
 Ask = Callable[[Run, Sequence[Source]], bool]
 
-
 _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
@@ -148,7 +147,8 @@ def _found(bound: Bound, keys: Sequence[Template]) -> _Asked[Found]:
         bound.fail(bound.at, f"{bound.spec.name} cannot be used with {match_type}")
         match_type = ":is"
     if match_type == ":regex":
-        return _expressed(bound, keys, comparator, has_groups=False)
+        found = _expressions(bound, keys, comparator, has_groups=False)
+        return _Asked(octet, lambda run: _any_match(found.of(run)), found.weigh)
     relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None
     if match_type in _SUBSTRINGS and not comparator.has_substrings:
         bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
@@ -160,7 +160,8 @@ def _spanned(bound: Bound, keys: Sequence[Template]) -> _Asked[Spans]:
     """Make what tells where a key with wildcards is found in a value."""
     comparator = _comparator(bound)
     if bound.chosen["match"] == ":regex":
-        return _expressed(bound, keys, comparator, has_groups=True)
+        found = _expressions(bound, keys, comparator, has_groups=True)
+        return _Asked(octet, lambda run: _first_spans(found.of(run)), found.weigh)
     if not comparator.has_substrings:
         bound.fail(bound.at, "this comparator cannot be used with :matches")
     return _Asked(comparator.fold, _question(keys, comparator.fold, _spans), _weigh(bound, keys, comparator))
@@ -224,13 +225,11 @@ def _contains(keys: Sequence[str]) -> Found:
 
 
 def _matches(keys: Sequence[str]) -> Found:
-    patterns = [Wildcard(key) for key in keys]
-    return lambda value: any(pattern.is_match(value) for pattern in patterns)
+    return _any_match([Wildcard(key) for key in keys])
 
 
 def _spans(keys: Sequence[str]) -> Spans:
-    patterns = [Wildcard(key) for key in keys]
-    return lambda value: next((spans for one in patterns if (spans := one.spans(value)) is not None), None)
+    return _first_spans([Wildcard(key) for key in keys])
 
 
 _MATCH_TYPES: Mapping[str, Callable[[Sequence[Any]], Found]] = {
@@ -243,33 +242,45 @@ _WITH_WILDCARDS = (":matches", ":regex")
 _WITH_RELATION = (":count", ":value")
 
 
-def _expressed(bound: Bound, keys: Sequence[Template], comparator: Comparator, *, has_groups: bool) -> _Asked[Any]:
-    """Make what finds regular expressions in values, which are not folded."""
+def _expressions(bound: Bound, keys: Sequence[Template], comparator: Comparator, *, has_groups: bool) -> _Expressions:
+    """Compile the keys of `:regex`; those that hold variables anew in each run. It compares values as they are."""
     if not comparator.has_substrings:
         bound.fail(bound.at, "this comparator cannot be used with :regex")
 
     def compiled(text: str) -> Expression | BadExpression:
         return expression(text, is_case_folding=comparator.is_case_folding, has_groups=has_groups)
 
-    made: dict[Template, Expression] = {}
-    for key in keys:
-        one = compiled(key.constant) if key.constant is not None else None
-        if isinstance(one, BadExpression):
-            bound.fail(key.at, f"no regular expression: {one.why}")
-        elif one is not None:
-            made[key] = one
-
-    def now(key: Template, run: Run) -> Expression:
-        one = compiled(key.read(run))
+    def now(text: str) -> Expression:
+        one = compiled(text)
         if isinstance(one, BadExpression):
             raise ScriptFailed(f"no regular expression: {one.why}")
         return one
 
-    def question(run: Run) -> Any:
-        among = [made.get(key) or now(key, run) for key in keys]
-        if has_groups:
-            return lambda value: next((spans for one in among if (spans := one.spans(value)) is not None), None)
-        return lambda value: any(one.is_match(value) for one in among)
+    made: list[Expression | Template] = []
+    for key in keys:
+        one = compiled(key.constant) if key.constant is not None else key
+        if isinstance(one, BadExpression):
+            bound.fail(key.at, f"no regular expression: {one.why}")
+        else:
+            made.append(one)
+    size = sum(one.size if isinstance(one, Expression) else EXPRESSION_SIZE for one in made)
+    constant = [one for one in made if isinstance(one, Expression)]
+    weigh = expression_weight(size, len(keys), has_groups=has_groups)
+    if len(constant) == len(made):
+        return _Expressions(lambda run: constant, weigh)
+    return _Expressions(lambda run: [one if isinstance(one, Expression) else now(one.read(run)) for one in made], weigh)
 
-    size = sum(made[key].size if key in made else EXPRESSION_SIZE for key in keys)
-    return _Asked(octet, question, expression_weight(size, len(keys), has_groups=has_groups))
+
+class _Expressions(NamedTuple):
+    """The regular expressions of a test, and what it costs to look for them."""
+
+    of: Callable[[Run], Sequence[Expression]]
+    weigh: Weigh
+
+
+def _first_spans(among: Sequence[Expression] | Sequence[Wildcard]) -> Spans:
+    return lambda value: next((spans for one in among if (spans := one.spans(value)) is not None), None)
+
+
+def _any_match(among: Sequence[Expression] | Sequence[Wildcard]) -> Found:
+    return lambda value: any(one.is_match(value) for one in among)
