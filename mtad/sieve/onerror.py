@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mtad.sieve.actions import Log
 from mtad.sieve.language import ArgumentType, Bound, Tag
-from mtad.sieve.run import ScriptFailed
+from mtad.sieve.run import Run, ScriptFailed
 
 ON_ERROR_TAG = Tag(":onerror", value=ArgumentType.STRING)
 TEMPFAIL = "tempfail"  # the stage fails for now: unknown is not no
 _ANSWERS: Mapping[str, bool | None] = {TEMPFAIL: None, "true": True, "false": False}
 
 
-def on_error(bound: Bound, asked: str, default: str) -> Callable[[str], bool]:
-    """Make what answers, or ends the stage, when it is told why `asked` has failed. It raises ScriptFailed."""
+def on_error(bound: Bound, asked: str, default: str) -> Callable[[Run, str], bool]:
+    """Make what answers, with a line for the log, or ends the stage, when it is told why `asked` has failed.
+
+    It raises ScriptFailed.
+    """
     given = bound.tag_strings(ON_ERROR_TAG.name)
     word = given.items[0].value if given is not None else default
     if word not in _ANSWERS:
@@ -21,9 +25,10 @@ def on_error(bound: Bound, asked: str, default: str) -> Callable[[str], bool]:
         word = default
     answer = _ANSWERS[word]
 
-    def failed(why: str) -> bool:
+    def failed(run: Run, why: str) -> bool:
         if answer is None:
             raise ScriptFailed(f"{asked}: {why}")
+        run.act(Log(f"{asked}: {why}", "warning"))
         return answer
 
     return failed

@@ -59,7 +59,7 @@ def _dnsbl(bound: Bound) -> Code:
         listing = next((one for one in found if isinstance(one, Listing) and is_match(run, one.answers)), None)
         if listing is None:
             unknown = next((one for one in found if isinstance(one, Unknown)), None)
-            return unknown is not None and failed(unknown.why)
+            return unknown is not None and failed(run, unknown.why)
         if write is not None:
             write(run, await reason(names, listing))
         return True
@@ -83,7 +83,7 @@ def _dns(bound: Bound) -> Code:
         address = parse_address(asked) if record_type == "ptr" else None
         answer = await names.lookup(asked if address is None else address.reverse_pointer, record_type.upper())
         if isinstance(answer, Unknown):
-            return failed(f"{given.value} of {asked}: {answer.why}")
+            return failed(run, f"{given.value} of {asked}: {answer.why}")
         return is_match(run, () if isinstance(answer, Absent) else [rendered(record) for record in answer.records])
 
     return Waiting(ask)

@@ -58,7 +58,7 @@ def _judge(bound: Bound) -> Judge:
 
     def judge(run: Run, answer: Answer) -> bool:
         if isinstance(answer, Unavailable):
-            return failed(answer.why)
+            return failed(run, answer.why)
         if isinstance(answer, Absent):
             return False
         if write is not None:
@@ -86,7 +86,7 @@ def _validrcpt(bound: Bound) -> Code:
             for key in _keys(run.facts.envelope("to")[0], separators):
                 answer = get(key)
                 if not isinstance(answer, Absent):
-                    return failed(answer.why) if isinstance(answer, Unavailable) else True
+                    return failed(run, answer.why) if isinstance(answer, Unavailable) else True
             return False
 
         return Plain(look)
@@ -96,7 +96,7 @@ def _validrcpt(bound: Bound) -> Code:
         for key in _keys(run.facts.envelope("to")[0], separators):
             answer = await ask(key)
             if not isinstance(answer, Absent):
-                return failed(answer.why) if isinstance(answer, Unavailable) else True
+                return failed(run, answer.why) if isinstance(answer, Unavailable) else True
         return False
 
     return Waiting(wait)

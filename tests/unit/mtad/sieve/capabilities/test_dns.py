@@ -12,6 +12,7 @@ from mtad.sieve.errors import SieveErrors
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Limits, Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
+from mtad.telemetry.events import Level
 from tests.fakes.sieve_facts import StillFacts
 
 REQUIRE = (
@@ -35,12 +36,12 @@ NAMES = PlayedNames(
 FACTS = StillFacts(environment={"remote-ip": "192.0.2.9"})
 
 
-async def said(text: str, names: PlayedNames = NAMES, facts: StillFacts = FACTS) -> list[str]:
+async def said(text: str, names: PlayedNames = NAMES, facts: StillFacts = FACTS, level: Level = "info") -> list[str]:
     script = compile_script(REQUIRE + f'stage "connect" {{ {text} }}', "t", POLICY, Outside(names=names))
     assert isinstance(script, Script), str(script)
     run = Run(facts, Limits())
     await answer(script.stages["connect"], run)
-    return [action.text for action in run.actions if isinstance(action, Log)]
+    return [action.text for action in run.actions if isinstance(action, Log) and action.level == level]
 
 
 CASES = [
@@ -82,6 +83,12 @@ async def test_what_a_list_says_goes_into_a_variable() -> None:
     script = 'set "why" "-"; if dnsbl :txt "why" :matches {} "*" {{ }} log "${{why}}";'
     assert await said(script.format('["none.test", "zen.test"]')) == ["Listed by zen"]
     assert await said(script.format('"none.test"')) == ["-"]
+
+
+async def test_a_list_that_does_not_answer_is_told_of() -> None:
+    text = 'if dnsbl :matches ["down.test", "none.test"] "*" { }'
+    assert await said(text, level="warning") == ["dnsbl: down.test: so says the test"]
+    assert await said(text.replace("down", "zen"), level="warning") == []
 
 
 async def test_who_has_no_address_is_on_no_list() -> None:
