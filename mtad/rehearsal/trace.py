@@ -13,7 +13,7 @@ from mtad.rehearsal.workbench import Workbench
 STEPS_MAX = 10_000  # of a stage; those behind them are not kept
 _STRUCTURE = ("if", "elsif", "else")  # their tests say all
 _BY_RECIPIENT = ("rcpt", "deliver")
-_LENGTH_MAX = 100  # of a line of the script that is shown
+_LENGTH_MAX = 100  # of a line of the script and of an answer's item, as they are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
         if found[-1].is_final:
             return tuple(found)
     asked = [await ask("rcpt", recipient) for recipient in message.recipients]
-    left = [one.recipient for one in asked if not one.is_final]
+    left = [one.answer.get("recipient", (one.recipient,))[0] for one in asked if not one.is_final]
     found += asked
     if left:
         found.append(await ask("data", *left))
@@ -105,7 +105,12 @@ def lines(asked: Sequence[Asked]) -> Iterator[str]:
             value = "" if step.value is None else " is true" if step.value else " is false"
             yield f"  {step.file}:{step.line}: {step.name}{value}{'    | ' if written else ''}{written}"
         yield from (f"  fault: {fault}" for fault in one.faults)
-        yield "  -> " + "; ".join(f"{name}: {', '.join(values)}" for name, values in one.answer.items())
+        yield "  -> " + "; ".join(f"{name}: {_cut(', '.join(values))}" for name, values in one.answer.items())
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LENGTH_MAX else f"{line[:_LENGTH_MAX]}…"
 
 
 def _source(file: str) -> list[str]:

@@ -63,6 +63,12 @@ async def test_whom_data_leaves_out_goes_nowhere(tmp_path: Path) -> None:
     assert stages(found)[-2:] == ["data", "deliver c@l.example"]
 
 
+async def test_a_changed_recipient_is_who_it_goes_to(tmp_path: Path) -> None:
+    head = 'require "vnd.mtad.envelope"; ' if "vnd.mtad.envelope" not in HEAD else ""
+    policy = f'{head}stage "rcpt" {{ setrcpt "new@l.example"; }}'
+    assert stages(await followed(tmp_path, policy, "old@l.example"))[-1] == "deliver new@l.example"
+
+
 async def test_what_was_run_is_told_and_nothing_else(tmp_path: Path) -> None:
     policy = """stage "rcpt" {
         if anyof (environment "remote-ip" "192.0.2.1", true) { accept; } else { discard; }
@@ -89,6 +95,11 @@ async def test_steps_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_script_that_is_not_there_is_shown_without_its_lines() -> None:
     asked = Asked("rcpt", "a@l.example", (Step("none.sieve", 7, "accept", None),), {"result": ["accept"]})
     assert list(lines([asked])) == ["rcpt a@l.example", "  none.sieve:7: accept", "  -> result: accept"]
+
+
+def test_long_answers_are_cut() -> None:
+    asked = Asked("data", "", (), {"content": ["Subject: x\r\n\r\n" + "word " * 100]})
+    assert list(lines([asked]))[-1] == "  -> content: " + ("Subject: x " + "word " * 100)[:100] + "…"
 
 
 async def test_only_a_script_that_is_listened_to_tells() -> None:
