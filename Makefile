@@ -7,8 +7,9 @@ SEEDS ?= 5000
 FIRST ?= 1
 MINUTES ?= 15
 INPUTS ?= 1000000
+CASES ?= 2000
 
-.PHONY: help run demo peers test check sim sim-nightly fuzz chaos bench bench-replication docs proto lock clean
+.PHONY: help run demo peers test check sim sim-nightly fuzz sieve chaos bench bench-replication docs proto lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -58,6 +59,10 @@ sim-nightly: $(VENV)/.dev ## Simulate 100,000 histories, 2,000 on LMDB, each sin
 
 fuzz: $(VENV)/.dev ## Feed what reads strangers' octets with INPUTS=n inputs from SEED=n; faults go to var/fuzz
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+sieve: $(VENV)/.dev peers ## Play CASES=n random Sieve scripts from FIRST=n in Pigeonhole too, and plant a fault in each place of the engine
+	@$(BIN)/python -m tests.differential --cases $(CASES) --first $(FIRST)
+	@$(BIN)/python -m tests.sieve.mutation
 
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
