@@ -1,4 +1,4 @@
-"""What a policy says of queued mail, end to end: held until it is released, given up where the policy knows better."""
+"""What a policy says of a message and its recipients, end to end: who gets it, what is held, who is given up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 
 from mtad.lab.conversation import Program
 from tests.integration.sending import SENDER, client_of, next_hop
-from tests.peers.mtad import MtadNode, pair, policy_to
+from tests.peers.mtad import MtadNode, pair, policy_to, single
 from tests.peers.process import wait_until
 
 REQUIRE = 'require ["variables", "vnd.mtad.stage"'
@@ -43,3 +43,27 @@ def test_policy_rules_the_queue_on_both_nodes() -> None:
             one.mtactl("queue", "release", "--all")
             wait_until(lambda: not one.queue(), "it is delivered", one.log)
             assert ("held@example.test",) in [taken.recipients for taken in hop.taken]
+
+
+def test_who_is_refused_when_the_content_is_there_gets_nothing() -> None:
+    stages = """
+stage "rcpt" { if envelope "to" "alias@example.test" { setrcpt "real@example.test"; } }
+stage "data" {
+    addheader "X-Checked" "yes";
+    foreachrcpt { if envelope "to" "no@example.test" { ereject "Not for you"; } }
+}
+"""
+    with next_hop() as hop:
+        text = (policy_to(hop.port) + stages).replace("[", '["ereject", "editheader", "vnd.mtad.envelope", ', 1)
+        with single(text) as node, client_of(node) as client:
+            client.mail(SENDER)
+            for name in ("alias", "no", "one"):
+                assert client.rcpt(f"{name}@example.test")[0] == 250
+            code, reply = client.data(b"From: <a@mtad.test>\r\n\r\nx\r\n")
+            assert (code, b"delivered" in reply) == (250, True)
+            wait_until(lambda: len(hop.taken) == 2, "the sender is told", node.log)
+            message, report = sorted(hop.taken, key=lambda taken: taken.recipients == (SENDER,))
+            assert sorted(message.recipients) == ["one@example.test", "real@example.test"]
+            assert b"\r\nX-Checked: yes\r\n" in message.content
+            assert b"Not for you" in report.content
+            assert b"no@example.test" in report.content
