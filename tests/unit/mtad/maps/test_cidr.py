@@ -10,6 +10,7 @@ TEXT = """
 192.0.2.7      itself
 192.0.2.0/24   net
 192.0.2.128/25 never reached
+192.0.2.0/24   never either
 198.51.100.128/25 half
 198.51.100.0/24 rest
 2001:db8:1::/48 six

@@ -31,6 +31,7 @@ NAMES = PlayedNames(
         ("d.example", "ns"): ("NS.d.example.",),
         ("d.example", "txt"): ("v=spf1 -all",),
         ("down.example", "mx"): None,
+        ("", "mx"): ("10 root.example",),  # of the root, which nobody asks for
     }
 )
 FACTS = StillFacts(environment={"remote-ip": "192.0.2.9"})
