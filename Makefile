@@ -67,10 +67,11 @@ sieve: $(VENV)/.dev peers ## Play CASES=n random Sieve scripts from FIRST=n in P
 chaos: $(VENV)/.dev ## Break real processes under load for MINUTES=n: kills, cuts, full disks, clocks
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/.dev peers ## Measure against Postfix in one run, table and var/bench.json; then 10,000 sessions at once, and a slow next hop beside a fast one
+bench: $(VENV)/.dev peers ## Measure against Postfix in one run, table and var/bench.json; then 10,000 sessions at once, a slow next hop beside a fast one, and what policy costs
 	@$(BIN)/python -m tests.bench.bench_mail
 	@$(BIN)/python -m tests.bench.bench_many_sessions
 	@$(BIN)/python -m tests.bench.bench_fairness
+	@$(BIN)/python -m tests.bench.bench_sieve
 
 bench-replication: $(VENV)/.dev ## Measure a pair: two disks against one, 100,000 messages queued, switchovers, starts
 	@$(BIN)/python -m tests.bench.bench_replication

@@ -51,6 +51,9 @@ class TokenKind(Enum):
     END = "end"
 
 
+_BAD, _END = TokenKind.BAD, TokenKind.END  # by themselves: to find a member in its class takes Python 3.11 long
+
+
 class Token(NamedTuple):
     """A token; `text` is folded for words and tags, the value for strings, the number's digits and unit for numbers."""
 
@@ -65,15 +68,14 @@ def tokens(text: str, report: Report) -> list[Token]:
     at = 0
     while True:
         for match in _TOKEN.finditer(text, at):
-            what = match.lastgroup
-            assert what is not None  # `bad` matches everywhere
-            kind, value = _READERS[what]
-            start = match.start(what)
-            found.append(_token(Token, (kind, value(match[what]), start)))
-            if what == "bad":
+            group = match.lastindex or 0  # `bad` matches everywhere
+            kind, value = _READERS[group]
+            start = match.start(group)
+            found.append(_token(Token, (kind, match[group] if value is None else value(match[group]), start)))
+            if kind is _BAD:
                 at = _behind(text, start, found, report)
                 break
-            if what == "end":
+            if kind is _END:
                 return found
 
 
@@ -118,17 +120,16 @@ def _lines(text: str) -> str:
     return _crlf(_STUFFED.sub(".", text[text.index("\n") + 1 : text.rindex(".")]))
 
 
-def _as_it_is(text: str) -> str:
-    return text
-
-
-_READERS: Mapping[str, tuple[TokenKind, Callable[[str], str]]] = {
-    "mark": (TokenKind.MARK, _as_it_is),
-    "string": (TokenKind.STRING, _string),
-    "lines": (TokenKind.STRING, _lines),
-    "word": (TokenKind.WORD, str.lower),
-    "tag": (TokenKind.TAG, str.lower),
-    "number": (TokenKind.NUMBER, _as_it_is),
-    "end": (TokenKind.END, _as_it_is),
-    "bad": (TokenKind.BAD, _as_it_is),
+_READERS: Mapping[int, tuple[TokenKind, Callable[[str], str] | None]] = {
+    _TOKEN.groupindex[group]: reader
+    for group, reader in {
+        "mark": (TokenKind.MARK, None),
+        "string": (TokenKind.STRING, _string),
+        "lines": (TokenKind.STRING, _lines),
+        "word": (TokenKind.WORD, str.lower),
+        "tag": (TokenKind.TAG, str.lower),
+        "number": (TokenKind.NUMBER, None),
+        "end": (TokenKind.END, None),
+        "bad": (TokenKind.BAD, None),
+    }.items()
 }

@@ -12,6 +12,16 @@ from mtad.sieve.template import Reference, pieces
 _LISTS = (ArgumentType.STRINGS, ArgumentType.TEXTS)
 _STRINGS = (ArgumentType.STRING, ArgumentType.TEXT, *_LISTS)
 _CONSTANT = (ArgumentType.STRING, ArgumentType.STRINGS)
+# By themselves: to find a member in its class takes Python 3.11 longer than to look at an argument.
+_REQUIRE = Kind.REQUIRE
+_STAGE = Kind.STAGE
+_DEFINITION = Kind.DEFINITION
+_COMMAND = Kind.COMMAND
+_OFFER = Kind.OFFER
+_NO_TEST = Tests.NONE
+_TESTS = Tests.LIST
+_ONE_TEST = Tests.ONE
+_NUMBER = ArgumentType.NUMBER
 
 
 def validate(script: Sequence[Node], unit: Unit, stage: str | None = None) -> dict[str, tuple[Bound, ...]]:
@@ -40,13 +50,13 @@ class _Validator:
         for node in script:
             spec = self._language.by_name.get((False, node.name))
             kind = spec.kind if spec is not None else None
-            if kind is Kind.REQUIRE and spec is not None:
+            if kind is _REQUIRE and spec is not None:
                 self._require(node, spec, is_start)
                 continue
             is_start = False
-            if kind is Kind.STAGE and spec is not None:
+            if kind is _STAGE and spec is not None:
                 self._open_stage(node, spec, stages)
-            elif kind is Kind.DEFINITION and spec is not None:
+            elif kind is _DEFINITION and spec is not None:
                 self._define(node, spec)
             elif self._language.stages and kind is not None:
                 self._report.add(node.at, f"{node.name} must stand inside a stage")
@@ -60,7 +70,7 @@ class _Validator:
         rest: list[Node] = []
         for node in script:
             spec = self._language.by_name.get((False, node.name))
-            if spec is not None and spec.kind is Kind.REQUIRE:
+            if spec is not None and spec.kind is _REQUIRE:
                 self._require(node, spec, not rest)
             else:
                 rest.append(node)
@@ -113,7 +123,7 @@ class _Validator:
         spec = self._lookup(node, is_test=False)
         if spec is None:
             return None
-        if spec.kind is not Kind.COMMAND:
+        if spec.kind is not _COMMAND:
             self._report.add(node.at, f"{node.name} must stand at the top level")
             return None
         if spec.follows and before not in spec.follows:
@@ -139,12 +149,12 @@ class _Validator:
         if spec.stages and self._stage not in spec.stages:
             where = f'in stage "{self._stage}"' if self._stage else "outside of the stages"
             self._report.add(node.at, f"{node.name} is not legal {where}")
-        if spec.tests is Tests.NONE and node.tests:
+        if spec.tests is _NO_TEST and node.tests:
             self._report.add(node.tests[0].at, f"{node.name} takes no test; is a ';' missing before it?")
             return None
         bound = Bound(spec, node.at, self._stage, self._unit, self._parent)
         is_right = self._arguments(node, spec, bound) and not missing
-        if spec.kind is Kind.OFFER and is_right:
+        if spec.kind is _OFFER and is_right:
             self._offer(bound)
         is_right = self._tests(node, spec, bound) and self._tests_fit(node, spec) and is_right
         if bound.truth is not False:
@@ -185,7 +195,7 @@ class _Validator:
         return self._bind(node, spec) if spec is not None else None
 
     def _tests_fit(self, node: Node, spec: Spec) -> bool:
-        given = Tests.LIST if node.is_test_list else Tests.ONE if node.tests else Tests.NONE
+        given = _TESTS if node.is_test_list else _ONE_TEST if node.tests else _NO_TEST
         if given is spec.tests:
             return True
         self._report.add(node.tests[0].at if node.tests else node.at, f"{node.name} takes {spec.tests.value}")
@@ -243,7 +253,7 @@ class _Validator:
         return tuple(found)
 
     def _typed(self, given: Argument | None, wanted: ArgumentType, what: str, at: int) -> Number | Strings | None:
-        if isinstance(given, Number) and wanted is ArgumentType.NUMBER:
+        if isinstance(given, Number) and wanted is _NUMBER:
             return given
         if not isinstance(given, Strings) or wanted not in (_LISTS if given.is_list else _STRINGS):
             self._report.add(given.at if given is not None else at, f"{what} {wanted.value}")
