@@ -25,6 +25,9 @@ from mtad.sieve.edits import AddField, DeleteFields, Edit
 _ACCEPTED = Verdict(is_accepted=True)
 
 
+_FINAL = (Accept, Refuse, Discard)
+
+
 def verdict_of(actions: Sequence[Action], default: Callable[[], Verdict]) -> Verdict:
     """Make one verdict of what a stage decided; a held-back tempfail counts when its condition came true."""
     final = None
@@ -32,9 +35,11 @@ def verdict_of(actions: Sequence[Action], default: Callable[[], Verdict]) -> Ver
     for action in actions:
         if isinstance(action, Refuse) and action.unless is not Unless.NOW:
             held.setdefault(action.unless, action)
-        elif isinstance(action, Accept | Refuse | Discard):
+        elif isinstance(action, _FINAL):
             final = _final(action, default)
     verdict = final if final is not None else default()
+    if not held:
+        return verdict
     is_refused = verdict.reply is not None and verdict.reply.is_permanent
     instead = held.get(Unless.IF_REJECT if is_refused else Unless.IF_ACCEPT)
     if instead is None or (verdict.reply is not None and not is_refused):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -35,7 +36,7 @@ Found = Callable[[str], bool]  # of a folded value
 Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what was found, and what its wildcards stand for
 T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
-Ask = Callable[[Run, Sequence[Source]], bool]
+Ask = Callable[[Sequence[Source], Run], bool]
 
 _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -64,13 +65,13 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *
     if bound.chosen.get("match") == LIST_TAG.name:
         return membership(bound, keys, sources, is_remembered=is_remembered)
     ask = _ask(bound, keys, is_remembered=is_remembered)
-    return Plain(lambda run: ask(run, sources))
+    return Plain(partial(ask, sources))
 
 
 def matching(bound: Bound, keys: Sequence[Template]) -> Callable[[Run, Sequence[str]], bool]:
     """Make what asks the same of values that a test has at hand."""
     ask = _ask(bound, keys)
-    return lambda run, values: ask(run, (lambda run: values,))
+    return lambda run, values: ask((lambda run: values,), run)
 
 
 def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) -> Ask:
@@ -81,7 +82,7 @@ def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) 
         return _captured(_spanned(bound, keys))
     fold, question, weigh = _found(bound, keys)
 
-    def ask(run: Run, sources: Sequence[Source]) -> bool:
+    def ask(sources: Sequence[Source], run: Run) -> bool:
         is_found = question(run)
         for source in sources:
             values = source(run)
@@ -182,14 +183,14 @@ def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Calla
 
 def _counted(asked: _Asked[Found]) -> Ask:
     fold, question, _ = asked
-    return lambda run, sources: question(run)(fold(str(sum(len(source(run)) for source in sources))))
+    return lambda sources, run: question(run)(fold(str(sum(len(source(run)) for source in sources))))
 
 
 def _captured(asked: _Asked[Spans]) -> Ask:
     """Ask as `_ask` does, and remember what the wildcards of the first match stand for."""
     fold, question, weigh = asked
 
-    def ask(run: Run, sources: Sequence[Source]) -> bool:
+    def ask(sources: Sequence[Source], run: Run) -> bool:
         spans_in = question(run)
         for source in sources:
             values = source(run)
