@@ -18,12 +18,13 @@ _LENGTH_MAX = 100  # of a line of the script and of an answer's item, as they ar
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command that was run, or a test and what it came to."""
+    """A command that was run, or a test, what it came to, and the first of the values that it compared."""
 
     file: str
     line: int
     name: str
     value: bool | None  # None: a command
+    compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
     """Ask each stage of a policy in turn, until one says no to the message."""
     steps: list[Step] = []
 
-    def tell(file: str, line: int, name: str, value: bool | None) -> None:
+    def tell(file: str, line: int, name: str, value: bool | None, compared: Sequence[str]) -> None:
         if name not in _STRUCTURE and len(steps) < STEPS_MAX:
-            steps.append(Step(file, line, name, value))
+            steps.append(Step(file, line, name, value, tuple(map(_cut, compared))))
 
     bench = Workbench(path.parent, str(path))
     outside = replace(settings.outside, tell=tell)
@@ -102,10 +103,17 @@ def lines(asked: Sequence[Asked]) -> Iterator[str]:
         for step in one.steps:
             source = sources.setdefault(step.file, _source(step.file))
             written = source[step.line - 1].strip()[:_LENGTH_MAX] if step.line <= len(source) else ""
-            value = "" if step.value is None else " is true" if step.value else " is false"
-            yield f"  {step.file}:{step.line}: {step.name}{value}{'    | ' if written else ''}{written}"
+            yield f"  {step.file}:{step.line}: {step.name}{_came_to(step)}{'    | ' if written else ''}{written}"
         yield from (f"  fault: {fault}" for fault in one.faults)
         yield "  -> " + "; ".join(f"{name}: {_cut(', '.join(values))}" for name, values in one.answer.items())
+
+
+def _came_to(step: Step) -> str:
+    """Say what a test came to, and of which values; of a command nothing."""
+    if step.value is None:
+        return ""
+    of = " of " + ", ".join(f'"{text}"' for text in step.compared) if step.compared else ""
+    return f" is {'true' if step.value else 'false'}{of}"
 
 
 def _cut(text: str) -> str:

@@ -207,6 +207,7 @@ class Bound:
     block: tuple[Bound, ...] = ()
     chain: list[Bound] = field(default_factory=list)  # what follows and belongs to it
     truth: bool | None = None  # of a test, where what the engine has decides it
+    compared: list[str] = field(default_factory=list)  # what a test that is listened to has compared
 
     def outer(self) -> Iterator[Bound]:
         """Yield the commands in whose blocks it stands, the nearest first."""
@@ -220,8 +221,13 @@ class Bound:
         code, tell = self.spec.build(self), self.unit.outside.tell
         if tell is None:
             return code
-        is_test = self.spec.kind is Kind.TEST
-        return told(code, partial(tell, self.unit.report.file, self.line, self.spec.name), is_test=is_test)
+        where = partial(tell, self.unit.report.file, self.line, self.spec.name)
+
+        def hear(value: bool | None) -> None:
+            where(value, tuple(self.compared))
+            self.compared.clear()
+
+        return told(code, hear, is_test=self.spec.kind is Kind.TEST)
 
     def compile_block(self) -> Code:
         """Make one closure of the commands in its block."""

@@ -31,6 +31,8 @@ MATCH_TAGS = (
     Tag(":comparator", value=ArgumentType.STRING),
 )
 
+COMPARED_MAX = 10  # values of one test that who listens to a script is told
+
 Source = Callable[[Run], Sequence[str]]  # gives values when it is asked
 Found = Callable[[str], bool]  # of a folded value
 Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what was found, and what its wildcards stand for
@@ -65,7 +67,20 @@ def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *
     if bound.chosen.get("match") == LIST_TAG.name:
         return membership(bound, keys, sources, is_remembered=is_remembered)
     ask = _ask(bound, keys, is_remembered=is_remembered)
+    if bound.unit.outside.tell is not None:
+        sources = [_noting(source, bound.compared) for source in sources]
     return Plain(partial(ask, sources))
+
+
+def _noting(source: Source, compared: list[str]) -> Source:
+    """Make a source that notes what it gives, for who listens to the script."""
+
+    def read(run: Run) -> Sequence[str]:
+        values = source(run)
+        compared.extend(values[: max(0, COMPARED_MAX - len(compared))])
+        return values
+
+    return read
 
 
 def matching(bound: Bound, keys: Sequence[Template]) -> Callable[[Run, Sequence[str]], bool]:

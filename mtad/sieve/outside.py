@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mtad.dns.asking import Names, NobodyAsked
@@ -11,8 +11,9 @@ from mtad.maps.answer import Map
 Library = Callable[[str, str], str | None]
 """Gives the text of a script that another includes, by where it is ("personal" or "global") and its name."""
 
-Tell = Callable[[str, int, str, bool | None], None]
-"""Hears of each command before it runs, and of each test what it came to: file, line, name, the test's value."""
+Tell = Callable[[str, int, str, bool | None, Sequence[str]], None]
+"""Hears of each command before it runs, and of each test what it came to: file, line, name, the test's value, and what
+it compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,8 @@ def test_a_message_is_followed_line_by_line(tmp_path: Path, monkeypatch: pytest.
     refused = 'if allof (environment "vnd.mtad.helo" "evil", envelope "to" "a@l.example") {'
     assert shown[1].splitlines() == [
         "a@l.example",
-        f"  p.sieve:3: environment is true    | {refused}",
-        f"  p.sieve:3: envelope is true    | {refused}",
+        f'  p.sieve:3: environment is true of "evil"    | {refused}',
+        f'  p.sieve:3: envelope is true of "a@l.example"    | {refused}',
         f"  p.sieve:3: allof is true    | {refused}",
         '  p.sieve:4: ereject    | ereject "Go away";',
         "  -> result: reject; code: 550; enhanced: 5.7.1; text: Go away; disconnect: no",
@@ -191,7 +191,7 @@ def test_a_message_is_followed_as_json(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     told = json.loads(follow(tmp_path, TRACED, "--helo", "evil", "--json").stdout)["stages"]
     assert [one["stage"] for one in told] == ["connect", "ehlo", "mail", "rcpt"]
-    assert told[-1]["steps"][-1] == {"file": "p.sieve", "line": 4, "name": "ereject", "value": None}
+    assert told[-1]["steps"][-1] == {"file": "p.sieve", "line": 4, "name": "ereject", "value": None, "compared": []}
     assert told[-1]["answer"]["code"] == ["550"]
 
 

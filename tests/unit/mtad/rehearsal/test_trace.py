@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mtad.sieve import code
 from mtad.sieve.code import Waiting, answer
 from mtad.sieve.dialects import PLAIN
 from mtad.sieve.language import OUTSIDE
+from mtad.sieve.match import COMPARED_MAX
 from mtad.sieve.outside import Outside
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import Script, compile_script
@@ -103,15 +105,25 @@ def test_long_answers_are_cut() -> None:
 
 
 async def test_only_a_script_that_is_listened_to_tells() -> None:
-    told: list[tuple[str, int, str, bool | None]] = []
-    text = "if not false { keep; }\nstop;"
+    told: list[tuple[str, int, str, bool | None, Sequence[str]]] = []
+    text = 'if not header "subject" "x" { keep; }\nstop;'
     for outside in (Outside(), Outside(tell=lambda *step: told.append(step))):
         assert told == []
         script = compile_script(text, "w", PLAIN, outside)
         assert isinstance(script, Script)
-        await answer(script.stages[OUTSIDE], Run(StillFacts(), Limits()))
-    tests = [("w", 1, "false", False), ("w", 1, "not", True)]
-    assert told == [("w", 1, "if", None), *tests, ("w", 1, "keep", None), ("w", 2, "stop", None)]
+        await answer(script.stages[OUTSIDE], Run(StillFacts(b"Subject: y\r\nSubject: z\r\n\r\n"), Limits()))
+    tests = [("w", 1, "header", False, ("y", "z")), ("w", 1, "not", True, ())]
+    assert told == [("w", 1, "if", None, ()), *tests, ("w", 1, "keep", None, ()), ("w", 2, "stop", None, ())]
+
+
+async def test_values_are_limited() -> None:
+    told: list[Sequence[str]] = []
+    fields = b"".join(b"X: %d\r\n" % number for number in range(50))
+    script = compile_script('if header "x" "none" { }', "w", PLAIN, Outside(tell=lambda *step: told.append(step[-1])))
+    assert isinstance(script, Script)
+    for _ in range(2):
+        await answer(script.stages[OUTSIDE], Run(StillFacts(fields + b"\r\n"), Limits()))
+    assert list(map(len, told)) == [0, COMPARED_MAX, 0, COMPARED_MAX]
 
 
 def test_what_waits_tells_too() -> None:
