@@ -1,6 +1,6 @@
 """Maps in directories (LDAP, RFC 4511): one search, with the key in its filter.
 
-The file says where and what; who else may read it must not learn a password.
+The file says where and what:
 
     url = "ldaps://ldap.example.org"            or ldap://, with StartTLS unless it is this machine; or ldapi://
     base = "ou=people,dc=example,dc=org"
@@ -13,8 +13,6 @@ The file says where and what; who else may read it must not learn a password.
 from __future__ import annotations
 
 import re
-import stat
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
-from mtad.maps.lines import Line, Wrong
+from mtad.maps.description import IS_OPEN, parts_of, read_description
+from mtad.maps.lines import Wrong
 from mtad.maps.threads import ThreadLimits, Threads
 
-FILE_OCTETS_MAX = 100_000
 ENTRIES_MAX = 1_000
 VALUE_LENGTH_MAX = 100_000
 _PART = re.compile(r":(key|local_part|domain)\b")
@@ -54,8 +52,7 @@ class Search:
 
     def filter_for(self, key: str) -> str:
         """Return the filter with the key in it, which cannot change it."""
-        local_part, at, domain = key.rpartition("@")
-        parts = {"key": key, "local_part": local_part if at else key, "domain": domain if at else ""}
+        parts = parts_of(key)
         return _PART.sub(lambda found: _escaped(parts[found[1]]), self.filter)
 
 
@@ -121,19 +118,14 @@ class Directory:
 
 def read_search(path: Path) -> Search | Wrong:
     """Read the file; the directory is not asked before there is a key."""
-    try:
-        with path.open("rb") as file:
-            found = tomllib.loads(file.read(FILE_OCTETS_MAX).decode("utf-8"))
-        is_open = bool(stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO)
-    except OSError as error:
-        return _wrong(f"cannot be read: {error.strerror}")
-    except ValueError as error:
-        return _wrong(f"is not TOML: {error}")
-    why = _fault(found)
+    description = read_description(path)
+    if isinstance(description, Wrong):
+        return description
+    why = _fault(description.said)
     if why:
-        return _wrong(why)
-    search = Search(**found)
-    return _wrong("has a password in it and is open to others: chmod 600") if search.password and is_open else search
+        return Wrong.whole(why)
+    search = Search(**description.said)
+    return IS_OPEN if search.password and description.is_open else search
 
 
 def _fault(found: Mapping[str, object]) -> str:
@@ -149,7 +141,3 @@ def _fault(found: Mapping[str, object]) -> str:
 
 def _escaped(text: str) -> str:
     return _SPECIAL.sub(lambda found: f"\\{ord(found[0]):02x}", text)
-
-
-def _wrong(text: str) -> Wrong:
-    return Wrong((Line(1, text),))

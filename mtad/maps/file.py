@@ -75,7 +75,7 @@ def _load(path: Path, read: Read) -> AtOnce | Wrong:
     except OSError as error:
         return _unreadable(error)
     if len(octets) > FILE_OCTETS_MAX:
-        return Wrong((Line(1, f"is larger than {FILE_OCTETS_MAX} octets"),))
+        return Wrong.whole(f"is larger than {FILE_OCTETS_MAX} octets")
     try:
         return read(octets.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -83,4 +83,4 @@ def _load(path: Path, read: Read) -> AtOnce | Wrong:
 
 
 def _unreadable(error: OSError) -> Wrong:
-    return Wrong((Line(1, f"cannot be read: {error.strerror}"),))
+    return Wrong.whole(f"cannot be read: {error.strerror}")

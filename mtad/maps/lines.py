@@ -28,6 +28,11 @@ class Wrong:
     lines: tuple[Line, ...]
 
     @classmethod
+    def whole(cls, text: str) -> Wrong:
+        """Say it of a map as a whole, at its first line."""
+        return cls((Line(1, text),))
+
+    @classmethod
     def of(cls, found: Sequence[Line]) -> Wrong:
         """Keep the first ones."""
         return cls(tuple(found[:ERRORS_MAX]))

@@ -12,7 +12,7 @@ import lmdb
 
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
 from mtad.maps.file import Stamp, stamp_of
-from mtad.maps.lines import Line, Wrong
+from mtad.maps.lines import Wrong
 
 SUFFIX = ".lmdb"
 KEY_OCTETS_MAX = 511  # LMDB's own
@@ -46,7 +46,7 @@ class LmdbFile:
         try:
             self._environment, self._stamp = _opened(self._path), stamp
         except lmdb.Error as error:
-            return Wrong((Line(1, f"cannot be opened: {error}"),))
+            return Wrong.whole(f"cannot be opened: {error}")
         return True
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ def open_lmdb(path: Path) -> LmdbFile | Wrong:
     try:
         return LmdbFile(whole, _opened(whole), stamp)
     except lmdb.Error as error:
-        return Wrong((Line(1, f"cannot be opened: {error}"),))
+        return Wrong.whole(f"cannot be opened: {error}")
 
 
 def _opened(path: Path) -> lmdb.Environment:

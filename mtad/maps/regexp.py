@@ -12,24 +12,20 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import re2
-
 from mtad.maps.answer import ABSENT, Answer, Found
+from mtad.maps.expression import BadExpression, compiled, limited_options, searchable
 from mtad.maps.lines import Line, Wrong, logical_lines
 
 PATTERNS_MAX = 10_000
-PROGRAM_SIZE_MAX = 1_000  # steps of one of them; above it RE2 may fall back to what is slow
 KEY_LENGTH_MAX = 1 << 12  # what is behind is not seen
-_MEMORY_OCTETS = 1 << 23
 _LINE = re.compile(r"([^\s\w!])((?:\\.|(?!\1)[^\\])*)\1(\w*)(?:\s+(.*))?\Z", re.DOTALL)
 _GROUP = re.compile(r"\$(?:\{(\d{1,3})\}|\((\d{1,3})\)|(\d)|(\$))")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Pattern(NamedTuple):
     """One line: the expression, and the value in pieces, the numbers of groups between texts."""
 
-    compiled: Any
+    program: Any
     pieces: Sequence[str | int]
 
 
@@ -41,9 +37,9 @@ class Patterns:
 
     def get(self, key: str) -> Answer:
         """Return the value of a key."""
-        seen = _SURROGATE.sub("\ufffd", key[:KEY_LENGTH_MAX])
+        seen = searchable(key[:KEY_LENGTH_MAX])
         for pattern in self._patterns:
-            found = pattern.compiled.search(seen)
+            found = pattern.program.search(seen)
             if found is not None:
                 values = (found.group(one) or "" if isinstance(one, int) else one for one in pattern.pieces)
                 return Found("".join(values))
@@ -74,23 +70,16 @@ def _pattern(line: str) -> _Pattern | str:
     if taken is None:
         return "is not /expression/flags value"
     _, text, flags, value = taken.groups()
-    if _SURROGATE.search(text):
-        return "not UTF-8"
     if flags.strip("i"):
         return f'flags "{flags}": only i is known'
-    options = re2.Options()
-    options.log_errors = False
+    options = limited_options()
     options.case_sensitive = flags.count("i") % 2 == 1
-    options.max_mem = _MEMORY_OCTETS
-    try:
-        compiled = re2.compile(text, options)
-    except re2.error as error:
-        return f"no regular expression: {error.args[0].decode('utf-8', 'replace')}"
-    if compiled.programsize > PROGRAM_SIZE_MAX:
-        return f"larger than {PROGRAM_SIZE_MAX} steps"
+    program = compiled(text, options)
+    if isinstance(program, BadExpression):
+        return f"no regular expression: {program.why}"
     pieces = _pieces(value or "")
-    missing = next((one for one in pieces if isinstance(one, int) and one > compiled.groups), None)
-    return f"has no group {missing}" if missing is not None else _Pattern(compiled, pieces)
+    missing = next((one for one in pieces if isinstance(one, int) and one > program.groups), None)
+    return f"has no group {missing}" if missing is not None else _Pattern(program, pieces)
 
 
 def _pieces(value: str) -> list[str | int]:

@@ -13,7 +13,7 @@ from mtad.maps.answer import Map
 from mtad.maps.cidr import read_networks
 from mtad.maps.directory import Directory, read_search
 from mtad.maps.file import FileMap, open_file
-from mtad.maps.lines import Line, Wrong
+from mtad.maps.lines import Wrong
 from mtad.maps.lmdb_file import LmdbFile, open_lmdb
 from mtad.maps.regexp import read_patterns
 from mtad.maps.socketmap import Socketmap
@@ -91,7 +91,7 @@ async def _refreshed(one: Map) -> bool | Wrong:
         if isinstance(one, LmdbFile):
             return one.refresh()  # not in a thread: the file is not closed amid a look
     except Exception as error:  # noqa: BLE001 (the boundary of one look: no file would be read again without a next one)
-        return Wrong((Line(1, f"{type(error).__name__}: {error}"),))
+        return Wrong.whole(f"{type(error).__name__}: {error}")
     return False
 
 
@@ -119,7 +119,7 @@ def _lmdb(where: str, held: ExitStack) -> Map | Wrong:
 def _socketmap(where: str, held: ExitStack) -> Map | Wrong:
     place = socketmap_place(where)
     if isinstance(place, Unfit):
-        return Wrong((Line(1, place.why),))
+        return Wrong.whole(place.why)
     found = Socketmap(*place)
     held.callback(found.close)
     return found
@@ -128,7 +128,7 @@ def _socketmap(where: str, held: ExitStack) -> Map | Wrong:
 def _tcp_table(where: str, held: ExitStack) -> Map | Wrong:
     address = tcp_table_place(where)
     if isinstance(address, Unfit):
-        return Wrong((Line(1, address.why),))
+        return Wrong.whole(address.why)
     found = TcpTable(address)
     held.callback(found.close)
     return found
@@ -138,7 +138,7 @@ def _sql(where: str, held: ExitStack) -> Map | Wrong:
     try:
         from mtad.maps.sql import Sql, open_sql  # here, for who has such a map alone needs SQLAlchemy
     except ImportError:
-        return Wrong((Line(1, "needs SQLAlchemy, which the extra mtad[sql] brings, and the database's driver"),))
+        return Wrong.whole("needs SQLAlchemy, which the extra mtad[sql] brings, and the database's driver")
     found = open_sql(Path(where))
     if isinstance(found, Sql):
         held.callback(found.close)
@@ -149,7 +149,7 @@ def _ldap(where: str, held: ExitStack) -> Map | Wrong:
     try:
         from mtad.maps.ldap_client import LdapConnection  # here, for who has such a map alone needs python-ldap
     except ImportError:
-        return Wrong((Line(1, "needs python-ldap, which the extra mtad[ldap] brings"),))
+        return Wrong.whole("needs python-ldap, which the extra mtad[ldap] brings")
     search = read_search(Path(where))
     if isinstance(search, Wrong):
         return search

@@ -1,6 +1,6 @@
 """Maps in databases, by SQLAlchemy: one question, with the key in it.
 
-The file says where and what; who else may read it must not learn a password.
+The file says where and what:
 
     url = "postgresql+psycopg://mtad@db.example.org/mail"
     query = "SELECT home FROM users WHERE address = :key"       :local_part and :domain are its parts
@@ -8,8 +8,6 @@ The file says where and what; who else may read it must not learn a password.
 
 from __future__ import annotations
 
-import stat
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,10 @@ import sqlalchemy
 import sqlalchemy.exc
 
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
-from mtad.maps.lines import Line, Wrong
+from mtad.maps.description import IS_OPEN, parts_of, read_description
+from mtad.maps.lines import Wrong
 from mtad.maps.threads import ThreadLimits, Threads
 
-FILE_OCTETS_MAX = 100_000
 ROWS_MAX = 1_000
 VALUE_LENGTH_MAX = 100_000
 CONNECTION_SECONDS_MAX = 600  # a connection is made anew after so long
@@ -38,7 +36,7 @@ class Sql:
 
     async def ask(self, key: str) -> Answer:
         """Return the first columns of the rows that come, between commas; no row: there is no such key."""
-        known = _parts(folded(key))
+        known = parts_of(folded(key))
         asked = {name: known[name] for name in self._names}
         try:
             rows = await self._threads.run(lambda: self._rows(asked))
@@ -62,26 +60,22 @@ class Sql:
 
 def open_sql(path: Path, limits: ThreadLimits | None = None) -> Sql | Wrong:
     """Read the file; the database is not asked before there is a key."""
-    try:
-        with path.open("rb") as file:
-            found = tomllib.loads(file.read(FILE_OCTETS_MAX).decode("utf-8"))
-        is_open = bool(stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO)
-    except OSError as error:
-        return _wrong(f"cannot be read: {error.strerror}")
-    except ValueError as error:
-        return _wrong(f"is not TOML: {error}")
+    description = read_description(path)
+    if isinstance(description, Wrong):
+        return description
+    found = description.said
     if set(found) != set(_NAMES) or not all(isinstance(value, str) for value in found.values()):
-        return _wrong(f"needs {' and '.join(_NAMES)}, two texts, and nothing else")
-    unknown = set(sqlalchemy.text(found["query"]).compile().params) - set(_parts(""))
+        return Wrong.whole(f"needs {' and '.join(_NAMES)}, two texts, and nothing else")
+    unknown = set(sqlalchemy.text(found["query"]).compile().params) - set(parts_of(""))
     if unknown:
-        return _wrong(f"query may ask for {', '.join(f':{name}' for name in _parts(''))}, not :{min(unknown)}")
+        return Wrong.whole(f"query may ask for {', '.join(f':{name}' for name in parts_of(''))}, not :{min(unknown)}")
     try:
         url = sqlalchemy.make_url(found["url"])
-        if url.password and is_open:
-            return _wrong("has a password in it and is open to others: chmod 600")
+        if url.password and description.is_open:
+            return IS_OPEN
         return _made(url, found["query"], limits or ThreadLimits())
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, TypeError) as error:
-        return _wrong(str(error).partition("\n")[0])
+        return Wrong.whole(str(error).partition("\n")[0])
 
 
 def _made(url: sqlalchemy.URL, query: str, limits: ThreadLimits) -> Sql:
@@ -94,12 +88,3 @@ def _made(url: sqlalchemy.URL, query: str, limits: ThreadLimits) -> Sql:
         pool_recycle=CONNECTION_SECONDS_MAX,
     )
     return Sql(engine, query, limits)
-
-
-def _parts(key: str) -> dict[str, str]:
-    local_part, at, domain = key.rpartition("@")
-    return {"key": key, "local_part": local_part if at else key, "domain": domain if at else ""}
-
-
-def _wrong(text: str) -> Wrong:
-    return Wrong((Line(1, text),))

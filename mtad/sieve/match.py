@@ -9,11 +9,12 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from mtad.maps.expression import BadExpression
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.comparators import COMPARATORS, DEFAULT, Comparator, octet
 from mtad.sieve.language import CAPTURES_MAX, ArgumentType, Bound, Tag
 from mtad.sieve.lists import LIST_TAG, membership
-from mtad.sieve.regex import BadExpression, Expression, expression
+from mtad.sieve.regex import Expression, expression
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
 from mtad.sieve.weights import EXPRESSION_SIZE, Weigh, expression_weight, weight
@@ -40,7 +41,7 @@ T = TypeVar("T", Found, Spans)
 Question = Callable[[Run], T]
 Ask = Callable[[Sequence[Source], Run], bool]
 
-_RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
     "lt": operator.lt,
@@ -148,9 +149,9 @@ def _comparator(bound: Bound) -> Comparator:
 def _relation(bound: Bound, match_type: str) -> Callable[[Any, Any], bool]:
     given = bound.tag_strings(match_type)
     name = given.items[0].value if given is not None else ""
-    relation = _RELATIONS.get(name.lower())
+    relation = RELATIONS.get(name.lower())
     if relation is None:
-        bound.fail(given.at if given is not None else bound.at, f'"{name}" is none of {", ".join(_RELATIONS)}')
+        bound.fail(given.at if given is not None else bound.at, f'"{name}" is none of {", ".join(RELATIONS)}')
         return operator.eq
     return relation
 

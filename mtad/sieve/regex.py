@@ -1,32 +1,19 @@
 """Regular expressions by RE2 (draft-ietf-sieve-regex): as POSIX has them, in time linear in the value.
 
-What RE2 cannot promise to run by its automaton alone costs a thousand times as much, so an expression's size is
-limited, and so is how much of a value it sees.
+How large an expression may be is limited where it is compiled, how much of a value it sees here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import re2
+from mtad.maps.expression import BadExpression, compiled, limited_options, searchable
 
-PROGRAM_SIZE_MAX = 1000  # steps of a compiled expression; above it RE2 may fall back to what is slow
 LENGTH_MAX = 1 << 16  # of a value; what is behind is not seen
 GROUPED_LENGTH_MAX = 1 << 12  # of a value whose groups are remembered
-_MEMORY_OCTETS = 1 << 23
-
 _SPECIAL = re.compile(r"([.\\+*?\[\]^$(){}|])")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class BadExpression:
-    """Why an expression cannot be used."""
-
-    why: str
 
 
 class Expression:
@@ -34,10 +21,10 @@ class Expression:
 
     __slots__ = ("_is_found", "_length_max", "size")
 
-    def __init__(self, compiled: Any, length_max: int) -> None:
-        self._is_found = compiled.search
+    def __init__(self, program: Any, length_max: int) -> None:
+        self._is_found = program.search
         self._length_max = length_max
-        self.size: int = compiled.programsize
+        self.size: int = program.programsize
 
     def is_match(self, value: str) -> bool:
         """Tell whether it is found anywhere in the value."""
@@ -52,28 +39,20 @@ class Expression:
         return [span if span[0] >= 0 else (0, 0) for span in spans]
 
     def _search(self, value: str) -> Any:
-        seen = value[: self._length_max]
-        return self._is_found(seen if seen.isascii() else _SURROGATE.sub("\ufffd", seen))
+        return self._is_found(searchable(value[: self._length_max]))
 
 
 def expression(text: str, *, is_case_folding: bool, has_groups: bool) -> Expression | BadExpression:
     """Compile an expression."""
-    if _SURROGATE.search(text):
-        return BadExpression("not UTF-8")
-    options = re2.Options()
-    options.log_errors = False
+    options = limited_options()
     options.longest_match = True
     options.dot_nl = True
     options.case_sensitive = not is_case_folding
     options.never_capture = not has_groups
-    options.max_mem = _MEMORY_OCTETS
-    try:
-        compiled = re2.compile(text, options)
-    except re2.error as error:
-        return BadExpression(error.args[0].decode("utf-8", "replace"))
-    if compiled.programsize > PROGRAM_SIZE_MAX:
-        return BadExpression(f"larger than {PROGRAM_SIZE_MAX} steps")
-    return Expression(compiled, GROUPED_LENGTH_MAX if has_groups else LENGTH_MAX)
+    program = compiled(text, options)
+    if isinstance(program, BadExpression):
+        return program
+    return Expression(program, GROUPED_LENGTH_MAX if has_groups else LENGTH_MAX)
 
 
 def quoted(text: str) -> str:

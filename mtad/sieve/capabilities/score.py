@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.language import ArgumentType, Bound, Computed, Kind, Spec, Tag
+from mtad.sieve.match import RELATIONS
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
 
@@ -15,14 +15,6 @@ _CAPABILITY = "vnd.mtad.score"
 _STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 _DECIMAL = re.compile(r"([+-]?)([0-9]{1,6})(?:\.([0-9]{1,3}))?\Z")
 _THOUSAND = 1000
-_RELATIONS: Mapping[str, Callable[[int, int], bool]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-}
 
 
 def thousandths(text: str) -> int | None:
@@ -78,9 +70,9 @@ def _score(bound: Bound) -> Code:
 
 
 def _has_score(bound: Bound) -> Code:
-    relation = _RELATIONS.get(bound.string(0).lower())
+    relation = RELATIONS.get(bound.string(0).lower())
     if relation is None:
-        return bound.fail(bound.strings(0).at, f'"{bound.string(0)}" is none of {", ".join(_RELATIONS)}')
+        return bound.fail(bound.strings(0).at, f'"{bound.string(0)}" is none of {", ".join(RELATIONS)}')
     holds, points, symbol = relation, _points(bound, 1), bound.tag_string(":symbol")
     if symbol is None:
         return Plain(lambda run: holds(_total(run), points(run)))

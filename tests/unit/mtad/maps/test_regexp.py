@@ -50,9 +50,9 @@ def test_the_first_expression_that_is_found(key: str, answer: Answer) -> None:
         ("/ann/x y", 'flags "x": only i is known'),
         ("/(ann/ y", "no regular expression: missing ): (ann"),
         ("/a(?=b)/ y", "no regular expression: invalid perl operator: (?="),
-        ("/ann\udcff/ y", "not UTF-8"),
+        ("/ann\udcff/ y", "no regular expression: not UTF-8"),
         ("/(ann)/ $2", "has no group 2"),
-        ("/(a{100}){10}/ y", "larger than 1000 steps"),
+        ("/(a{100}){10}/ y", "no regular expression: larger than 1000 steps"),
     ],
 )
 def test_what_is_no_line(line: str, why: str) -> None:

@@ -4,16 +4,9 @@ import time
 
 import pytest
 
+from mtad.maps.expression import PROGRAM_SIZE_MAX, BadExpression
 from mtad.sieve.dialects import PLAIN
-from mtad.sieve.regex import (
-    GROUPED_LENGTH_MAX,
-    LENGTH_MAX,
-    PROGRAM_SIZE_MAX,
-    BadExpression,
-    Expression,
-    expression,
-    quoted,
-)
+from mtad.sieve.regex import GROUPED_LENGTH_MAX, LENGTH_MAX, Expression, expression, quoted
 from mtad.sieve.run import LimitExceeded, Limits, ScriptFailed
 from tests.fakes.sieve_facts import StillFacts, filed, first_error, is_true
 

@@ -1,0 +1,50 @@
+"""Regular expressions as RE2 compiles them, within a size that it runs in time linear in the value.
+
+What RE2 cannot promise to run by its automaton alone costs a thousand times as much, so an expression's size is
+limited. How much of a value it sees, who asks it limits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+PROGRAM_SIZE_MAX = 1_000  # steps of a compiled expression; above it RE2 may fall back to what is slow
+_MEMORY_OCTETS = 1 << 23
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class BadExpression:
+    """Why an expression cannot be used."""
+
+    why: str
+
+
+def limited_options() -> re2.Options:
+    """Return the options that all expressions have; what each asks for is added to them."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY_OCTETS
+    return options
+
+
+def compiled(text: str, options: re2.Options) -> Any | BadExpression:
+    """Compile an expression."""
+    if _SURROGATE.search(text):
+        return BadExpression("not UTF-8")
+    try:
+        program = re2.compile(text, options)
+    except re2.error as error:
+        return BadExpression(error.args[0].decode("utf-8", "replace"))
+    if program.programsize > PROGRAM_SIZE_MAX:
+        return BadExpression(f"larger than {PROGRAM_SIZE_MAX} steps")
+    return program
+
+
+def searchable(value: str) -> str:
+    """Return a value as RE2 takes it: what is no UTF-8 has U+FFFD in its place."""
+    return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
