@@ -134,7 +134,7 @@ def _without_body(content: bytes) -> bytes:
 
 
 _SPOILINGS: Sequence[Callable[[bytes], bytes]] = (
-    lambda content: content.replace(b"\r\n", b"\n"),
+    lambda content: content if b"quoted-printable" in content else content.replace(b"\r\n", b"\n"),
     lambda content: "X-A: grün\r\nSubject: Grüße ÉTÉ\r\n".encode() + content,  # RFC 6532
     _without_body,
     lambda content: content.replace(b":", b" :", 1),

@@ -167,9 +167,11 @@ class Drawing:
 
     def _every_part(self, depth: int) -> str:
         self.kinds.add("foreverypart")
+        has_edits, self._has_edits = self._has_edits, False  # Pigeonhole loses fields that are added in the loop
         inside = [f"if {self._mime_test()} {self._block(2)}" for _ in range(self._dice.randint(1, 2))]
         if "extracttext" in CAPABILITIES and "variables" in CAPABILITIES and self._dice.random() < 0.5:
             inside.append('extracttext "part";')  # without :first: see differences.py
+        self._has_edits = has_edits
         return f"foreverypart {{ {' '.join(inside)} }}"
 
     # Tests.
