@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from email.header import Header
 
 CRLF = "\r\n"
-LINE_LENGTH = 78  # RFC 5322 §2.1.1
+LINE_LENGTH = 78  # RFC 5322 §2.1.1, which says how long a line may be at most too
+LINE_LENGTH_MAX = 998
 
 _END = re.compile(rb"(?:\A|\r?\n)(?=\r?\n)")
 _FIELD_START = re.compile(rb"(?<=\n)(?![ \t])")
 _BREAKS = re.compile(
-    r" *[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00- \x7f-\x9f\u2028\u2029]*"
-)  # controls, line ends of all kinds
+    r"(?<! ) *[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00- \x7f-\x9f\u2028\u2029]*"
+)  # controls, line ends of all kinds; looked for from the first blank of a row alone, for rows may be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def _without(fields: list[bytes], edit: DeleteFields) -> list[bytes]:
 
 def _field(edit: AddField) -> bytes:
     value = one_line(edit.value)
-    charset = "us-ascii" if value.isascii() else "utf-8"
+    is_foldable = max(map(len, value.split(" "))) < LINE_LENGTH_MAX  # else it is cut into encoded words
+    charset = "us-ascii" if value.isascii() and is_foldable else "utf-8"
     text = Header(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), charset, LINE_LENGTH, edit.name)
     return f"{edit.name}: {text.encode(linesep=CRLF)}\r\n".encode("ascii")

@@ -131,10 +131,11 @@ class Computed:
     stages: tuple[str, ...]
 
 
-Include = Callable[[str, str, str], Code | str | None]  # by location, name and stage; a string says what is wrong
+Include = Callable[[str, str, str, frozenset[str]], Code | str | None]
+"""By location, name, stage and the blocks around it; a string says what is wrong."""
 
 
-def no_include(location: str, name: str, stage: str) -> Code | str | None:
+def no_include(location: str, name: str, stage: str, around: frozenset[str]) -> Code | str | None:
     """Include nothing."""
     return None
 
@@ -160,6 +161,7 @@ class Unit:
     has_captures   it asks for what wildcards stood for
     outside        what it may ask beside its facts
     defined        what it defines, or the script that includes it
+    around         the blocks that it is included in, where that makes a difference
     required       the capabilities that it has
     """
 
@@ -170,6 +172,7 @@ class Unit:
     has_captures: bool = False
     outside: Outside = NOTHING
     defined: Definitions = field(default_factory=Definitions)
+    around: frozenset[str] = frozenset()
     required: set[str] = field(default_factory=set)
     _variables: dict[str, str] = field(default_factory=dict)
 
@@ -215,6 +218,10 @@ class Bound:
         while found is not None:
             yield found
             found = found.parent
+
+    def stands_in(self, block: str) -> bool:
+        """Tell whether a block of this name is around it, or around what includes its script."""
+        return block in self.unit.around or any(outer.spec.name == block for outer in self.outer())
 
     def compile(self) -> Code:
         """Make the closure."""

@@ -58,6 +58,7 @@ class Run:
     part        the entity that `foreverypart` is at
     recipient   the one that `foreachrcpt` is at
     each        what is to be done about single recipients
+    ruled       those of them that have their verdict
     noted       the variables of single recipients that the loop is not at
     """
 
@@ -78,6 +79,7 @@ class Run:
         "part",
         "points",
         "recipient",
+        "ruled",
         "variables",
     )
 
@@ -93,6 +95,7 @@ class Run:
         self.part: Message | None = None
         self.recipient: str | None = None
         self.each: dict[str, Sequence[Action]] = {}
+        self.ruled: set[str] = set()
         self.noted: dict[str, dict[str, str]] = {}
         self.doors = doors
         self._has_ruled = False

@@ -29,9 +29,12 @@ class Script:
 def compile_script(text: str, file: str, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
     """Compile a script and all that it includes, or tell everything that is wrong; never anything between."""
     compilation = _Compilation(language, outside)
-    stages = compilation.compile(text, file, None)
+    stages = compilation.compile(text, file, None, frozenset())
     errors = compilation.errors[:ERRORS_MAX]
     return SieveErrors(tuple(errors)) if errors else Script(stages)
+
+
+_Key = tuple[str, str, str, frozenset[str]]  # as scripts are asked for
 
 
 class _Compilation:
@@ -42,11 +45,11 @@ class _Compilation:
         self._language = language
         self._outside = outside
         self._defined = Definitions(dict(outside.maps))
-        self._made: dict[tuple[str, str, str], Code] = {}
-        self._open: list[tuple[str, str, str]] = []
+        self._made: dict[_Key, Code] = {}
+        self._open: list[_Key] = []
         self._units_count = 0
 
-    def compile(self, text: str, file: str, stage: str | None) -> dict[str, Code]:
+    def compile(self, text: str, file: str, stage: str | None, around: frozenset[str]) -> dict[str, Code]:
         """Compile one of the scripts; one with a stage is what stands in that stage."""
         report = Report(file, text)
         if len(text) > SCRIPT_LENGTH_MAX:
@@ -56,16 +59,16 @@ class _Compilation:
         scope = f"{self._units_count}." if self._units_count else ""
         self._units_count += 1
         has_captures = _CAPTURE.search(text) is not None
-        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._defined)
+        unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._defined, around)
         bound = validate(parse(text, report), unit, stage)
         stages = {name: compile_block(block) for name, block in bound.items()}
         if report.has_errors:
             self.errors += report.errors().errors
         return stages
 
-    def include(self, location: str, name: str, stage: str) -> Code | str | None:
+    def include(self, location: str, name: str, stage: str, around: frozenset[str]) -> Code | str | None:
         """Return a script as it runs in a stage, or what is wrong with including it; None when there is none."""
-        key = (location, name, stage)
+        key = (location, name, stage, around)
         if key in self._made:
             return self._made[key]
         if key in self._open:
@@ -79,7 +82,7 @@ class _Compilation:
         if text is None:
             return None
         self._open.append(key)
-        code = self.compile(text, f"{name}.sieve", stage).get(stage)
+        code = self.compile(text, f"{name}.sieve", stage, around).get(stage)
         self._open.pop()
         if code is None:
             return "was not compiled"

@@ -12,18 +12,23 @@ from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
 from mtad.sieve.run import Run
 
 LOOP = "foreachrcpt"
+_TRIAL = "monitor"
 
 
 def _foreachrcpt(bound: Bound) -> Code:
-    if any(outer.spec.name == LOOP for outer in bound.outer()):
+    if bound.stands_in(LOOP):
         return bound.fail(bound.at, f"{LOOP} cannot stand in another one")
+    if bound.stands_in(_TRIAL):
+        return bound.fail(bound.at, f"{LOOP} cannot stand in {_TRIAL}: put {_TRIAL} into it")
     return repeat(enclosed(bound.compile_block(), _end_recipient), _recipients)
 
 
 def _recipients(run: Run) -> Generator[None, None, None]:
-    """Go to the recipients, one after the other, each with its own variables."""
+    """Go to the recipients on whom no loop has a verdict yet, one after the other, each with its own variables."""
     try:
         for recipient in run.facts.envelope("to"):
+            if recipient in run.ruled:
+                continue
             run.recipient = recipient
             run.variables.update(run.noted.get(recipient, {}))
             yield
@@ -44,9 +49,13 @@ def _end_recipient(run: Run, start: int, is_stopped: bool) -> bool:
     """Take what was decided for the recipient alone; a verdict on it stops nothing else."""
     taken = run.actions[start:]
     del run.actions[start:]
-    if taken and run.recipient is not None:
-        run.each[run.recipient] = taken
-    return is_stopped and not run.has_ruled()
+    is_ruled = is_stopped and run.has_ruled()
+    if run.recipient is not None:
+        if taken:
+            run.each[run.recipient] = [*run.each.get(run.recipient, ()), *taken]
+        if is_ruled:
+            run.ruled.add(run.recipient)
+    return is_stopped and not is_ruled
 
 
 def _monitor(bound: Bound) -> Code:
@@ -63,7 +72,7 @@ def _monitor(bound: Bound) -> Code:
 EACH_RECIPIENT = (
     Spec(LOOP, Kind.COMMAND, _foreachrcpt, capabilities=(CAPABILITY,), has_block=True, stages=("data",)),
     Spec(
-        "monitor",
+        _TRIAL,
         Kind.COMMAND,
         _monitor,
         capabilities=(CAPABILITY,),

@@ -20,7 +20,7 @@ _APART = ("foreachrcpt", "monitor")
 
 def _stands_apart(bound: Bound) -> str:
     """Return the block around a command that is for one recipient or on trial; '' when there is none."""
-    return next((outer.spec.name for outer in bound.outer() if outer.spec.name in _APART), "")
+    return next(filter(bound.stands_in, _APART), "")
 
 
 def _addheader(bound: Bound) -> Code:

@@ -68,7 +68,7 @@ def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
 
 
 def _has_one_recipient(bound: Bound) -> bool:
-    return bound.stage in _ONE_RECIPIENT or any(outer.spec.name == _FOR_EACH for outer in bound.outer())
+    return bound.stage in _ONE_RECIPIENT or bound.stands_in(_FOR_EACH)
 
 
 WITH_ENVELOPE = (_DSN,)

@@ -11,6 +11,7 @@ from mtad.sieve.run import Run
 from mtad.sieve.template import Read
 
 _CAPABILITY = ("include",)
+_APART = ("foreachrcpt", "monitor")  # blocks in which not every command can stand
 _RETURN = " return"  # no loop is named so
 _NAME = re.compile(r"[^\s/.\0][^/\0\r\n]{0,127}\Z")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -21,7 +22,8 @@ def _include(bound: Bound) -> Code:
     location = bound.chosen.get("location", ":personal")
     if not _NAME.match(item.value):
         return bound.fail(item.at, f'"{item.value}" is no name of a script')
-    code = bound.unit.include(location.removeprefix(":"), item.value, bound.stage)
+    around = frozenset(block for block in _APART if bound.stands_in(block))
+    code = bound.unit.include(location.removeprefix(":"), item.value, bound.stage, around)
     if code is None:
         if bound.has(":optional"):
             return constant(False)

@@ -36,7 +36,7 @@ def _quarantine(bound: Bound) -> Code:
 
 def _held(bound: Bound, why: str) -> Code:
     """Make what holds the message; there is one for all its recipients."""
-    if any(outer.spec.name == "foreachrcpt" for outer in bound.outer()):
+    if bound.stands_in("foreachrcpt"):
         return bound.fail(bound.at, f"{bound.spec.name} cannot stand in foreachrcpt")
     reason = bound.tag_template(":reason")
     if reason is None:
@@ -49,7 +49,7 @@ def _queue(bound: Bound) -> Code:
     if bound.stage == "data":
         if bound.has(":transient"):
             return bound.fail(bound.at, 'queue :transient must stand in stage "deliver"')
-        if any(outer.spec.name == "foreachrcpt" for outer in bound.outer()):
+        if bound.stands_in("foreachrcpt"):
             return bound.fail(bound.at, "queue cannot stand in foreachrcpt")
     return perform(Enqueue(on_transient=bound.has(":transient")), is_terminal=False)
 

@@ -85,7 +85,7 @@ def _size(bound: Bound) -> Code:
 
 
 def _discard(bound: Bound) -> Code:
-    is_for_one = bound.stage == "rcpt" or any(outer.spec.name == "foreachrcpt" for outer in bound.outer())
+    is_for_one = bound.stage == "rcpt" or bound.stands_in("foreachrcpt")
     if bound.has(":rcpt") and not is_for_one:
         return bound.fail(bound.at, 'discard :rcpt must stand in stage "rcpt" or in foreachrcpt')
     return perform(Discard(), is_terminal=bound.stage != OUTSIDE)

@@ -53,8 +53,7 @@ def _writer(scope: str, bound: Bound, path: Sequence[str]) -> Write | str:
 
 def _is_nobodys(scope: str, bound: Bound) -> bool:
     """Tell whether a recipient's variable stands where no single one is meant."""
-    is_in_loop = any(outer.spec.name == "foreachrcpt" for outer in bound.outer())
-    return scope == RECIPIENT and bound.stage == "data" and not is_in_loop
+    return scope == RECIPIENT and bound.stage == "data" and not bound.stands_in("foreachrcpt")
 
 
 def _key(scope: str, bound: Bound, path: Sequence[str]) -> str | None:

@@ -7,11 +7,9 @@ from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.template import fixed
 
-_APART = ("foreachrcpt",)
-
 
 def _sign(bound: Bound) -> Code:
-    if any(outer.spec.name in _APART for outer in bound.outer()):
+    if bound.stands_in("foreachrcpt"):
         return bound.fail(bound.at, "sign cannot stand in foreachrcpt")
     domain, selector = bound.tag_template(":domain"), bound.tag_template(":selector") or fixed("")
     if domain is None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import time
+from email.header import decode_header, make_header
+
 import pytest
 
-from mtad.sieve.edits import AddField, DeleteFields, Edit, edited
+from mtad.sieve.edits import LINE_LENGTH_MAX, AddField, DeleteFields, Edit, edited, one_line
 
 CONTENT = b"A: 1\r\nB: 2\r\n  more\r\na : 3\r\n\r\nbody\r\nA: 4\r\n"
 
@@ -22,6 +25,20 @@ CONTENT = b"A: 1\r\nB: 2\r\n  more\r\na : 3\r\n\r\nbody\r\nA: 4\r\n"
 )
 def test_edits_one_after_the_other(edits: list[Edit], expected: bytes) -> None:
     assert edited(CONTENT, edits) == expected
+
+
+@pytest.mark.parametrize("length", [LINE_LENGTH_MAX - 1, LINE_LENGTH_MAX, 8000])
+def test_no_line_is_longer_than_a_line_may_be(length: int) -> None:
+    field = edited(b"", [AddField("X", "a " + "b" * length)]).decode("ascii").removesuffix("\r\n\r\n")
+    assert max(map(len, field.split("\r\n"))) <= LINE_LENGTH_MAX
+    value = field.removeprefix("X: ").replace("\r\n", "")
+    assert str(make_header(decode_header(value))).replace(" ", "") == "a" + "b" * length
+
+
+def test_a_long_row_of_blanks_is_read_once() -> None:
+    began = time.process_time()
+    assert len(one_line("a" + " " * 300_000 + "b")) == 300_002
+    assert time.process_time() - began < 5  # for each blank to its end: minutes
 
 
 def test_no_value_can_bring_a_field_of_its_own() -> None:

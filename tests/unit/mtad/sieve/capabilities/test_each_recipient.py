@@ -9,6 +9,7 @@ from mtad.sieve.actions import Accept, Action, Delay, Discard, Log, Monitored, R
 from mtad.sieve.code import Code, Plain, Waiting, answer, constant, enclosed
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
+from mtad.sieve.outside import Outside
 from mtad.sieve.run import LimitExceeded, Limits, Run
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import StillFacts
@@ -63,6 +64,20 @@ B = 'envelope :localpart "to" "b"'
             {one: [Delay(3), Monitored("m", Discard())] for one in RECIPIENTS},
             [],
         ),
+        (
+            f'foreachrcpt {{ if {B} {{ ereject "no"; }} }} foreachrcpt {{ log "x"; }}',
+            {RECIPIENTS[0]: [Log("x")], RECIPIENTS[1]: [NO], RECIPIENTS[2]: [Log("x")]},
+            [],
+        ),
+        (
+            f'foreachrcpt {{ log "x"; if {B} {{ accept; }} }} foreachrcpt {{ discard; }}',
+            {
+                RECIPIENTS[0]: [Log("x"), Discard()],
+                RECIPIENTS[1]: [Log("x"), Accept()],
+                RECIPIENTS[2]: [Log("x"), Discard()],
+            },
+            [],
+        ),
         ('foreachrcpt { } if envelope :count "eq" "to" "3" { log "x"; }', {}, [Log("x")]),
     ],
 )
@@ -111,6 +126,7 @@ async def test_what_waits_in_a_block_is_waited_for() -> None:
     ("stage", "block", "error"),
     [
         ("data", "foreachrcpt { foreachrcpt { } }", "foreachrcpt cannot stand in another one"),
+        ("data", 'monitor "m" { foreachrcpt { } }', "foreachrcpt cannot stand in monitor: put monitor into it"),
         ("rcpt", "foreachrcpt { }", 'foreachrcpt is not legal in stage "rcpt"'),
         ("data", "break;", "break must stand in a loop"),
         ("data", "discard :rcpt;", 'discard :rcpt must stand in stage "rcpt" or in foreachrcpt'),
@@ -126,3 +142,27 @@ def test_mistakes(stage: str, block: str, error: str) -> None:
     found = compile_script(f'{REQUIRE}stage "{stage}" {{ {block} }}', "t", POLICY)
     assert isinstance(found, SieveErrors)
     assert [one.text for one in found.errors] == [error]
+
+
+@pytest.mark.parametrize(
+    ("around", "part", "error"),
+    [
+        ("foreachrcpt", 'require "vnd.mtad.queue"; hold;', "hold cannot stand in foreachrcpt"),
+        ("foreachrcpt", "foreachrcpt { }", "foreachrcpt cannot stand in another one"),
+        ('monitor "m"', "foreachrcpt { }", "foreachrcpt cannot stand in monitor: put monitor into it"),
+        (
+            'monitor "m"',
+            'require "editheader"; if true { addheader "X" "y"; }',
+            "addheader cannot stand in monitor",
+        ),
+    ],
+)
+def test_an_included_script_stands_in_the_blocks_around_it(around: str, part: str, error: str) -> None:
+    scripts = {"a": 'require ["vnd.mtad.stage", "include"]; include "b";', "b": f'require "vnd.mtad.stage"; {part}'}
+    outside = Outside(scripts=lambda _location, name: scripts.get(name))
+    script = 'require ["include", "vnd.mtad.stage"]; stage "data" { %s { if true { include "a"; } } }'
+    found = compile_script(script % around, "t", POLICY, outside)
+    assert isinstance(found, SieveErrors)
+    assert error in [one.text for one in found.errors]
+    alone = compile_script(script % "if true", "t", POLICY, outside)
+    assert isinstance(alone, Script), str(alone)
