@@ -13,7 +13,8 @@ from mtad.maps.connections import ConnectionLimits
 from mtad.maps.socketmap import Socketmap
 from tests.fakes.map_servers import CLOSE, SILENCE, MapServer, netstring, serving_socketmap
 
-LIMITS = ConnectionLimits(connections_max=2, answer_seconds_max=0.3, idle_seconds_max=5.0)
+LIMITS = ConnectionLimits(connections_max=2, idle_seconds_max=5.0)
+IMPATIENT = ConnectionLimits(connections_max=2, answer_seconds_max=0.3, idle_seconds_max=5.0)
 
 
 def answers(question: bytes) -> bytes:
@@ -66,7 +67,7 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 )
 async def test_what_is_no_answer_is_never_not_found(octets: bytes | None, why: str) -> None:
     async with serving_socketmap(lambda question: octets) as server:
-        users = client(server)
+        users = client(server, limits=IMPATIENT)
         assert await users.ask("ann@l.example") == Unavailable(why)
         users.close()
 
@@ -83,7 +84,7 @@ async def test_a_connection_that_failed_is_not_asked_again() -> None:
         return SILENCE if question.endswith(b"slow") else netstring(b"OK " + question)
 
     async with serving_socketmap(answer) as server:
-        users = client(server)
+        users = client(server, limits=IMPATIENT)
         assert await users.ask("a") == Found("users a")
         assert isinstance(await users.ask("slow"), Unavailable)
         assert await users.ask("b") == Found("users b")  # not what "slow" may still be told
@@ -117,10 +118,10 @@ async def test_connections_are_few_and_who_waits_too_long_hears_so() -> None:
         assert server.connections_count == LIMITS.connections_max
         users.close()
     async with serving_socketmap(lambda question: SILENCE) as server:
-        users = client(server)
+        users = client(server, limits=IMPATIENT)
         late = await asyncio.gather(*(users.ask("empty") for _ in range(5)))
         assert late == [Unavailable("TimeoutError: ")] * 5
-        assert server.connections_count <= LIMITS.connections_max
+        assert server.connections_count <= IMPATIENT.connections_max
 
 
 async def test_an_idle_connection_is_closed() -> None:
