@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.header import Header
+from functools import partial
+from typing import TypeVar
 
 CRLF = "\r\n"
 LINE_LENGTH = 78  # RFC 5322 §2.1.1, which says how long a line may be at most too
 LINE_LENGTH_MAX = 998
+
+T = TypeVar("T")
 
 _END = re.compile(rb"(?:\A|\r?\n)(?=\r?\n)")
 _FIELD_START = re.compile(rb"(?<=\n)(?![ \t])")
@@ -57,22 +61,27 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
             first = int(bool(fields) and fields[0].startswith((b" ", b"\t")))
             fields.insert(len(fields) if edit.is_last else first, _field(edit))
         else:
-            fields = _without(fields, edit)
+            fields = without(fields, partial(_has_name, edit.name), edit.places)
     return b"".join(fields) + (rest or b"\r\n")
 
 
-def _without(fields: list[bytes], edit: DeleteFields) -> list[bytes]:
-    places = set(edit.places)
-    left: list[bytes] = []
+def without(fields: Iterable[T], is_named: Callable[[T], bool], places: Iterable[int]) -> list[T]:
+    """Return the fields but for those that stand at these places among those of the name, counted from 0."""
+    gone = set(places)
+    left: list[T] = []
     seen = 0
     for field in fields:
-        name, colon, _ = field.partition(b":")
-        if colon and name.rstrip(b" \t").decode("utf-8", "surrogateescape").lower() == edit.name:
+        if is_named(field):
             seen += 1
-            if seen - 1 in places:
+            if seen - 1 in gone:
                 continue
         left.append(field)
     return left
+
+
+def _has_name(folded: str, field: bytes) -> bool:
+    name, colon, _ = field.partition(b":")
+    return bool(colon) and name.rstrip(b" \t").decode("utf-8", "surrogateescape").lower() == folded
 
 
 def _field(edit: AddField) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtad.sieve.code import Code, Plain
-from mtad.sieve.edits import AddField, DeleteFields, one_line
+from mtad.sieve.edits import AddField, DeleteFields, one_line, without
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, Found, finder
 from mtad.sieve.message import FIELD_LENGTH_MAX
@@ -58,7 +58,7 @@ def _deleteheader(bound: Bound) -> Code:
         places = tuple(_places(values, pick, wanted(run) if wanted is not None else None))
         if not places:
             return False
-        run.edited = message.with_fields(_left(message.fields(), folded, set(places)))
+        run.edited = message.with_fields(without(message.fields(), lambda field: field[0].lower() == folded, places))
         return run.act(DeleteFields(folded, places))
 
     return Plain(delete)
@@ -68,18 +68,6 @@ def _places(values: Sequence[str], pick: slice | None, is_wanted: Found | None) 
     """Return which of the values go."""
     places = range(len(values))
     return [at for at in (places if pick is None else places[pick]) if is_wanted is None or is_wanted(values[at])]
-
-
-def _left(fields: Sequence[tuple[str, str]], name: str, places: set[int]) -> list[tuple[str, str]]:
-    left: list[tuple[str, str]] = []
-    seen = 0
-    for field in fields:
-        if field[0].lower() == name:
-            seen += 1
-            if seen - 1 in places:
-                continue
-        left.append(field)
-    return left
 
 
 def _name(bound: Bound) -> Template:
