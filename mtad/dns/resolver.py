@@ -71,6 +71,7 @@ class ResolverLimits:
     ttl_seconds_max: int = 3600
     negative_ttl_seconds_max: int = 60
     cached_max: int = 20000
+    cached_length_max: int = 4096  # of an answer, in characters; a longer one is asked for each time
     running_max: int = 200  # lookups at a time; the others wait
     records_max: int = 256
 
@@ -156,7 +157,7 @@ class Resolver:
                 answer = await self._query(*key)
         finally:
             del self._running[key]
-        if not isinstance(answer, Unknown) and answer.ttl_seconds > 0:
+        if not isinstance(answer, Unknown) and answer.ttl_seconds > 0 and self._is_small(answer):
             if len(self._cached) >= self._limits.cached_max:
                 del self._cached[next(iter(self._cached))]
             self._cached[key] = (asyncio.get_running_loop().time() + answer.ttl_seconds, answer)
@@ -188,6 +189,11 @@ class Resolver:
         soa = next((rrset for rrset in response.authority if rrset.rdtype == dns.rdatatype.SOA), None)
         ttl = min(soa.ttl, soa[0].minimum, self._limits.negative_ttl_seconds_max) if soa is not None else 0
         return Absent(kind, ttl, self._is_secure(response))
+
+    def _is_small(self, answer: Found | Absent) -> bool:
+        """Tell whether it may be kept: whose domain it is says how long it is, and how many there are."""
+        records = answer.records if isinstance(answer, Found) else ()
+        return sum(map(len, records)) <= self._limits.cached_length_max
 
     def _is_secure(self, response: dns.message.Message) -> bool:
         return self._is_trusted and bool(response.flags & dns.flags.AD)

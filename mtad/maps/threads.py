@@ -50,5 +50,9 @@ class Threads:
                 with suppress(RuntimeError):  # the loop has ended meanwhile
                     loop.call_soon_threadsafe(done, give)
 
-            threading.Thread(target=work, name="map", daemon=True).start()
+            try:
+                threading.Thread(target=work, name="map", daemon=True).start()
+            except RuntimeError:  # the system has none to give
+                self._places.release()
+                raise
             return await future

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -144,6 +145,14 @@ async def test_the_memory_is_bounded() -> None:
         for name in ("a.test", "six.test", "x.test", "x.test", "a.test"):
             await resolver.lookup(name, "AAAA")
         assert [name for name, _ in names.asked] == ["a.test", "six.test", "x.test", "a.test"]
+
+
+@pytest.mark.parametrize(("length_max", "asked_count"), [(15, 1), (14, 2)])  # as long as the two records together
+async def test_a_long_answer_is_not_remembered(length_max: int, asked_count: int) -> None:
+    async with resolving(limits=replace(LIMITS, cached_length_max=length_max)) as (resolver, names):
+        for _ in range(2):
+            assert isinstance(await resolver.lookup("a.test", "MX"), Found)
+        assert len(names.asked) == asked_count
 
 
 async def test_the_same_question_is_asked_once_at_a_time() -> None:

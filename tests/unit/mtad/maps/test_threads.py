@@ -50,3 +50,15 @@ async def test_a_call_that_does_not_come_back_keeps_its_place() -> None:
                 break
             except TimeoutError:
                 continue
+
+
+async def test_where_no_thread_can_be_had_the_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = Threads(ThreadLimits(threads_max=1, answer_seconds_max=1))
+    with monkeypatch.context() as none_left:
+        none_left.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            await threads.run(lambda: 1)
+    assert await threads.run(lambda: 2) == 2
