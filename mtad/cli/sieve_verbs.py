@@ -170,7 +170,8 @@ def trace(
     domains = situation.domain or (known.node.domains if known is not None else ())
     outside = Outside(maps_of(known).maps)
     if situation.dns:
-        outside = replace(outside, names=names_of(known))
+        names = names_of(known)
+        outside = replace(outside, names=names, lists=names)
     traveller = Traveller(content, sender, tuple(recipient), situation.environment)
     asked = asyncio.run(follow(path, PolicySettings(domains, outside=outside), traveller))
     if isinstance(asked, PolicyErrors):

@@ -72,8 +72,13 @@ class ResolverLimits:
     negative_ttl_seconds_max: int = 60
     cached_max: int = 20000
     cached_length_max: int = 4096  # of an answer, in characters; a longer one is asked for each time
-    running_max: int = 200  # lookups at a time; the others wait
+    running_max: int = 200  # lookups at a time; the others wait for their turn
+    waiting_max: int = 2000
+    turn_seconds_max: float = 5
     records_max: int = 256
+
+
+_TOO_MANY = Unknown("too many lookups at a time")
 
 
 def _text(rdata: Any) -> str:
@@ -132,6 +137,8 @@ class Resolver:
             del self._cached[key]
         running = self._running.get(key)
         if running is None:
+            if len(self._running) >= self._limits.running_max + self._limits.waiting_max:
+                return _TOO_MANY
             running = self._running[key] = loop.create_task(self._ask(key))
         return await asyncio.shield(running)
 
@@ -153,8 +160,7 @@ class Resolver:
 
     async def _ask(self, key: tuple[str, str]) -> Answer:
         try:
-            async with self._slots:
-                answer = await self._query(*key)
+            answer = await self._in_turn(key)
         finally:
             del self._running[key]
         if not isinstance(answer, Unknown) and answer.ttl_seconds > 0 and self._is_small(answer):
@@ -162,6 +168,17 @@ class Resolver:
                 del self._cached[next(iter(self._cached))]
             self._cached[key] = (asyncio.get_running_loop().time() + answer.ttl_seconds, answer)
         return answer
+
+    async def _in_turn(self, key: tuple[str, str]) -> Answer:
+        try:
+            async with asyncio.timeout(self._limits.turn_seconds_max):
+                await self._slots.acquire()
+        except TimeoutError:
+            return _TOO_MANY
+        try:
+            return await self._query(*key)
+        finally:
+            self._slots.release()
 
     async def _query(self, name: str, record_type: str) -> Answer:
         try:

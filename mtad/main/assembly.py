@@ -62,10 +62,14 @@ def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
     hostname = settings.node.hostname
     limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
     servers = [(server.host, server.port) for server in settings.dns.servers]
-    resolver = Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds))
-    delivery = Delivery(hostname, resolver, events, pool=Pool(hostname, limits, Timeouts()))
+    # one for each purpose: what strangers have the policy ask keeps neither the mail waiting nor the lists
+    next_hops, names, lists = (
+        Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds)) for _ in range(3)
+    )
+    delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, limits, Timeouts()))
     maps = load_maps(settings)
-    return Shared(load_policy(settings, Outside(maps.maps, resolver), events), delivery, load_signer(settings), maps)
+    policy = load_policy(settings, Outside(maps.maps, names, lists), events)
+    return Shared(policy, delivery, load_signer(settings), maps)
 
 
 def load_maps(settings: Settings) -> Shelf:

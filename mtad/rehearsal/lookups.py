@@ -61,7 +61,7 @@ class Lookups:
     @property
     def outside(self) -> Outside:
         """What a policy is compiled with."""
-        return Outside(self.maps, self.names)
+        return Outside(self.maps, self.names, self.names)
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:
         """Take a line of a dialog, `map NAME KEY = VALUE` or `dns TYPE NAME = RECORD`; tell whether it is one."""

@@ -20,11 +20,13 @@ it compared."""
 class Outside:
     """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included.
 
-    tell   hears what a script does, step by step; without it a script costs no more than it does
+    lists   gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
+    tell    hears what a script does, step by step; without it a script costs no more than it does
     """
 
     maps: Mapping[str, Map] = field(default_factory=dict)
     names: Names = field(default_factory=NobodyAsked)
+    lists: Names = field(default_factory=NobodyAsked)
     scripts: Library | None = None
     tell: Tell | None = None
 

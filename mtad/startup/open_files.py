@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 
-FILES_BESIDE_SESSIONS = 256  # listeners, the store, links to other processes and nodes, modules, scripts
+FILES_BESIDE_SESSIONS = 768  # lookups in DNS, listeners, the store, links to other processes and nodes, modules
 FILES_PER_SESSION = 2  # the client's connection, and the one to its next hop
 
 

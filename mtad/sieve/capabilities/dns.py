@@ -46,7 +46,7 @@ def _dnsbl(bound: Bound) -> Code:
             bound.fail(item.at, f'"{item.value}" is no zone of a list')
     if len(zones) > ZONES_MAX:
         bound.fail(bound.strings(0).at, f"a test asks at most {ZONES_MAX} lists")
-    names, name, txt = bound.unit.outside.names, bound.tag_template(":name"), bound.tag_strings(":txt")
+    lists, name, txt = bound.unit.outside.lists, bound.tag_template(":name"), bound.tag_strings(":txt")
     write = writer_of(bound, txt.items[0]) if txt is not None else None
     failed, is_match = on_error(bound, "dnsbl", "false"), matching(bound, bound.templates(1))
 
@@ -55,13 +55,13 @@ def _dnsbl(bound: Bound) -> Code:
         if not subject:
             return False
         run.spend(len(zones))
-        found = await listings(names, zones, subject)
+        found = await listings(lists, zones, subject)
         listing = next((one for one in found if isinstance(one, Listing) and is_match(run, one.answers)), None)
         if listing is None:
             unknown = next((one for one in found if isinstance(one, Unknown)), None)
             return unknown is not None and failed(run, unknown.why)
         if write is not None:
-            write(run, await reason(names, listing))
+            write(run, await reason(lists, listing))
         return True
 
     return Waiting(ask)

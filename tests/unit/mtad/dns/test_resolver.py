@@ -177,6 +177,29 @@ async def test_lookups_at_a_time_are_bounded() -> None:
         assert isinstance(await waiting, Found)
 
 
+async def test_who_does_not_get_a_turn_in_time_hears_that_it_is_not_known() -> None:
+    limits = ResolverLimits(lookup_seconds_max=60, running_max=1, turn_seconds_max=0.01)
+    async with resolving(limits=limits) as (resolver, _):
+        first = asyncio.create_task(resolver.lookup("silent.test", "A"))
+        await asyncio.sleep(0)
+        assert await resolver.lookup("a.test", "A") == Unknown("too many lookups at a time")
+        assert not first.done()
+        first.cancel()
+        await asyncio.wait([first])
+
+
+async def test_those_that_wait_for_their_turn_are_bounded() -> None:
+    limits = ResolverLimits(lookup_seconds_max=60, running_max=1, waiting_max=1)
+    async with resolving(limits=limits) as (resolver, _):
+        first, second = (asyncio.create_task(resolver.lookup(name, "A")) for name in ("silent.test", "a.test"))
+        await asyncio.sleep(0)
+        assert await resolver.lookup("mute.test", "A") == Unknown("too many lookups at a time")
+        assert not second.done()
+        for one in (first, second):
+            one.cancel()
+        await asyncio.wait([first, second])
+
+
 async def test_addresses() -> None:
     async with resolving() as (resolver, _):
         assert await resolver.addresses("a.test") == Found(("127.0.0.1",), 300)

@@ -52,4 +52,4 @@ def test_clients_without_a_limit_on_sessions_have_that_of_all() -> None:
 
 def test_no_more_sessions_are_taken_than_there_are_files_for() -> None:
     limits = limits_of(settings_of(TEXT.replace("sessions_max = 10", "sessions_max = 4000")), files_max=1000)
-    assert limits.sessions_max == (1000 - 256) // 2
+    assert limits.sessions_max == (1000 - 768) // 2

@@ -37,7 +37,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> NewNode:
 @pytest.fixture
 def node(template: NewNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sound node's folder, to be broken."""
-    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_256)
+    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_768)
     for source in template.folder.rglob("*"):
         target = tmp_path / source.relative_to(template.folder)
         if source.is_dir():
@@ -287,10 +287,10 @@ def test_a_disk_that_is_full_is_a_warning(node: Path, monkeypatch: pytest.Monkey
 def test_a_limit_on_files_that_is_too_low_is_a_warning(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.open_files, "files_max", lambda: 4096)
     finding = only(settings_of(node))
-    few = "a process may open only 4096 files: 3840 sessions at a time, not 12000"
+    few = "a process may open only 4096 files: 3328 sessions at a time, not 12000"
     assert (finding.check, finding.grade, finding.found) == ("files", Grade.WARN, few)
-    assert "allow 12256 " in finding.mend
-    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_255)
+    assert "allow 12768 " in finding.mend
+    monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_767)
     assert only(settings_of(node)).check == "files"
 
 

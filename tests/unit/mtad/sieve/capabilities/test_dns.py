@@ -38,7 +38,7 @@ FACTS = StillFacts(environment={"remote-ip": "192.0.2.9"})
 
 
 async def said(text: str, names: PlayedNames = NAMES, facts: StillFacts = FACTS, level: Level = "info") -> list[str]:
-    script = compile_script(REQUIRE + f'stage "connect" {{ {text} }}', "t", POLICY, Outside(names=names))
+    script = compile_script(REQUIRE + f'stage "connect" {{ {text} }}', "t", POLICY, Outside(names=names, lists=names))
     assert isinstance(script, Script), str(script)
     run = Run(facts, Limits())
     await answer(script.stages["connect"], run)

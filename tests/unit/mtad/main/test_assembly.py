@@ -1,0 +1,63 @@
+"""What sessions and redelivery share, as it is put together."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from mtad.admission.facts import SessionFacts
+from mtad.config.read import read_text
+from mtad.config.settings import Settings
+from mtad.delivery.destination import Destination
+from mtad.dns.resolver import ResolverLimits
+from mtad.mail.envelope import Client
+from mtad.mail.route import Route
+from mtad.main.assembly import build_shared
+from mtad.telemetry.events import CollectedEvents
+from tests.fakes.name_server import SILENCE, NameServer
+
+POLICY = """\
+require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.dns"];
+stage "connect" { if iprev "pass" { ereject "has a name"; } }
+stage "ehlo" { if dnsbl "zen.test" "127.0.0.2" { ereject "is listed"; } }
+"""
+TEXT = """\
+[node]
+name = "alpha"
+id = 1
+hostname = "mx1.example.org"
+domains = ["example.org"]
+[smtp]
+listen = ["127.0.0.1:25"]
+[policy]
+file = "{file}"
+[dns]
+servers = ["127.0.0.1:{port}"]
+timeout_seconds = 60
+"""
+
+
+def of(address: str) -> SessionFacts:
+    return SessionFacts(Client(address, 1))
+
+
+async def test_names_that_strangers_choose_keep_neither_the_mail_waiting_nor_the_lists(tmp_path: Path) -> None:
+    (tmp_path / "policy.sieve").write_text(POLICY)
+    strangers = range(ResolverLimits().running_max)
+    zone = {f"{last}.0.0.10.in-addr.arpa": {"PTR": SILENCE} for last in strangers}
+    zone |= {"1.2.0.192.zen.test": {"A": ("127.0.0.2",)}, "next.test": {"MX": ("10 mx.next.test.",)}}
+    async with NameServer(zone) as names:
+        settings = read_text(TEXT.format(file=tmp_path / "policy.sieve", port=names.port), tmp_path / "mtad.toml")
+        assert isinstance(settings, Settings), str(settings)
+        shared = build_shared(settings, CollectedEvents(), share=1)
+        policy = shared.policy.current
+        silent = [asyncio.create_task(policy.connect(of(f"10.0.0.{last}"))) for last in strangers]
+        while len(names.asked) < len(silent):
+            await asyncio.sleep(0.01)
+        assert (await policy.ehlo(of("192.0.2.1"))).reply is not None
+        assert isinstance(await shared.delivery.means.destinations.of("a@next.test", Route()), Destination)
+        assert not any(one.done() for one in silent)
+        for one in silent:
+            one.cancel()
+        await asyncio.wait(silent)
+        await shared.delivery.close()
