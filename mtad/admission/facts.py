@@ -14,6 +14,7 @@ from mtad.mail.dsn_request import (
 )
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
+from mtad.mail.queue_id import QueueId
 from mtad.mail.verdict import Tried
 from mtad.sieve.message import Message
 
@@ -39,6 +40,30 @@ NOTHING_ASKED = Asked()
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a session has come: in which message it is, the how manieth of its own, with how many recipients."""
+
+    queue_id: QueueId = ""
+    messages_count: int = 0
+    recipients_count: int = 0
+
+
+NO_PROGRESS = Progress()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who runs the policy (RFC 5183 §4.1)."""
+
+    host: str = ""
+    domain: str = ""
+    version: str = ""
+
+
+NO_AGENT = Agent()
+
+
+@dataclass(frozen=True, slots=True)
 class MailFacts:
     """MAIL FROM."""
 
@@ -46,6 +71,7 @@ class MailFacts:
     reverse_path: str  # '' is the null reverse-path
     notes: Notes = NO_NOTES
     asked: Asked = NOTHING_ASKED
+    progress: Progress = NO_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,7 @@ class RecipientFacts:
     recipient: str
     notes: Notes = NO_NOTES
     asked: Asked = NOTHING_ASKED
+    progress: Progress = NO_PROGRESS  # without this recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +96,25 @@ class MessageFacts:
     content: bytes
     noted: Noted = NOTHING_NOTED
     asked: Asked = NOTHING_ASKED
+    progress: Progress = NO_PROGRESS
 
 
 class Scene:
     """A stage's facts in the words of a script."""
 
-    __slots__ = ("_content", "_message", "asked", "client", "listener", "noted", "recipients", "reverse_path", "stage")
+    __slots__ = (
+        "_content",
+        "_message",
+        "agent",
+        "asked",
+        "client",
+        "listener",
+        "noted",
+        "progress",
+        "recipients",
+        "reverse_path",
+        "stage",
+    )
 
     def __init__(
         self,
@@ -88,6 +128,8 @@ class Scene:
         self.stage = stage
         self.noted = noted
         self.asked = NOTHING_ASKED
+        self.progress = NO_PROGRESS
+        self.agent = NO_AGENT
         self.client = session.client
         self.listener = session.listener
         self.reverse_path = reverse_path
@@ -119,6 +161,7 @@ class QueueScene(Scene):
         noted = Noted(message=envelope.notes, recipients={recipient: notes})
         super().__init__("queue", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
         self._tried = tried
+        self.progress = Progress(envelope.queue_id)
 
     def environment(self, item: str) -> str:
         """Return an item of the environment."""
@@ -146,6 +189,9 @@ _ENVIRONMENT: Mapping[str, Callable[[Scene], str]] = {
     "name": lambda scene: "mtad",
     "location": lambda scene: "MTA",  # RFC 5183 §4.1
     "phase": lambda scene: "pre",
+    "host": lambda scene: scene.agent.host,
+    "domain": lambda scene: scene.agent.domain,
+    "version": lambda scene: scene.agent.version,
     "remote-ip": lambda scene: scene.client.address,
     "vnd.mtad.stage": lambda scene: scene.stage,
     "vnd.mtad.helo": lambda scene: scene.client.helo,
@@ -153,6 +199,12 @@ _ENVIRONMENT: Mapping[str, Callable[[Scene], str]] = {
     "vnd.mtad.tls-version": lambda scene: scene.client.tls.version or ("TLS" if scene.client.is_tls else ""),
     "vnd.mtad.tls-cipher": lambda scene: scene.client.tls.cipher,
     "vnd.mtad.auth-user": lambda scene: scene.client.identity,
+    "vnd.mtad.auth-mech": lambda scene: scene.client.mechanism,
+    "vnd.mtad.local-ip": lambda scene: scene.client.came_to[0],
+    "vnd.mtad.local-port": lambda scene: str(scene.client.came_to[1] or ""),
+    "vnd.mtad.queue-id": lambda scene: scene.progress.queue_id,
+    "vnd.mtad.msg-count": lambda scene: str(scene.progress.messages_count),
+    "vnd.mtad.rcpt-count": lambda scene: str(scene.progress.recipients_count),
 }
 _ENVELOPE: Mapping[str, Callable[[Scene], Sequence[str]]] = {
     "from": lambda scene: (scene.reverse_path,),

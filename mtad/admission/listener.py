@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtad.admission.facts import Asked, MailFacts, MessageFacts, RecipientFacts, SessionFacts
+from mtad.admission.facts import Asked, MailFacts, MessageFacts, Progress, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
@@ -38,6 +38,7 @@ class ListenerPolicy:
                 envelope.reverse_path,
                 envelope.notes,
                 Asked(envelope.request),
+                _progress(envelope),
             )
         )
 
@@ -49,6 +50,7 @@ class ListenerPolicy:
             recipient_address,
             envelope.notes,
             Asked(envelope.request, request),
+            _progress(envelope),
         )
         return await self.policy.rcpt(facts)
 
@@ -63,6 +65,7 @@ class ListenerPolicy:
                 content,
                 envelope.noted,
                 Asked(envelope.request),
+                _progress(envelope),
             )
         )
 
@@ -73,3 +76,7 @@ class ListenerPolicy:
 
 def _session(client: Client, *, is_trusted: bool = False) -> SessionFacts:
     return SessionFacts(client, client.listener, is_trusted)
+
+
+def _progress(envelope: Envelope) -> Progress:
+    return Progress(envelope.queue_id, envelope.number, len(envelope.recipients))

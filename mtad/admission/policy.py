@@ -16,7 +16,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mtad.admission.facts import MailFacts, MessageFacts, QueueScene, RecipientFacts, Scene, SessionFacts
+from mtad.admission.facts import (
+    NO_AGENT,
+    Agent,
+    MailFacts,
+    MessageFacts,
+    Progress,
+    QueueScene,
+    RecipientFacts,
+    Scene,
+    SessionFacts,
+)
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
 from mtad.admission.resolving import planned, put_off, resolution
@@ -100,6 +110,7 @@ class PolicySettings:
 
     domains   those that this server is MX for
     outside   what its scripts may ask beside their facts
+    agent     who runs it
     """
 
     domains: Collection[str] = ()
@@ -108,6 +119,7 @@ class PolicySettings:
     route: Route = field(default_factory=Route)  # of a recipient that the policy gives none
     doors: Doors = field(default_factory=lambda: Doors(clock=_local_time))
     outside: Outside = NOTHING
+    agent: Agent = NO_AGENT
 
 
 class Policy:
@@ -158,7 +170,7 @@ class Policy:
     async def mail(self, facts: MailFacts) -> Verdict:
         """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
         scene = Scene("mail", facts.session, facts.reverse_path, noted=_noted(facts.session, facts.notes))
-        scene.asked = facts.asked
+        scene.asked, scene.progress = facts.asked, facts.progress
         return await self._decide(scene, lambda: self._sender(facts))
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
@@ -166,13 +178,13 @@ class Policy:
         scene = Scene(
             "rcpt", facts.session, facts.reverse_path, (facts.recipient,), noted=_noted(facts.session, facts.notes)
         )
-        scene.asked = facts.asked
+        scene.asked, scene.progress = facts.asked, facts.progress
         return await self._decide(scene, lambda: self._relay(facts))
 
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
         scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
-        scene.asked = facts.asked
+        scene.asked, scene.progress = facts.asked, facts.progress
         verdict, actions = await self._ruled(scene, _go_on)
         edits = edits_of(actions)
         if verdict.reply is not None or verdict.is_discarded:
@@ -192,6 +204,7 @@ class Policy:
         is_noted = envelope.notes is not NO_NOTES or notes is not NO_NOTES
         noted = Noted(message=envelope.notes, recipients={recipient: notes}) if is_noted else NOTHING_NOTED
         scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
+        scene.progress = Progress(envelope.queue_id)
         ran = await self._run(scene)
         if isinstance(ran, Reply):
             return replace(self._default, queue_at_once=True, is_fault=True)
@@ -245,6 +258,7 @@ class Policy:
         code = self._stages.get(scene.stage)
         if code is None:
             return _NOTHING
+        scene.agent = self._settings.agent
         run = Run(scene, self._settings.limits, self._settings.doors)
         try:
             recall(run, scene.noted, scene.stage)

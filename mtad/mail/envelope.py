@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, NO_REQUEST, MessageRequest, RecipientRequest
 from mtad.mail.notes import NO_NOTES, Noted, Notes
+from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
 
 
@@ -33,6 +34,8 @@ class Client:
     listener: str = ""  # the kind of listener that it came by; the queue does not keep it
     notes: Notes = NO_NOTES  # that policy made of the session; the queue does not keep them either
     tls: Tls = NO_TLS  # as it was agreed on; the queue keeps is_tls alone
+    mechanism: str = ""  # by which it authenticated; nor does it keep this
+    came_to: tuple[str, int] = ("", 0)  # our own address and port; nor these; ("", 0) is a Unix socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Envelope:
     is_sender_verified: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
     notes: Notes = NO_NOTES  # that policy made of the message
+    queue_id: QueueId = ""
+    number: int = 0  # of the messages of its session, this one included; the queue does not keep it
 
     @property
     def noted(self) -> Noted:

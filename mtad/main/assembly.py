@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtad.admission.facts import Agent
 from mtad.admission.in_effect import PolicyInEffect
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth import dkim
@@ -24,6 +25,7 @@ from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.main.start import StartError
+from mtad.main.version import VERSION
 from mtad.maps.shelf import Shelf, build_shelf
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import Events
@@ -82,7 +84,8 @@ def load_maps(settings: Settings) -> Shelf:
 
 def load_policy(settings: Settings, outside: Outside, events: Events) -> PolicyInEffect:
     """Compile the policy. Errors: StartError, with every error's file, line and column."""
-    known = PolicySettings(settings.node.domains, outside=outside)
+    agent = Agent(settings.node.hostname, settings.node.domains[0], VERSION)
+    known = PolicySettings(settings.node.domains, outside=outside, agent=agent)
 
     def load() -> Policy | PolicyErrors:
         return Policy.load(settings.policy.file or DEFAULT_POLICY, known, events)

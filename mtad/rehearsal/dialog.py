@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from mtad.admission.facts import Agent
 from mtad.admission.listener import ListenerPolicy
 from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
 from mtad.rehearsal import scene as scenes
@@ -85,7 +86,8 @@ def _scene(transcript: Transcript, given: _Given) -> Scene | tuple[str, ...]:
     path, events = transcript.path, CollectedEvents()
     if "policy" not in given.values:
         return (f"{path}: no policy: it needs a line 'Given: policy = FILE'",)
-    settings = PolicySettings(given.values["domains"].split(), outside=given.lookups.outside)
+    domains, agent = given.values["domains"].split(), Agent(given.values["hostname"])
+    settings = PolicySettings(domains, outside=given.lookups.outside, agent=agent)
     policy = Policy.load(path.parent / given.values["policy"], settings, events)
     if isinstance(policy, PolicyErrors):
         return tuple(map(str, policy.errors))

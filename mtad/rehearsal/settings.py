@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mtad.admission.facts import Agent
 from mtad.admission.policy import PolicySettings
 from mtad.sieve.doors import Doors
 from mtad.sieve.outside import Outside
@@ -46,7 +47,7 @@ def limits_of(settings: Mapping[str, str]) -> Limits:
     return Limits(**{_LIMITS[name]: int(value) for name, value in settings.items() if name in _LIMITS})
 
 
-def policy_settings_of(settings: Mapping[str, str], doors: Doors, outside: Outside) -> PolicySettings:
+def policy_settings_of(settings: Mapping[str, str], doors: Doors, outside: Outside, agent: Agent) -> PolicySettings:
     """Return what a policy works with."""
     domains = settings.get("node.domains", "").split()
-    return PolicySettings(domains, limits_of(settings), doors=doors, outside=outside)
+    return PolicySettings(domains, limits_of(settings), doors=doors, outside=outside, agent=agent)

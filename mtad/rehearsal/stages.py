@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
+from mtad.admission.facts import Agent, MailFacts, MessageFacts, Progress, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy, PolicyErrors
 from mtad.mail.envelope import Client, Envelope, Tls
 from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Signing, Verdict
 from mtad.rehearsal.asking import step
 from mtad.rehearsal.settings import policy_settings_of
-from mtad.rehearsal.tried import OF_QUEUE, tried_of
+from mtad.rehearsal.tried import OF_QUEUE, number, tried_of
 from mtad.rehearsal.workbench import Answer, Workbench, workbench
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
@@ -41,7 +41,8 @@ def _test_policy_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        settings = policy_settings_of(bench.settings, run.doors, bench.lookups.outside)
+        agent = Agent(*(bench.environment(name) for name in ("host", "domain", "version")))
+        settings = policy_settings_of(bench.settings, run.doors, bench.lookups.outside, agent)
         policy = Policy.load(bench.path(name), settings, bench.events)
         if isinstance(policy, PolicyErrors):
             for error in policy.errors:
@@ -129,11 +130,29 @@ def _session(bench: Workbench) -> SessionFacts:
         helo=known("vnd.mtad.helo"),
         identity=known("vnd.mtad.auth-user"),
         listener=known("vnd.mtad.listener"),
+        mechanism=known("vnd.mtad.auth-mech"),
+        came_to=(known("vnd.mtad.local-ip"), number(known("vnd.mtad.local-port"))),
         notes=bench.noted.session,
         is_tls=bool(known("vnd.mtad.tls-version")),
         tls=Tls(known("vnd.mtad.tls-version"), known("vnd.mtad.tls-cipher")),
     )
     return SessionFacts(client, client.listener, bench.is_trusted)
+
+
+def _progress(bench: Workbench) -> Progress:
+    known = bench.environment
+    counts = (number(known(f"vnd.mtad.{name}")) for name in ("msg-count", "rcpt-count"))
+    return Progress(known("vnd.mtad.queue-id"), *counts)
+
+
+def _envelope(bench: Workbench) -> Envelope:
+    return Envelope(
+        bench.sender,
+        _session(bench).client,
+        is_trusted=bench.is_trusted,
+        notes=bench.noted.message,
+        queue_id=bench.environment("vnd.mtad.queue-id"),
+    )
 
 
 def _recipient(bench: Workbench) -> str:
@@ -144,20 +163,32 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Answer]]] = {
     "connect": lambda policy, bench: policy.connect(_session(bench)),
     "ehlo": lambda policy, bench: policy.ehlo(_session(bench)),
     "auth": lambda policy, bench: policy.auth(_session(bench)),
-    "mail": lambda policy, bench: policy.mail(MailFacts(_session(bench), bench.sender, asked=bench.asked)),
+    "mail": lambda policy, bench: policy.mail(
+        MailFacts(_session(bench), bench.sender, asked=bench.asked, progress=_progress(bench))
+    ),
     "rcpt": lambda policy, bench: policy.rcpt(
-        RecipientFacts(_session(bench), bench.sender, _recipient(bench), bench.noted.message, bench.asked)
+        RecipientFacts(
+            _session(bench), bench.sender, _recipient(bench), bench.noted.message, bench.asked, _progress(bench)
+        )
     ),
     "data": lambda policy, bench: policy.data(
-        MessageFacts(_session(bench), bench.sender, bench.recipients, bench.content, bench.noted, bench.asked)
+        MessageFacts(
+            _session(bench),
+            bench.sender,
+            bench.recipients,
+            bench.content,
+            bench.noted,
+            bench.asked,
+            _progress(bench),
+        )
     ),
     "deliver": lambda policy, bench: policy.deliver(
-        Envelope(bench.sender, _session(bench).client, is_trusted=bench.is_trusted, notes=bench.noted.message),
+        _envelope(bench),
         _recipient(bench),
         bench.noted.recipients.get(_recipient(bench), NO_NOTES),
     ),
     "queue": lambda policy, bench: policy.queue(
-        Envelope(bench.sender, _session(bench).client, notes=bench.noted.message),
+        _envelope(bench),
         _recipient(bench),
         bench.noted.recipients.get(_recipient(bench), NO_NOTES),
         tried_of(bench),

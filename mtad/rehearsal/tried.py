@@ -18,19 +18,20 @@ _NO_CONNECTION = Reply.of(451, "4.4.1", "No next hop could be reached")
 def tried_of(bench: Workbench) -> Tried:
     """Return the attempt; where no code is given, the first one, which no next hop answered."""
     known = bench.environment
-    code = _number(known("vnd.mtad.last-code"))
+    code = number(known("vnd.mtad.last-code"))
     reply = Reply.of(code, known("vnd.mtad.last-enhanced"), known("vnd.mtad.last-text")) if code else _NO_CONNECTION
     host = known("vnd.mtad.last-host") or ("mx.example.net" if code else "")
     result = Result.FAILED if reply.is_permanent else Result.DELAYED
     return Tried(
         Outcome(result, reply, host),
         RetryPlan(),
-        attempts_count=_number(known("vnd.mtad.attempts")) or 1,
-        age_seconds=_number(known("vnd.mtad.age")),
+        attempts_count=number(known("vnd.mtad.attempts")) or 1,
+        age_seconds=number(known("vnd.mtad.age")),
     )
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Return the number that an item of the environment is; 0 where it is none."""
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 

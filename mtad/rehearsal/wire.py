@@ -11,6 +11,7 @@ from mtad.server.listener import Server
 REPLY_SECONDS = 10.0
 _LINE_OCTETS_MAX = 1 << 20
 _TLS = object()
+_OWN_ADDRESS = ("192.0.2.25", 25)  # where a played client has come to
 _TURNS = 3  # of the loop, for a server that needs no more to see what came
 
 
@@ -34,7 +35,8 @@ class MemoryTransport(asyncio.Transport):
     """The server's end of a wire in memory."""
 
     def __init__(self, peer: MemoryWire, address: tuple[str, int], *, is_over_tls: bool) -> None:
-        super().__init__({"peername": address, "sslcontext": _TLS if is_over_tls else None})
+        known = {"peername": address, "sockname": _OWN_ADDRESS, "sslcontext": _TLS if is_over_tls else None}
+        super().__init__(known)
         self._peer = peer
         self._is_closing = False
         self.is_paused = False

@@ -55,6 +55,7 @@ def envelope_of(message: StoredMessage) -> Envelope:
         is_submission=message.is_submission,
         is_sender_verified=message.is_sender_verified,
         notes=message.noted.message,
+        queue_id=message.queue_id,
     )
 
 

@@ -114,7 +114,7 @@ class Authentication:
             return Step(Reply(334, "", (base64.b64encode(answer.octets).decode(),)))
         if isinstance(answer, Authenticated):
             self._emit("auth.succeeded", user=answer.identity)
-            return replace(self._client, identity=answer.identity)
+            return replace(self._client, identity=answer.identity, mechanism=self._mechanism)
         return await self._refused(answer)
 
     async def _refused(self, answer: Rejected | Malformed | Unavailable) -> Step:

@@ -71,6 +71,7 @@ class Session:
         "_greeted",
         "_idle_commands_count",
         "_is_trusted",
+        "_messages_count",
         "_policy",
         "_service",
         "_transaction",
@@ -87,6 +88,7 @@ class Session:
         self._is_trusted = is_trusted
         self._errors_count = 0
         self._idle_commands_count = 0
+        self._messages_count = 0
         self._transaction: Transaction | None = None
         self._authentication = Authentication(service, self.id, client)
 
@@ -260,6 +262,8 @@ class Session:
             is_trusted=self._is_trusted,
             is_sender_verified=bool(self._client.identity),
             request=said.request,
+            queue_id=service.next_id(),
+            number=self._messages_count + 1,
         )
         verdict = await self._asked(self._policy.mail(envelope))
         envelope = envelope.noting(verdict.noted)
@@ -269,7 +273,8 @@ class Session:
         if verdict.reply is not None:
             return self._refusal("mail", verdict)
         hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
-        self._transaction = Transaction(service.next_id(), envelope, self._policy, hears=hears)
+        self._messages_count += 1
+        self._transaction = Transaction(envelope, self._policy, hears=hears)
         return _positive(_SENDER_OK, verdict)
 
     async def rcpt(self, argument: str) -> Step:

@@ -53,9 +53,15 @@ def client_of(transport: asyncio.BaseTransport, listener: str = "") -> Client:
     peer, is_tls = transport.get_extra_info("peername"), transport.get_extra_info("sslcontext") is not None
     if not isinstance(peer, tuple):
         return Client("", 0, is_tls=is_tls, listener=listener)
-    address = str(peer[0]).partition("%")[0]
-    plain = address.removeprefix("::ffff:") if "." in address else address
-    return Client(plain, int(peer[1]), is_tls=is_tls, listener=listener)
+    own = transport.get_extra_info("sockname")
+    came_to = (_plain(own[0]), int(own[1])) if isinstance(own, tuple) else ("", 0)
+    return Client(_plain(peer[0]), int(peer[1]), is_tls=is_tls, listener=listener, came_to=came_to)
+
+
+def _plain(address: str) -> str:
+    """Return an address without its zone; an IPv4-mapped one is the IPv4 address that it carries."""
+    address = address.partition("%")[0]
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def _hand_over(octets: bytearray, protocol: Any) -> None:

@@ -58,7 +58,6 @@ class Transaction:
     spellings   each of them as it was written first, by what other spellings of it have in common
     """
 
-    queue_id: QueueId
     envelope: Envelope
     policy: Policy
     accepted: tuple[Accepted, ...] = ()
@@ -138,9 +137,7 @@ class Transaction:
 
     def refused(self) -> Transaction:
         """Return what is left of the transaction when a chunk was refused, and the next hops have been told."""
-        return Transaction(
-            self.queue_id, self.envelope, self.policy, chunks=self.chunks, hears=self.hears, named=self.named
-        )
+        return Transaction(self.envelope, self.policy, chunks=self.chunks, hears=self.hears, named=self.named)
 
     def recalling(self, outcomes: Mapping[str, Outcome]) -> Transaction:
         """Return the transaction with what is remembered of some recipients, whatever their next hop said now."""
@@ -149,6 +146,10 @@ class Transaction:
             for one in self.accepted
         )
         return replace(self, accepted=accepted, recalled=frozenset(outcomes))
+
+    @property
+    def queue_id(self) -> QueueId:
+        return self.envelope.queue_id
 
     @property
     def left_out(self) -> frozenset[str]:

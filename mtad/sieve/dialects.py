@@ -37,7 +37,7 @@ STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *WITH_ENVELOPE, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
 
-_ANY_AGENT = tuple(map(Environment, ("domain", "host", "remote-host", "version")))  # RFC 5183 §4.1
+_HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
@@ -46,7 +46,7 @@ _OUTSIDE = LOOKUP + DEFINED_MAPS + DNS
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,
-    environment=_AGENT + _ANY_AGENT,
+    environment=(*_AGENT, *_HOST, Environment("remote-host")),
     extra_capabilities=_WITHOUT_ROWS,
     namespaces=_NAMESPACES,
 )
@@ -54,17 +54,24 @@ PLAIN = Language(
 
 _CHANGES = EDITHEADER + CHANGE_ENVELOPE + SIGN
 
+_OF_CONNECTION = ("listener", "local-ip", "local-port", "tls-version", "tls-cipher")
 _OF_SESSION = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 
 POLICY = Language(
     _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _CHANGES + _OUTSIDE,
     environment=(
         *_AGENT,
+        *_HOST,
+        Environment("remote-host", is_asked=True),
         Environment("vnd.mtad.stage"),
         Environment("vnd.mtad.helo"),
         Environment("vnd.mtad.auth-user"),
         # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
-        *(Environment(f"vnd.mtad.{name}", _OF_SESSION) for name in ("listener", "tls-version", "tls-cipher")),
+        *(Environment(f"vnd.mtad.{name}", _OF_SESSION) for name in _OF_CONNECTION),
+        Environment("vnd.mtad.auth-mech", ("auth", "mail", "rcpt", "data")),
+        Environment("vnd.mtad.queue-id", ("mail", "rcpt", "data", "deliver", "queue")),
+        Environment("vnd.mtad.msg-count", ("mail", "rcpt", "data")),
+        Environment("vnd.mtad.rcpt-count", ("rcpt", "data")),
         *(Environment(f"vnd.mtad.last-{name}", ("queue",)) for name in ("code", "enhanced", "text", "host", "class")),
         Environment("vnd.mtad.attempts", ("queue",)),
         Environment("vnd.mtad.age", ("queue",)),

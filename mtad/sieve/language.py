@@ -102,10 +102,14 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An item of the environment test, and where it is known; () is everywhere."""
+    """An item of the environment test, and where it is known; () is everywhere.
+
+    is_asked   it must be asked of DNS: the test waits for it, and no variable holds it
+    """
 
     name: str
     stages: tuple[str, ...] = ()
+    is_asked: bool = False
 
 
 Write = Callable[[Run, str], None]

@@ -194,7 +194,8 @@ ABOUT = (
         "environment",
         ("environment",),
         "RFC 5183",
-        "What is known of the session. An item that begins with `vnd.mtad.` and that we do not know is an error; one "
+        "[What is known of the session](../sieve.md#what-is-known-of-the-session). An item that begins with "
+        "`vnd.mtad.` and that we do not know is an error; one "
         "of somebody else is never matched. With `variables`, `${env.remote_ip}` holds the same, and "
         "`${env.helo}` is "
         "`vnd.mtad.helo`.",

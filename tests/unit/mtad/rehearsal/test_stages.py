@@ -108,11 +108,20 @@ async def test_a_stage_knows_the_facts_that_were_set(tmp_path: Path) -> None:
 
 async def test_every_item_that_a_policy_may_ask_for_can_be_set(tmp_path: Path) -> None:
     ours = ("name", "location", "phase", "vnd.mtad.stage")  # what mtad itself says, at each stage
-    of_others = [item.name for item in POLICY.environment if item.name not in ours and item.stages != ("queue",)]
-    for item in of_others:
-        policy = f'stage "rcpt" {{ if environment "{item}" "192.0.2.77" {{ ereject "seen"; }} }}'
-        facts = f'test_set "environment.{item}" "192.0.2.77";'
+    of_node = ("host", "domain", "version")
+    numbers = ("vnd.mtad.local-port", "vnd.mtad.msg-count", "vnd.mtad.rcpt-count")
+    others = [item for item in POLICY.environment if item.name not in ours + of_node and item.stages != ("queue",)]
+    for item in (one.name for one in others if not one.is_asked):
+        value = "77" if item in numbers else "192.0.2.77"
+        policy = f'stage "rcpt" {{ if environment "{item}" "{value}" {{ ereject "seen"; }} }}'
+        facts = f'test_set "environment.{item}" "{value}";'
         assert await verdicts(tmp_path, policy, facts, "rcpt", {"text": "seen"}) == []
+
+
+async def test_what_the_node_says_of_itself_is_set_before_its_policy_is_compiled(tmp_path: Path) -> None:
+    policy = 'stage "rcpt" { if environment "host" "mx1.example.org" { ereject "seen"; } }'
+    facts = f'test_set "environment.host" "mx1.example.org"; {COMPILED}'
+    assert await verdicts(tmp_path, policy, facts, "rcpt", {"text": "seen"}) == []
 
 
 async def test_a_fault_of_the_policy_is_an_error(tmp_path: Path) -> None:

@@ -54,9 +54,8 @@ class Bench:
     async def accept(self, content: bytes, envelope: Envelope, **outcomes: Outcome | None) -> Reply:
         """Accept a message to recipients of those names; an outcome is what their next hop said at RCPT."""
         through = self.rooms.delivery.open(Mail(""), trace="")
-        transaction = Transaction(
-            self.ids.next(self.rooms.time.clock().wall_ms(), 1), envelope, self.rooms.policy, through=through
-        )
+        queue_id = self.ids.next(self.rooms.time.clock().wall_ms(), 1)
+        transaction = Transaction(replace(envelope, queue_id=queue_id), self.rooms.policy, through=through)
         for name, outcome in outcomes.items():
             address = f"{name}@example.net"
             if outcome is None:
