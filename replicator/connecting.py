@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from replicator.core.values import Mode
 from replicator.settings import NO_PEER, NodeSettings
+from replicator.transport import backoff
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import LinkSettings
 from replicator.transport.voting import VotingSettings
 
 FAR_KEEPALIVE_SECONDS = 10.0
+REDIALS_IN_SILENCE = 4  # a peer that begins anew must be dialled before it takes the wait between two tries for silence
 
 
 def link_settings(settings: NodeSettings) -> list[LinkSettings]:
@@ -24,7 +26,9 @@ def link_settings(settings: NodeSettings) -> list[LinkSettings]:
         address = settings.peer_address if is_dialler else settings.listen_address
         if not address:
             raise ValueError(f"a peer needs {'peer_address' if is_dialler else 'listen_address'}")
-        links.append(_link(settings, settings.peer_node, settings.peer_name, address if is_dialler else ""))
+        link = _link(settings, settings.peer_node, settings.peer_name, address if is_dialler else "")
+        patience = settings.promote_after_seconds / REDIALS_IN_SILENCE
+        links.append(replace(link, redial_seconds_max=min(backoff.SECONDS_MAX, patience)))
     for site in settings.sites:
         if not site.address:
             raise ValueError(f"the site {site.name} needs an address")

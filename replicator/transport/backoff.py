@@ -8,9 +8,10 @@ STEADY_SECONDS = 5.0  # a link that stood so long begins with the shortest wait 
 
 
 class Backoff:
-    """The waits between tries of which none has held."""
+    """The waits between tries of which none has held. seconds_max: the bound, where another one is needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_max: float = SECONDS_MAX) -> None:
+        self._seconds_max = max(seconds_max, SECONDS_MIN)
         self._seconds = SECONDS_MIN
 
     def wait_seconds(self, stood_seconds: float, share: float) -> float:
@@ -20,5 +21,5 @@ class Backoff:
         """
         if stood_seconds > STEADY_SECONDS:
             self._seconds = SECONDS_MIN
-        seconds, self._seconds = self._seconds, min(self._seconds * 2, SECONDS_MAX)
+        seconds, self._seconds = self._seconds, min(self._seconds * 2, self._seconds_max)
         return seconds * share

@@ -23,7 +23,7 @@ from replicator.core import messages as core
 from replicator.pb import replicator_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates, wire
-from replicator.transport.backoff import Backoff
+from replicator.transport.backoff import SECONDS_MAX, Backoff
 from replicator.transport.certificates import Credentials
 from replicator.transport.packets import PACKET_OCTETS, Gathered, Outgoing
 from replicator.transport.speech import Speech
@@ -75,6 +75,7 @@ class LinkSettings:
     is_compressed: bool = False
     octets_per_second: int = 0  # at most, before compression; 0: no limit
     keepalive_seconds: float = KEEPALIVE_SECONDS
+    redial_seconds_max: float = SECONDS_MAX  # between two tries
 
     @property
     def packet_octets(self) -> int:
@@ -346,7 +347,7 @@ class Link:
     # --- dialling -------------------------------------------------------------------------------------------
 
     async def _dial_for_ever(self) -> None:
-        backoff = Backoff()
+        backoff = Backoff(self._settings.redial_seconds_max)
         while not self._is_stopping:
             began = time.monotonic()
             try:

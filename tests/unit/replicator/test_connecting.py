@@ -52,6 +52,15 @@ def test_a_line_across_a_wan_is_spared_and_given_time() -> None:
     assert far.keepalive_seconds > near.keepalive_seconds
 
 
+@pytest.mark.parametrize(("promote_after_seconds", "redial_seconds_max"), [(3_600.0, 2.0), (3.0, 0.75), (0.6, 0.15)])
+def test_a_peer_is_dialled_often_enough_to_be_heard_before_it_takes_over(
+    promote_after_seconds: float, redial_seconds_max: float
+) -> None:
+    near, far = link_settings(replace(DIALLER, promote_after_seconds=promote_after_seconds, sites=(FAR,)))
+    assert near.redial_seconds_max == pytest.approx(redial_seconds_max)
+    assert far.redial_seconds_max == 2.0
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [

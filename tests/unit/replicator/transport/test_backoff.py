@@ -10,6 +10,11 @@ def test_each_wait_is_twice_as_long_up_to_a_bound() -> None:
     assert waits[5:] == [SECONDS_MAX] * 3
 
 
+def test_another_bound_holds_from_the_first_wait_that_would_pass_it() -> None:
+    backoff = Backoff(0.15)
+    assert [backoff.wait_seconds(0.01, 1.0) for _ in range(3)] == [SECONDS_MIN, 0.15, 0.15]
+
+
 def test_a_link_that_stood_begins_anew_and_one_that_did_not_does_not() -> None:
     backoff = Backoff()
     for _ in range(8):
