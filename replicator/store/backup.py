@@ -17,6 +17,7 @@ from replicator.store.environment import sync
 from replicator.store.store import Store
 
 _STORE_ID_OCTETS = 16
+_MARK_OCTETS = 1 << 20  # beyond the copy, for the pages in which its identity is written
 
 
 def back_up(store: Store, folder: Path) -> int:
@@ -42,7 +43,8 @@ def back_up(store: Store, folder: Path) -> int:
 
 def _mark(folder: Path) -> None:
     """Give the copy an identity of its own, and keep whose copy it is."""
-    env = lmdb.open(str(folder), max_dbs=layout.TABLES_MAX, map_size=1 << 20)
+    octets = (folder / "data.mdb").stat().st_size
+    env = lmdb.open(str(folder), max_dbs=layout.TABLES_MAX, map_size=octets + _MARK_OCTETS)
     table = env.open_db(b"meta")
     with env.begin(write=True) as transaction:
         was = layout.unseal(b"store_id", transaction.get(b"store_id", b"", db=table))

@@ -2,7 +2,7 @@
 
 Reads are short and may come from any thread; the one write transaction belongs to the writer's thread. LMDB forbids
 a change of the map under an open transaction, so readers pass a gate that growth closes. A long read (a snapshot)
-is not waited for: it is broken off and says so.
+is not waited for: it is broken off and says so. A copy is waited for, and reads go on meanwhile.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ class Environment:
         self._settings = settings
         self._monotonic = monotonic
         self._gate = Gate()
+        self._copying = threading.Lock()  # held while a copy is made: it may take minutes
         self._long_reads: set[LongRead] = set()
         self._map_octets = settings.map_octets
         self._disk_octets = 0
@@ -202,16 +203,22 @@ class Environment:
         with self._env.begin() as transaction:
             self.count_live(transaction)
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no copy is being made, then let nobody in and be inside alone."""
+        with self._copying, self._gate.alone():
+            yield
+
     def close(self) -> None:
         """Break off long reads, close, let other processes have it."""
-        with self._gate.alone():
+        with self._alone():
             self._end_long_reads()
             self._env.close()
             os.close(self._lock)
 
     def reopen(self) -> None:
         """Start from what is durable, after a transaction that failed. Errors: lmdb.Error when even that fails."""
-        with self._gate.alone():
+        with self._alone():
             self._end_long_reads()
             self._env.close()
             self._open()
@@ -230,7 +237,7 @@ class Environment:
 
     def copy_to(self, folder: Path) -> None:
         """Write what is durable now into an empty folder, without the free pages. The map cannot grow meanwhile."""
-        with self._gate.shared():
+        with self._copying:
             self._env.copy(str(folder), compact=True)
 
     # --- a file of another size -----------------------------------------------------------------------------
@@ -257,7 +264,7 @@ class Environment:
 
         Errors: OSError, and the store goes on as it was; lmdb.Error when it cannot be opened.
         """
-        with self._gate.alone():
+        with self._alone():
             self._end_long_reads()
             self._env.close()
             try:
@@ -279,7 +286,7 @@ class Environment:
 
         Errors: OSError, and the store goes on as it was; lmdb.Error when the empty one cannot be opened.
         """
-        with self._gate.alone():
+        with self._alone():
             self._end_long_reads()
             self._env.close()
             try:
@@ -364,14 +371,15 @@ class Environment:
 
     def grow_for(self, octets: int) -> bool:
         """Double the map while this much more would fill it; tell whether it changed. No transaction may be open
-        in the calling thread. Long reads are spared unless the map is all but full."""
+        in the calling thread. Long reads and copies are spared unless the map is all but full."""
         wanted = self._map_octets
         needed = self.live_octets + octets
         while needed * _PERMILLE > wanted * GROW_AT_PERMILLE and wanted < self._settings.map_octets_max:
             wanted = min(wanted * 2, self._settings.map_octets_max)
         if wanted == self._map_octets:
             return False
-        if self._long_reads and needed * 10 < self._map_octets * 9:
+        is_spared = bool(self._long_reads) or self._copying.locked()
+        if is_spared and needed * 10 < self._map_octets * 9:
             return False
         return self._resize(wanted)
 
@@ -381,7 +389,7 @@ class Environment:
         return wanted > self._map_octets and self._resize(wanted)
 
     def _resize(self, octets: int) -> bool:
-        with self._gate.alone():
+        with self._alone():
             self._end_long_reads()
             self._env.set_mapsize(octets)
             self._map_octets = octets

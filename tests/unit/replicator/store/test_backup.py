@@ -1,0 +1,79 @@
+"""A copy of the store while it is in use: of any size, and nobody who reads waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicator.store.backup import back_up
+from replicator.store.environment import StoreSettings
+from replicator.store.store import Store
+from tests.unit.replicator.store.commits import TERMINAL_RANK, key, put
+
+MEBI = 1 << 20
+WAIT_SECONDS = 10.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(StoreSettings(tmp_path / "store", 0, TERMINAL_RANK, 16 * MEBI, 64 * MEBI))
+    made.change([put(1, b"small")])
+    yield made
+    made.close()
+
+
+class SlowCopy:
+    """An LMDB environment whose copy ends when it is told to."""
+
+    def __init__(self, env: Any) -> None:
+        self._env = env
+        self.has_begun = threading.Event()
+        self.may_end = threading.Event()
+
+    def copy(self, *path: str, compact: bool) -> None:
+        self.has_begun.set()
+        assert self.may_end.wait(WAIT_SECONDS)
+        self._env.copy(*path, compact=compact)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+
+@pytest.mark.parametrize("size", [0, MEBI, 5 * MEBI])
+def test_a_store_of_any_size_is_copied_whole(store: Store, tmp_path: Path, size: int) -> None:
+    store.change([put(2, b"x" * size)])
+    octets = back_up(store, tmp_path / "backup")
+    assert octets >= size
+    copy = Store(StoreSettings(tmp_path / "backup", 0, TERMINAL_RANK))
+    assert copy.image().store_id != store.image().store_id
+    assert (copy.blob(key(1)), copy.blob(key(2))) == (b"small", b"x" * size)
+    copy.close()
+
+
+def test_reads_go_on_while_the_map_waits_for_the_end_of_a_copy(store: Store, tmp_path: Path) -> None:
+    environment = store.environment
+    slow = SlowCopy(environment._env)
+    environment._env = slow
+    was = environment.map_octets
+    copying = threading.Thread(target=back_up, args=(store, tmp_path / "backup"))
+    copying.start()
+    assert slow.has_begun.wait(WAIT_SECONDS)
+    assert not environment.grow_for(14 * MEBI - environment.live_octets), "it can do without for as long"
+    growing = threading.Thread(target=environment.grow)
+    growing.start()
+    growing.join(0.05)
+    assert growing.is_alive()
+    reading = threading.Thread(target=store.item, args=(key(1),), daemon=True)
+    reading.start()
+    reading.join(WAIT_SECONDS)
+    is_read = not reading.is_alive()
+    slow.may_end.set()
+    for thread in (copying, growing):
+        thread.join(WAIT_SECONDS)
+    assert is_read, "who reads on the event loop would stop it for as long as the copy takes"
+    assert environment.map_octets == 2 * was
+    assert store.blob(key(1)) == b"small"
