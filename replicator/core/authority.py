@@ -248,8 +248,12 @@ class Ownership:
         self.is_held_back = False
         self.move(cue, out)
         self._heard_at_claim = self._actives_heard
-        self._claim(self.seen.epoch + 1, out)
+        self._claim(self.epoch_by(cue), out)
         return f"promoting with epoch {self.seen.epoch}"
+
+    def epoch_by(self, cue: Cue) -> int:
+        """Return the epoch that a promotion by that cue claims: the next that is known of."""
+        return self.seen.epoch + 1
 
     def _claim(self, epoch: int, out: list[Effect]) -> None:
         self.seen = self._claimed = Authority(epoch, self._settings.node)

@@ -1,7 +1,8 @@
 """Who may deliver at a site: it does so by an operator's order alone, until it hears of a later grant.
 
 What was ordered outlives a restart: the epoch on the disk is the site's own. It ends when a member at home is
-active, whichever way the site learns of it.
+active, whichever way the site learns of it. An order's epoch is above all that the pair may have come to while the site
+heard nothing of it: members that come back with what they had would else take over by themselves.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from replicator.core.authority import STANDING_BY, Cue, Ownership
 from replicator.core.events import Effect
 from replicator.core.values import Authority, Role
+
+UNHEARD_MAX = 1_000  # takeovers of the pair that an order outranks without having heard of them
 
 
 class Following(Ownership):
@@ -45,3 +48,7 @@ class Following(Ownership):
     def promote(self, cue: Cue, now: int, out: list[Effect], *, force: bool = False) -> str:
         """Begin to promote: the new epoch goes to the disk first. Return what the operator is told."""
         return super().promote(cue, now, out, force=True)
+
+    def epoch_by(self, cue: Cue) -> int:
+        """Return the epoch that a promotion by that cue claims: an order's leaves room for what was not heard of."""
+        return self.seen.epoch + 1 + (UNHEARD_MAX if cue is Cue.ORDERED else 0)

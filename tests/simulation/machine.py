@@ -76,6 +76,7 @@ class Machine:
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
         self.stood_down: Authority | None = None  # as told; word of an active under a later grant has not come since
         self.is_ordered = False  # to promote, and has not stepped down since
+        self.ordered_at = -1  # when it last claimed an epoch for that, where there is a site
         self._is_refused = False  # the command that was given last
         self.known = Authority(0, 0)  # the highest grant that this process brought to its disk
         self.wall_skew_ms = 0

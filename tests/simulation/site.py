@@ -3,14 +3,15 @@
 It takes no mail, and owns by an operator's order only. Numbers of invariants go on from those of the truth:
 
 S18  no member promotes itself while the last grant that it knows of is the site's
-S19  the site owns by an operator's order alone, which its disk keeps
+S19  the site owns by an operator's order alone, which its disk keeps, and until the next one at home
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replicator.core.events import Commit, Received, Remote, RoleChanged, Settings
+from replicator.core.authority import STANDING_BY
+from replicator.core.events import Received, Remote, RoleChanged, Settings
 from replicator.core.messages import Message, Records, SnapshotBegin
 from replicator.core.values import Authority, Kind, Mode, Role
 from tests.simulation.clock import MS, SECOND, Violation
@@ -67,7 +68,7 @@ class Site:
         for member, wan in zip(world.machines, self.wans, strict=True):
             wan.join(member, self.machine)
         self.was_promoted = False  # ever in this history
-        self.stores = {self.machine.disk.number}  # that it has had
+        self.store = self.machine.disk.number  # that it began with
 
     def _settings(self) -> Settings:
         bounds, plan = self.world.bounds, self.world.script.plan
@@ -124,10 +125,28 @@ class Site:
                 self.clock.counts["site promoted with pending mail"] += 1
         elif before in OWNER_ROLES:
             self.clock.counts["site taken back home"] += 1
+            self._check_order_at_home()
 
-    def claimed(self, machine: Machine, known: Authority, commit: Commit) -> None:
-        """S18: a member that knows of the site's grant claims another by an operator's order, or by its peer's."""
+    def _check_order_at_home(self) -> None:
+        """S19: an operator at home came after the one who promoted the site.
+
+        A site that lost its disk does not know what its order has to outrank.
+        """
+        machine, members = self.machine, self.world.machines
+        is_ordered_at_home = any(member.ordered_at > machine.ordered_at for member in members)
+        is_unfit = machine.member._ownership.is_unfit
+        if not is_ordered_at_home and not is_unfit and machine.disk.number == self.store:
+            raise Violation("S19", "the site gives up what an operator gave to it, and no operator took it back")
+
+    def learnt(self, machine: Machine, known: Authority, authority: Authority) -> None:
+        """S18: a member that knows of the site's grant claims another by an operator's order, or by its peer's.
+
+        One that stands by claims nothing: after a disk's loss a member may be told of what itself once claimed.
+        """
+        if authority.node != machine.node or machine.role in STANDING_BY:
+            return
         is_handed_over = self.clock.now - machine.handed_over_at < SECOND
-        is_claim = commit.authority is not None and commit.authority.node == machine.node
-        if is_claim and known.node == SITE and not machine.is_ordered and not is_handed_over:
+        if machine.is_ordered:
+            machine.ordered_at = self.clock.now
+        elif machine is not self.machine and known.node == SITE and not is_handed_over:
             raise Violation("S18", f"node {machine.node} takes back what an operator gave to the site")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from replicator.core.values import NO_FLAGS, Item, PartValue
+from replicator.core.authority import Cue
+from replicator.core.following import Following
+from replicator.core.values import NO_FLAGS, Authority, Item, PartValue, Role
 from tests.simulation import campaign
-from tests.simulation.campaign import CALM_ABROAD, FOLLOWING, LOST_PAIRS
-from tests.simulation.clock import Violation
+from tests.simulation.campaign import ABROAD, CALM_ABROAD, FOLLOWING, LOST_PAIRS
+from tests.simulation.clock import MS, Violation
 from tests.simulation.lives import Life
 from tests.simulation.ranks import BOUNCED
+from tests.simulation.script import Deed, Script, draw
+from tests.simulation.site import SITE
 from tests.simulation.world import World
 
 
@@ -37,6 +43,41 @@ def test_a_site_that_was_away_is_fed_again_by_whoever_reaches_it() -> None:
     assert total.counts["site fed by a snapshot"] > 20
     assert total.counts["site fed by an active"] > 20
     assert total.counts["site promoted"] == 0
+
+
+def _promoted_behind_the_pair() -> Script:
+    """Return a history in which the pair is lost after takeovers that the site, promoted then, had not heard of."""
+    deeds = (
+        Deed(883 * MS, "cut one way", 3003450400),
+        Deed(955 * MS, "site away", 2105412783),
+        Deed(5175 * MS, "pair lost", 1405746223),
+    )
+    return replace(draw(200057370, ABROAD), deeds=deeds)
+
+
+def test_a_site_that_is_promoted_behind_the_pair_owns_until_it_is_taken_back() -> None:
+    world, failure = campaign.play_script(_promoted_behind_the_pair())
+    assert failure is None
+    assert world.clock.counts["site promoted"] == world.clock.counts["site taken back home"] == 1
+
+
+def test_an_order_that_does_not_outrank_what_the_site_missed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def epoch_by(self: Following, cue: Cue) -> int:
+        return self.seen.epoch + 1
+
+    monkeypatch.setattr(Following, "epoch_by", epoch_by)
+    assert campaign.failure_of(_promoted_behind_the_pair()) == "S19"
+
+
+def test_what_a_member_learns_of_its_former_life_is_no_claim() -> None:
+    world, _ = campaign.play(1, CALM_ABROAD)
+    site, member = world.site, world.machines[0]
+    assert site is not None
+    member.role, member.is_ordered = Role.PASSIVE, False
+    site.learnt(member, Authority(1, SITE), Authority(2, member.node))
+    member.role = Role.PROMOTING
+    with pytest.raises(Violation, match="S18"):
+        site.learnt(member, Authority(1, SITE), Authority(2, member.node))
 
 
 def _left_at_one_member() -> tuple[World, Life]:

@@ -238,8 +238,8 @@ class Truth:
             self._check_floors(machine, commit.floors, commit.floors if commit.cut is None else commit.cut)
         site = machine.world.site
         if commit.authority is not None:
-            if site is not None and machine is not site.machine:
-                site.claimed(machine, machine.known, commit)
+            if site is not None:
+                site.learnt(machine, machine.known, commit.authority)
             machine.known = commit.authority
 
     def _compare(self, dot: Dot, known: Record, record: Record) -> None:

@@ -9,7 +9,7 @@ from replicator.core.events import Damaged, Event, ReadItem, ReadLog, ReadSnapsh
 from replicator.core.holding import HELD_SECONDS_MAX
 from replicator.core.messages import Beat, Fetch, Fetched, Records, SnapshotItem
 from replicator.core.status import Far, Link
-from replicator.core.values import Damage, Durability, Kind, Mode, Record, Role
+from replicator.core.values import Authority, Damage, Durability, Kind, Mode, Record, Role
 from tests.fakes.pair import TERMINAL, Side, part, put
 from tests.fakes.wan import SITE, Wan, joined
 
@@ -601,6 +601,26 @@ def test_members_that_come_back_follow_a_promoted_site() -> None:
     assert wan.a.member.role is Role.PASSIVE
 
 
+def test_members_follow_a_site_that_had_not_heard_of_their_takeovers() -> None:
+    wan = joined()
+    wan.isolate(wan.c)
+    for owner, other in ((wan.a, wan.b), (wan.b, wan.a)):
+        owner.crash()
+        wan.run(5_000)
+        owner.start()
+        wan.link((wan.a, wan.b))
+        wan.run(1_000)
+        assert other.member.role is Role.ACTIVE
+    wan.a.crash()
+    wan.b.crash()
+    assert wan.c.store.authority < min(wan.a.store.authority, wan.b.store.authority)
+    assert told(wan.c, force=True)[0]
+    wan.run(200)
+    come_back(wan, wan.a, wan.b)
+    wan.run(20_000)
+    assert roles(wan) == [Role.PASSIVE, Role.PASSIVE, Role.ACTIVE], "an order is not undone by what was missed"
+
+
 def test_a_living_pair_steps_down_before_a_promoted_site() -> None:
     wan = joined()
     assert told(wan.c, force=True)[0]
@@ -654,12 +674,14 @@ def test_a_member_takes_back_through_the_other() -> None:
 
 def test_a_promoted_site_goes_on_after_a_restart() -> None:
     wan = promoted()
+    ordered = wan.c.member.authority
     wan.c.crash()
     wan.c.start()
     wan.run(10_000)
     assert wan.c.member.role is Role.PASSIVE
     wan.run(6_000)
     assert wan.c.member.role is Role.ACTIVE
+    assert wan.c.member.authority == Authority(ordered.epoch + 1, SITE), "room for the unheard is left by orders alone"
 
 
 def test_a_promoted_site_that_meets_an_active_after_its_restart_follows_for_good() -> None:
