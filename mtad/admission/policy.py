@@ -37,6 +37,7 @@ from mtad.admission.ruling import (
     kept_by,
     recipient_of,
     sender_of,
+    sent_on,
     verdict_of,
     verdicts_of,
 )
@@ -46,7 +47,20 @@ from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Tried, Verdict
-from mtad.sieve.actions import Action, Delay, Enqueue, Log, Monitored, Retry, RouteTo, SetRecipient, SetSender
+from mtad.sieve.actions import (
+    Action,
+    AddRecipient,
+    Delay,
+    DeleteRecipient,
+    Enqueue,
+    Log,
+    Monitored,
+    Redirect,
+    Retry,
+    RouteTo,
+    SetRecipient,
+    SetSender,
+)
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
@@ -65,7 +79,14 @@ _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relay
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
 
 
-_BESIDE = (Delay, SetSender, SetRecipient)  # what comes to something beside the answer
+_BESIDE = (
+    Delay,
+    SetSender,
+    SetRecipient,
+    AddRecipient,
+    DeleteRecipient,
+    Redirect,
+)  # what comes to something beside the answer
 
 
 class Ran(NamedTuple):
@@ -187,7 +208,7 @@ class Policy:
         scene.asked, scene.progress = facts.asked, facts.progress
         verdict, actions = await self._ruled(scene, _go_on)
         edits = edits_of(actions)
-        if verdict.reply is not None or verdict.is_discarded:
+        if verdict.reply is not None or (verdict.is_discarded and not verdict.added):
             return verdict
         verdict = kept_by(actions, verdict)
         if not edits:
@@ -251,7 +272,10 @@ class Policy:
         sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
         each = verdicts_of(ran.each)
         changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted)
-        return replace(changed, reverse_path=sender, recipient=recipient), ran.actions
+        changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
+        if changed.added and changed.is_discarded and (refusal := default()).reply is not None:
+            return replace(refusal, noted=ran.noted), ran.actions  # who may not be sent to is no way to anybody else
+        return changed, ran.actions
 
     async def _run(self, scene: Scene) -> Ran | Reply:
         """Run a stage; the reply to give when it failed."""

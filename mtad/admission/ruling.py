@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mtad.mail.verdict import GO_ON, Signing, Verdict
+from mtad.mail.verdict import GO_ON, Addition, Signing, Verdict
 from mtad.sieve.actions import (
     Accept,
     Action,
+    AddRecipient,
     Delay,
+    DeleteRecipient,
     Discard,
     Enqueue,
     Hold,
+    Keep,
+    Redirect,
     Refuse,
     SetRecipient,
     SetSender,
@@ -62,8 +66,34 @@ def _final(action: Accept | Refuse | Discard, default: Callable[[], Verdict]) ->
 
 def verdicts_of(each: Mapping[str, Sequence[Action]]) -> dict[str, Verdict]:
     """Return the verdicts on recipients that are refused or dropped while their message goes on."""
-    verdicts = {recipient: verdict_of(actions, lambda: GO_ON) for recipient, actions in each.items()}
-    return {one: verdict for one, verdict in verdicts.items() if verdict.reply is not None or verdict.is_discarded}
+    verdicts = {one: sent_on(actions, verdict_of(actions, lambda: GO_ON)) for one, actions in each.items()}
+    return {
+        one: verdict
+        for one, verdict in verdicts.items()
+        if verdict.reply is not None or verdict.is_discarded or verdict.added
+    }
+
+
+def sent_on(actions: Sequence[Action], verdict: Verdict) -> Verdict:
+    """Return the verdict with who gets the message besides, or instead; who is refused is sent on to nobody."""
+    added = tuple(_addition(one) for one in actions if isinstance(one, AddRecipient | Redirect))
+    if verdict.reply is not None:
+        return verdict
+    is_discarded = verdict.is_discarded or _is_left_out(actions)
+    return replace(verdict, added=added, is_discarded=is_discarded) if added or is_discarded else verdict
+
+
+def _is_left_out(actions: Sequence[Action]) -> bool:
+    """Tell whether who was named gets nothing: it was deleted, or redirected, which keep and :copy take back."""
+    if any(isinstance(one, DeleteRecipient) for one in actions):
+        return True
+    return Keep.KEEP not in actions and any(isinstance(one, Redirect) and not one.is_copy for one in actions)
+
+
+def _addition(action: AddRecipient | Redirect) -> Addition:
+    if isinstance(action, Redirect):
+        return Addition(action.address, is_redirected=True)
+    return Addition(action.address, action.request)
 
 
 def sender_of(actions: Sequence[Action]) -> str | None:

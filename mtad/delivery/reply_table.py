@@ -3,6 +3,8 @@
 Pure. The rule of the table: a client that may keep the mail keeps it (transient replies), unless somebody has it
 already; what is neither delivered nor refused for good when we answer 250 is committed to the queue before. Where each
 recipient hears its own (LMTP, RFC 2033 §4.2; PRDR, draft-hall-prdr-00), the table is read for one recipient at a time.
+A message that nobody has whom the client has named, and that we need not keep for any of them, is refused, whoever got
+it besides.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ class Wish:
     queue_on_transient: bool = False
     queue_at_once: bool = False
     is_refused: bool = False  # by policy, which knows the content: the queue is no way around it
+    is_extra: bool = False  # policy adds it: what the client hears is of those that it has named
+
+
+_PLAIN = Wish()
 
 
 class Standing(StrEnum):
@@ -108,16 +114,20 @@ def settle(
     is_submission   the client is a submitter: it has no queue
     """
     standings = _standings(outcomes, wishes, is_submission=is_submission)
+    named = {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_extra} or standings
+    if not _is_taken(named.values()):
+        standings = named
     decision = DECISIONS[frozenset(standings.values())]
     failed = tuple(address for address, kind in standings.items() if kind is Standing.FAILED)
     if decision is Decision.KEEP:
         keep = tuple(address for address, kind in standings.items() if kind in (Standing.DELAYED, Standing.OURS))
         return Settlement(None, keep, failed)
     if decision in (Decision.DELIVERED, Decision.DELIVERED_TO_SOME):
-        delivered = [outcome for outcome in outcomes.values() if outcome and outcome.result is Result.DELIVERED]
-        return Settlement(delivered_reply(delivered), (), failed)
+        delivered = {a: one for a, one in outcomes.items() if one and one.result is Result.DELIVERED}
+        told = [one for a, one in delivered.items() if a in named] or list(delivered.values())
+        return Settlement(delivered_reply(told), (), failed)
     wanted = Result.FAILED if decision is Decision.REFUSED else Result.DELAYED
-    refusal = next(outcome for outcome in outcomes.values() if outcome and outcome.result is wanted)
+    refusal = next(one for a, one in outcomes.items() if a in standings and one and one.result is wanted)
     return Settlement(passed_on(refusal))
 
 
@@ -130,15 +140,24 @@ def settle_apart(
     others hear.
     """
     standings = _standings(outcomes, wishes, is_submission=is_submission)
-    keep = tuple(address for address, kind in standings.items() if kind is Standing.OURS)
+    extras = {address for address in outcomes if wishes.get(address, _PLAIN).is_extra}
+    named = [kind for address, kind in standings.items() if address not in extras]
+    is_taken = not named or _is_taken(named)
+    if is_taken:  # nobody would hear the 4xx of those that policy adds
+        delayed = [address for address in extras if standings[address] is Standing.DELAYED]
+        standings |= dict.fromkeys(delayed, Standing.OURS)
+    keep = tuple(address for address, kind in standings.items() if kind is Standing.OURS) if is_taken else ()
     each = {
         address: delivered_reply([outcome]) if standings[address] is Standing.DELIVERED else passed_on(outcome)
         for address, outcome in outcomes.items()
         if outcome is not None and standings[address] is not Standing.OURS
     }
-    return Settlement(None if keep else reply_to_all(each.values()), keep, (), each)
+    heard = [reply for address, reply in each.items() if address not in extras]
+    failed = tuple(address for address in extras if standings[address] is Standing.FAILED)
+    return Settlement(None if keep else reply_to_all(heard or [_FOR_NOBODY]), keep, failed, each)
 
 
+_FOR_NOBODY = Reply.of(250, "2.0.0", "Ok")  # of those that the client has named, which policy has dropped
 _SOME = Reply.of(250, "2.0.0", "Ok for some recipients, each has its own reply")
 _NONE = Reply.of(554, "5.0.0", "Refused for all recipients, each has its own reply")
 _NONE_FOR_NOW = Reply.of(450, "4.0.0", "Refused for all recipients, each has its own reply")
@@ -160,12 +179,16 @@ def reply_to_all(replies: Collection[Reply]) -> Reply:
     return _NONE if all(reply.is_permanent for reply in said) else _NONE_FOR_NOW
 
 
+def _is_taken(standings: Collection[Standing]) -> bool:
+    """Tell whether somebody has the message, or we must keep it for somebody."""
+    return Standing.DELIVERED in standings or Standing.OURS in standings
+
+
 def _standings(
     outcomes: Mapping[str, Outcome | None], wishes: Mapping[str, Wish], *, is_submission: bool
 ) -> dict[str, Standing]:
-    plain = Wish()
     return {
-        address: standing(outcome, wishes.get(address, plain), is_submission=is_submission)
+        address: standing(outcome, wishes.get(address, _PLAIN), is_submission=is_submission)
         for address, outcome in outcomes.items()
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
@@ -34,6 +35,15 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """A recipient that policy adds. is_redirected: who was named is redirected to it, and reports speak of that one."""
+
+    address: str
+    request: RecipientRequest = NO_REQUEST
+    is_redirected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer of one stage.
 
@@ -42,10 +52,11 @@ class Verdict:
     is_trusted      policy said accept :relay: at connect and auth the client is a submitter of ours from here on, at
                     rcpt it may send to this recipient
     is_accepted     policy said accept, and did not merely go on
-    is_discarded    at rcpt or data: answer 250 and drop it
+    is_discarded    at rcpt or data: nothing goes to who was named; answer 250 and drop it where nobody is added
     text            at accept: what the positive reply says; '' is the server's own text
     delay_seconds   hold the answer back
     each            at data: recipients that are refused or dropped while the message goes on to the others
+    added           at rcpt or data: who gets the message too, or instead of those that are dropped
     reverse_path    at mail: the one that the message has from here on; None: the client's
     recipient       at rcpt: the one that gets the mail instead; '' is the one that the client has named
     content         at data: the message as policy has changed it; None: as it came
@@ -64,6 +75,7 @@ class Verdict:
     text: str = ""
     delay_seconds: int = 0
     each: Mapping[str, Verdict] = field(default_factory=dict)
+    added: tuple[Addition, ...] = ()
     reverse_path: str | None = None
     recipient: str = ""
     content: bytes | None = None

@@ -39,6 +39,7 @@ class ScriptedThrough:
     recipients: list[str] = field(default_factory=list)
     routes: dict[str, Route] = field(default_factory=dict)
     requests: dict[str, RecipientRequest] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
     content: bytes | None = None
     is_aborted: bool = False
 
@@ -53,8 +54,15 @@ class ScriptedThrough:
             self.requests[address] = request
         return answer
 
+    async def add(self, address: str, route: Route, request: RecipientRequest = NO_REQUEST) -> None:
+        """Take a recipient that is asked for with the content."""
+        self.routes[address] = route
+        self.recipients.append(address)
+        self.requests[address] = request
+
     async def leave_out(self, addresses: Collection[str]) -> None:
         """Forget recipients."""
+        self.left_out += [address for address in self.recipients if address in addresses]
         self.recipients = [address for address in self.recipients if address not in addresses]
 
     async def finish(self, content: bytes, deadline_seconds: float) -> ScriptedFinished:
@@ -65,7 +73,10 @@ class ScriptedThrough:
         outcomes: dict[str, Outcome] = {}
         pending: dict[str, asyncio.Future[Outcome]] = {}
         for address in self.recipients:
-            if address in self.delivery.pending:
+            refusal = self.delivery.at_rcpt.get(address)
+            if isinstance(refusal, Outcome):
+                outcomes[address] = refusal
+            elif address in self.delivery.pending:
                 pending[address] = self.delivery.pending[address]
             else:
                 outcomes[address] = self.delivery.at_end.get(address, self.delivery.delivered)

@@ -13,6 +13,7 @@ Then: route a@example.net = lmtp unix:/run/dovecot/lmtp             where it wen
 Then: queued = b@example.net WAITING                                recipients in the queue; or nothing
 Then: aborted = 1                                                   transactions with next hops that were given up
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
+Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
 Then: event mail.refused = 2                                        lines of the log
 Then: waited = 5                                                    seconds
 """
@@ -204,6 +205,10 @@ def _passed_on(scene: Scene, rest: str, value: str) -> str:
     return _instead(_shown(opened[-1].mail.request, opened[-1].requests), value) if opened else "nothing was"
 
 
+def _left_out(scene: Scene, rest: str, value: str) -> str:
+    return _instead(" ".join(address for through in scene.rooms.delivery.opened for address in through.left_out), value)
+
+
 def _shown(request: MessageRequest, requests: Mapping[str, RecipientRequest]) -> str:
     """Return what next hops were told of the sender's wishes."""
     found = [f"RET={request.ret}" if request.ret else "", f"ENVID={request.envid}" if request.envid else ""]
@@ -221,6 +226,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "queued": _queued,
     "aborted": _aborted,
     "passed on": _passed_on,
+    "left out": _left_out,
     "event": lambda scene, rest, value: _instead(str(len(scene.events.named(rest))), value),
     "waited": lambda scene, rest, value: _instead(f"{scene.rooms.time.slept_seconds:g}", value),
 }

@@ -212,7 +212,7 @@ def _result(verdict: Verdict) -> str:
     if verdict.reply is not None:
         return "reject" if verdict.reply.is_permanent else "tempfail"
     if verdict.is_discarded:
-        return "discard"
+        return "redirect" if verdict.added else "discard"
     return "relay" if verdict.is_trusted else "accept" if verdict.is_accepted else "go on"
 
 
@@ -243,6 +243,7 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "delay": lambda verdict: (str(verdict.delay_seconds),) if verdict.delay_seconds else (),
     "sender": lambda verdict: (verdict.reverse_path,) if verdict.reverse_path is not None else (),
     "recipient": lambda verdict: (verdict.recipient,) if verdict.recipient else (),
+    "added": lambda verdict: [one.address for of in (*verdict.each.values(), verdict) for one in of.added],
     "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],
     "dropped": lambda verdict: [address for address, one in verdict.each.items() if one.is_discarded],
 }

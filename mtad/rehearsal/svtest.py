@@ -22,7 +22,7 @@ LANGUAGE = replace(PLAIN, specs=PLAIN.specs + SUITE + RESULTS + STAGES, namespac
 """What a test file may say: a plain script's language, and how to test."""
 
 _LIMITS = Limits(  # of a whole file, whose actions wait for its asking, and which writes whole messages
-    actions_max=10_000, redirects_max=10_000, value_length_max=1 << 20
+    actions_max=10_000, redirects_max=10_000, recipients_added_max=10_000, value_length_max=1 << 20
 )
 
 

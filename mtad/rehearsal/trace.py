@@ -85,14 +85,27 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
         if found[-1].is_final:
             return tuple(found)
     asked = [await ask("rcpt", recipient) for recipient in message.recipients]
-    left = [one.answer.get("recipient", (one.recipient,))[0] for one in asked if not one.is_final]
+    left = list(dict.fromkeys(address for one in asked if not one.is_final for address in _sent_to(one)))
     found += asked
     if left:
         found.append(await ask("data", *left))
     if left and not found[-1].is_final:
-        out = {*found[-1].answer.get("refused", ()), *found[-1].answer.get("dropped", ())}
-        found += [await ask("deliver", recipient) for recipient in left if recipient not in out]
+        answer = found[-1].answer
+        out = {*answer.get("refused", ()), *answer.get("dropped", ()), *(left if _is_redirected(answer) else ())}
+        left = list(dict.fromkeys((*(one for one in left if one not in out), *answer.get("added", ()))))
+        found += [await ask("deliver", recipient) for recipient in left]
     return tuple(found)
+
+
+def _sent_to(asked: Asked) -> Iterator[str]:
+    """Yield who gets the mail for a recipient that is not refused."""
+    if not _is_redirected(asked.answer):
+        yield asked.answer.get("recipient", (asked.recipient,))[0]
+    yield from asked.answer.get("added", ())
+
+
+def _is_redirected(answer: Mapping[str, Sequence[str]]) -> bool:
+    return answer.get("result", ("",))[0] == "redirect"
 
 
 def lines(asked: Sequence[Asked]) -> Iterator[str]:

@@ -27,7 +27,8 @@ from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
-from mtad.mail.verdict import Signing, Verdict
+from mtad.mail.verdict import GO_ON, Signing, Verdict
+from mtad.server.adding import joined, joining
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
@@ -66,11 +67,17 @@ def heard(verdict: Verdict, transaction: Transaction) -> Verdict:
     """
     if not verdict.each:
         return verdict
-    verdict = replace(verdict, each={a: one for a, one in verdict.each.items() if a not in transaction.recalled})
+    each = {a: _added_by(one) if a in transaction.recalled else one for a, one in verdict.each.items()}
+    verdict = replace(verdict, each={a: one for a, one in each.items() if one is not GO_ON})
     if transaction.hears is not Hears.ONE or verdict.reply is not None or verdict.is_discarded:
         return verdict
     for_now = next((one for one in verdict.each.values() if one.reply is not None and one.reply.is_transient), None)
     return verdict if for_now is None else replace(for_now, delay_seconds=verdict.delay_seconds)
+
+
+def _added_by(verdict: Verdict) -> Verdict:
+    """Return what is left of a verdict on who has the message already: those whom it adds may have it or not."""
+    return replace(GO_ON, added=verdict.added) if verdict.added else GO_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,7 @@ class Acceptance:
         known = await self.recall.known(transaction, fingerprint)
         if isinstance(known, Step):
             return known
-        ruling = await self._rule(known, content)
+        ruling = await self._rule(known, content, fingerprint)
         if isinstance(ruling, Step):
             return ruling
         ruled, content = ruling
@@ -193,7 +200,9 @@ class Acceptance:
         signature = await self._signature(ruled, content)
         return Ready(ruled, b"".join((received, signature, content)), fingerprint)
 
-    async def _rule(self, transaction: Transaction, content: bytes) -> tuple[Transaction, bytes] | Step:
+    async def _rule(
+        self, transaction: Transaction, content: bytes, fingerprint: bytes
+    ) -> tuple[Transaction, bytes] | Step:
         """Ask policy; return transaction and content as they go on, or the final reply where they go no further."""
         verdict = heard(await transaction.policy.data(transaction.envelope, content), transaction)
         if verdict.delay_seconds:
@@ -205,12 +214,29 @@ class Acceptance:
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
         ruled = replace(transaction.ruled(verdict), signing=verdict.signing)
+        extended = await self._extend(ruled, verdict, transaction, fingerprint)
+        if isinstance(extended, Step):
+            return extended
         if verdict.queue_at_once:
-            ruled = ruled.queued(verdict.held)
+            extended = extended.queued(verdict.held)
             self._events.emit("mail.kept", queue_id=transaction.queue_id, held=verdict.held)
-        if verdict.is_discarded or not ruled.accepted:
+        if not extended.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
-        return ruled, content if verdict.content is None else verdict.content
+        return extended, content if verdict.content is None else verdict.content
+
+    async def _extend(
+        self, ruled: Transaction, verdict: Verdict, before: Transaction, fingerprint: bytes
+    ) -> Transaction | Step:
+        """Return the transaction with those that policy adds, and what is remembered of them."""
+        coming = tuple(joining(before, verdict))
+        if verdict.is_discarded:
+            ruled = ruled.dropped()
+        if not coming:
+            return ruled
+        rooms = self._rooms
+        joint = await joined(ruled, coming, rooms.delivery, self._events, is_queued=verdict.queue_at_once)
+        new = joint.accepted[len(ruled.accepted) :]
+        return await self.recall.known(joint, fingerprint, {one.recipient.address for one in new})
 
     def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:
         of = {"recipient": recipient} if recipient else {}
@@ -249,10 +275,14 @@ class Acceptance:
         transaction, content = ready.transaction, ready.content
         hearing.begin(self._memory(ready))
         attempted = await self._attempt(transaction, content)
+        retries = {one.recipient.address: one.retry for one in transaction.accepted}
         news = {a: o for a, o in attempted.outcomes.items() if o is not None and a not in transaction.recalled}
         hearing.take({address: outcome for address, outcome in news.items() if outcome.result is Result.DELIVERED})
         settlement = _settle(transaction, attempted)
         notices = _notices(transaction, news) if settlement.is_accepting else ()
+        if settlement.reply is not None and not settlement.reply.is_positive and attempted.pending:
+            hearing.wait_for(attempted.pending)  # of those whom policy has added
+            self.background.record(self._message(transaction, content, attempted, ()), attempted.pending, retries)
         if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
             return _answer(transaction, settlement, settlement.reply)
@@ -265,7 +295,6 @@ class Acceptance:
         answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
         if isinstance(answer, Refused):
             message = replace(message, recipients={})
-        retries = {one.recipient.address: one.retry for one in transaction.accepted}
         self.background.record(message, attempted.pending, retries)
         if isinstance(answer, Refused):
             is_refusal = bool(
@@ -351,7 +380,12 @@ class Acceptance:
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
     wishes = {
-        one.recipient.address: Wish(one.recipient.queue_on_transient, one.recipient.queue_at_once, one.is_ruled)
+        one.recipient.address: Wish(
+            one.recipient.queue_on_transient,
+            one.recipient.queue_at_once,
+            one.is_ruled,
+            one.is_extra and one.recipient.address not in transaction.named,
+        )
         for one in transaction.accepted
     }
     read = settle if transaction.hears is Hears.ONE else settle_apart
@@ -375,7 +409,8 @@ def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple
     found = []
     for recipient in transaction.envelope.recipients:
         outcome = outcomes.get(recipient.address)
-        if outcome is None or (outcome.result is Result.FAILED and transaction.hears is not Hears.ONE):
+        is_heard = transaction.hears is not Hears.ONE and recipient.address in transaction.named
+        if outcome is None or (outcome.result is Result.FAILED and is_heard):
             continue
         notice = notice_of(recipient.address, outcome, recipient.request)
         if notice is not None:

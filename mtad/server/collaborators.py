@@ -79,6 +79,10 @@ class Through(Protocol):
         """Ask the next hop for this recipient; None is accepted or not yet asked, an Outcome a refusal."""
         ...
 
+    async def add(self, address: str, route: Route, request: RecipientRequest) -> None:
+        """Have the next hop asked for this recipient with the content."""
+        ...
+
     async def leave_out(self, addresses: Collection[str]) -> None:
         """Forget recipients: nothing is delivered to them, and nothing said of them."""
         ...

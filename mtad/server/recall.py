@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mtad.delivery.reply_table import settle
 from mtad.mail.memory import Memory, fingerprint_of
@@ -37,9 +37,12 @@ class Recall:
             return fingerprint_of(reverse_path, content)
         return await asyncio.to_thread(fingerprint_of, reverse_path, content)
 
-    async def known(self, transaction: Transaction, fingerprint: bytes) -> Transaction | Step:
+    async def known(
+        self, transaction: Transaction, fingerprint: bytes, among: Collection[str] | None = None
+    ) -> Transaction | Step:
         """Return the transaction with what is remembered of its recipients, or the reply where nothing is left to do.
 
+        among   those that are asked about now; None: all of them
         An attempt that goes on, here or on the other node, is waited for.
         """
         if not self._memories.has(fingerprint):
@@ -48,7 +51,8 @@ class Recall:
         if memories is None:
             return Step(local_fault(transaction.queue_id))
         wall_ms = self._clock.wall_ms()
-        accepted = {one.recipient.address for one in transaction.accepted}
+        everybody = {one.recipient.address for one in transaction.accepted}
+        accepted = everybody if among is None else everybody.intersection(among)
         settled = {a: o for a, o in _settled(memories).items() if a in accepted}
         unsettled = [(memory, accepted & memory.outcomes.keys() - settled.keys()) for memory in memories]
         if any(addresses and memory.until_ms > wall_ms for memory, addresses in unsettled):
@@ -57,7 +61,7 @@ class Recall:
         if not settled:
             return transaction
         self._note_answer(transaction, memories, settled)
-        if len(settled) < len(accepted):
+        if len(settled) < len(everybody):
             return transaction.recalling(settled)
         reply = settle(settled, {}).reply
         return Step(local_fault(transaction.queue_id) if reply is None else with_status(reply))

@@ -6,22 +6,23 @@ value or leaves it as it was, so a fault in the middle of a command leaves nothi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mtad.delivery.client_events import Mail
 from mtad.delivery.reply_table import passed_on
 from mtad.mail.envelope import Client, Envelope, Recipient, Tls
 from mtad.mail.notes import NO_NOTES
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
+from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
+from mtad.server.adding import Joining, joined, opened, request_of
 from mtad.server.answering import Hears
 from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of, refusal_of_mail
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import BAD_CHUNK, CHUNK_REFUSED, Chunk, parse_bdat
-from mtad.server.collaborators import Policy, Through
+from mtad.server.collaborators import Policy
 from mtad.server.content_verbs import MAIL_FIRST, Begun, begin_chunk, begin_data, brings_nothing
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
@@ -302,31 +303,57 @@ class Session:
         self._client = transaction.envelope.client
         if verdict.reply is not None:
             return self._refusal("rcpt", verdict)
-        if verdict.is_discarded:
+        coming_count = len(verdict.added) + (not verdict.is_discarded)
+        if len(transaction.accepted) + coming_count > service.limits.session.recipients_max:
+            return _TOO_MANY_RECIPIENTS
+        notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
+        coming = [Joining(one.address, request_of(one, address, said.request), notes) for one in verdict.added]
+        if verdict.is_discarded and not coming:
             self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
-        notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
-        target, request = verdict.recipient or address, said.request
-        if target != address:
-            named_before, request = transaction.first_spelling(target), request.of_alias(address)
-            if named_before is not None:  # who has it by another name of his, too
-                self._transaction = transaction.naming_again(named_before, written=address)
-                return _positive(_RECIPIENT_OK, verdict)
-        disposition = await self._policy.deliver(transaction.envelope, target, notes)
-        recipient = Recipient(
-            target, disposition.route, disposition.queue_on_transient, disposition.queue_at_once, request, notes
+        if verdict.is_discarded:  # the first of them is who the client hears of
+            target, request = coming[0].address, coming[0].request
+        else:
+            target = verdict.recipient or address
+            request = said.request if target == address else said.request.of_alias(address)
+        step = await self._take_recipient(Recipient(target, Route(), request=request, notes=notes), address)
+        if step is _RECIPIENT_OK and coming:
+            await self._extend([replace(one, is_extra=not verdict.is_discarded) for one in coming])
+        return _positive(step, verdict) if step is _RECIPIENT_OK else step
+
+    async def _take_recipient(self, recipient: Recipient, written: str) -> Step:
+        """Let a recipient's mail go where policy says, if its next hop takes it; `written`: as the client named it."""
+        transaction = self._transaction
+        if transaction is None:
+            return MAIL_FIRST
+        named_before = transaction.first_spelling(recipient.address)
+        if named_before is not None:  # who has it by another name of his, too
+            self._transaction = transaction.naming_again(named_before, written=written)
+            return _RECIPIENT_OK
+        disposition = await self._policy.deliver(transaction.envelope, recipient.address, recipient.notes)
+        recipient = replace(
+            recipient,
+            route=disposition.route,
+            queue_on_transient=disposition.queue_on_transient,
+            queue_at_once=disposition.queue_at_once,
         )
         step = await self._add_recipient(transaction, recipient, disposition)
-        if step is not _RECIPIENT_OK or self._transaction is None:
-            return step
-        self._transaction = self._transaction.aliasing(address, target)
-        return _positive(step, verdict)
+        if step is _RECIPIENT_OK and self._transaction is not None:
+            self._transaction = self._transaction.aliasing(written, recipient.address)
+        return step
+
+    async def _extend(self, coming: Sequence[Joining]) -> None:
+        """Add the recipients that policy adds; a fault leaves it unknown who would get the message."""
+        transaction = self._transaction
+        if transaction is not None:
+            self._transaction = replace(transaction, is_broken=True)
+            self._transaction = await joined(transaction, coming, self._service.rooms.delivery, self._service.events)
 
     async def _add_recipient(self, transaction: Transaction, recipient: Recipient, disposition: Disposition) -> Step:
         """Ask the next hop unless the mail is to be queued at once; keep what it delays where policy says so."""
         outcome: Outcome | None = None
         if not disposition.queue_at_once:
-            through = transaction.through or self._open(transaction)
+            through = transaction.through or opened(self._service.rooms.delivery, transaction)
             self._transaction = transaction = transaction.asking(through)
             outcome = await through.recipient(recipient.address, recipient.route, recipient.request)
         keeps = disposition.queue_on_transient or transaction.envelope.is_submission
@@ -345,17 +372,6 @@ class Session:
             Accepted(recipient, disposition.retry, outcome, disposition.is_fault)
         )
         return _RECIPIENT_OK
-
-    def _open(self, transaction: Transaction) -> Through:
-        envelope = transaction.envelope
-        mail = Mail(
-            envelope.reverse_path,
-            is_8bit=envelope.is_8bit,
-            is_utf8=envelope.is_utf8,
-            request=envelope.request,
-            is_binary=envelope.is_binary,
-        )
-        return self._service.rooms.delivery.open(mail, trace=transaction.queue_id)
 
     async def data(self, argument: str) -> Step | Chunk:
         return _NO_ARGUMENT if argument else await self._begin(begin_data(self._service, self._transaction))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtad.mail.address import mailbox_key
@@ -23,6 +23,7 @@ class Accepted:
     outcome     what the next hop said, when it refused for now and we keep the mail
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
+    is_extra    policy has added it to those that the client named, which get the message too
     """
 
     recipient: Recipient
@@ -30,6 +31,7 @@ class Accepted:
     outcome: Outcome | None = None
     is_fault: bool = False
     is_ruled: bool = False
+    is_extra: bool = False
 
     def ruled(self, verdict: Verdict | None) -> Accepted | None:
         """Return the recipient with what policy decided on it; None when it is dropped."""
@@ -86,6 +88,22 @@ class Transaction:
         left = {one.recipient.address for one in accepted}
         dropped = tuple(one.recipient.address for one in told.accepted if one.recipient.address not in left)
         return replace(told, accepted=accepted, discarded=(*told.discarded, *dropped))
+
+    def dropped(self) -> Transaction:
+        """Return the transaction without those that it was for; who is added gets the message."""
+        addresses = tuple(one.recipient.address for one in self.accepted)
+        return replace(self, accepted=(), discarded=(*self.discarded, *addresses))
+
+    def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
+        """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""
+        recipients = (*self.envelope.recipients, *(one.recipient for one in new))
+        return replace(
+            self,
+            envelope=replace(self.envelope, recipients=recipients),
+            accepted=(*self.accepted, *new),
+            named=tuple(renamed.get(address, address) for address in self.named),
+            spellings={**self.spellings, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
+        )
 
     def queued(self, held: str) -> Transaction:
         """Return the transaction with no attempt to be made while the client waits."""
@@ -145,7 +163,7 @@ class Transaction:
             one if (known := outcomes.get(one.recipient.address)) is None else replace(one, outcome=known)
             for one in self.accepted
         )
-        return replace(self, accepted=accepted, recalled=frozenset(outcomes))
+        return replace(self, accepted=accepted, recalled=self.recalled.union(outcomes))
 
     @property
     def queue_id(self) -> QueueId:
@@ -155,7 +173,8 @@ class Transaction:
     def left_out(self) -> frozenset[str]:
         """Those for whom the next hops were told of the message, and that get nothing now."""
         ruled = frozenset(one.recipient.address for one in self.accepted if one.is_ruled)
-        return self.recalled | ruled.union(self.discarded)
+        wanted = frozenset(one.recipient.address for one in self.accepted)
+        return self.recalled | ruled.union(one for one in self.discarded if one not in wanted)
 
     @property
     def recipients_count(self) -> int:

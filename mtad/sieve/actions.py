@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.sieve.edits import AddField, DeleteFields
@@ -58,6 +59,19 @@ class SetRecipient:
     """Send what is for the recipient to this address instead."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipient:
+    """Send the message to this address too; of it the sender is told what `request` asks."""
+
+    address: str
+    request: RecipientRequest = NO_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecipient:
+    """Send nothing to the recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +172,8 @@ Action = (
     Keep
     | SetSender
     | SetRecipient
+    | AddRecipient
+    | DeleteRecipient
     | AddField
     | DeleteFields
     | FileInto

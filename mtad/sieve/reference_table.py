@@ -25,6 +25,7 @@ class About:
 
 
 ARGUMENTS = {  # what the positional arguments are called, by the name of the command or test
+    "addrcpt": ("address",),
     "addheader": ("field-name", "value"),
     "address": ("header-list", "key-list"),
     "body": ("key-list",),
@@ -79,7 +80,9 @@ ABOUT = (
         ("",),
         "RFC 5228",
         "The language itself. In a stage `keep` and the end of the script go on with the built-in default of the "
-        "stage; `discard` ends it. The tests of a message are legal where there is one.",
+        "stage; `discard` ends it. `redirect` sends the message to another address instead of the recipient that the "
+        "stage or the loop is at, of all of them where it stands in `data` alone. The tests of a message are legal "
+        "where there is one.",
         'require ["vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "data" {\n'
         '    if anyof (not exists ["from", "date"], size :over 50M) {\n'
@@ -101,9 +104,11 @@ ABOUT = (
         "copy",
         ("copy",),
         "RFC 3894",
-        "`:copy` lets an action leave the implicit keep as it is.",
-        'require ["copy", "fileinto"];\n\nfileinto :copy "archive";\nredirect :copy "second@example.net";\n',
-        is_plain=True,
+        "`:copy` lets an action leave the implicit keep as it is: who was named gets the message too.",
+        'require ["copy", "envelope", "vnd.mtad.stage"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :localpart "to" "postmaster" { redirect :copy "archive@example.net"; }\n'
+        "}\n",
     ),
     About(
         "envelope",
@@ -431,8 +436,17 @@ ABOUT = (
         ("vnd.mtad.envelope",),
         "ours",
         "`setsender` takes another reverse-path in place of the client's, `setrcpt` another address in place of the "
-        "recipient's.",
-        'require ["vnd.mtad.stage", "vnd.mtad.envelope"];\n\nstage "mail" {\n    setsender "bounces@example.org";\n}\n',
+        "recipient's. `addrcpt` sends the message to one more address, of which the sender is told what `:notify` and "
+        "`:orcpt` ask (RFC 3461), and nothing with `:hidden`; `delrcpt` sends nothing to the recipient that the stage "
+        "or the loop is at.",
+        'require ["envelope", "vnd.mtad.stage", "vnd.mtad.envelope"];\n\n'
+        'stage "mail" {\n    setsender "bounces@example.org";\n}\n'
+        'stage "rcpt" {\n'
+        '    if envelope "to" "team@example.org" {\n'
+        '        delrcpt;\n        addrcpt "ann@example.org";\n        addrcpt "bob@example.org";\n'
+        "    }\n"
+        "}\n"
+        'stage "data" {\n    addrcpt :hidden "archive@example.org";\n}\n',
     ),
     About(
         "vnd.mtad.sign",

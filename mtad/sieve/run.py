@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from mtad.sieve.actions import Action, Redirect
+from mtad.sieve.actions import Action, AddRecipient, Redirect
 from mtad.sieve.doors import NO_DOORS, Doors
 from mtad.sieve.message import Message
 
@@ -36,6 +36,7 @@ class Limits:
     nodes_max: int = 1 << 17  # commands and tests executed, and values compared: about 50 ms at worst
     actions_max: int = 64
     redirects_max: int = 4  # RFC 5228 §10: what multiplies mail must have a limit
+    recipients_added_max: int = 256  # in the whole run, by redirects too, of which each recipient may have its own
     value_length_max: int = 4096  # of a variable, and of a string that holds some; RFC 5229 §6 asks for 4000
 
 
@@ -67,6 +68,7 @@ class Run:
         "_leaving",
         "_nodes_left",
         "_now",
+        "_recipients_added_count",
         "actions",
         "captures",
         "doors",
@@ -102,6 +104,7 @@ class Run:
         self._leaving: str | None = None
         self._now: datetime | None = None
         self._nodes_left = limits.nodes_max
+        self._recipients_added_count = 0
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of 'from' or 'to'; in a loop over the recipients 'to' is the one that it is at."""
@@ -151,6 +154,10 @@ class Run:
             raise LimitExceeded("actions")
         if isinstance(action, Redirect) and self._redirects_count() >= self.limits.redirects_max:
             raise LimitExceeded("redirects")
+        if isinstance(action, AddRecipient | Redirect):
+            self._recipients_added_count += 1
+            if self._recipients_added_count > self.limits.recipients_added_max:
+                raise LimitExceeded("added recipients")
         self.actions.append(action)
         self._has_ruled = is_terminal
         return is_terminal

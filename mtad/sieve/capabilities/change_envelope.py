@@ -1,11 +1,12 @@
-"""Changes of the envelope: `setsender`, `setrcpt` (vnd.mtad.envelope)."""
+"""Changes of the envelope: `setsender`, `setrcpt`, `addrcpt`, `delrcpt` (vnd.mtad.envelope)."""
 
 from __future__ import annotations
 
 from mtad.mail.address import Mailbox, parse_mailbox
-from mtad.sieve.actions import SetRecipient, SetSender
+from mtad.mail.dsn_request import Notify, RecipientRequest, read_notify, read_original
+from mtad.sieve.actions import AddRecipient, DeleteRecipient, SetRecipient, SetSender
 from mtad.sieve.code import Code, Plain, perform
-from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
+from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import ScriptFailed
 
 
@@ -22,17 +23,47 @@ def _setsender(bound: Bound) -> Code:
 def _setrcpt(bound: Bound) -> Code:
     address = bound.templates(0)[0]
     if address.constant is None:
-        return Plain(lambda run: run.act(SetRecipient(_recipient_now(address.read(run)))))
+        return Plain(lambda run: run.act(SetRecipient(_recipient_now(bound.spec.name, address.read(run)))))
     path = _path(address.constant)
     if not path:
         return bound.fail(bound.strings(0).at, f'"{address.constant}" is no address in ASCII')
     return perform(SetRecipient(path), is_terminal=False)
 
 
-def _recipient_now(text: str) -> str:
+def _addrcpt(bound: Bound) -> Code:
+    notify, original = bound.tag_strings(":notify"), bound.tag_strings(":orcpt")
+    if bound.has(":hidden") and notify is not None:
+        return bound.fail(notify.at, "addrcpt :hidden has no :notify: nobody hears of it")
+    asked = Notify.NEVER if bound.has(":hidden") else Notify.UNSAID
+    if notify is not None:
+        said = read_notify(notify.items[0].value)
+        if said is None:
+            return bound.fail(notify.at, f'"{notify.items[0].value}" is no NOTIFY (RFC 3461)')
+        asked = said
+    of = read_original(original.items[0].value) if original is not None else ""
+    if of is None:
+        return bound.fail(
+            original.at if original is not None else bound.at, "no ORCPT (RFC 3461): rfc822;ann@example.org"
+        )
+    request, address = RecipientRequest(asked, of), bound.templates(0)[0]
+    if address.constant is None:
+        return Plain(lambda run: run.act(AddRecipient(_recipient_now(bound.spec.name, address.read(run)), request)))
+    path = _path(address.constant)
+    if not path:
+        return bound.fail(bound.strings(0).at, f'"{address.constant}" is no address in ASCII')
+    return perform(AddRecipient(path, request), is_terminal=False)
+
+
+def _delrcpt(bound: Bound) -> Code:
+    if bound.stage != "rcpt" and not bound.stands_in("foreachrcpt"):
+        return bound.fail(bound.at, 'delrcpt must stand in stage "rcpt" or in foreachrcpt')
+    return perform(DeleteRecipient(), is_terminal=False)
+
+
+def _recipient_now(command: str, text: str) -> str:
     path = _path(text)
     if not path:
-        raise ScriptFailed(f'setrcpt: "{text[:100]}" is no address in ASCII')
+        raise ScriptFailed(f'{command}: "{text[:100]}" is no address in ASCII')
     return path
 
 
@@ -69,4 +100,18 @@ CHANGE_ENVELOPE = (
         positional=(ArgumentType.TEXT,),
         stages=("rcpt",),
     ),
+    Spec(
+        "addrcpt",
+        Kind.COMMAND,
+        _addrcpt,
+        capabilities=("vnd.mtad.envelope",),
+        tags=(
+            Tag(":hidden"),
+            Tag(":notify", value=ArgumentType.STRING),
+            Tag(":orcpt", value=ArgumentType.STRING),
+        ),
+        positional=(ArgumentType.TEXT,),
+        stages=("rcpt", "data"),
+    ),
+    Spec("delrcpt", Kind.COMMAND, _delrcpt, capabilities=("vnd.mtad.envelope",), stages=("rcpt", "data")),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mtad.mail.address import Mailbox, parse_mailbox
 from mtad.sieve.actions import Discard, Keep, Redirect
@@ -93,9 +93,10 @@ def _discard(bound: Bound) -> Code:
 
 def _redirect(bound: Bound) -> Code:
     address, is_copy = bound.template(bound.strings(0).items[0]), bound.has(COPY.name)
+    target_of = _target if bound.stage == OUTSIDE else _target_of_policy
     if address.constant is None:
-        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run)), is_copy)))
-    target = _target(address.constant)
+        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run), target_of), is_copy)))
+    target = target_of(address.constant)
     if target is None:
         return bound.fail(bound.strings(0).at, f'"{address.constant}" is not one address')
     return perform(Redirect(target, is_copy), is_terminal=False)
@@ -108,8 +109,14 @@ def _target(text: str) -> str | None:
     return str(mailbox) if isinstance(mailbox, Mailbox) else None
 
 
-def _target_now(text: str) -> str:
+def _target_of_policy(text: str) -> str | None:
+    """Return the same; None when it is no address that every next hop takes."""
     target = _target(text)
+    return target if target is not None and target.isascii() and "@" in target else None
+
+
+def _target_now(text: str, target_of: Callable[[str], str | None]) -> str:
+    target = target_of(text)
     if target is None:
         raise ScriptFailed(f'redirect: "{text[:100]}" is not one address')
     return target
@@ -135,7 +142,7 @@ RFC5228 = (
         _redirect,
         tags=(COPY,),
         positional=(ArgumentType.TEXT,),
-        stages=(OUTSIDE,),
+        stages=(OUTSIDE, "rcpt", "data"),
     ),
     Spec("true", Kind.TEST, lambda bound: constant(True)),
     Spec("false", Kind.TEST, lambda bound: constant(False)),

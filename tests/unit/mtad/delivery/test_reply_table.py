@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 
@@ -193,3 +193,50 @@ def test_what_replies_come_to(replies: list[Reply], expected: str) -> None:
 def test_a_long_list_of_replies_is_cut() -> None:
     said = reply_to_all([Reply.of(250, "2.0.0", f"Ok: {n}") for n in range(9)]).text
     assert said == "2.0.0 Ok: 0; Ok: 1; Ok: 2; Ok: 3; ..."
+
+
+EXTRA = Wish(is_extra=True)
+ALL = tuple(product([TAKEN, SPAM, FULL, None], repeat=3))
+
+
+@pytest.mark.parametrize(("one", "two", "extra"), ALL)
+def test_what_policy_adds_changes_no_refusal_and_is_kept_where_the_message_is_taken(
+    one: Outcome | None, two: Outcome | None, extra: Outcome | None
+) -> None:
+    named: dict[str, Outcome | None] = {"one@x.test": one, "two@x.test": two}
+    found, alone = settle({"extra@x.test": extra, **named}, {"extra@x.test": EXTRA}), settle(named, {})
+    assert found.is_accepting == alone.is_accepting
+    if not alone.is_accepting:
+        assert found == alone
+    elif extra in (FULL, None):
+        assert "extra@x.test" in found.keep
+    elif extra is SPAM:
+        assert "extra@x.test" in found.failed
+    assert set(alone.keep) <= set(found.keep)
+    if found.reply == alone.reply is not None:
+        assert found.keep == ()
+
+
+@pytest.mark.parametrize(("one", "two", "extra"), ALL)
+def test_nobody_hears_of_what_policy_adds(one: Outcome | None, two: Outcome | None, extra: Outcome | None) -> None:
+    named: dict[str, Outcome | None] = {"one@x.test": one, "two@x.test": two}
+    found, alone = settle_apart({"extra@x.test": extra, **named}, {"extra@x.test": EXTRA}), settle_apart(named, {})
+    assert {a: reply for a, reply in found.each.items() if a in named} == alone.each
+    assert set(alone.keep) <= set(found.keep)
+    is_taken = TAKEN in (one, two) or None in (one, two)
+    assert ("extra@x.test" in found.keep) == (is_taken and extra in (FULL, None))
+    if not found.keep:
+        assert found.reply == alone.reply
+
+
+@pytest.mark.parametrize(("extra", "is_kept"), [(TAKEN, False), (SPAM, False), (FULL, True), (None, True)])
+def test_where_nobody_is_left_of_those_that_were_named_the_rest_is_ours(extra: Outcome | None, is_kept: bool) -> None:
+    found = settle_apart({"extra@x.test": extra}, {"extra@x.test": EXTRA})
+    assert (found.is_accepting, found.keep) == (True, ("extra@x.test",) if is_kept else ())
+    assert found.failed == (("extra@x.test",) if extra is SPAM else ())
+
+
+def test_the_client_is_not_told_of_the_next_hop_of_what_policy_adds() -> None:
+    elsewhere = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "archive.test")
+    found = settle({"extra@x.test": elsewhere, "one@x.test": TAKEN}, {"extra@x.test": EXTRA})
+    assert "archive.test" not in str(found.reply)

@@ -71,6 +71,17 @@ async def test_a_changed_recipient_is_who_it_goes_to(tmp_path: Path) -> None:
     assert stages(await followed(tmp_path, policy, "old@l.example"))[-1] == "deliver new@l.example"
 
 
+async def test_whom_policy_adds_and_redirects_to_is_where_it_goes(tmp_path: Path) -> None:
+    at_rcpt = 'require "vnd.mtad.envelope"; stage "rcpt" { redirect "moved@x.example"; addrcpt "copy@x.example"; }'
+    found = stages(await followed(tmp_path, at_rcpt, "u@l.example"))
+    assert found[-2:] == ["deliver moved@x.example", "deliver copy@x.example"]
+    at_data = 'stage "data" { foreachrcpt { if envelope "to" "u@l.example" { redirect "moved@x.example"; } } }'
+    found = stages(await followed(tmp_path, at_data, "u@l.example", "v@l.example"))
+    assert found[-2:] == ["deliver v@l.example", "deliver moved@x.example"]
+    found = stages(await followed(tmp_path, 'stage "data" { redirect "moved@x.example"; }', "u@l.example"))
+    assert found[-2:] == ["data", "deliver moved@x.example"]
+
+
 async def test_what_was_run_is_told_and_nothing_else(tmp_path: Path) -> None:
     policy = """stage "rcpt" {
         if anyof (environment "remote-ip" "192.0.2.1", true) { accept; } else { discard; }

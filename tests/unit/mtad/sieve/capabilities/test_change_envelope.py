@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.sieve.actions import SetRecipient, SetSender
+from mtad.mail.dsn_request import Notify, RecipientRequest
+from mtad.sieve.actions import Action, AddRecipient, DeleteRecipient, Redirect, SetRecipient, SetSender
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
-from mtad.sieve.run import ScriptFailed
+from mtad.sieve.run import LimitExceeded, Limits, ScriptFailed
 from mtad.sieve.script import compile_script
 from tests.fakes.sieve_facts import StillFacts, run_plain
 
@@ -53,3 +54,66 @@ def test_nobody_is_no_recipient(given: str) -> None:
     text = f'{REQUIRE}stage "rcpt" {{ set "a" "{given}"; setrcpt "${{a}}"; }}'
     with pytest.raises(ScriptFailed, match="is no address in ASCII"):
         run_plain(text, StillFacts(), language=POLICY, stage="rcpt")
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "data"])
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ('addrcpt "b@x.test";', AddRecipient("b@x.test")),
+        ('set "a" "b"; addrcpt "${a}@x.test";', AddRecipient("b@x.test")),
+        ('addrcpt :hidden "b@x.test";', AddRecipient("b@x.test", RecipientRequest(Notify.NEVER))),
+        (
+            'addrcpt :notify "SUCCESS,DELAY" :orcpt "rfc822;c@x.test" "b@x.test";',
+            AddRecipient("b@x.test", RecipientRequest(Notify.SUCCESS | Notify.DELAY, "rfc822;c@x.test")),
+        ),
+        ('redirect "b@x.test";', Redirect("b@x.test")),
+        ('set "a" "b"; redirect :copy "${a}@x.test";', Redirect("b@x.test", is_copy=True)),
+    ],
+)
+def test_recipients_are_added(stage: str, command: str, action: Action) -> None:
+    text = f'{REQUIRE}require "copy"; stage "{stage}" {{ {command} }}'
+    assert run_plain(text, StillFacts(), language=POLICY, stage=stage) == [action]
+
+
+def test_who_is_asked_about_is_taken_out() -> None:
+    assert run_plain(f'{REQUIRE}stage "rcpt" {{ delrcpt; }}', StillFacts(), language=POLICY, stage="rcpt") == [
+        DeleteRecipient()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "command", "error"),
+    [
+        ("data", "delrcpt;", 'delrcpt must stand in stage "rcpt" or in foreachrcpt'),
+        ("rcpt", 'addrcpt "b";', '"b" is no address in ASCII'),
+        ("rcpt", 'addrcpt "";', '"" is no address in ASCII'),
+        ("rcpt", 'addrcpt :notify "OFTEN" "b@x.test";', '"OFTEN" is no NOTIFY (RFC 3461)'),
+        ("rcpt", 'addrcpt :orcpt "c@x.test" "b@x.test";', "no ORCPT (RFC 3461): rfc822;ann@example.org"),
+        ("rcpt", 'addrcpt :hidden :notify "NEVER" "b@x.test";', "addrcpt :hidden has no :notify: nobody hears of it"),
+        ("deliver", 'addrcpt "b@x.test";', 'addrcpt is not legal in stage "deliver"'),
+        ("mail", 'redirect "b@x.test";', 'redirect is not legal in stage "mail"'),
+        ("data", 'redirect "b";', '"b" is not one address'),
+        ("data", 'redirect "postmaster";', '"postmaster" is not one address'),
+        ("data", 'redirect "b@b\u00fccher.test";', '"b@b\u00fccher.test" is not one address'),
+    ],
+)
+def test_what_cannot_be_added_is_an_error(stage: str, command: str, error: str) -> None:
+    found = compile_script(f'{REQUIRE}stage "{stage}" {{ {command} }}', "t", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert [one.text for one in found.errors] == [error]
+
+
+@pytest.mark.parametrize("command", ["addrcpt", "redirect"])
+def test_what_is_found_to_be_no_address_fails(command: str) -> None:
+    text = f'{REQUIRE}stage "rcpt" {{ set "a" "b@b\u00fccher.test"; {command} "${{a}}"; }}'
+    with pytest.raises(ScriptFailed, match=command):
+        run_plain(text, StillFacts(), language=POLICY, stage="rcpt")
+
+
+def test_what_is_added_has_a_limit_however_many_recipients_add_it() -> None:
+    text = f'{REQUIRE}stage "data" {{ foreachrcpt {{ addrcpt "b@x.test"; redirect "c@x.test"; }} }}'
+    facts = StillFacts(envelope={"to": ["1@x.test", "2@x.test"]})
+    run_plain(text, facts, language=POLICY, stage="data", limits=Limits(recipients_added_max=4))
+    with pytest.raises(LimitExceeded, match="added recipients"):
+        run_plain(text, facts, language=POLICY, stage="data", limits=Limits(recipients_added_max=3))

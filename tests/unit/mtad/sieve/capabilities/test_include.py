@@ -125,9 +125,9 @@ def outside(text: str) -> Outside:
 
 def test_a_policy_includes_what_stands_in_its_stage() -> None:
     text = 'require ["vnd.mtad.stage", "vnd.mtad.verdict"]; stage "rcpt" { include "a"; }'
-    found = compile_script(text.replace('"vnd', '"include", "vnd', 1), "p", POLICY, outside("redirect;"))
+    found = compile_script(text.replace('"vnd', '"include", "vnd', 1), "p", POLICY, outside('if exists "x" {}'))
     assert isinstance(found, SieveErrors)
-    assert 'a.sieve:1:1: redirect is not legal in stage "rcpt"' in str(found)
+    assert 'a.sieve:1:4: exists is not legal in stage "rcpt"' in str(found)
     part = 'require ["vnd.mtad.verdict"]; ereject "no";'
     found = compile_script(text.replace('"vnd', '"include", "vnd', 1), "p", POLICY, outside(part))
     assert isinstance(found, Script)

@@ -1,0 +1,118 @@
+"""Recipients that policy adds: of an alias, an archive. Next hops are asked for them with the content."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mtad.delivery.client_events import Mail
+from mtad.mail.address import mailbox_key
+from mtad.mail.dsn_request import RecipientRequest
+from mtad.mail.envelope import Recipient
+from mtad.mail.notes import NO_NOTES, Notes
+from mtad.mail.verdict import Addition, Verdict
+from mtad.server.collaborators import Delivery, Through
+from mtad.server.transaction import Accepted, Transaction
+from mtad.telemetry.events import Events
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A recipient that is to join a transaction.
+
+    instead_of   those that get nothing: what becomes of this one is what they hear
+    """
+
+    address: str
+    request: RecipientRequest
+    notes: Notes = NO_NOTES
+    is_extra: bool = False
+    instead_of: tuple[str, ...] = ()
+
+
+def opened(delivery: Delivery, transaction: Transaction) -> Through:
+    """Return the way to the next hops of a transaction, which begins now."""
+    envelope = transaction.envelope
+    mail = Mail(
+        envelope.reverse_path,
+        is_8bit=envelope.is_8bit,
+        is_utf8=envelope.is_utf8,
+        request=envelope.request,
+        is_binary=envelope.is_binary,
+    )
+    return delivery.open(mail, trace=transaction.queue_id)
+
+
+def request_of(addition: Addition, named: str, request: RecipientRequest) -> RecipientRequest:
+    """Return what the sender asks of a recipient that is added: of who was named it asks this."""
+    return request.of_alias(named) if addition.is_redirected else addition.request
+
+
+def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
+    """Yield who is added at the end of the data; the transaction is as it was before that."""
+    left: list[Accepted] = []
+    for one in transaction.accepted:
+        recipient = one.recipient
+        verdict = ruling.each.get(recipient.address)
+        if verdict is None or not verdict.is_discarded:
+            left.append(one)
+        if verdict is not None:
+            yield from _of_one(recipient, verdict)
+    if not ruling.added:
+        return
+    names = tuple(one.recipient.address for one in left)
+    instead_of = names if ruling.is_discarded else ()
+    for addition in ruling.added:
+        request = _of_all(left) if addition.is_redirected else addition.request
+        yield Joining(addition.address, request, is_extra=not ruling.is_discarded, instead_of=instead_of)
+        instead_of = ()
+
+
+def _of_one(recipient: Recipient, verdict: Verdict) -> Iterator[Joining]:
+    instead_of = (recipient.address,) if verdict.is_discarded else ()
+    for addition in verdict.added:
+        request = request_of(addition, recipient.address, recipient.request)
+        notes = recipient.notes if addition.is_redirected else NO_NOTES
+        yield Joining(addition.address, request, notes, not verdict.is_discarded, instead_of)
+        instead_of = ()
+
+
+def _of_all(accepted: Sequence[Accepted]) -> RecipientRequest:
+    """Return what the sender asks of a recipient that stands for all others: what it asks of each of them."""
+    requests = {one.recipient.request for one in accepted}
+    if len(accepted) == 1:
+        return accepted[0].recipient.request.of_alias(accepted[0].recipient.address)
+    wishes = {request.notify for request in requests}
+    return RecipientRequest(wishes.pop()) if len(wishes) == 1 else RecipientRequest()
+
+
+async def joined(
+    transaction: Transaction, coming: Sequence[Joining], delivery: Delivery, events: Events, *, is_queued: bool = False
+) -> Transaction:
+    """Return the transaction with those that are not in it yet.
+
+    is_queued   nobody is tried while the client waits
+    What was added before a fault is known to the way to the next hops alone: the transaction cannot be used any more.
+    """
+    spellings = {mailbox_key(one.recipient.address): one.recipient.address for one in transaction.accepted}
+    new: list[Accepted] = []
+    renamed: dict[str, str] = {}
+    for one in coming:
+        address = spellings.setdefault(mailbox_key(one.address), one.address)
+        renamed |= dict.fromkeys(one.instead_of, address)
+        if address is not one.address or any(address == other.recipient.address for other in new):
+            continue
+        said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
+        is_queued_at_once = said.queue_at_once or is_queued
+        recipient = Recipient(address, said.route, said.queue_on_transient, is_queued_at_once, one.request, one.notes)
+        new.append(Accepted(recipient, said.retry, is_fault=said.is_fault, is_extra=one.is_extra))
+        events.emit(
+            "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
+        )
+    asked = [one.recipient for one in new if not one.recipient.queue_at_once]
+    through = transaction.through
+    if asked:
+        through = through or opened(delivery, transaction)
+        await asyncio.gather(*(through.add(one.address, one.route, one.request) for one in asked))
+    return replace(transaction.joined_by(new, renamed), through=through)
