@@ -55,7 +55,7 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
     for one in transaction.accepted:
         recipient = one.recipient
         verdict = ruling.each.get(recipient.address)
-        if verdict is None or not verdict.is_discarded:
+        if verdict is None or not (verdict.is_discarded or verdict.reply):
             left.append(one)
         if verdict is not None:
             yield from _of_one(recipient, verdict)

@@ -91,8 +91,9 @@ class Transaction:
 
     def dropped(self) -> Transaction:
         """Return the transaction without those that it was for; who is added gets the message."""
-        addresses = tuple(one.recipient.address for one in self.accepted)
-        return replace(self, accepted=(), discarded=(*self.discarded, *addresses))
+        refused = tuple(one for one in self.accepted if one.is_ruled)  # they hear of it all the same
+        addresses = tuple(one.recipient.address for one in self.accepted if not one.is_ruled)
+        return replace(self, accepted=refused, discarded=(*self.discarded, *addresses))
 
     def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
         """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""

@@ -12,6 +12,7 @@ stage "rcpt" {
     if envelope :localpart "to" "copied" { redirect :copy "copy@example.net"; }
 }
 stage "data" {
+    foreachrcpt { if envelope :localpart "to" "no" { ereject "Not for me"; } }
     addrcpt :hidden "archive@example.net";
     if header :contains "subject" "to one" { redirect "one@example.net"; }
     foreachrcpt {
