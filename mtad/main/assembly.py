@@ -23,6 +23,7 @@ from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
+from mtad.limits.questions import Limits, NobodyCounts
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.main.start import StartError
 from mtad.main.version import VERSION
@@ -59,19 +60,22 @@ class Shared:
     maps: Shelf
 
 
-def build_shared(settings: Settings, events: Events, *, share: int) -> Shared:
-    """Build policy, delivery and signer for one of `share` processes. Errors: StartError."""
+def build_shared(settings: Settings, events: Events, *, share: int, limits: Limits | None = None) -> Shared:
+    """Build policy, delivery and signer for one of `share` processes. Errors: StartError.
+
+    limits   what the policy counts by; without them it has no stage that counts
+    """
     hostname = settings.node.hostname
-    limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
+    pool_limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
     servers = [(server.host, server.port) for server in settings.dns.servers]
     # one for each purpose: what strangers have the policy ask keeps neither the mail waiting nor the lists
     next_hops, names, lists = (
         Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds)) for _ in range(3)
     )
-    delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, limits, Timeouts()))
+    delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, pool_limits, Timeouts()))
     maps = load_maps(settings)
-    policy = load_policy(settings, Outside(maps.maps, names, lists), events)
-    return Shared(policy, delivery, load_signer(settings), maps)
+    outside = Outside(maps.maps, names, lists, limits or NobodyCounts())
+    return Shared(load_policy(settings, outside, events), delivery, load_signer(settings), maps)
 
 
 def load_maps(settings: Settings) -> Shelf:

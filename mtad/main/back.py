@@ -10,6 +10,7 @@ import grpc.aio
 
 from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
+from mtad.limits.ledger import Ledger
 from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, Shared, wall_ms
 from mtad.main.queue_assembly import build_spool, role_hook
 from mtad.main.role_hook import RoleHook
@@ -30,10 +31,10 @@ SLOW_TIMES = 3  # attempts at next hops that are slow to answer, beside as many 
 class Back:
     """The queue's half of a node."""
 
-    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, events: Events) -> None:
+    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, ledger: Ledger, events: Events) -> None:
         self._settings = settings
-        self._node, self.spool = build_spool(settings, events)
-        self._service = SpoolService(self.spool, self.spool.memories, events)
+        self._node, self.spool = build_spool(settings, ledger, events)
+        self._service = SpoolService(self.spool, self.spool.memories, events, self.spool.counters.door)
         self._delivery = shared.delivery
         self._policy = shared.policy
         self._policy.on_load(self._service.reloaded)
@@ -72,6 +73,7 @@ class Back:
         """
         await self._node.start()
         await self.spool.memories.start()
+        await self.spool.counters.start()
         self._server = self._bound(self._settings.node.admin_socket)
         await self._server.start()
         self._runner.start()
@@ -106,6 +108,7 @@ class Back:
         await self._runner.stop()
         if self._server is not None:
             await self._server.stop(1.0)
+        await self.spool.counters.stop()
         await self.spool.memories.stop()
         epoch = self._node.status().epoch
         await self._node.stop()

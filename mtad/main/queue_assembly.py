@@ -8,6 +8,7 @@ from typing import Any
 import lmdb
 
 from mtad.config.settings import Replication, Settings
+from mtad.limits.ledger import Ledger
 from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, wall_ms
 from mtad.main.role_hook import Hook, RoleHook
 from mtad.spool.door import TERMINAL_RANK
@@ -85,11 +86,11 @@ def _witness_settings(replication: Replication) -> dict[str, Any]:
     }
 
 
-def build_spool(settings: Settings, events: Events) -> tuple[Node, LocalSpool]:
+def build_spool(settings: Settings, ledger: Ledger, events: Events) -> tuple[Node, LocalSpool]:
     """Build the replication node and the queue on it; nothing is started."""
     node = Node(node_settings(settings), events)
     limits = SpoolLimits(free_permille_min=1000 - 10 * settings.queue.full_percent)
-    return node, LocalSpool(node, limits, events, wall_ms)
+    return node, LocalSpool(node, limits, events, wall_ms, ledger)
 
 
 def role_hook(settings: Settings, events: Events) -> RoleHook | None:

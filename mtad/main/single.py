@@ -8,7 +8,8 @@ import socket
 from collections.abc import Sequence
 
 from mtad.config.settings import Settings
-from mtad.main.assembly import QueueIds, build_shared
+from mtad.limits.ledger import Ledger, LocalLimits
+from mtad.main.assembly import QueueIds, build_shared, wall_ms
 from mtad.main.back import Back
 from mtad.main.front import Front
 from mtad.main.processes import notify, run_until_stopped
@@ -21,10 +22,11 @@ def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) ->
     """Run the node until SIGTERM or SIGINT; returns the exit code."""
 
     async def serve(stop: asyncio.Event) -> None:
-        shared = build_shared(settings, events, share=1)
+        ledger = Ledger(settings.node.id)
+        shared = build_shared(settings, events, share=1, limits=LocalLimits(ledger, wall_ms))
         shared.maps.start(events)
         queue_ids = QueueIds(settings.node.id)
-        back = Back(settings, shared, queue_ids, events)
+        back = Back(settings, shared, queue_ids, ledger, events)
         await back.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shared.policy.begin_reload)
         front = Front(settings, shared, queue_ids, back.spool, back.spool.memories, events)

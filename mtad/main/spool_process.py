@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from mtad.config.settings import Settings
+from mtad.limits.ledger import Ledger
 from mtad.main.assembly import QueueIds, build_shared, settings_of_child
 from mtad.main.back import Back
 from mtad.main.processes import die_with_parent, run_until_stopped
@@ -20,7 +21,7 @@ async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     shared = build_shared(settings, events, share=1)
     shared.maps.start(events)
-    back = Back(settings, shared, QueueIds(settings.node.id), events)
+    back = Back(settings, shared, QueueIds(settings.node.id), Ledger(settings.node.id), events)
     await back.start()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shared.policy.begin_reload)
     tell_ready(ready)

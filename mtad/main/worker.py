@@ -20,10 +20,10 @@ SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool p
 
 async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
-    shared = build_shared(settings, events, share=max(1, settings.node.workers))
-    shared.maps.start(events)
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
+    shared = build_shared(settings, events, share=max(1, settings.node.workers), limits=door)
+    shared.maps.start(events)
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     door.on_flush(shared.delivery.forget_failures)
     door.on_reload(shared.policy.begin_reload)

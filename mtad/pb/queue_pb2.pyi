@@ -166,6 +166,30 @@ class Fate(_message.Message):
     next_hop: str
     def __init__(self, recipients: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ..., code: _Optional[int] = ..., enhanced: _Optional[str] = ..., text: _Optional[str] = ..., next_hop: _Optional[str] = ...) -> None: ...
 
+class Counters(_message.Message):
+    __slots__ = ("format", "node", "until_ms", "windows")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    node: int
+    until_ms: int
+    windows: _containers.RepeatedCompositeFieldContainer[Window]
+    def __init__(self, format: _Optional[int] = ..., node: _Optional[int] = ..., until_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ...) -> None: ...
+
+class Window(_message.Message):
+    __slots__ = ("counter", "seconds", "slot", "taken")
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    counter: bytes
+    seconds: int
+    slot: int
+    taken: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, counter: _Optional[bytes] = ..., seconds: _Optional[int] = ..., slot: _Optional[int] = ..., taken: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class Part(_message.Message):
     __slots__ = ("recipient", "rank", "due_ms", "state")
     RECIPIENT_FIELD_NUMBER: _ClassVar[int]
@@ -226,6 +250,22 @@ class RecallRequest(_message.Message):
     fingerprint: bytes
     def __init__(self, call: _Optional[int] = ..., fingerprint: _Optional[bytes] = ...) -> None: ...
 
+class RateRequest(_message.Message):
+    __slots__ = ("call", "counter", "limit", "seconds", "cost", "is_peek")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    IS_PEEK_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    counter: bytes
+    limit: int
+    seconds: int
+    cost: int
+    is_peek: bool
+    def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., limit: _Optional[int] = ..., seconds: _Optional[int] = ..., cost: _Optional[int] = ..., is_peek: _Optional[bool] = ...) -> None: ...
+
 class WorkerReport(_message.Message):
     __slots__ = ("sessions", "delivered_through", "retries_answered", "retries_in_doubt")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -239,30 +279,36 @@ class WorkerReport(_message.Message):
     def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report", "remember", "recall")
+    __slots__ = ("commit", "report", "remember", "recall", "rate")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REMEMBER_FIELD_NUMBER: _ClassVar[int]
     RECALL_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
     remember: RememberRequest
     recall: RecallRequest
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ...) -> None: ...
+    rate: RateRequest
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("call", "copies", "refusal", "is_received", "memories")
+    __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count")
     CALL_FIELD_NUMBER: _ClassVar[int]
     COPIES_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     IS_RECEIVED_FIELD_NUMBER: _ClassVar[int]
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    IS_OVER_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
     call: int
     copies: int
     refusal: str
     is_received: bool
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
-    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+    is_over: bool
+    count: int
+    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., is_over: _Optional[bool] = ..., count: _Optional[int] = ...) -> None: ...
 
 class News(_message.Message):
     __slots__ = ("is_all", "remembered", "forgotten")

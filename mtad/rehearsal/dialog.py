@@ -6,6 +6,7 @@
     Given: client = 203.0.113.5                     where the session comes from; 192.0.2.1 is the default
     Given: map users ann@example.org = /home/ann    what a map holds; `map users fails`: it is down
     Given: dns MX example.com = 10 mx.example.com   a record; `dns MX example.com fails`: no answer comes
+    Given: limits fail                              nobody knows what was counted
     Given: user alice@example.org = pencil          who may log in, at `entrance submission`, which is over TLS
 
 What transcripts say is in transcript.py, what else can be given and looked at in scene.py.
@@ -23,9 +24,9 @@ from mtad.admission.listener import ListenerPolicy
 from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
 from mtad.rehearsal import scene as scenes
 from mtad.rehearsal import transcript as transcripts
-from mtad.rehearsal.lookups import Lookups
+from mtad.rehearsal.lookups import Lookups, PlayedLimits
 from mtad.rehearsal.report import CaseReport, Failure, FileReport
-from mtad.rehearsal.rooms import HOSTNAME, Rooms
+from mtad.rehearsal.rooms import HOSTNAME, Rooms, SteppedTime
 from mtad.rehearsal.scene import Scene
 from mtad.rehearsal.transcript import Line, Transcript
 from mtad.rehearsal.users import ListedUsers
@@ -43,14 +44,20 @@ _ALONE = ("policy", "domains", "hostname", "client")
 class _Given:
     """What the lines of a dialog give.
 
+    time     what passes in it
+
     values   of those that stand alone, as `policy = FILE`
     others   the rest, which scene.py knows
     """
 
     values: dict[str, str] = field(default_factory=lambda: {"hostname": HOSTNAME, "client": _CLIENT, "domains": ""})
     users: dict[str, str] = field(default_factory=dict)
-    lookups: Lookups = field(default_factory=Lookups)
+    time: SteppedTime = field(default_factory=SteppedTime)
+    lookups: Lookups = field(init=False)
     others: list[Line] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lookups = Lookups(PlayedLimits(lambda: round(self.time.utc * 1000)))
 
     @classmethod
     def by(cls, transcript: Transcript) -> _Given:
@@ -92,7 +99,7 @@ def _scene(transcript: Transcript, given: _Given) -> Scene | tuple[str, ...]:
     if isinstance(policy, PolicyErrors):
         return tuple(map(str, policy.errors))
     users = ListedUsers(given.users) if given.users else None
-    scene = Scene(Rooms(ListenerPolicy(policy), authenticator=users), events=events)
+    scene = Scene(Rooms(ListenerPolicy(policy), time=given.time, authenticator=users), events=events)
     wrong = [(line, found) for line in given.others if (found := scenes.given(scene, line.text))]
     return tuple(str(transcript.failure(line, found)) for line, found in wrong) or scene
 

@@ -1,12 +1,20 @@
-"""What a policy under test asks outside: maps and DNS hold what a test says that they hold, and nothing else."""
+"""What a policy under test asks outside: maps and DNS hold what a test says that they hold, and nothing else.
+
+Counters begin with nothing, and count in the test's own time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mtad.dns.resolver import Absence, Absent, Unknown
 from mtad.dns.resolver import Answer as DnsAnswer
 from mtad.dns.resolver import Found as Records
+from mtad.limits.ledger import Ledger
+from mtad.limits.questions import Answer as LimitsAnswer
+from mtad.limits.questions import Question
+from mtad.limits.questions import Unknown as Uncounted
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
 from mtad.sieve.outside import Outside
 
@@ -52,19 +60,33 @@ class PlayedNames:
 
 
 @dataclass(slots=True)
+class PlayedLimits:
+    """Counters, or nobody who could be asked for them."""
+
+    wall_ms: Callable[[], int]
+    ledger: Ledger = field(default_factory=lambda: Ledger(node=0))
+    is_down: bool = False
+
+    async def ask(self, question: Question) -> LimitsAnswer:
+        """Answer, and count."""
+        return Uncounted("so says the test") if self.is_down else self.ledger.ask(question, self.wall_ms())
+
+
+@dataclass(slots=True)
 class Lookups:
     """All that is asked. A policy finds the maps that were named before it was compiled."""
 
+    limits: PlayedLimits
     maps: dict[str, PlayedMap] = field(default_factory=dict)
     names: PlayedNames = field(default_factory=PlayedNames)
 
     @property
     def outside(self) -> Outside:
         """What a policy is compiled with."""
-        return Outside(self.maps, self.names, self.names)
+        return Outside(self.maps, self.names, self.names, self.limits)
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:
-        """Take a line of a dialog, `map NAME KEY = VALUE` or `dns TYPE NAME = RECORD`; tell whether it is one."""
+        """Take a line of a dialog, as `map NAME KEY = VALUE` or `dns TYPE NAME = RECORD`; tell whether it is one."""
         subject, _, fails = argument.rpartition(" ")
         match kind:
             case "map" if argument == "fails":
@@ -75,6 +97,8 @@ class Lookups:
                 self.names.fail(what, subject)
             case "dns" if argument and value:
                 self.names.put(what, argument, value)
+            case "limits" if what == "fail":
+                self.limits.is_down = True
             case _:
                 return False
         return True

@@ -16,6 +16,7 @@ Then: passed on = b@example.net NOTIFY=NEVER                        what next ho
 Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
 Then: event mail.refused = 2                                        lines of the log
 Then: waited = 5                                                    seconds
+Then: time passes = 300                                             so many seconds, before what follows
 """
 
 from __future__ import annotations
@@ -218,6 +219,13 @@ def _shown(request: MessageRequest, requests: Mapping[str, RecipientRequest]) ->
     return " ".join(word for word in found if word)
 
 
+def _passes(scene: Scene, rest: str, value: str) -> str:
+    if not value.isdecimal():
+        return f"{value!r} are no seconds"
+    scene.rooms.time.advance(int(value))
+    return ""
+
+
 _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "delivered": lambda scene, rest, value: _instead(str(len(scene.rooms.delivery.contents)), value),
     "content": _content,
@@ -228,5 +236,6 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "passed on": _passed_on,
     "left out": _left_out,
     "event": lambda scene, rest, value: _instead(str(len(scene.events.named(rest))), value),
+    "time passes": _passes,
     "waited": lambda scene, rest, value: _instead(f"{scene.rooms.time.slept_seconds:g}", value),
 }

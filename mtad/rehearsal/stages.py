@@ -5,6 +5,7 @@
     test_map_fail <map: string>                                            a map that cannot be asked
     test_dns_set <type: string> <name: string> <record: string>            a record
     test_dns_fail <type: string> <name: string>                            no answer comes
+    test_limits_fail                                                       nobody knows what was counted
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
@@ -72,6 +73,13 @@ def _test_dns_set(bound: Bound) -> Code:
 def _test_dns_fail(bound: Bound) -> Code:
     record_type, name = bound.string(0), bound.string(1)
     return step(lambda run: workbench(run).lookups.names.fail(record_type, name))
+
+
+def _test_limits_fail(bound: Bound) -> Code:
+    def fail(run: Run) -> None:
+        workbench(run).lookups.limits.is_down = True
+
+    return step(fail)
 
 
 def _test_stage_run(bound: Bound) -> Code:
@@ -269,6 +277,7 @@ STAGES = (
     Spec("test_map_fail", Kind.COMMAND, _test_map_fail, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec("test_dns_set", Kind.COMMAND, _test_dns_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_dns_fail", Kind.COMMAND, _test_dns_fail, capabilities=_CAPABILITY, positional=(_STRING,) * 2),
+    Spec("test_limits_fail", Kind.COMMAND, _test_limits_fail, capabilities=_CAPABILITY),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

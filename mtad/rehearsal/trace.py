@@ -62,7 +62,7 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
             steps.append(Step(file, line, name, value, tuple(map(_cut, compared))))
 
     bench = Workbench(path.parent, str(path))
-    outside = replace(settings.outside, tell=tell)
+    outside = replace(settings.outside, limits=bench.lookups.limits, tell=tell)
     policy = Policy.load(path, replace(settings, outside=outside), bench.events)
     if isinstance(policy, PolicyErrors):
         return policy

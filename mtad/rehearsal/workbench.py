@@ -18,7 +18,7 @@ from mtad.mail.address import BadPath, parse_mailbox
 from mtad.mail.dsn_request import Notify, Return, notify_text
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Resolution, Verdict
-from mtad.rehearsal.lookups import Lookups
+from mtad.rehearsal.lookups import Lookups, PlayedLimits
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
 from mtad.sieve.doors import Doors, Sighting
@@ -77,7 +77,7 @@ class Workbench:
     mailboxes: dict[str, list[bytes]] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     policy: Policy | None = None
-    lookups: Lookups = field(default_factory=Lookups)
+    lookups: Lookups = field(init=False)
     events: CollectedEvents = field(default_factory=CollectedEvents)
     verdict: Answer | None = None
     noted: Noted = NOTHING_NOTED
@@ -86,6 +86,7 @@ class Workbench:
     failure: Failure | None = None
 
     def __post_init__(self) -> None:
+        self.lookups = Lookups(PlayedLimits(lambda: round(self.now().timestamp() * 1000)))
         self.set_message(_CONTENT)
 
     # The facts of the scripts that are played.

@@ -15,6 +15,7 @@ from mtad.sieve.capabilities.environment import ENVIRONMENT, ENVIRONMENT_VARIABL
 from mtad.sieve.capabilities.fileinto import FILEINTO
 from mtad.sieve.capabilities.ihave import IHAVE
 from mtad.sieve.capabilities.include import GLOBAL, INCLUDE
+from mtad.sieve.capabilities.limits import LIMITS
 from mtad.sieve.capabilities.lists import DEFINED_MAPS, EXTLISTS
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
@@ -42,7 +43,7 @@ _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS
+_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS + LIMITS
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mtad.dns.asking import Names, NobodyAsked
+from mtad.limits.questions import Limits, NobodyCounts
 from mtad.maps.answer import Map
 
 Library = Callable[[str, str], str | None]
@@ -18,7 +19,7 @@ it compared."""
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included.
+    """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included; the counters.
 
     lists   gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
     tell    hears what a script does, step by step; without it a script costs no more than it does
@@ -27,6 +28,7 @@ class Outside:
     maps: Mapping[str, Map] = field(default_factory=dict)
     names: Names = field(default_factory=NobodyAsked)
     lists: Names = field(default_factory=NobodyAsked)
+    limits: Limits = field(default_factory=NobodyCounts)
     scripts: Library | None = None
     tell: Tell | None = None
 

@@ -55,6 +55,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "monitor": ("label",),
     "outcome": ("item", "key-list"),
     "quarantine": ("name",),
+    "ratelimit": ("limit", "seconds"),
     "redirect": ("address",),
     "reject": ("reason",),
     "require": ("capabilities",),
@@ -474,5 +475,16 @@ ABOUT = (
         "Questions to the [DNS](../dns.md).",
         'require ["vnd.mtad.dns", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "connect" {\n    if dnsbl "zen.example.org" "127.0.0.2" { ereject "You are listed"; }\n}\n',
+    ),
+    About(
+        "vnd.mtad.limits",
+        ("vnd.mtad.limits",),
+        "ours",
+        "[Limits](../limits.md): how often something may happen.",
+        'require ["variables", "environment", "vnd.mtad.limits", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "connect" {\n'
+        '    if ratelimit 60 60 { tempfail :code 421 :disconnect "Too many connections"; }\n}\n\n'
+        'stage "mail" {\n'
+        '    if ratelimit :key "${env.auth_user}" 500 3600 { tempfail "500 messages an hour, no more"; }\n}\n',
     ),
 )

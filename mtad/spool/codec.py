@@ -26,6 +26,9 @@ from mtad.spool.door import (
 )
 from replicator.core.values import NO_FLAGS, Dot, Flags, Item, Kind, PartValue, Record
 
+BESIDE_MAIL = b"{"
+"""What the keys of all that is no mail begin with, or with what comes after it: behind every queue id."""
+
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
 _RETURNS = {ret.value: ret for ret in Return}

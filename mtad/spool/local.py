@@ -10,9 +10,11 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from mtad.limits.ledger import Ledger
 from mtad.mail.queue_id import QueueId
-from mtad.spool import codec, memory_codec
+from mtad.spool import codec
 from mtad.spool.codec import QueueFormatError, StoredMessage
+from mtad.spool.counters import CounterStore
 from mtad.spool.door import (
     DUE_AT_ONCE,
     FAR_MS,
@@ -81,7 +83,9 @@ class Acted:
 class LocalSpool:
     """The door, and all else that the owning process may ask of the queue."""
 
-    def __init__(self, node: Node, limits: SpoolLimits, events: Events, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, node: Node, limits: SpoolLimits, events: Events, wall_ms: Callable[[], int], ledger: Ledger | None = None
+    ) -> None:
         self._node = node
         self._limits = limits
         self._events = events
@@ -91,6 +95,7 @@ class LocalSpool:
         self._on_change: Callable[[Collection[QueueId]], None] = lambda _queue_ids: None
         self._on_flush: Callable[[], None] = lambda: None
         self.memories = LocalMemories(node, events, wall_ms)
+        self.counters = CounterStore(node, ledger or Ledger(node=0), events, wall_ms)
         node.on_change(self._changed)
         self._full_checked_ms = 0
         self._was_full = False
@@ -202,8 +207,11 @@ class LocalSpool:
         self._on_flush = callback
 
     def _changed(self, keys: frozenset[bytes]) -> None:
-        if self.memories.changed(keys) < len(keys):
-            mail = [key for key in keys if not key.startswith(memory_codec.PREFIX)]
+        mail = [key for key in keys if key < codec.BESIDE_MAIL]
+        if len(mail) < len(keys):
+            self.memories.changed(keys)
+            self.counters.changed(keys)
+        if mail:
             self._on_change([key.decode("ascii") for key in mail])
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
@@ -281,9 +289,9 @@ class LocalSpool:
     # --- for the operator -----------------------------------------------------------------------------------
 
     def status(self) -> NodeStatus:
-        """Return the state of the node and of its pair. What is remembered is no mail."""
+        """Return the state of the node and of its pair. What is remembered and counted is no mail."""
         status = self._node.status()
-        totals = status.totals._replace(items=max(0, status.totals.items - len(self.memories)))
+        totals = status.totals._replace(items=self._mail_of(status.totals.items))
         return replace(status, totals=totals)
 
     async def command(self, verb: str, *, force: bool) -> Told:
@@ -295,7 +303,10 @@ class LocalSpool:
         return self._of_mail(await self._node.verify())
 
     def _of_mail(self, compared: Comparison) -> Comparison:
-        return compared._replace(items=max(0, compared.items - len(self.memories)))
+        return compared._replace(items=self._mail_of(compared.items))
+
+    def _mail_of(self, items_count: int) -> int:
+        return max(0, items_count - len(self.memories) - len(self.counters))
 
     async def resync(self, *, is_full: bool, force: bool) -> Resynced:
         """Fill this node's queue again from its peer's: with what differs, or an empty one with everything."""
@@ -317,10 +328,10 @@ class LocalSpool:
         """
         after = b""
         while page := self._node.items(after, PAGE_ITEMS):
-            mail = takewhile(lambda item: item.key < memory_codec.PREFIX, page)
+            mail = takewhile(lambda item: item.key < codec.BESIDE_MAIL, page)
             yield [message for item in mail if (message := self._readable(item)) is not None]
             after = page[-1].key
-            if after >= memory_codec.PREFIX:
+            if after >= codec.BESIDE_MAIL:
                 return
 
     def _readable(self, item: Item) -> StoredMessage | None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import grpc
 import grpc.aio
 
+from mtad.limits.questions import Answer, Question, Unknown
 from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, memory_codec
+from mtad.spool import codec, counter_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from mtad.telemetry.events import Events
 
@@ -39,6 +40,7 @@ class RemoteLimits:
     connect_seconds_max: float = 2.0  # how long a commit waits for a spool process that is not there
     answer_seconds_max: float = 60.0  # how long a commit waits for its answer
     calls_max: int = 20_000  # commits without an answer yet
+    limit_seconds_max: float = 1.0  # how long a policy's question waits for its answer: a session must not stand still
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,16 @@ class RemoteSpool:
         )
         return not answer.refusal
 
-    async def _ask(self, request: Callable[[int], queue_pb2.FromWorker]) -> queue_pb2.Answer:
+    async def ask(self, question: Question) -> Answer:
+        """Answer, and count (see `mtad.limits.questions.Limits`); where the spool process is away, say so at once."""
+        if not self._is_connected.is_set():
+            return Unknown("the spool process is away")
+        answer = await self._ask(lambda call: counter_codec.asked(call, question), self._limits.limit_seconds_max)
+        return counter_codec.read_answer(answer)
+
+    async def _ask(
+        self, request: Callable[[int], queue_pb2.FromWorker], seconds_max: float | None = None
+    ) -> queue_pb2.Answer:
         """Make a call, with the number that its answer will carry; one that is not answered is refused."""
         if len(self._calls) >= self._limits.calls_max or not await self._connects():
             return _FAILED
@@ -159,7 +170,7 @@ class RemoteSpool:
         self._calls[call] = answer
         self._outgoing.add(item, octets)
         try:
-            async with asyncio.timeout(self._limits.answer_seconds_max):
+            async with asyncio.timeout(seconds_max or self._limits.answer_seconds_max):
                 return await answer
         except TimeoutError:
             self._events.emit("spool.silent", level="error", socket=self._target)

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 
+from mtad.limits.questions import Limits, NobodyCounts
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, memory_codec
+from mtad.spool import codec, counter_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
 from mtad.spool.memories import LocalMemories
 from mtad.spool.remote import NO_COUNTS, WorkerCounts
@@ -22,10 +23,11 @@ NEWS_MAX = 10_000  # that wait for one worker; past it the worker is told everyt
 class SpoolService(queue_pb2_grpc.SpoolServicer):
     """Serves one stream a worker; a worker's answers come in the order in which they are ready."""
 
-    def __init__(self, door: Door, memories: LocalMemories, events: Events) -> None:
+    def __init__(self, door: Door, memories: LocalMemories, events: Events, limits: Limits | None = None) -> None:
         self._door = door
         self._memories = memories
         self._events = events
+        self._limits = limits or NobodyCounts()
         self._workers: dict[int, WorkerCounts] = {}
         self._streams: dict[int, _Stream] = {}
         self._worker_last = 0
@@ -55,7 +57,7 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         self._worker_last += 1
         worker = self._worker_last
         self._workers[worker] = NO_COUNTS
-        stream = self._streams[worker] = _Stream(self._door, self._memories, self._events)
+        stream = self._streams[worker] = _Stream(self._door, self._memories, self._limits, self._events)
         if self._is_policy_new:
             stream.reloaded()
         reader = asyncio.create_task(self._read(worker, stream, request_iterator))
@@ -87,9 +89,10 @@ def _counts(report: queue_pb2.WorkerReport) -> WorkerCounts:
 class _Stream:
     """One worker's calls: each a task, their answers sent together; and the news of what is remembered."""
 
-    def __init__(self, door: Door, memories: LocalMemories, events: Events) -> None:
+    def __init__(self, door: Door, memories: LocalMemories, limits: Limits, events: Events) -> None:
         self._door = door
         self._memories = memories
+        self._limits = limits
         self._events = events
         self._places = asyncio.Semaphore(CALLS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,6 +118,8 @@ class _Stream:
                 answer = await self._commit(item.commit)
             elif kind == "remember":
                 answer = await self._remember(item.remember)
+            elif kind == "rate":
+                answer = counter_codec.answer_message(await self._limits.ask(counter_codec.rate_of(item.rate)))
             else:
                 answer = await self._recall(item.recall)
         except Exception as error:  # noqa: BLE001 (the boundary of one call: the client hears 451 and keeps its mail)

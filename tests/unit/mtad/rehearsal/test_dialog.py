@@ -166,3 +166,21 @@ async def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"# " + b"x" * (1 << 20))
     assert (await play_dialog(path)).errors == (f"{path}:1: longer than 1048576 octets",)
     assert "cannot be read" in (await play_dialog(tmp_path / "none.txt")).errors[0]
+
+
+async def test_time_passes_between_two_tries(tmp_path: Path) -> None:
+    (tmp_path / "limits.sieve").write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.limits"];'
+        'stage "mail" { if ratelimit 1 60 { tempfail :code 450 "Often"; } }'
+    )
+    again = "C: RSET\nS: 250 *\nC: MAIL FROM:<a@d.example>\n"
+    text = f"{MAIL}{again}S: 450 4.7.1 Often\nThen: time passes = 70\n{again}S: 250 *\n"
+    path = tmp_path / "limits.txt"
+    path.write_text(f"Given: policy = limits.sieve\n{text}")
+    assert (await play_dialog(path)).tests[0].failure is None
+    path.write_text(f"Given: policy = limits.sieve\nGiven: limits fail\n{MAIL}{again}S: 250 *\n")
+    assert (await play_dialog(path)).tests[0].failure is None
+    path.write_text(f"Given: policy = limits.sieve\n{MAIL}Then: time passes = soon\n")
+    failure = (await play_dialog(path)).tests[0].failure
+    assert failure is not None
+    assert failure.reason == "'soon' are no seconds"

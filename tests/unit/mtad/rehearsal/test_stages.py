@@ -273,3 +273,32 @@ async def test_what_becomes_of_a_message_can_be_asked(
         assert await verdicts(tmp_path, "", facts, stage, {item: expected[item]}) == (
             [] if item == "result" else [item]
         )
+
+
+async def test_limits_count_in_the_time_that_the_file_has_set(tmp_path: Path) -> None:
+    policy = HEAD + 'require "vnd.mtad.limits"; stage "connect" { if ratelimit 2 60 { tempfail "often"; } }'
+    text = f"""test "a" {{ {COMPILED}
+        test_set "currentdate" "2026-03-01T12:00:00+01:00";
+        if not test_stage_run "connect" {{ test_fail "run"; }}
+        if not test_stage_run "connect" {{ test_fail "run"; }}
+        if not test_verdict "result" "go on" {{ test_fail "twice is not too often"; }}
+        if not test_stage_run "connect" {{ test_fail "run"; }}
+        if not test_verdict "result" "tempfail" {{ test_fail "the third passes"; }}
+        test_set "currentdate" "2026-03-01T12:01:08+01:00";
+        if not test_stage_run "connect" {{ test_fail "run"; }}
+        if not test_verdict "result" "go on" {{ test_fail "a minute later"; }}
+    }}"""
+    assert await failed(tmp_path, text, p=policy) == []
+
+
+async def test_limits_that_nobody_knows(tmp_path: Path) -> None:
+    policy = (
+        HEAD
+        + 'require "vnd.mtad.limits"; stage "connect" { if ratelimit :onerror "true" 2 60 { tempfail "unknown"; } }'
+    )
+    text = f"""test "a" {{ {COMPILED}
+        test_limits_fail;
+        if not test_stage_run "connect" {{ test_fail "run"; }}
+        if not test_verdict "text" "unknown" {{ test_fail "known"; }}
+    }}"""
+    assert await failed(tmp_path, text, p=policy) == []

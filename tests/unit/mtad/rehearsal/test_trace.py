@@ -146,3 +146,9 @@ def test_what_waits_tells_too() -> None:
     for is_test in (True, False):
         assert asyncio.run(answer(code.told(Waiting(ask), told.append, is_test=is_test), run))
     assert told == [True, None]
+
+
+async def test_what_a_counter_holds_is_told(tmp_path: Path) -> None:
+    policy = 'require "vnd.mtad.limits"; stage "connect" { if ratelimit 1 60 { tempfail "often"; } }'
+    (found, *_) = await followed(tmp_path, policy, "a@l.example")
+    assert next(step for step in found.steps if step.name == "ratelimit").compared == ("1 of 1 in 60 s",)

@@ -13,6 +13,8 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from mtad.limits.ledger import Ledger, LocalLimits
+from mtad.limits.questions import Answer, Counted, Question, Rate, Unknown
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -22,7 +24,7 @@ from mtad.spool.door import Attempt, Changes, Committed, Rank, RecipientState, R
 from mtad.spool.remote import RemoteLimits, RemoteSpool, WorkerCounts, channel_options
 from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.queue import FakeDoor, message, until
+from tests.fakes.queue import START_MS, FakeDoor, message, until
 
 LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=0.3)
 
@@ -386,3 +388,50 @@ async def test_a_worker_that_does_not_keep_up_with_the_news_is_told_everything_a
         await until(lambda: remote.has(memory(NEWS_MAX + 9).fingerprint))
         assert remote.has(memory(0).fingerprint)
         assert not remote.has(memory(1).fingerprint)
+
+
+# --- what policies count ------------------------------------------------------------------------------------
+
+RATE = Rate(b"c" * 16, limit=2, seconds=60)
+
+
+async def test_workers_count_together(socket: Path) -> None:
+    door = LocalLimits(Ledger(1), lambda: START_MS)
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), door)
+    async with serving(socket, service), working(socket) as one, working(socket) as other:
+        assert await one.reached(5)
+        assert await other.reached(5)
+        assert await one.ask(RATE) == Counted(False, 1)
+        assert await other.ask(replace(RATE, is_peek=True)) == Counted(False, 1)
+        assert await other.ask(RATE) == Counted(False, 2)
+        assert await one.ask(RATE) == Counted(True, 2)
+        assert await one.ask(replace(RATE, limit=9, cost=5)) == Counted(False, 7)
+
+
+async def test_where_the_spool_process_is_away_nobody_waits_to_count(socket: Path) -> None:
+    limits = replace(LIMITS, connect_seconds_max=1e6)
+    async with working(socket, limits) as remote:
+        assert await remote.ask(RATE) == Unknown("the spool process is away")
+
+
+class Silent:
+    """Never answers."""
+
+    async def ask(self, question: Question) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_question_waits_for_its_answer_so_long_and_no_longer(socket: Path) -> None:
+    limits = replace(LIMITS, limit_seconds_max=0.05, answer_seconds_max=1e6)
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), Silent())
+    async with serving(socket, service), working(socket, limits) as remote:
+        assert await remote.reached(5)
+        assert isinstance(await remote.ask(RATE), Unknown)
+
+
+async def test_where_nobody_counts_a_worker_hears_so(socket: Path) -> None:
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())
+    async with serving(socket, service), working(socket) as remote:
+        assert await remote.reached(5)
+        assert await remote.ask(RATE) == Unknown("nobody counts here")

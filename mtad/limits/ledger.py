@@ -1,0 +1,89 @@
+"""All counters of a node, in the process that has them; what has changed since it was last kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from mtad.limits.questions import Answer, Counted, Question
+from mtad.limits.windows import Window, Windows
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLimits:
+    """How many counters are held; strangers choose how many they ask for."""
+
+    windows_max: int = 50_000  # about 600 octets each, the way to keep them included
+
+
+class Ledger:
+    """The counters. Time is UTC in milliseconds: it must mean the same after a restart, and on the other node."""
+
+    def __init__(self, node: int, limits: LedgerLimits | None = None) -> None:
+        limits = limits or LedgerLimits()
+        self.node = node
+        self._windows = Windows(node, limits.windows_max, self._drop)
+        self._changed: dict[bytes, None] = {}
+        self._on_drop: Callable[[bytes], None] = lambda _counter: None
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def on_drop(self, callback: Callable[[bytes], None]) -> None:
+        """Call back with each counter of this node that is forgotten."""
+        self._on_drop = callback
+
+    def ask(self, question: Question, now_ms: int) -> Counted:
+        """Answer, and count."""
+        counted, is_changed = self._windows.ask(question, now_ms)
+        if is_changed:
+            self._changed[question.counter] = None
+        return counted
+
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether anything has changed."""
+        return bool(self._changed)
+
+    def take_changed(self, counters_max: int) -> list[bytes]:
+        """Return counters that have changed, those that were not taken for the longest time first."""
+        taken = list(islice(self._changed, counters_max))
+        for counter in taken:
+            del self._changed[counter]
+        return taken
+
+    def change_again(self, counter: bytes) -> None:
+        """Have a counter among the changed ones, if it is held still."""
+        if self.window(counter) is not None:
+            self._changed[counter] = None
+
+    def window(self, counter: bytes) -> Window | None:
+        """Return what this node has counted."""
+        return self._windows.own(counter)
+
+    def learn_window(self, node: int, counter: bytes, window: Window) -> None:
+        """Take in what a node has counted."""
+        self._windows.learn(node, counter, window)
+
+    def sweep(self, now_ms: int) -> Iterator[None]:
+        """Forget what is over, step by step."""
+        for key in self._windows.expired(now_ms):
+            self._windows.forget(key)
+            yield
+
+    def _drop(self, counter: bytes) -> None:
+        self._changed.pop(counter, None)
+        self._on_drop(counter)
+
+
+class LocalLimits:
+    """The counters as the policy of their own process asks them (see `mtad.limits.questions.Limits`)."""
+
+    def __init__(self, ledger: Ledger, wall_ms: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._wall_ms = wall_ms
+
+    async def ask(self, question: Question) -> Answer:
+        """Answer, and count."""
+        return self._ledger.ask(question, self._wall_ms())

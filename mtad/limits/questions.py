@@ -1,0 +1,75 @@
+"""What policies ask of the counters, what they hear, and who can be asked.
+
+A counter is named by a digest: strangers choose what is counted, and what they choose may be long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Protocol
+
+COUNTER_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Whether there was so much in the last seconds that this would be too much; what is not too much is counted.
+
+    is_peek   nothing is counted
+    """
+
+    counter: bytes
+    limit: int
+    seconds: int
+    cost: int = 1
+    is_peek: bool = False
+
+
+Question = Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The answer.
+
+    count   what the counter holds now
+    """
+
+    is_over: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The counters could not be asked; the text is for our log."""
+
+    why: str
+
+
+Answer = Counted | Unknown
+
+
+class Limits(Protocol):
+    """Who has the counters."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Answer, and count. Never raises, and takes a second at most."""
+        ...
+
+
+class NobodyCounts:
+    """Stands where no counters are: nothing can be known."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Say that it is not known."""
+        return Unknown("nobody counts here")
+
+
+def counter_of(*words: str) -> bytes:
+    """Return the name of what is counted under these words, of which none can pass for two."""
+    taken = blake2b(digest_size=COUNTER_OCTETS)
+    for word in words:
+        octets = word.encode("utf-8", "surrogateescape")
+        taken.update(len(octets).to_bytes(8, "big") + octets)
+    return taken.digest()

@@ -1,0 +1,234 @@
+"""Counters outlive the process, are told to the other node, stay few in the store, and are no mail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mtad.limits.ledger import Ledger, LedgerLimits
+from mtad.limits.questions import Counted, Rate
+from mtad.spool import counter_codec
+from mtad.spool.counters import CounterLimits, CounterStore
+from mtad.spool.door import Changes
+from mtad.spool.local import LocalSpool
+from mtad.telemetry.events import CollectedEvents
+from replicator.core.values import Durability, Record
+from replicator.node import Node
+from replicator.status import Submitted
+from tests.fakes.queue import START_MS, WallClock, message, spooling, until
+
+SELDOM = CounterLimits(keep_seconds=1e6, batches_max=4, changed_max=10, batch_max=20)
+
+
+class Counting:
+    """A node's counters; they are kept when the test says so."""
+
+    def __init__(self, node: Node, spool: LocalSpool, wall: WallClock, ledger: Ledger, events: CollectedEvents) -> None:
+        self.node, self.spool, self.wall, self.ledger, self.events = node, spool, wall, ledger, events
+        spool.counters = self.store = CounterStore(node, ledger, events, wall, SELDOM)
+
+    def take(self, number: int, seconds: int = 3600, limit: int = 1000) -> Counted:
+        return self.ledger.ask(rate(number, seconds, limit), self.wall.ms)
+
+    def held(self, number: int, seconds: int = 3600) -> int:
+        return self.ledger.ask(Rate(rate(number).counter, 1000, seconds, is_peek=True), self.wall.ms).count
+
+    async def keep(self) -> None:
+        self.wall.forward(0.001)
+        await self.store.keep()
+
+
+def rate(number: int, seconds: int = 3600, limit: int = 1000) -> Rate:
+    return Rate(number.to_bytes(16, "big"), limit, seconds)
+
+
+@asynccontextmanager
+async def counting(folder: Path, limits: LedgerLimits | None = None, of_node: int = 1) -> AsyncIterator[Counting]:
+    wall, events = WallClock(), CollectedEvents()
+    async with spooling(folder, wall, events) as (node, spool):
+        found = Counting(node, spool, wall, Ledger(of_node, limits), events)
+        await found.store.start()
+        yield found
+        await found.store.stop()
+        assert events.named("limits.fault") == []
+
+
+async def test_they_are_there_after_a_restart(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        for number in (1, 1, 2):
+            found.take(number)
+        await found.keep()
+        found.take(1)
+        await found.keep()
+    async with counting(tmp_path) as found:
+        assert (found.held(1), found.held(2), found.held(3)) == (3, 1, 0)
+        assert found.take(1) == Counted(False, 4), "and they go on"
+        await found.keep()
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 4
+
+
+async def test_what_was_counted_last_is_kept_by_the_end(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        found.take(1)
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 1
+
+
+async def test_they_are_no_mail(tmp_path: Path) -> None:
+    kept = message()
+    async with counting(tmp_path) as found:
+        await found.spool.commit(Changes(puts=(kept,)), is_accepting=True)
+        woken: list[object] = []
+        found.spool.on_change(woken.append)
+        found.take(1)
+        await found.keep()
+        assert not woken
+        assert len(found.store) == 1
+        assert [one.queue_id for page in found.spool.pages() for one in page] == [kept.queue_id]
+        assert found.spool.status().totals.items == 1
+        assert await found.spool.redate() == 0
+        assert len(found.spool.memories) == 0
+
+
+async def test_a_counter_is_kept_where_it_was_kept_last(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        for _ in range(20):
+            found.take(1)
+            await found.keep()
+            assert len(found.store) <= 2, "a batch that nobody needs is dropped with the next"
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 20
+
+
+async def test_small_batches_are_written_together(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        for number in range(40):
+            found.take(number)
+            await found.keep()
+            assert len(found.store) <= SELDOM.batches_max + 1
+    async with counting(tmp_path) as found:
+        assert [found.held(number) for number in range(40)] == [1] * 40
+
+
+async def test_a_batch_takes_so_many(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        for number in range(25):
+            found.take(number)
+        await found.keep()
+        assert [len(list(counter_codec.windows_of(stored(found, key)))) for key in keys(found)] == [10]
+        await found.keep()
+        await found.keep()
+        assert len(keys(found)) == 3
+
+
+def keys(found: Counting) -> list[bytes]:
+    return [item.key for item in found.node.items(counter_codec.PREFIX) if item.key.startswith(counter_codec.PREFIX)]
+
+
+def stored(found: Counting, key: bytes) -> object:
+    item = found.node.item(key)
+    assert item is not None
+    return counter_codec.counters_of(item)
+
+
+async def test_what_is_over_soon_is_not_kept(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        found.take(1, seconds=2)
+        await found.keep()
+        assert len(found.store) == 0
+        assert found.held(1, seconds=2) == 1
+
+
+async def test_what_is_over_is_dropped(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        found.take(1, seconds=60)
+        await found.keep()
+        found.wall.forward(100)
+        await found.store.sweep()
+        assert len(found.ledger) == 0
+        await found.keep()
+        assert keys(found) == []
+        assert len(found.store) == 0
+
+
+async def test_what_is_dropped_for_want_of_room_is_not_kept_for_ever(tmp_path: Path) -> None:
+    async with counting(tmp_path, LedgerLimits(windows_max=5)) as found:
+        for number in range(100):
+            found.take(number)
+            await found.keep()
+        assert len(found.ledger) == 5
+        assert len(found.store) <= SELDOM.batches_max + 1
+
+
+async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        theirs = Ledger(2)
+        theirs.ask(rate(1), START_MS)
+        window = theirs.window(rate(1).counter)
+        assert window is not None
+        key = counter_codec.key_of(2, START_MS, 7)
+        record = counter_codec.counters_record(key, 2, window.until_ms, {rate(1).counter: window})
+        await found.node.submit((record,), wait=False)
+        assert found.take(1) == Counted(False, 2)
+        assert len(found.store) == 1
+        await found.keep()
+        own = next(list(counter_codec.windows_of(stored(found, key))) for key in keys(found))
+        assert [one.taken for _, one in own] == [{START_MS // 450_000: 1}], "each keeps its own alone"
+        found.wall.forward(7200)
+        await found.store.sweep()
+        await found.keep()
+        assert keys(found) == [], "the owner drops what is over"
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 0
+
+
+async def test_what_the_other_node_left_counts_after_a_restart(tmp_path: Path) -> None:
+    async with counting(tmp_path, of_node=2) as found:
+        found.take(1)
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 1
+
+
+class FullNode:
+    """Refuses what it is to keep, for as long as the test says."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.is_full = True
+
+    async def submit(self, records: tuple[Record, ...], *, wait: bool) -> Submitted:
+        if self.is_full:
+            return Submitted(Durability.REFUSED, "full")
+        return await self._node.submit(records, wait=wait)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._node, name)
+
+
+async def test_what_could_not_be_kept_is_kept_later(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        full = FullNode(found.node)
+        found.store._node = full  # type: ignore[assignment]
+        for _ in range(3):
+            found.take(1)
+            await found.keep()
+        assert len(found.events.named("limits.refused")) == 1, "it is told once"
+        assert found.held(1) == 3, "limits hold meanwhile"
+        full.is_full = False
+        await found.keep()
+        assert len(keys(found)) == 1
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 3
+
+
+async def test_they_are_kept_by_themselves(tmp_path: Path) -> None:
+    wall, events = WallClock(), CollectedEvents()
+    async with spooling(tmp_path, wall, events) as (node, spool):
+        ledger = Ledger(1)
+        spool.counters = store = CounterStore(node, ledger, events, wall, CounterLimits(keep_seconds=0.01))
+        await store.start()
+        ledger.ask(rate(1), wall.ms)
+        await until(lambda: len(store) == 1)
+        await store.stop()
