@@ -7,6 +7,7 @@
     Given: map users ann@example.org = /home/ann    what a map holds; `map users fails`: it is down
     Given: dns MX example.com = 10 mx.example.com   a record; `dns MX example.com fails`: no answer comes
     Given: limits fail                              nobody knows what was counted
+    Given: found dkim example.com s1 = pass         what SPF, DKIM, DMARC, ARC find; `found spf helo = none`: of HELO
     Given: user alice@example.org = pencil          who may log in, at `entrance submission`, which is over TLS
 
 What transcripts say is in transcript.py, what else can be given and looked at in scene.py.
@@ -60,19 +61,26 @@ class _Given:
         self.lookups = Lookups(PlayedLimits(lambda: round(self.time.utc * 1000)))
 
     @classmethod
-    def by(cls, transcript: Transcript) -> _Given:
+    def by(cls, transcript: Transcript) -> _Given | Failure:
+        """Read the lines, or say what is wrong with one of them."""
         found = cls()
         for line in transcript.given:
-            kind, what, argument, value = scenes.words(line.text)
-            if kind == "user" and what:
-                found.users[what] = value
-            elif found.lookups.given(kind, what, argument, value):
-                continue
-            elif kind in _ALONE and not what:
-                found.values[kind] = value
-            else:
-                found.others.append(line)
+            try:
+                found._take(line)
+            except ValueError as error:
+                return transcript.failure(line, f"{line.text!r}: {error}")
         return found
+
+    def _take(self, line: Line) -> None:
+        kind, what, argument, value = scenes.words(line.text)
+        if kind == "user" and what:
+            self.users[what] = value
+        elif self.lookups.given(kind, what, argument, value):
+            return
+        elif kind in _ALONE and not what:
+            self.values[kind] = value
+        else:
+            self.others.append(line)
 
 
 async def play_dialog(path: Path, *, must_fail: bool = False) -> FileReport:
@@ -81,6 +89,8 @@ async def play_dialog(path: Path, *, must_fail: bool = False) -> FileReport:
     if isinstance(found, Failure):
         return FileReport(str(path), errors=(str(found),), must_fail=must_fail)
     given = _Given.by(found)
+    if isinstance(given, Failure):
+        return FileReport(str(path), errors=(str(given),), must_fail=must_fail)
     scene = _scene(found, given)
     if not isinstance(scene, Scene):
         return FileReport(str(path), errors=scene, must_fail=must_fail)

@@ -16,6 +16,7 @@ from mtad.limits.questions import Answer as LimitsAnswer
 from mtad.limits.questions import Question
 from mtad.limits.questions import Unknown as Uncounted
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
+from mtad.rehearsal.methods import PlayedMethods
 from mtad.sieve.outside import Outside
 
 _TTL_SECONDS = 60
@@ -79,14 +80,18 @@ class Lookups:
     limits: PlayedLimits
     maps: dict[str, PlayedMap] = field(default_factory=dict)
     names: PlayedNames = field(default_factory=PlayedNames)
+    methods: PlayedMethods = field(default_factory=PlayedMethods)
 
     @property
     def outside(self) -> Outside:
         """What a policy is compiled with."""
-        return Outside(self.maps, self.names, self.names, self.limits)
+        return Outside(self.maps, self.names, self.names, self.limits, methods=self.methods)
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:
-        """Take a line of a dialog, as `map NAME KEY = VALUE` or `dns TYPE NAME = RECORD`; tell whether it is one."""
+        """Take a line of a dialog: `map NAME KEY = VALUE`, `dns TYPE NAME = RECORD`, `found METHOD OF = RESULT`.
+
+        Tells whether it is one. Errors: ValueError, for a method or a result that there is none of.
+        """
         subject, _, fails = argument.rpartition(" ")
         match kind:
             case "map" if argument == "fails":
@@ -99,6 +104,8 @@ class Lookups:
                 self.names.put(what, argument, value)
             case "limits" if what == "fail":
                 self.limits.is_down = True
+            case "found" if what and value:
+                self.methods.put(what, argument, value)
             case _:
                 return False
         return True

@@ -6,6 +6,7 @@
     test_dns_set <type: string> <name: string> <record: string>            a record
     test_dns_fail <type: string> <name: string>                            no answer comes
     test_limits_fail                                                       nobody knows what was counted
+    test_found_set <method: string> <of: string> <result: string>          what SPF, DKIM, DMARC or ARC finds
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
@@ -23,6 +24,7 @@ from mtad.mail.envelope import Client, Envelope, Tls
 from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Signing, Verdict
 from mtad.rehearsal.asking import step
+from mtad.rehearsal.report import Failure
 from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.tried import OF_QUEUE, number, tried_of
 from mtad.rehearsal.workbench import Answer, Workbench, workbench
@@ -80,6 +82,21 @@ def _test_limits_fail(bound: Bound) -> Code:
         workbench(run).lookups.limits.is_down = True
 
     return step(fail)
+
+
+def _test_found_set(bound: Bound) -> Code:
+    method, of, result, line = bound.string(0), bound.string(1), bound.string(2), bound.line
+
+    def put(run: Run) -> bool:
+        bench = workbench(run)
+        try:
+            bench.lookups.methods.put(method, of, result)
+        except ValueError as error:
+            bench.failure = Failure(bench.file, line, str(error))
+            return True
+        return False
+
+    return Plain(put)
 
 
 def _test_stage_run(bound: Bound) -> Code:
@@ -278,6 +295,7 @@ STAGES = (
     Spec("test_dns_set", Kind.COMMAND, _test_dns_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_dns_fail", Kind.COMMAND, _test_dns_fail, capabilities=_CAPABILITY, positional=(_STRING,) * 2),
     Spec("test_limits_fail", Kind.COMMAND, _test_limits_fail, capabilities=_CAPABILITY),
+    Spec("test_found_set", Kind.COMMAND, _test_found_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

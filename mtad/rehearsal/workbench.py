@@ -30,7 +30,7 @@ from mtad.telemetry.events import CollectedEvents
 ERRORS_MAX = 100  # of those that test_error may ask for
 
 _CONTENT = b"From: sender@example.com\r\nTo: recipient@example.org\r\nSubject: Frop!\r\n\r\nFriep!\r\n"
-_AGENT = {"name": "mtad", "location": "MTA", "phase": "pre", "remote-ip": "192.0.2.1"}
+_AGENT = {"name": "mtad", "location": "MTA", "phase": "pre", "remote-ip": "192.0.2.1", "host": "mx.example.org"}
 
 
 Answer = Verdict | Disposition | Resolution  # of a stage

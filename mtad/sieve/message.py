@@ -69,6 +69,11 @@ class Message:
         """The size of the whole entity."""
         return self._end - self._start
 
+    @property
+    def octets(self) -> bytes:
+        """The entity as it came, whatever a script has changed of its fields."""
+        return self._content[self._start : self._end]
+
     def has(self, name: str) -> bool:
         """Tell whether a field of this name (folded) is there."""
         return name in self._by_name()

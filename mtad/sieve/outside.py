@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mtad.dns.asking import Names, NobodyAsked
 from mtad.limits.questions import Limits, NobodyCounts
+from mtad.mail.authenticity import Methods, NoMethods
 from mtad.maps.answer import Map
 
 Library = Callable[[str, str], str | None]
@@ -21,8 +22,9 @@ it compared."""
 class Outside:
     """The maps, by the names that scripts write behind "map:"; DNS; the scripts that can be included; the counters.
 
-    lists   gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
-    tell    hears what a script does, step by step; without it a script costs no more than it does
+    lists     gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
+    methods   tries SPF, DKIM, DMARC and ARC
+    tell      hears what a script does, step by step; without it a script costs no more than it does
     """
 
     maps: Mapping[str, Map] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Outside:
     lists: Names = field(default_factory=NobodyAsked)
     limits: Limits = field(default_factory=NobodyCounts)
     scripts: Library | None = None
+    methods: Methods = field(default_factory=NoMethods)
     tell: Tell | None = None
 
 

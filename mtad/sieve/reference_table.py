@@ -27,6 +27,7 @@ class About:
 ARGUMENTS = {  # what the positional arguments are called, by the name of the command or test
     "addrcpt": ("address",),
     "addheader": ("field-name", "value"),
+    "arc": ("results",),
     "address": ("header-list", "key-list"),
     "body": ("key-list",),
     "bounce": ("reason",),
@@ -34,6 +35,8 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "date": ("header-name", "date-part", "key-list"),
     "delay": ("seconds",),
     "deleteheader": ("field-name", "value-patterns"),
+    "dkim": ("results",),
+    "dmarc": ("key-list",),
     "dns": ("type", "name", "key-list"),
     "dnsbl": ("zones", "answers"),
     "envelope": ("envelope-part", "key-list"),
@@ -68,6 +71,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "setsender": ("address",),
     "size": ("limit",),
     "spamtest": ("value",),
+    "spf": ("results",),
     "stage": ("name",),
     "string": ("source", "key-list"),
     "tempfail": ("reason",),
@@ -466,6 +470,22 @@ ABOUT = (
         'map "moved" ["rr@acme.example rr@new.example"];\n\n'
         'stage "rcpt" {\n'
         '    if lookup :into "new" "map:moved" "${envelope.to}" { ereject "551 5.1.6 Write to ${new}"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.mailauth",
+        ("vnd.mtad.mailauth",),
+        "ours; RFC 8601 for the results",
+        "[Who sent a message](../sieve.md#who-sent-a-message), by SPF (`:helo`: of the name that the client gave "
+        "itself), DKIM, DMARC (`:policy`: what the author's domain asks for) and ARC. **This version has the language "
+        "and not the methods**: none of them is available, which a policy can ask for, and a dialog or a test file "
+        "says what they find. `authresults` adds an Authentication-Results field with what is known, and takes out "
+        "those that the message brought in our name.",
+        'require ["vnd.mtad.mailauth", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        "    authresults;\n"
+        '    if dmarc "unavailable" { accept; }\n'
+        '    if allof (dmarc "fail", dmarc :policy "reject") { ereject :enhanced "5.7.1" "Your domain wants it so"; }\n'
         "}\n",
     ),
     About(

@@ -18,13 +18,13 @@ _CAPABILITY = ("editheader",)
 _APART = ("foreachrcpt", "monitor")
 
 
-def _stands_apart(bound: Bound) -> str:
+def stands_apart(bound: Bound) -> str:
     """Return the block around a command that is for one recipient or on trial; '' when there is none."""
     return next(filter(bound.stands_in, _APART), "")
 
 
 def _addheader(bound: Bound) -> Code:
-    if around := _stands_apart(bound):
+    if around := stands_apart(bound):
         return bound.fail(bound.at, f"addheader cannot stand in {around}")
     name, value = _name(bound), bound.templates(1)[0]
     is_last = bound.has(":last")
@@ -41,7 +41,7 @@ def _addheader(bound: Bound) -> Code:
 
 
 def _deleteheader(bound: Bound) -> Code:
-    if around := _stands_apart(bound):
+    if around := stands_apart(bound):
         return bound.fail(bound.at, f"deleteheader cannot stand in {around}")
     name, pick = _name(bound), picked(bound)
     if bound.chosen.get("match") == ":count":
