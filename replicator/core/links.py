@@ -354,9 +354,15 @@ class Links:
             self._refuse_if(neighbour, neighbour.incoming.snapshot_item(message, out), now, out)
 
     def _take_snapshot_end(self, neighbour: Neighbour, message: SnapshotEnd, now: int, out: list[Effect]) -> None:
-        if neighbour.incoming is not None:
-            self._refuse_if(neighbour, neighbour.incoming.snapshot_end(message, out), now, out)
-            self._quarantine.snapshot_ended()
+        incoming = neighbour.incoming
+        if incoming is None or incoming.vector is None:
+            return
+        vector = incoming.vector
+        fault = incoming.snapshot_end(message, out)
+        if fault:
+            self._refuse(neighbour, fault, now, out)
+        else:
+            self._quarantine.snapshot_ended(neighbour.node, vector)
 
     def _refuse_if(self, neighbour: Neighbour, fault: str, now: int, out: list[Effect]) -> None:
         if fault:

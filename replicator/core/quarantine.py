@@ -8,7 +8,9 @@ has none, what was damaged is lost: that is said, and asked again later.
 
 A snapshot that leaves out what is away may mean that it has ended, and raises our position past the record of that: no
 later one tells it. So nothing is asked for while one comes, what was read before its end is not taken, and who is asked
-next has all that the snapshot stands for.
+next has all that the snapshot stands for. A sound copy that a site's snapshot leaves out is dropped: so a damaged one
+has ended too when that site says then that it has none. Else our peer could bring it back, for our own snapshot tells
+it nothing of what is away here, and raises its position as far.
 
 By the operator's order the same is done about what the peer holds otherwise: what is missing here is away, what has
 another state is joined with the peer's.
@@ -74,8 +76,11 @@ class Quarantine:
         self._voided = {away.key for away in image.away if away.is_voided}
         self._missing = {away.key for away in image.away if away.table == LACKING}
         self._doubted: set[bytes] = set()  # here, and to be joined with what the peer has of it
-        self._theirs: dict[int, Vector] = {}  # what each had when it greeted us
+        self._theirs: dict[int, Vector] = {}  # what each member had when it greeted us
+        self._merged: dict[int, Vector] = {}  # of each, the snapshot that it sent on the link that stands
         self._within = dict(image.vector)  # covers all that was known here of what is away
+        reached = _all_of(image.vector, image.beyond)
+        self._reached = {key: reached for key, put in self._away.items() if put is None}  # covers the put, by key
 
     @property
     def away_count(self) -> int:
@@ -113,12 +118,14 @@ class Quarantine:
         for table, key in new:
             if table not in ("item", "blob", VOIDED, LACKING):  # an item is named when it has been looked at again
                 out.append(Note("replica.damaged", (("key", show_key(key)), ("table", table))))
+        self._voided.update(key for table, key in new if table == VOIDED)
         ticket = self._journal.mend(tuple(new), out)
         self._mending |= dict.fromkeys(new, ticket)
 
     def committed(self, ticket: int, away: tuple[Away, ...], out: list[Effect]) -> None:
         """Note which items the disk moved away, found by a look or by a change that touched them."""
         self._mending = {damage: theirs for damage, theirs in self._mending.items() if theirs > ticket}
+        reached = _all_of(self._journal.durable, self._journal.beyond) if away else {}
         for key, put, table, is_voided in away:
             if is_voided:
                 self._voided.add(key)
@@ -130,6 +137,8 @@ class Quarantine:
                 self._away[key] = put
                 self._wanted.append(key)
                 raise_to(self._within, self._journal.durable)
+                if put is None:
+                    self._reached[key] = reached
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -139,8 +148,9 @@ class Quarantine:
         if not neighbour.is_site:
             self._theirs[neighbour.node] = dict(neighbour.peer.durable)
 
-    def snapshot_ended(self) -> None:
-        """Note that a snapshot is merged, which may have known more of what is away than it said."""
+    def snapshot_ended(self, node: int, vector: Vector) -> None:
+        """Note that a neighbour's snapshot is merged, which may have known more of what is away than it said."""
+        self._merged[node] = vector
         raise_to(self._within, self._journal.have)
         if self._asked is not None:
             self._asked = self._asked._replace(is_outdated=True)
@@ -152,6 +162,7 @@ class Quarantine:
 
     def link_lost(self, neighbour: Neighbour) -> None:
         """Ask anew on the next link, also for what was lost: its other end may be another store."""
+        self._merged.pop(neighbour.node, None)
         if self._asked is not None and self._asked.node == neighbour.node:
             self._wanted.append(self._asked.key)
             self._asked = None
@@ -258,6 +269,7 @@ class Quarantine:
         del self._away[key]
         self._denied.pop(key, None)
         self._silent.pop(key, None)
+        self._reached.pop(key, None)
         self._missing.discard(key)
 
     def _lose(self, key: bytes, presence: Presence, now: int, out: list[Effect]) -> None:
@@ -267,15 +279,25 @@ class Quarantine:
         out.append(Note("replica.lost", (("key", show_key(key)), ("why", why))))
 
     def _has_finished(self, key: bytes, put: Dot | None, node: int) -> bool:
-        """Tell whether a neighbour that does not hold the item has had it, before its link stood or when compared."""
-        theirs = self._theirs.get(node)
-        if theirs is None or key in self._missing:
-            return theirs is not None
-        return key not in self._voided and self._is_covered(put, theirs)
+        """Tell whether a neighbour that does not hold the item has had it: a member before its link stood, or when
+        compared, a site when it sent us a snapshot."""
+        if key in self._missing:
+            return node in self._theirs
+        theirs = self._theirs.get(node, self._merged.get(node))
+        if theirs is None or key in self._voided:
+            return False
+        return covers_all(theirs, self._reached[key]) if put is None else covers(theirs, put)
 
     def _is_covered(self, put: Dot | None, vector: Vector) -> bool:
         """Tell whether a vector covers the item's put, whichever that is when it could not be read."""
         return covers_all(vector, self._within) if put is None else covers(vector, put)
+
+
+def _all_of(vector: Vector, beyond: Vector) -> Vector:
+    """Return up to where items may be here."""
+    reached = dict(vector)
+    raise_to(reached, beyond)
+    return reached
 
 
 # --- answering the peer -------------------------------------------------------------------------------------

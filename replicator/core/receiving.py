@@ -28,7 +28,7 @@ class Incoming:
         self._gathered_octets_max = gathered_octets_max
         self._journal = journal
         self._wants_received = wants_received  # the peer is told of what is only on its way to the disk, too
-        self._vector: Vector | None = None  # of the snapshot that is coming
+        self.vector: Vector | None = None  # of the snapshot that is coming
         self._items = 0
         self._gathered: list[SnapshotItem] = []  # not handed to the disk yet
         self._octets = 0
@@ -80,20 +80,20 @@ class Incoming:
     @property
     def is_in_snapshot(self) -> bool:
         """Tell whether a snapshot has begun, and not ended."""
-        return self._vector is not None
+        return self.vector is not None
 
     def snapshot_begin(self, message: SnapshotBegin, out: list[Effect]) -> str:
         """Expect the items of a snapshot; one that had begun is forgotten: what came of it is joined, and harms not."""
         fault = ahead_of_us(self._journal.own, self._journal.seq, message.vector)
         if not fault:
-            self._vector, self._after, self._last, self._items = message.vector, b"", b"", 0
+            self.vector, self._after, self._last, self._items = message.vector, b"", b"", 0
             self._gathered, self._octets = [], 0
             self._journal.begin_snapshot(self._session, message.vector, out)
         return fault
 
     def snapshot_item(self, item: SnapshotItem, out: list[Effect]) -> str:
         """Take in one item; many go to the disk together."""
-        if self._vector is None:
+        if self.vector is None:
             return ""  # of a snapshot whose beginning was lost or passed over
         if self._journal.coming != self._session:
             return _REPLACED
@@ -107,12 +107,12 @@ class Incoming:
         self._gathered.append(item)
         self._octets += OCTETS_OF_AN_ITEM + len(item.blob or b"")
         if self._octets >= self._gathered_octets_max:
-            self._journal.take_snapshot(*self._take_gathered(self._vector, self._last), out)
+            self._journal.take_snapshot(*self._take_gathered(self.vector, self._last), out)
         return ""
 
     def snapshot_end(self, message: SnapshotEnd, out: list[Effect]) -> str:
         """Finish the snapshot: only now its vector counts."""
-        vector, self._vector = self._vector, None
+        vector, self.vector = self.vector, None
         if vector is None:
             return ""
         if self._journal.coming != self._session:

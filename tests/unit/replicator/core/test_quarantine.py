@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings, Stretch
 from replicator.core.journal import Journal
 from replicator.core.messages import Ack, Fetch, Fetched, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
@@ -9,7 +11,19 @@ from replicator.core.neighbour import Neighbour
 from replicator.core.quarantine import Quarantine
 from replicator.core.receiving import Incoming
 from replicator.core.status import Link
-from replicator.core.values import DOUBTED, LACKING, NO_FLAGS, Authority, Away, Branch, Damage, Dot, Presence, Vector
+from replicator.core.values import (
+    DOUBTED,
+    LACKING,
+    NO_FLAGS,
+    VOIDED,
+    Authority,
+    Away,
+    Branch,
+    Damage,
+    Dot,
+    Presence,
+    Vector,
+)
 from tests.fakes.pair import Side, joined, part, put
 
 
@@ -305,7 +319,7 @@ def test_what_was_read_before_a_snapshot_ended_is_not_taken_and_asked_for_again(
     out: list[Effect] = []
     quarantine.pump(0, out)
     journal.end_snapshot((), Stretch({put.branch: 7}, b"", None), [])
-    quarantine.snapshot_ended()
+    quarantine.snapshot_ended(1, {put.branch: 7})
     quarantine.fetched(held, 1, 1, out)
     assert out == [Send(7, Fetch(b"one"))], "who answered has less than the snapshot"
     peer.peer.durable[put.branch] = 7
@@ -330,7 +344,7 @@ def test_while_a_snapshot_comes_nothing_is_asked_for_nor_taken_back() -> None:
     quarantine.pump(2, out)
     assert out == [Send(7, Fetch(b"one"))]
     peer.incoming.snapshot_end(SnapshotEnd(0), [])
-    quarantine.snapshot_ended()
+    quarantine.snapshot_ended(1, {put.branch: 3})
     quarantine.pump(3, out)
     assert len(out) == 2
 
@@ -485,6 +499,76 @@ def test_a_member_asks_a_site_when_its_peer_has_none_and_takes_nothing_there_for
     assert not quarantine.may_heal(b"one"), "no other site is kept waiting for what no member has"
     quarantine.fetched(Fetched(b"one", Presence.ABSENT), 2, 2, out)
     assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost"]
+
+
+def after_a_snapshot_of_a_site(away: Away, position: int, written: int = 0) -> tuple[Quarantine, Neighbour]:
+    """Return a member's quarantine in which one item is away, and the site whose snapshot up to that position of the
+    one branch, at 3 when this process began, has ended. The member wrote records of its own before that end."""
+    branch, own = Branch(1, 5), Branch(0, 4)
+    image = Image(b"store", {branch: 3}, Authority(0, 0), away=(away,))
+    site = neighbour(2, {branch: 7, own: written})
+    site.is_site = True
+    journal = Journal(own, image)
+    quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (neighbour(1, {}), site), image)
+    for number in range(written):
+        journal.write((put(f"own {number}"),), [])
+    quarantine.snapshot_ended(2, {branch: position})
+    return quarantine, site
+
+
+def when_the_site_has_none(quarantine: Quarantine) -> list[str]:
+    """Return what is told of the item when the site, which alone can be asked, says that it has none."""
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    assert out == [Send(7, Fetch(b"one"))]
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 2, 1, out)
+    return [effect.name for effect in out if isinstance(effect, Note)]
+
+
+@pytest.mark.parametrize("known", [Dot(Branch(1, 5), 3), None])
+def test_what_a_sites_snapshot_left_out_is_finished(known: Dot | None) -> None:
+    quarantine, _ = after_a_snapshot_of_a_site(Away(b"one", known), 7, written=2)
+    assert when_the_site_has_none(quarantine) == ["replica.healed"]
+    assert quarantine.away_count == 0
+
+
+@pytest.mark.parametrize("known", [Dot(Branch(1, 5), 3), None])
+def test_what_a_sites_snapshot_knew_nothing_of_is_not(known: Dot | None) -> None:
+    quarantine, _ = after_a_snapshot_of_a_site(Away(b"one", known), 2)
+    assert when_the_site_has_none(quarantine) == []
+    assert quarantine.away_count == 1
+
+
+def test_what_cannot_be_read_may_be_of_a_snapshot_that_broke_off() -> None:
+    branch = Branch(1, 5)
+    image = Image(b"store", {branch: 3}, Authority(0, 0), beyond={branch: 5}, away=(Away(b"one", None),))
+    site = neighbour(2, {branch: 7})
+    site.is_site = True
+    quarantine = Quarantine(Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), (neighbour(1, {}), site), image)
+    quarantine.snapshot_ended(2, {branch: 4})
+    assert when_the_site_has_none(quarantine) == []
+
+
+def test_what_went_as_void_is_not_finished_for_being_left_out() -> None:
+    quarantine, _ = after_a_snapshot_of_a_site(Away(b"one", Dot(Branch(1, 5), 3), is_voided=True), 7)
+    assert when_the_site_has_none(quarantine) == []
+
+
+def test_what_went_as_void_a_moment_ago_is_not_finished_either() -> None:
+    quarantine, _ = after_a_snapshot_of_a_site(Away(b"one", Dot(Branch(1, 5), 3)), 7)
+    quarantine.found((Damage(VOIDED, b"one"),), [])
+    assert when_the_site_has_none(quarantine) == []
+
+
+def test_what_the_operator_finds_lacking_is_not_finished_for_a_site_that_has_none() -> None:
+    quarantine, _ = after_a_snapshot_of_a_site(Away(b"one", None, LACKING), 7)
+    assert when_the_site_has_none(quarantine) == []
+
+
+def test_on_a_new_link_a_site_may_have_another_store_than_that_of_its_snapshot() -> None:
+    quarantine, site = after_a_snapshot_of_a_site(Away(b"one", Dot(Branch(1, 5), 3)), 7)
+    quarantine.link_lost(site)
+    assert when_the_site_has_none(quarantine) == []
 
 
 def test_who_says_nothing_has_not_said_that_it_has_none() -> None:

@@ -406,6 +406,32 @@ def test_an_item_that_ends_while_the_site_is_asked_for_it_does_not_come_back() -
     assert wan.b.store.tables.away == {}
 
 
+def test_an_item_that_a_promoted_site_has_delivered_does_not_come_back_with_a_member_that_was_away() -> None:
+    """The end went with the log: a snapshot left it out at a member that could not read its copy, and gave it past."""
+    wan = joined(log_records_max=3)
+    for side in (wan.a, wan.b):
+        wan.isolate(side)
+    told(wan.c, force=True)
+    wan.link((wan.b, wan.c))
+    dot = wan.b.accept("one")
+    wan.run(6_000)
+    assert wan.c.keys == ["one"]
+    wan.unlink(wan.b, wan.c)
+    wan.c.submit(part("one", dot, TERMINAL), Record(Kind.DONE, b"one", dot), wait=False)
+    for number in range(4):
+        wan.c.submit(put(f"far{number}"), wait=False)
+    wan.b.store.rot(b"one", "item")
+    wan.link((wan.b, wan.c))
+    wan.run(1_000)
+    wan.link((wan.a, wan.b))
+    wan.run(1_000)
+    wan.link((wan.a, wan.c))
+    wan.run(4_000)
+    assert wan.a.store.items == wan.b.store.items == wan.c.store.items
+    assert (wan.b.store.tables.away, "one" in wan.b.keys) == ({}, False)
+    assert not any(note.name == "replica.lost" for note in wan.b.notes)
+
+
 def test_a_site_gets_an_item_at_once() -> None:
     wan = joined()
     wan.a.accept("one")
