@@ -29,7 +29,7 @@ from mtad.admission.facts import (
 )
 from mtad.admission.noting import noted_by, recall
 from mtad.admission.relay import is_ours, plain_domain
-from mtad.admission.resolving import planned, put_off, resolution
+from mtad.admission.resolving import planned, put_off, resolution, routed
 from mtad.admission.ruling import (
     delay_of,
     described,
@@ -42,7 +42,7 @@ from mtad.admission.ruling import (
     verdicts_of,
 )
 from mtad.admission.script_file import compile_file
-from mtad.mail.envelope import Envelope, domain_of
+from mtad.mail.envelope import Envelope
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
@@ -244,7 +244,7 @@ class Policy:
         ran = await self._run(QueueScene(envelope, recipient, notes, tried))
         if isinstance(ran, Reply):
             return Resolution(put_off(tried.outcome), tried.retry)
-        return resolution(ran.actions, tried)
+        return resolution(ran.actions, tried, recipient)
 
     def _sender(self, facts: MailFacts) -> Verdict:
         """Say whether a user may send from there (RFC 6409 §6.1); the null path is what MDNs come from."""
@@ -339,8 +339,7 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
     found = default
     for action in actions:
         if isinstance(action, RouteTo):
-            hosts = _host_of(recipient) if action.to_domain else action.route.hosts
-            found = replace(found, route=replace(action.route, hosts=hosts))
+            found = replace(found, route=routed(action, recipient))
         elif isinstance(action, Enqueue):
             found = replace(
                 found,
@@ -350,12 +349,6 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
         elif isinstance(action, Retry):
             found = replace(found, retry=planned(found.retry, action))
     return found
-
-
-def _host_of(recipient: str) -> tuple[str, ...]:
-    """Return the recipient's domain as the one host of a route; an address literal loses its dress."""
-    domain = domain_of(recipient)
-    return (domain.strip("[]").removeprefix("ipv6:"),) if domain else ()
 
 
 def _assemble(

@@ -61,6 +61,7 @@ class Notice:
     is_expired: bool = False  # given up after too long, rather than refused
     is_in_doubt: bool = False  # an attempt ended between its final dot and the reply: it may have arrived
     retry_until_ms: int = 0  # of a delay
+    is_silent: bool = False  # policy wants nobody to be told
 
     @property
     def event(self) -> Notify:
@@ -91,6 +92,8 @@ class Reported:
         """
         if not self.reverse_path:
             return "null reverse-path"
+        if notice.is_silent:
+            return "silenced by policy"
         if not self.requests.get(notice.address, NO_REQUEST).wants(notice.event):
             return "not asked for"
         if self.is_sender_known or (is_queued and notice.action is Action.FAILED):

@@ -14,11 +14,18 @@ from mtad.mail.route import Route
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """When to try again, when to give up, and when to tell the sender that it takes long; seconds."""
+    """When to try again, when to give up, and when to tell the sender that it takes long; seconds.
+
+    route       of the attempts that follow, whatever the deliver stage says; None: as before
+    is_silent   the sender is not told that it is given up
+    """
 
     intervals_seconds: tuple[int, ...] = (300, 900, 1800, 3600, 7200, 14400)  # the last one repeats
     expire_seconds: int = 432000  # RFC 5321 §4.5.4.1: four to five days
     warn_seconds: int = 14400  # 0 is never
+    attempts_max: int = 0  # those that the client waited for count too; 0 is as many as there is time for
+    route: Route | None = None
+    is_silent: bool = False
 
     @property
     def first_seconds(self) -> int:

@@ -87,16 +87,34 @@ class Client(_message.Message):
     def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., helo: _Optional[str] = ..., is_esmtp: _Optional[bool] = ..., is_tls: _Optional[bool] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class RecipientState(_message.Message):
-    __slots__ = ("attempts", "attempts_dropped", "claim", "delay_told_ms")
+    __slots__ = ("attempts", "attempts_dropped", "claim", "delay_told_ms", "route")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     DELAY_TOLD_MS_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     attempts_dropped: int
     claim: Claim
     delay_told_ms: int
-    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ...) -> None: ...
+    route: Route
+    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ..., route: _Optional[_Union[Route, _Mapping]] = ...) -> None: ...
+
+class Route(_message.Message):
+    __slots__ = ("transport", "hosts", "port", "tls", "sources", "helo")
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    HOSTS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    HELO_FIELD_NUMBER: _ClassVar[int]
+    transport: str
+    hosts: _containers.RepeatedScalarFieldContainer[str]
+    port: int
+    tls: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    helo: str
+    def __init__(self, transport: _Optional[str] = ..., hosts: _Optional[_Iterable[str]] = ..., port: _Optional[int] = ..., tls: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., helo: _Optional[str] = ...) -> None: ...
 
 class Claim(_message.Message):
     __slots__ = ("node", "since_ms", "until_ms")

@@ -283,6 +283,7 @@ _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
     "on transient": lambda found: ("queue" if found.queue_on_transient else "reply",),
     "intervals": lambda found: [str(seconds) for seconds in found.retry.intervals_seconds],
     "expire": lambda found: (str(found.retry.expire_seconds),),
+    "attempts": lambda found: (str(found.retry.attempts_max),) if found.retry.attempts_max else (),
     "delaydsn": lambda found: (str(found.retry.warn_seconds),),
 }
 

@@ -35,6 +35,11 @@ def number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
+def _route_of(found: Resolution) -> Sequence[str]:
+    route = found.retry.route
+    return (" ".join((route.transport.value, *route.hosts)),) if route is not None else ()
+
+
 OF_QUEUE: Mapping[str, Callable[[Resolution], Sequence[str]]] = {
     "result": lambda found: ("bounce" if found.outcome.result is Result.FAILED else "defer",),
     "code": lambda found: (str(found.outcome.reply.code),),
@@ -42,5 +47,8 @@ OF_QUEUE: Mapping[str, Callable[[Resolution], Sequence[str]]] = {
     "text": lambda found: found.outcome.reply.lines,
     "intervals": lambda found: [str(seconds) for seconds in found.retry.intervals_seconds],
     "expire": lambda found: (str(found.retry.expire_seconds),),
+    "attempts": lambda found: (str(found.retry.attempts_max),) if found.retry.attempts_max else (),
+    "route": _route_of,
+    "silent": lambda found: ("yes",) if found.retry.is_silent else (),
     "delaydsn": lambda found: (str(found.retry.warn_seconds),),
 }

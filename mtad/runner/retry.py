@@ -54,8 +54,9 @@ def after_attempt(
 
     message   as it is after the attempt; one that is held waits until it is released
     Who is late by the plan's warn_seconds has that told to the sender, once, by the queue's owner.
-    A recipient past its plan's expire_seconds is given up after this attempt. Where an attempt ended in doubt the DSN
-    says so: whoever sent the mail would rather ask than never hear of it (RFC 5321 §4.5.4.1, §6.1).
+    A recipient past its plan's expire_seconds, or after its attempts_max, is given up after this attempt. Where an
+    attempt ended in doubt the DSN says so: whoever sent the mail would rather ask than never hear of it (RFC 5321
+    §4.5.4.1, §6.1).
     """
     states: dict[str, RecipientState] = {}
     notices: list[Notice] = []
@@ -66,14 +67,15 @@ def after_attempt(
         attempts = (*before.attempts, Attempt(by.wall_ms, outcome, by.node))[-ATTEMPTS_KEPT:]
         after = replace(before, due_ms=0, attempts=attempts, attempts_count=before.attempts_count + 1, claim=None)
         plan = plans[address]
-        is_expired = by.is_owner and by.wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
+        is_expired = by.is_owner and _is_over(message, after.attempts_count, plan, by.wall_ms)
         if outcome.result is Result.DELIVERED:
             states[address] = replace(after, rank=Rank.DELIVERED)
             notice = notice_of(address, outcome, message.requests.get(address, NO_REQUEST))
         elif outcome.result is Result.FAILED or is_expired:
             states[address] = replace(after, rank=Rank.FAILED)
             is_in_doubt = any(attempt.outcome.result is Result.UNKNOWN for attempt in attempts)
-            notice = Notice(address, Action.FAILED, outcome, outcome.result is not Result.FAILED, is_in_doubt)
+            is_given_up = outcome.result is not Result.FAILED
+            notice = Notice(address, Action.FAILED, outcome, is_given_up, is_in_doubt, is_silent=plan.is_silent)
         else:
             until_ms = message.arrival_ms + plan.expire_seconds * 1000
             delay = Notice(address, Action.DELAYED, outcome, retry_until_ms=until_ms)
@@ -81,6 +83,12 @@ def after_attempt(
         if notice is not None:
             notices.append(notice)
     return Consequence(states, tuple(notices))
+
+
+def _is_over(message: StoredMessage, attempts_count: int, plan: RetryPlan, wall_ms: int) -> bool:
+    """Tell whether there is no time left for another attempt, or there were as many as there may be."""
+    has_had_all = bool(plan.attempts_max) and attempts_count >= plan.attempts_max
+    return has_had_all or wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
 
 
 def _deferred(
@@ -96,5 +104,7 @@ def _deferred(
         if by.wall_ms < moment_ms < due_ms:
             due_ms = moment_ms  # whether the sender need be told is best known then
     told_ms = by.wall_ms if is_told else after.delay_told_ms
-    state = replace(after, rank=Rank.DEFERRED, due_ms=FAR_MS if message.is_held else due_ms, delay_told_ms=told_ms)
+    due_ms = FAR_MS if message.is_held else due_ms
+    route = plan.route or after.route
+    state = replace(after, rank=Rank.DEFERRED, due_ms=due_ms, delay_told_ms=told_ms, route=route)
     return state, delay if is_told else None

@@ -426,12 +426,16 @@ class Runner:
     async def _routes(
         self, message: StoredMessage, recipients: Iterable[str]
     ) -> tuple[dict[str, Route], dict[str, RetryPlan]]:
-        """Ask policy for the route and the plan of each recipient; no route where it failed, for it may be another."""
+        """Ask policy for the plan of each recipient, and the route where its stage `queue` has not said another one.
+
+        There is none where the policy failed, for it may be another.
+        """
         recipients = tuple(recipients)
         envelope = replace(envelope_of(message), recipients=tuple(Recipient(a, Route()) for a in recipients))
         notes = message.noted.recipients
         said = {a: await self._routing.deliver(envelope, a, notes.get(a, NO_NOTES)) for a in recipients}
-        routes = {address: disposition.route for address, disposition in said.items() if not disposition.is_fault}
+        going = {address: disposition for address, disposition in said.items() if not disposition.is_fault}
+        routes = {address: message.recipients[address].route or one.route for address, one in going.items()}
         return routes, {address: disposition.retry for address, disposition in said.items()}
 
     # --- what became of it ----------------------------------------------------------------------------------

@@ -116,11 +116,15 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When to try again, to give up, and to tell the sender of the delay (0: never); None keeps what is configured."""
+    """When to try again, to give up, and to tell the sender of the delay (0: never); None keeps what is configured.
+
+    attempts_max   after how many it is given up
+    """
 
     intervals_seconds: tuple[int, ...] | None = None
     expire_seconds: int | None = None
     warn_seconds: int | None = None
+    attempts_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +144,10 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """Give the recipient up: it is refused for good, by this reply of ours."""
+    """Give the recipient up: it is refused for good, by this reply of ours, which (`is_silent`) nobody is told."""
 
     reply: Reply
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,7 +394,8 @@ ABOUT = (
         "vnd.mtad.route",
         ("vnd.mtad.route",),
         "ours",
-        'Where a recipient\'s mail goes: the transport is "smtp" or "lmtp".',
+        'Where a recipient\'s mail goes: the transport is "smtp" or "lmtp". At the stage `queue` it is said of the '
+        "attempts that follow, until it is said anew.",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.route"];\n\n'
         'stage "deliver" {\n'
         '    if envelope :domain "to" "acme.example" { route :host "unix:/run/dovecot/lmtp" "lmtp"; }\n'
@@ -407,7 +408,7 @@ ABOUT = (
         "What goes into the queue, how long it stays there, and what becomes of it "
         "([why](../../explanation/policy-decisions.md)). At the stage `queue`, which is asked behind each attempt that "
         "did not end well, `outcome` is true of what became of it, and `bounce` and `defer` decide instead of the "
-        "reply.",
+        "reply; `bounce :silent` tells the log alone. `retry :attempts` counts the attempt that the client waited for.",
         'require ["variables", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.queue"];\n\n'
         'stage "deliver" {\n'
         "    queue :transient;\n"

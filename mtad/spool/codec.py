@@ -11,6 +11,7 @@ from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.pb import queue_pb2
 from mtad.spool.door import (
     ATTEMPTS_KEPT,
@@ -31,6 +32,8 @@ BESIDE_MAIL = b"{"
 
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
+_TRANSPORTS = {transport.value: transport for transport in Transport}
+_LEVELS = {level.value: level for level in TlsLevel}
 _RETURNS = {ret.value: ret for ret in Return}
 _NOTIFY_BITS = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 
@@ -113,7 +116,29 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
         attempts_dropped=max(0, state.attempts_count - len(kept)),
         claim=None if state.claim is None else _claim_message(state.claim),
         delay_told_ms=state.delay_told_ms,
+        route=None if state.route is None else route_message(state.route),
     )
+
+
+def route_message(route: Route) -> queue_pb2.Route:
+    """Return the stored form of a route."""
+    return queue_pb2.Route(
+        transport=route.transport.value,
+        hosts=route.hosts,
+        port=route.port or 0,
+        tls=route.tls.value,
+        sources=route.sources,
+        helo=route.helo,
+    )
+
+
+def _read_route(stored: queue_pb2.RecipientState) -> Route | None:
+    """Return the route that is stored; None where there is none, or one that a newer program has chosen."""
+    route = stored.route
+    transport, tls = _TRANSPORTS.get(route.transport), _LEVELS.get(route.tls)
+    if not stored.HasField("route") or transport is None or tls is None:
+        return None
+    return Route(transport, tuple(route.hosts), route.port or None, tls, tuple(route.sources), route.helo)
 
 
 def _claim_message(claim: Claim) -> queue_pb2.Claim:
@@ -145,7 +170,9 @@ def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> Reci
     )
     known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
     count = len(attempts) + stored.attempts_dropped
-    return RecipientState(known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms)
+    return RecipientState(
+        known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms, _read_route(stored)
+    )
 
 
 def part_value(state: RecipientState, hlc: int) -> PartValue:

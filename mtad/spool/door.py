@@ -13,6 +13,7 @@ from mtad.mail.memory import Memory
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId
+from mtad.mail.route import Route
 
 META_FORMAT = 1
 ATTEMPTS_KEPT = 8
@@ -64,6 +65,7 @@ class RecipientState:
     attempts_count: int = 0
     claim: Claim | None = None
     delay_told_ms: int = 0  # UTC; when the sender was told of the delay, which happens once
+    route: Route | None = None  # that policy has chosen when it could not be delivered to; None: as `deliver` says
 
 
 @dataclass(frozen=True, slots=True)

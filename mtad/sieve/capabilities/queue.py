@@ -12,6 +12,7 @@ from mtad.sieve.match import MATCH_TAGS, compare
 
 INTERVALS_MAX = 64
 SECONDS_MAX = 365 * 86400
+ATTEMPTS_MIN, ATTEMPTS_MAX = 2, 10_000  # the first one may have been made while the client waited
 REASON_LENGTH_MAX = 200  # of a hold
 _CAPABILITY = ("vnd.mtad.queue",)
 _FAILED = 500
@@ -57,9 +58,12 @@ def _queue(bound: Bound) -> Code:
 def _retry(bound: Bound) -> Code:
     expire = bound.tag_number(":expire")
     warn = bound.tag_number(":delaydsn")
+    attempts = bound.tag_number(":attempts")
     given = bound.tag_strings(":intervals")
-    if expire is None and given is None and warn is None:
-        return bound.fail(bound.at, "retry needs :intervals, :expire or :delaydsn")
+    if expire is None and given is None and warn is None and attempts is None:
+        return bound.fail(bound.at, "retry needs :intervals, :expire, :attempts or :delaydsn")
+    if attempts is not None and not ATTEMPTS_MIN <= attempts.value <= ATTEMPTS_MAX:
+        return bound.fail(attempts.at, f":attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}")
     if warn is not None and warn.value > SECONDS_MAX:
         return bound.fail(warn.at, f":delaydsn is 0 (never) to {SECONDS_MAX} seconds")
     if expire is not None and not 1 <= expire.value <= SECONDS_MAX:
@@ -76,6 +80,7 @@ def _retry(bound: Bound) -> Code:
         tuple(intervals) if given is not None else None,
         expire.value if expire is not None else None,
         warn.value if warn is not None else None,
+        attempts.value if attempts is not None else None,
     )
     return perform(plan, is_terminal=False)
 
@@ -88,9 +93,10 @@ def _bounce(bound: Bound) -> Code:
     if enhanced is not None and not _STATUS.match(status):
         return bound.fail(enhanced.at, f'bounce needs an enhanced code 5.x.x, not "{status}"')
     number, reason = code.value if code is not None else _DEFAULT_CODE, bound.templates(0)[0]
+    is_silent = bound.has(":silent")
     if reason.constant is not None:
-        return perform(Bounce(Reply.of(number, status, reason.constant)), is_terminal=True)
-    return Plain(lambda run: run.act(Bounce(Reply.of(number, status, reason.read(run))), is_terminal=True))
+        return perform(Bounce(Reply.of(number, status, reason.constant), is_silent), is_terminal=True)
+    return Plain(lambda run: run.act(Bounce(Reply.of(number, status, reason.read(run)), is_silent), is_terminal=True))
 
 
 def _defer(bound: Bound) -> Code:
@@ -131,7 +137,11 @@ QUEUE = (
         Kind.COMMAND,
         _bounce,
         capabilities=_CAPABILITY,
-        tags=(Tag(":code", value=ArgumentType.NUMBER), Tag(":enhanced", value=ArgumentType.STRING)),
+        tags=(
+            Tag(":code", value=ArgumentType.NUMBER),
+            Tag(":enhanced", value=ArgumentType.STRING),
+            Tag(":silent"),
+        ),
         positional=(ArgumentType.TEXT,),
         stages=("queue",),
     ),
@@ -163,6 +173,7 @@ QUEUE = (
         tags=(
             Tag(":intervals", value=ArgumentType.STRINGS),
             Tag(":expire", value=ArgumentType.NUMBER),
+            Tag(":attempts", value=ArgumentType.NUMBER),
             Tag(":delaydsn", value=ArgumentType.NUMBER),
         ),
         stages=("deliver", "queue"),

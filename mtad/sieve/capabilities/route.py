@@ -119,6 +119,6 @@ ROUTE = (
             Tag(":helo", value=ArgumentType.STRING),
         ),
         positional=(ArgumentType.STRING,),
-        stages=("deliver",),
+        stages=("deliver", "queue"),
     ),
 )

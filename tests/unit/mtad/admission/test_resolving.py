@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route, TlsLevel
 from mtad.mail.verdict import Resolution, RetryPlan, Tried
 from mtad.sieve.run import Limits
 from mtad.telemetry.events import CollectedEvents
@@ -19,7 +22,7 @@ UNREACHED = Outcome(Result.DELAYED, Reply.of(451, "4.4.1", "No answer"))
 
 async def judged(block: str, outcome: Outcome, *, attempts_count: int = 1, limits: Limits | None = None) -> Resolution:
     text = f"""require ["variables", "envelope", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage",
-        "vnd.mtad.queue"]; stage "queue" {{ {block} }}"""
+        "vnd.mtad.queue", "vnd.mtad.route"]; stage "queue" {{ {block} }}"""
     found = Policy.compile(text, "t", PolicySettings(limits=limits or Limits()), CollectedEvents())
     assert isinstance(found, Policy), str(found)
     envelope = Envelope("a@d.example", Client("192.0.2.9", 1), notes=Notes({"a": "1"}))
@@ -35,6 +38,22 @@ async def test_what_policy_leaves_alone_counts_as_what_it_was() -> None:
 async def test_a_recipient_is_given_up_in_words_of_our_own() -> None:
     found = await judged('bounce :enhanced "5.2.2" "Full for ${envelope.to}";', DELAYED)
     assert found == Resolution(Outcome(Result.FAILED, Reply.of(554, "5.2.2", "Full for u@l.example")), PLAN)
+
+
+async def test_nobody_is_told_of_what_is_given_up_silently() -> None:
+    assert (await judged('bounce :silent "Gone";', DELAYED)).retry == replace(PLAN, is_silent=True)
+
+
+async def test_another_route_is_for_the_attempts_that_follow() -> None:
+    found = await judged('route :host "b.test" :port 26 "smtp";', DELAYED)
+    assert found == Resolution(DELAYED, replace(PLAN, route=Route(hosts=("b.test",), port=26)))
+    found = await judged('route :nomx "smtp"; route :nomx :tls "none" "smtp"; defer :after 5;', FAILED)
+    assert found.retry == replace(PLAN, intervals_seconds=(5,), route=Route(hosts=("l.example",), tls=TlsLevel.NONE))
+    assert found.outcome.result is Result.DELAYED
+
+
+async def test_attempts_have_an_end() -> None:
+    assert (await judged("retry :attempts 3; retry :expire 9;", DELAYED)).retry == RetryPlan((60, 120), 9, 600, 3)
 
 
 async def test_a_recipient_is_tried_again_whatever_the_next_hop_said() -> None:

@@ -64,6 +64,12 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             "queue",
             {"result": "bounce", "code": "554", "enhanced": "5.4.1", "text": "Nobody answers"},
         ),
+        (
+            'stage "queue" { route :host "b.example" "smtp"; retry :attempts 4; }',
+            "queue",
+            {"result": "defer", "route": "smtp b.example", "attempts": "4"},
+        ),
+        ('stage "queue" { bounce :silent "Gone"; }', "queue", {"result": "bounce", "silent": "yes"}),
         ('stage "deliver" { route :source "192.0.2.7" "smtp"; }', "deliver", {"source": "192.0.2.7"}),
     ],
 )

@@ -85,3 +85,14 @@ async def test_a_report_on_a_success_that_cannot_be_made_leaves_it_delivered(tmp
         await until(lambda: scene.queue() == [])
         assert len(scene.events.named("dsn.fault")) == 1
         assert len(scene.hops.asked) == 1
+
+
+async def test_what_policy_gives_up_silently_is_told_to_nobody_but_the_log(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.policy.has_queue_stage = True
+        scene.policy.may_judge.set()
+        scene.policy.after["b@y.test"] = replace(scene.policy.plan, is_silent=True)
+        scene.hops.outcomes["b@y.test"] = FAILED
+        _, dsns = await reports(scene, asked(Notify.FAILURE))
+        assert dsns == []
+        assert [told["why"] for told in scene.events.named("dsn.withheld")] == ["silenced by policy"]

@@ -9,6 +9,7 @@ from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.pb import queue_pb2
 from mtad.runner.retry import Attempter, after_attempt, next_due_ms
@@ -68,6 +69,24 @@ def test_each_outcome_has_its_consequence(outcome, age, rank, is_reported):
     assert made.states["bob"].attempts_count == 1
     if rank is Rank.DEFERRED:
         assert made.states["bob"].due_ms == 1_000_000 + min(age + 10, PLAN.expire_seconds) * 1000, "tried as it expires"
+
+
+@pytest.mark.parametrize(("before", "rank"), [(0, Rank.DEFERRED), (1, Rank.DEFERRED), (2, Rank.FAILED)])
+def test_after_as_many_attempts_as_there_may_be_it_is_given_up(before, rank):
+    message = stored(bob=RecipientState(attempts_count=before))
+    made = after_attempt(message, {"bob": DELAYED}, {"bob": replace(PLAN, attempts_max=3)}, Attempter(1, 1_001_000))
+    assert made.states["bob"].rank is rank
+    assert bool(made.notices) is (rank is Rank.FAILED)
+
+
+def test_a_route_stays_until_there_is_another_one():
+    message, by = stored(bob=RecipientState()), Attempter(1, 1_001_000)
+    first, second = Route(hosts=("a",)), Route(hosts=("b",))
+    for route, expected in ((None, None), (first, first), (None, first), (second, second)):
+        plans = {"bob": replace(PLAN, route=route)}
+        made = after_attempt(message, {"bob": DELAYED}, plans, by).states["bob"]
+        assert made.route == expected
+        message = stored(bob=made)
 
 
 @pytest.mark.parametrize("outcome", [UNKNOWN, DELAYED])

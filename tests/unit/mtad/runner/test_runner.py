@@ -11,6 +11,7 @@ import pytest
 from mtad.mail.notes import Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route
 from mtad.runner.backlog import BacklogLimits
 from mtad.runner.lookout import LOOKS_MAX, Lookout
 from mtad.runner.places import PlaceLimits
@@ -524,3 +525,22 @@ async def test_what_is_remembered_of_faults_is_bounded(tmp_path: Path) -> None:
         await scene.keep(*(message() for _ in range(8)))
         await until(lambda: len(scene.events.named("delivery.fault")) >= 8)
         assert len(scene.runner._set_aside) == 3
+
+
+async def test_another_route_of_policy_is_taken_at_the_next_attempt_and_outlives_the_runner(tmp_path: Path) -> None:
+    elsewhere = Route(hosts=("fallback.test",))
+    async with running(tmp_path) as scene:
+        scene.policy.has_queue_stage = True
+        scene.policy.may_judge.set()
+        scene.policy.after["b@y.test"] = replace(scene.policy.plan, route=elsewhere)
+        scene.hops.outcomes["b@y.test"] = DELAYED
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.hops.times(kept.queue_id) == 1)
+        await until(lambda: scene.state(kept.queue_id).route == elsewhere)
+        assert scene.hops.asked[0][1]["b@y.test"] == scene.policy.route
+        began = scene.wall()
+    async with running(tmp_path) as scene:
+        scene.wall.forward(began - scene.wall() + 61)
+        await until(lambda: scene.queue() == [])
+        assert scene.hops.asked[-1] == (kept.queue_id, {"b@y.test": elsewhere})

@@ -9,6 +9,7 @@ from mtad.mail.envelope import Client
 from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.pb import queue_pb2
 from mtad.spool import codec
 from mtad.spool.door import DUE_AT_ONCE, FAR_MS, META_FORMAT, Attempt, Claim, QueuedMessage, Rank, RecipientState
@@ -17,6 +18,7 @@ from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind
 
 DOT = Dot(Branch(1, 0xABC), 7)
 ATTEMPT = Attempt(5_000, Outcome(Result.UNKNOWN, Reply.of(451, "4.4.2", "lost"), "mx.example.net"), 2)
+ROUTE = Route(Transport.LMTP, ("a.test", "b.test"), 24, TlsLevel.ENCRYPT, ("192.0.2.7", "2001:db8::7"), "mx.test")
 MESSAGE = QueuedMessage(
     queue_id="01JD4Z8Q6K100000",
     reverse_path="alice@example.org",
@@ -24,7 +26,7 @@ MESSAGE = QueuedMessage(
     client=Client("2001:db8::1", 4711, "client.example", True, True, "alice"),
     content=b"Subject: x\r\n\r\n\xff\r\n",
     recipients={
-        "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12, delay_told_ms=8_500),
+        "bob@example.net": RecipientState(Rank.DEFERRED, 9_000, (ATTEMPT,), 12, delay_told_ms=8_500, route=ROUTE),
         "jörg@example.net": RecipientState(due_ms=8_000, claim=Claim(2, 7_000, 8_000)),
     },
     is_8bit=True,
@@ -61,6 +63,18 @@ def test_a_message_comes_back_as_it_was():
     assert (read.request, read.requests) == (MESSAGE.request, MESSAGE.requests)
     assert read.is_sender_verified
     assert read.noted == MESSAGE.noted
+
+
+@pytest.mark.parametrize("route", [None, Route(), Route(hosts=("unix:/run/mda",))])
+def test_a_route_that_policy_has_chosen_is_kept(route):
+    state = RecipientState(route=route)
+    assert codec.read_state(0, 0, codec.state_message(state)) == state
+
+
+def test_a_route_of_a_newer_program_is_none():
+    stored = codec.state_message(RecipientState(route=ROUTE))
+    stored.route.tls = "dane"
+    assert codec.read_state(0, 0, stored).route is None
 
 
 def test_of_what_is_noted_the_variables_of_those_who_are_kept_are_stored():

@@ -4,7 +4,13 @@ import pytest
 
 from mtad.mail.reply import Reply
 from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, Retry
-from mtad.sieve.capabilities.queue import INTERVALS_MAX, REASON_LENGTH_MAX, SECONDS_MAX
+from mtad.sieve.capabilities.queue import (
+    ATTEMPTS_MAX,
+    ATTEMPTS_MIN,
+    INTERVALS_MAX,
+    REASON_LENGTH_MAX,
+    SECONDS_MAX,
+)
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.script import compile_script
@@ -22,6 +28,7 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
         ('retry :intervals "60";', Retry((60,))),
         ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
         ("retry :delaydsn 0;", Retry(warn_seconds=0)),
+        ("retry :attempts 2;", Retry(attempts_max=2)),
     ],
 )
 def test_queueing(command: str, action: Action) -> None:
@@ -31,7 +38,9 @@ def test_queueing(command: str, action: Action) -> None:
 @pytest.mark.parametrize(
     ("command", "error"),
     [
-        ("retry;", "3:1: retry needs :intervals, :expire or :delaydsn"),
+        ("retry;", "3:1: retry needs :intervals, :expire, :attempts or :delaydsn"),
+        ("retry :attempts 1;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
+        ("retry :attempts 1M;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
         ("retry :expire 0;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
         ("retry :expire 1G;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
         ("retry :delaydsn 1G;", f"3:17: :delaydsn is 0 (never) to {SECONDS_MAX} seconds"),
@@ -59,6 +68,7 @@ _QUEUE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.queue", "vnd.mtad.lo
         ('bounce "Gone"; log "never";', [Bounce(Reply.of(554, "5.0.0", "Gone"))]),
         ('bounce :code 550 :enhanced "5.1.1" "Gone";', [Bounce(Reply.of(550, "5.1.1", "Gone"))]),
         ('set "a" "${unset}b"; bounce "x${a}"; log "never";', [Bounce(Reply.of(554, "5.0.0", "xb"))]),
+        ('bounce :silent "Gone"; log "never";', [Bounce(Reply.of(554, "5.0.0", "Gone"), is_silent=True)]),
         ('defer; log "never";', [Defer()]),
         ('defer :after 60; log "never";', [Defer(60)]),
         ("retry :expire 60;", [Retry(expire_seconds=60)]),
