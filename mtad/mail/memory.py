@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from mtad.mail.outcome import Outcome
+from mtad.mail.address import mailbox_key
+from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
+from mtad.mail.reply import Reply
 
 FINGERPRINT_OCTETS = 16
+_ADDED = " added"  # no address of a client ends so
+_NOTHING_YET = Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "Not delivered yet"))
 _SIGNATURES = re.compile(rb"^DKIM-Signature[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", re.IGNORECASE | re.MULTILINE)
 
 
@@ -22,7 +26,8 @@ _SIGNATURES = re.compile(rb"^DKIM-Signature[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*
 class Memory:
     """What became of the recipients of one transaction.
 
-    outcomes   a recipient that the queue has taken counts as delivered, to ourselves; None while its attempt goes on
+    outcomes   by what the client named them, as `mailbox_key` has it: policy may send one name elsewhere next time.
+               A recipient that the queue has taken counts as delivered, to ourselves; None while its attempt goes on
     until_ms   UTC; then such an attempt has ended, or the process that made it has
     """
 
@@ -36,12 +41,25 @@ class Memory:
     def is_settled(self) -> bool:
         return None not in self.outcomes.values()
 
+    def ended(self, outcomes: Mapping[str, Outcome]) -> Memory:
+        """Return what is left to know when the attempt has ended.
+
+        Of those whom policy adds it is that they have nothing yet, too: no client asks for them.
+        """
+        added = [name for name in self.outcomes if name.endswith(_ADDED)] if outcomes else []
+        return replace(self, outcomes={**dict.fromkeys(added, _NOTHING_YET), **outcomes}, until_ms=0)
+
+
+def name_of_added(address: str) -> str:
+    """Return the name of a recipient that the client has none for: policy adds it."""
+    return mailbox_key(address) + _ADDED
+
 
 def fingerprint_of(reverse_path: str, content: bytes) -> bytes:
     """Return what a message is known again by. `content` is as the client sent it."""
     taken = blake2b(reverse_path.encode("utf-8", "surrogateescape"), digest_size=FINGERPRINT_OCTETS)
-    found = content.find(b"\r\n\r\n")
-    end = 0 if found < 0 else found + 2
+    found = 0 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
+    end = found + 2 if found > 0 else 0
     header = content[:end]
     is_signed = b"dkim-signature" in header.lower()  # asked first, for the expression is slow
     taken.update(b"\0" + (_SIGNATURES.sub(b"", header) if is_signed else header))

@@ -230,7 +230,7 @@ class Acceptance:
         """Return the transaction with those that policy adds, and what is remembered of them."""
         coming = tuple(joining(before, verdict))
         if verdict.is_discarded:
-            ruled = ruled.dropped()
+            ruled = ruled.emptied()
         if not coming:
             return ruled
         rooms = self._rooms
@@ -277,11 +277,11 @@ class Acceptance:
         attempted = await self._attempt(transaction, content)
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         news = {a: o for a, o in attempted.outcomes.items() if o is not None and a not in transaction.recalled}
-        hearing.take({address: outcome for address, outcome in news.items() if outcome.result is Result.DELIVERED})
+        hearing.take(transaction.by_name({a: o for a, o in news.items() if o.result is Result.DELIVERED}))
         settlement = _settle(transaction, attempted)
         notices = _notices(transaction, news) if settlement.is_accepting else ()
         if settlement.reply is not None and not settlement.reply.is_positive and attempted.pending:
-            hearing.wait_for(attempted.pending)  # of those whom policy has added
+            hearing.wait_for(transaction.by_name(attempted.pending))  # of those whom policy has added
             self.background.record(self._message(transaction, content, attempted, ()), attempted.pending, retries)
         if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
@@ -303,27 +303,28 @@ class Acceptance:
             if wanted and (settlement.each or not is_refusal):
                 self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
             if is_refusal:
-                hearing.wait_for(attempted.pending)
+                hearing.wait_for(transaction.by_name(attempted.pending))
                 return _answer(transaction, settlement, reply_after_refusal(answer.why, transaction.queue_id))
-        hearing.take({address: news[address] for address in settlement.failed if address in news})
+        hearing.take(transaction.by_name({a: news[a] for a in settlement.failed if a in news}))
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return _answer(transaction, settlement, settlement.reply)
         kept = answer if isinstance(answer, Committed) else Committed(0)
         reply = reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
-        hearing.take(dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname)))
+        queued = dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname))
+        hearing.take(transaction.by_name(queued))
         return _answer(transaction, settlement, reply)
 
     def _memory(self, ready: Ready) -> Memory:
         """Return what is to be remembered of a message whose attempt begins."""
         transaction, now_ms = ready.transaction, self._clock.wall_ms()
         seconds = self._limits.seconds.delivery_deadline + COMMIT_SECONDS
-        addresses = [one.recipient.address for one in transaction.accepted]
+        addresses = {one.recipient.address for one in transaction.accepted} - transaction.recalled
         return Memory(
             transaction.queue_id,
             ready.fingerprint,
             now_ms,
-            {address: None for address in addresses if address not in transaction.recalled},
+            transaction.by_name(dict.fromkeys(addresses)),
             until_ms=now_ms + int(seconds * 1000),
         )
 
@@ -397,7 +398,7 @@ def _answer(transaction: Transaction, settlement: Settlement, reply: Reply) -> S
     if transaction.hears is Hears.ONE:
         return Step(with_status(reply))
     dropped = Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}")
-    replies = {**dict.fromkeys(transaction.discarded, dropped), **dict.fromkeys(settlement.keep, reply)}
+    replies = {**dict.fromkeys(("", *transaction.dropped), dropped), **dict.fromkeys(settlement.keep, reply)}
     return answer_each({**replies, **settlement.each}, transaction.hears, transaction.named)
 
 

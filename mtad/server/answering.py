@@ -28,13 +28,13 @@ class Hears(StrEnum):
 def answer_all(step: Step, hears: Hears, named: Sequence[str]) -> Step:
     """Return the answer to a message whose recipients all hear the same.
 
-    named   the recipients that the client has a 250 for, in the order of its RCPTs, as often as it has one
+    named   who gets the mail by each RCPT that the client has a 250 for, in their order
     """
     return replace(step, said=(step.reply,) * len(named)) if hears is Hears.EACH else step
 
 
 def answer_each(replies: Mapping[str, Reply], hears: Hears, named: Sequence[str]) -> Step:
-    """Return the answer to a message of which each recipient may hear its own."""
+    """Return the answer to a message of which each recipient may hear its own; '' is who gets nothing."""
     said = tuple(with_status(replies[address]) for address in named)
     step = Step(reply_to_all(said))
     if hears is Hears.EACH:

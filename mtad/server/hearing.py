@@ -147,4 +147,4 @@ class Hearing:
             if outcome.result is Result.DELIVERED:
                 self._taken[address] = outcome
         if self._is_settled or self._taken:
-            await self._remember(replace(begun, outcomes=self._taken, until_ms=0))
+            await self._remember(begun.ended(self._taken))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from mtad.delivery.reply_table import settle
 from mtad.mail.memory import Memory, fingerprint_of
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.server.collaborators import Clock
 from mtad.server.step import Step, with_status
@@ -17,6 +17,7 @@ from mtad.telemetry.events import Events
 
 HASH_INLINE_OCTETS_MAX = 256 * 1024  # more would hold up the other sessions
 
+_SETTLED = (Result.DELIVERED, Result.FAILED)
 _GOES_ON = Step(Reply.of(451, "4.3.2", "This message is being delivered already, try again later"))
 
 
@@ -32,7 +33,7 @@ class Recall:
 
     async def fingerprint(self, transaction: Transaction, content: bytes) -> bytes:
         """Return what the message is known again by."""
-        reverse_path = transaction.envelope.reverse_path
+        reverse_path = transaction.said_path
         if len(content) <= HASH_INLINE_OCTETS_MAX:
             return fingerprint_of(reverse_path, content)
         return await asyncio.to_thread(fingerprint_of, reverse_path, content)
@@ -52,16 +53,19 @@ class Recall:
             return Step(local_fault(transaction.queue_id))
         wall_ms = self._clock.wall_ms()
         everybody = {one.recipient.address for one in transaction.accepted}
-        accepted = everybody if among is None else everybody.intersection(among)
-        settled = {a: o for a, o in _settled(memories).items() if a in accepted}
-        unsettled = [(memory, accepted & memory.outcomes.keys() - settled.keys()) for memory in memories]
-        if any(addresses and memory.until_ms > wall_ms for memory, addresses in unsettled):
+        names = transaction.by_name(dict.fromkeys(everybody if among is None else everybody.intersection(among))).keys()
+        known = _known(memories)
+        unsettled = [(memory, names & memory.outcomes.keys() - known.keys()) for memory in memories]
+        if any(some and memory.until_ms > wall_ms for memory, some in unsettled):
             return _GOES_ON
-        self._note_doubt(transaction, [memory for memory, addresses in unsettled if addresses])
+        self._note_doubt(transaction, [memory for memory, some in unsettled if some])
+        told = {name: outcome for name, outcome in known.items() if name in names and outcome.result in _SETTLED}
+        settled = _of_recipients(transaction, told)
         if not settled:
             return transaction
-        self._note_answer(transaction, memories, settled)
-        if len(settled) < len(everybody):
+        self._note_answer(transaction, [memory for memory in memories if told.keys() & memory.outcomes.keys()], settled)
+        is_owed = any(outcome.result not in _SETTLED for outcome in known.values())  # to those whom policy adds
+        if is_owed or len(settled) < len(everybody):
             return transaction.recalling(settled)
         reply = settle(settled, {}).reply
         return Step(local_fault(transaction.queue_id) if reply is None else with_status(reply))
@@ -82,14 +86,26 @@ class Recall:
         self._events.emit(
             "retry.answered",
             queue_id=transaction.queue_id,
-            of=" ".join(memory.queue_id for memory in memories if settled.keys() & memory.outcomes.keys()),
+            of=" ".join(memory.queue_id for memory in memories),
             sender=transaction.envelope.reverse_path,
             recipients=len(settled),
         )
 
 
-def _settled(memories: Iterable[Memory]) -> dict[str, Outcome]:
-    """Return what is known of recipients; what was said last counts."""
-    return {
-        address: outcome for memory in memories for address, outcome in memory.outcomes.items() if outcome is not None
-    }
+def _known(memories: Iterable[Memory]) -> dict[str, Outcome]:
+    """Return what is known by the names that the client has for recipients; what was said last counts."""
+    return {name: outcome for memory in memories for name, outcome in memory.outcomes.items() if outcome is not None}
+
+
+def _of_recipients(transaction: Transaction, known: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return what is known of recipients: of one that the client has several names for, when it is known by all.
+
+    A failure is told, by whichever name it was: policy may have sent the names elsewhere when the message came before.
+    """
+    found: dict[str, Outcome] = {}
+    names = transaction.by_name({one.recipient.address: one.recipient.address for one in transaction.accepted})
+    unknown = {address for name, address in names.items() if name not in known}
+    for name, address in names.items():
+        if address not in unknown and (address not in found or found[address].result is Result.DELIVERED):
+            found[address] = known[name]
+    return found

@@ -275,7 +275,7 @@ class Session:
             return self._refusal("mail", verdict)
         hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
         self._messages_count += 1
-        self._transaction = Transaction(envelope, self._policy, hears=hears)
+        self._transaction = Transaction(envelope, self._policy, hears=hears, said_path=said.path)
         return _positive(_SENDER_OK, verdict)
 
     async def rcpt(self, argument: str) -> Step:
@@ -292,9 +292,9 @@ class Session:
         address = said.path if "@" in said.path else f"{said.path}@{service.postmaster_domain}"
         if len(transaction.named) >= service.limits.session.recipients_max:
             return _TOO_MANY_RECIPIENTS
-        named_before = transaction.first_spelling(address)
+        named_before = transaction.named_before(address)
         if named_before is not None:
-            self._transaction = transaction.naming_again(named_before)
+            self._transaction = transaction.naming(address, named_before)
             return _RECIPIENT_OK
         if not self._may(Act.RECIPIENT):
             return _TOO_MANY_OF_NETWORK
@@ -326,9 +326,9 @@ class Session:
         transaction = self._transaction
         if transaction is None:
             return MAIL_FIRST
-        named_before = transaction.first_spelling(recipient.address)
-        if named_before is not None:  # who has it by another name of his, too
-            self._transaction = transaction.naming_again(named_before, written=written)
+        accepted_before = transaction.accepted_before(recipient.address)
+        if accepted_before is not None:  # who has it by another name of his, too
+            self._transaction = transaction.naming(written, accepted_before)
             return _RECIPIENT_OK
         disposition = await self._policy.deliver(transaction.envelope, recipient.address, recipient.notes)
         recipient = replace(
@@ -339,7 +339,7 @@ class Session:
         )
         step = await self._add_recipient(transaction, recipient, disposition)
         if step is _RECIPIENT_OK and self._transaction is not None:
-            self._transaction = self._transaction.aliasing(written, recipient.address)
+            self._transaction = self._transaction.naming(written, recipient.address)
         return step
 
     async def _extend(self, coming: Sequence[Joining]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from mtad.mail.address import mailbox_key
 from mtad.mail.envelope import Envelope, Recipient
+from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -14,6 +16,8 @@ from mtad.mail.verdict import RetryPlan, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Transaction:
     """All there is to know of one transaction; replaced by each command, dropped whole.
 
     policy      that of its session
-    discarded   recipients that the client has a 250 for, and that policy drops
+    discarded   recipients that the client has a 250 for, and that policy dropped at RCPT; as the client wrote them
+    dropped     those of the accepted that policy dropped when the content was there
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
@@ -56,14 +61,18 @@ class Transaction:
     hears       what the client awaits after the end of the data
     held        why it stays in the queue until an operator releases it
     signing     the key that policy wants it signed by
-    named       the recipients that it has a 250 for, in the order of its RCPTs, as often as it has one
-    spellings   each of them as it was written first, by what other spellings of it have in common
+    named       who gets the mail by each RCPT that the client has a 250 for, in their order; '' is nobody
+    names       the same by what the client wrote, as what all spellings of it have in common
+    addresses   the accepted as they are written, by what all spellings of them have in common; who is named is one
+                thing, who gets the mail another: what policy says of a name it says of no other recipient
+    said_path   the reverse-path that the client has said; policy may have given the envelope another
     """
 
     envelope: Envelope
     policy: Policy
     accepted: tuple[Accepted, ...] = ()
     discarded: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     through: Through | None = None
     is_broken: bool = False
     chunks: ChunkReader | None = None
@@ -72,7 +81,9 @@ class Transaction:
     named: tuple[str, ...] = ()
     held: str = ""
     signing: Signing | None = None
-    spellings: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    said_path: str = ""
 
     def noting(self, noted: Noted | None) -> Transaction:
         """Return the transaction with what policy has noted of session and message; None is nothing new."""
@@ -87,13 +98,13 @@ class Transaction:
         )
         left = {one.recipient.address for one in accepted}
         dropped = tuple(one.recipient.address for one in told.accepted if one.recipient.address not in left)
-        return replace(told, accepted=accepted, discarded=(*told.discarded, *dropped))
+        return replace(told, accepted=accepted, dropped=dropped)
 
-    def dropped(self) -> Transaction:
+    def emptied(self) -> Transaction:
         """Return the transaction without those that it was for; who is added gets the message."""
         refused = tuple(one for one in self.accepted if one.is_ruled)  # they hear of it all the same
         addresses = tuple(one.recipient.address for one in self.accepted if not one.is_ruled)
-        return replace(self, accepted=refused, discarded=(*self.discarded, *addresses))
+        return replace(self, accepted=refused, dropped=(*self.dropped, *addresses))
 
     def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
         """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""
@@ -103,7 +114,8 @@ class Transaction:
             envelope=replace(self.envelope, recipients=recipients),
             accepted=(*self.accepted, *new),
             named=tuple(renamed.get(address, address) for address in self.named),
-            spellings={**self.spellings, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
+            names={name: renamed.get(address, address) for name, address in self.names.items()},
+            addresses={**self.addresses, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
         )
 
     def queued(self, held: str) -> Transaction:
@@ -127,28 +139,22 @@ class Transaction:
 
     def with_recipient(self, accepted: Accepted) -> Transaction:
         """Return the transaction with one more recipient, whose next hop has answered or is not asked yet."""
-        envelope = replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient))
-        named = self._naming(accepted.recipient.address)
-        return replace(named, envelope=envelope, accepted=(*self.accepted, accepted), is_broken=False)
+        address = accepted.recipient.address
+        return replace(
+            self,
+            envelope=replace(self.envelope, recipients=(*self.envelope.recipients, accepted.recipient)),
+            accepted=(*self.accepted, accepted),
+            addresses={**self.addresses, mailbox_key(address): address},
+            is_broken=False,
+        )
 
-    def discarding(self, address: str) -> Transaction:
+    def discarding(self, written: str) -> Transaction:
         """Return the transaction with one more recipient that policy drops."""
-        return replace(self._naming(address), discarded=(*self.discarded, address))
+        return replace(self.naming(written, ""), discarded=(*self.discarded, written))
 
-    def _naming(self, address: str) -> Transaction:
-        spellings = {**self.spellings, mailbox_key(address): address}
-        return replace(self, named=(*self.named, address), spellings=spellings)
-
-    def naming_again(self, address: str, *, written: str = "") -> Transaction:
-        """Return the transaction with a 250 more for a recipient that has one; `written`: by a name of its own."""
-        aliased = self.aliasing(written, address) if written else self
-        return replace(aliased, named=(*self.named, address))
-
-    def aliasing(self, written: str, address: str) -> Transaction:
-        """Return the transaction in which a name that the client uses stands for another recipient."""
-        if written == address:
-            return self
-        return replace(self, spellings={**self.spellings, mailbox_key(written): address})
+    def naming(self, written: str, address: str) -> Transaction:
+        """Return the transaction with a 250 more, for a name by which this recipient gets the mail."""
+        return replace(self, named=(*self.named, address), names={**self.names, mailbox_key(written): address})
 
     def with_chunks(self, chunks: ChunkReader) -> Transaction:
         """Return the transaction with its content begun: no recipient is added from now on."""
@@ -166,6 +172,12 @@ class Transaction:
         )
         return replace(self, accepted=accepted, recalled=self.recalled.union(outcomes))
 
+    def by_name(self, found: Mapping[str, T]) -> dict[str, T]:
+        """Return what there is of recipients by what the client calls them, which is the same when it comes again."""
+        named = {name: found[address] for name, address in self.names.items() if address in found}
+        added = found.keys() - self.names.values()
+        return named | {name_of_added(address): found[address] for address in added}
+
     @property
     def queue_id(self) -> QueueId:
         return self.envelope.queue_id
@@ -175,15 +187,19 @@ class Transaction:
         """Those for whom the next hops were told of the message, and that get nothing now."""
         ruled = frozenset(one.recipient.address for one in self.accepted if one.is_ruled)
         wanted = frozenset(one.recipient.address for one in self.accepted)
-        return self.recalled | ruled.union(one for one in self.discarded if one not in wanted)
+        return self.recalled | ruled.union(one for one in self.dropped if one not in wanted)
 
     @property
     def recipients_count(self) -> int:
         return len(self.accepted) + len(self.discarded)
 
-    def first_spelling(self, address: str) -> str | None:
-        """Return a recipient as it was written when the client got its 250 for it; None when it has none."""
-        return self.spellings.get(mailbox_key(address))
+    def named_before(self, written: str) -> str | None:
+        """Return who gets the mail by a name that the client has a 250 for; None when it has none."""
+        return self.names.get(mailbox_key(written))
+
+    def accepted_before(self, address: str) -> str | None:
+        """Return a recipient as it was written when it was accepted; None when it was not."""
+        return self.addresses.get(mailbox_key(address))
 
     async def abort(self) -> None:
         """Tell the next hops that nothing will come, and forget what came."""

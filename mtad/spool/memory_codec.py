@@ -18,7 +18,7 @@ GOES_ON_SUFFIX = b"+"
 FORMAT = (1 << 32) - 1  # of no message, now or later: see `Memory` in the schema
 TEXT_MAX = 500  # of a reply, in letters
 _GOES_ON = ""  # no result yet
-_RESULTS = {Result.DELIVERED.value: Result.DELIVERED, Result.FAILED.value: Result.FAILED}
+_RESULTS = {result.value: result for result in (Result.DELIVERED, Result.FAILED, Result.DELAYED)}
 
 
 def key_of(memory: Memory) -> bytes:

@@ -12,7 +12,7 @@ from mtad.mail.envelope import Envelope
 from mtad.mail.memory import Memory, fingerprint_of
 from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
-from mtad.mail.verdict import Verdict
+from mtad.mail.verdict import Addition, Verdict
 from mtad.server.acknowledged import has_acknowledged
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from tests.dialog.conftest import Build, House
@@ -331,6 +331,69 @@ async def test_who_has_it_is_not_refused_when_it_comes_again(build: Build) -> No
     assert delivered(house) == [[ONE], [THREE]]
     assert [fields["recipient"] for fields in house.events.named("policy.refused")] == [TWO]
     assert house.events.named("dsn.withheld") != []
+
+
+async def test_a_message_is_known_by_what_its_client_said_whatever_policy_makes_of_it(build: Build) -> None:
+    house = await build()
+    verdicts = house.rooms.policy.verdicts
+    verdicts["mail"] = Verdict(reverse_path="bounce+monday@here.example")
+    verdicts[f"rcpt {ONE}"] = verdicts[f"rcpt {TWO}"] = Verdict(recipient="a@new.example")
+    await lose(house, ONE, TWO)
+    assert [set(memory.outcomes) for memory in house.rooms.memories.all] == [{ONE, TWO}]
+    verdicts["mail"] = Verdict(reverse_path="bounce+tuesday@here.example")
+    verdicts[f"rcpt {ONE}"] = Verdict(recipient="b@new.example")
+    assert await bring(house, CONTENT, ONE, TWO) == TAKEN
+    assert delivered(house) == [["a@new.example"]]
+
+
+async def test_who_gets_it_by_a_name_that_is_new_gets_it(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = Verdict(recipient="a@new.example")
+    await lose(house, ONE)
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = Verdict(recipient=TWO)
+    assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
+    assert delivered(house) == [["a@new.example"], [TWO]]
+
+
+async def test_a_name_that_failed_is_not_taken_for_delivered_by_another_name_of_the_same(build: Build) -> None:
+    house = await build()
+    house.rooms.delivery.at_end[ONE] = FAILED
+    await lose(house, ONE, TWO)
+    house.rooms.policy.verdicts["rcpt"] = Verdict(recipient=TWO)
+    assert (await bring(house, CONTENT, TWO, ONE)).startswith("550 ")
+    assert len(delivered(house)) == 1
+
+
+async def test_who_is_added_and_got_nothing_gets_it_when_the_client_comes_back(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(added=(Addition(TWO),))
+    house.rooms.delivery.at_end[TWO] = DELAYED
+    house.rooms.door.answer = Refused(Refusal.FULL)
+    assert (await bring(house)).startswith("452 ")
+    await settled(house)
+    del house.rooms.delivery.at_end[TWO]
+    assert (await lose(house)).startswith("250 ")
+    assert delivered(house) == [[ONE, TWO], [TWO]]
+    house.rooms.policy.verdicts["data"] = Verdict(Reply.of(451, "4.7.1", "Too fast"))
+    assert (await bring(house)).startswith("250 ")
+    assert len(delivered(house)) == 2
+
+
+async def test_who_was_added_does_not_answer_for_a_client_that_names_it(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(added=(Addition(TWO),))
+    await lose(house)
+    del house.rooms.policy.verdicts["data"]
+    house.rooms.policy.verdicts[f"rcpt {TWO}"] = Verdict(recipient=THREE)
+    await bring(house, CONTENT, TWO)
+    assert delivered(house) == [[ONE, TWO], [THREE]]
+
+
+async def test_a_body_that_looks_like_a_signature_is_a_body(build: Build) -> None:
+    house = await build()
+    await lose(house, content=b"\r\nDKIM-Signature: one\r\n\r\nend")
+    await bring(house, b"\r\nDKIM-Signature: two\r\n\r\nend")
+    assert len(delivered(house)) == 2
 
 
 # --- several recipients -------------------------------------------------------------------------------------

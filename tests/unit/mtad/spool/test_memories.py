@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtad.mail.memory import Memory
+from mtad.mail.memory import Memory, name_of_added
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
@@ -114,6 +114,13 @@ def test_it_survives_the_way_into_the_store() -> None:
         stored = queue_pb2.Memory.FromString(memory_codec.memory_message(kept).SerializeToString())
         assert memory_codec.read_memory(stored) == kept
     assert len(memory_codec.memory_message(memory()).fates) == 2, "recipients with one outcome stand together"
+
+
+def test_who_got_nothing_is_kept_with_the_others() -> None:
+    ended = replace(memory(), outcomes={"a@z.test": None, name_of_added("b@z.test"): None}).ended({"a@z.test": TAKEN})
+    stored = queue_pb2.Memory.FromString(memory_codec.memory_message(ended).SerializeToString())
+    assert memory_codec.read_memory(stored).outcomes == ended.outcomes
+    assert [outcome.result for outcome in ended.outcomes.values() if outcome] == [Result.DELAYED, Result.DELIVERED]
 
 
 def test_a_result_of_a_newer_program_is_not_guessed_at() -> None:
