@@ -46,10 +46,14 @@ class ConfigurationError:
     came: str
     allowed: str
 
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
+    @property
+    def text(self) -> str:
+        """What is wrong, without where."""
         subject = f"{self.key} {self.came}" if self.key else self.came
-        return f"{where}: {subject}" + (f"; {self.allowed}" if self.allowed else "")
+        return subject + (f"; {self.allowed}" if self.allowed else "")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)

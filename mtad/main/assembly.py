@@ -12,9 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtad.admission.facts import Agent
 from mtad.admission.in_effect import PolicyInEffect
-from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
+from mtad.admission.policy import PolicyErrors
 from mtad.auth import dkim
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
@@ -25,8 +24,8 @@ from mtad.delivery.through import Delivery
 from mtad.dns.resolver import Resolver, ResolverLimits
 from mtad.limits.questions import Limits, NobodyCounts
 from mtad.mail.queue_id import QueueId, QueueIdSource
+from mtad.main.policy_source import PolicySource
 from mtad.main.start import StartError
-from mtad.main.version import VERSION
 from mtad.maps.shelf import Shelf, build_shelf
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import Events
@@ -60,9 +59,12 @@ class Shared:
     maps: Shelf
 
 
-def build_shared(settings: Settings, events: Events, *, share: int, limits: Limits | None = None) -> Shared:
+def build_shared(
+    config: Path, settings: Settings, events: Events, *, share: int, limits: Limits | None = None
+) -> Shared:
     """Build policy, delivery and signer for one of `share` processes. Errors: StartError.
 
+    config   the file of the settings, which a policy that is loaded anew comes from
     limits   what the policy counts by; without them it has no stage that counts
     """
     hostname = settings.node.hostname
@@ -74,8 +76,9 @@ def build_shared(settings: Settings, events: Events, *, share: int, limits: Limi
     )
     delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, pool_limits, Timeouts()))
     maps = load_maps(settings)
-    outside = Outside(maps.maps, names, lists, limits or NobodyCounts())
-    return Shared(load_policy(settings, outside, events), delivery, load_signer(settings), maps)
+    outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts())
+    policy = load_policy(PolicySource(config, settings, maps, outside, events))
+    return Shared(policy, delivery, load_signer(settings), maps)
 
 
 def load_maps(settings: Settings) -> Shelf:
@@ -86,18 +89,12 @@ def load_maps(settings: Settings) -> Shelf:
     return maps
 
 
-def load_policy(settings: Settings, outside: Outside, events: Events) -> PolicyInEffect:
+def load_policy(source: PolicySource) -> PolicyInEffect:
     """Compile the policy. Errors: StartError, with every error's file, line and column."""
-    agent = Agent(settings.node.hostname, settings.node.domains[0], VERSION)
-    known = PolicySettings(settings.node.domains, outside=outside, agent=agent)
-
-    def load() -> Policy | PolicyErrors:
-        return Policy.load(settings.policy.file or DEFAULT_POLICY, known, events)
-
-    policy = load()
+    policy = source.first()
     if isinstance(policy, PolicyErrors):
         raise StartError(str(policy))
-    return PolicyInEffect(policy, load, events, wall_ms)
+    return PolicyInEffect(policy, source.anew, source.events, wall_ms)
 
 
 def load_signer(settings: Settings) -> dkim.Signer:

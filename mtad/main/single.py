@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from mtad.config.settings import Settings
 from mtad.limits.ledger import Ledger, LocalLimits
@@ -18,12 +19,12 @@ from mtad.main.start import explained
 from mtad.telemetry.events import Events
 
 
-def run(settings: Settings, sockets: Sequence[socket.socket], events: Events) -> int:
+def run(config: Path, settings: Settings, sockets: Sequence[socket.socket], events: Events) -> int:
     """Run the node until SIGTERM or SIGINT; returns the exit code."""
 
     async def serve(stop: asyncio.Event) -> None:
         ledger = Ledger(settings.node.id)
-        shared = build_shared(settings, events, share=1, limits=LocalLimits(ledger, wall_ms))
+        shared = build_shared(config, settings, events, share=1, limits=LocalLimits(ledger, wall_ms))
         shared.maps.start(events)
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, ledger, events)

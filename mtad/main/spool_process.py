@@ -17,9 +17,9 @@ from mtad.main.start import explained, tell_ready
 from mtad.telemetry.events import LineEvents
 
 
-async def _serve(settings: Settings, ready: int, stop: asyncio.Event) -> None:
+async def _serve(config: Path, settings: Settings, ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
-    shared = build_shared(settings, events, share=1)
+    shared = build_shared(config, settings, events, share=1)
     shared.maps.start(events)
     back = Back(settings, shared, QueueIds(settings.node.id), Ledger(settings.node.id), events)
     await back.start()
@@ -41,7 +41,7 @@ def main() -> None:
     die_with_parent(options.parent)
     settings = settings_of_child(options.config)
     with explained(*STORE_ERRORS):
-        run_until_stopped(lambda stop: _serve(settings, options.ready, stop))
+        run_until_stopped(lambda stop: _serve(options.config, settings, options.ready, stop))
 
 
 if __name__ == "__main__":

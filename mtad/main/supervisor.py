@@ -60,7 +60,7 @@ def run(config_path: Path, settings: Settings) -> int:
     if settings.node.workers == 0:
         from mtad.main import single
 
-        return single.run(settings, socket_lists[0], events)
+        return single.run(config_path, settings, socket_lists[0], events)
     return asyncio.run(_supervise(config_path, settings, socket_lists, events))
 
 

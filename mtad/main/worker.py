@@ -18,11 +18,11 @@ from mtad.telemetry.events import LineEvents
 SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool process, before it takes clients
 
 
-async def _serve(settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
+async def _serve(config: Path, settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
     events = LineEvents(style=settings.log.format, level=settings.log.level)
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
-    shared = build_shared(settings, events, share=max(1, settings.node.workers), limits=door)
+    shared = build_shared(config, settings, events, share=max(1, settings.node.workers), limits=door)
     shared.maps.start(events)
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     door.on_flush(shared.delivery.forget_failures)
@@ -60,7 +60,7 @@ def main() -> None:
     settings = settings_of_child(options.config)
     descriptors = [int(number) for number in options.sockets.split(",")]
     with explained():
-        run_until_stopped(lambda stop: _serve(settings, descriptors, options.ready, stop))
+        run_until_stopped(lambda stop: _serve(options.config, settings, descriptors, options.ready, stop))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ from mtad.maps.tcp_table import TcpTable
 from mtad.telemetry.events import Events
 
 REFRESH_SECONDS = 2.0
+RETIRED_SECONDS = 3600.0  # for which sessions may ask the maps that were there when they began
+RETIRED_MAX = 100
+_DESCRIBED = ("sql", "ldap")  # kinds whose file says what is asked: a map is made anew, for it may say something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,80 @@ class Unusable:
         return f"map {self.name}: {self.where}:{self.line}: {self.why}"
 
 
+@dataclass(slots=True, eq=False)
+class Opened:
+    """A map, and what it holds open."""
+
+    map: Map
+    held: ExitStack
+
+
+@dataclass(frozen=True, slots=True)
+class _Retired:
+    """One that no policy names any more, since this moment."""
+
+    since: float
+    opened: Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The maps that a shelf could have.
+
+    opened   by where they come from; those that the shelf has are the same
+    made     those of them that it has not
+    """
+
+    maps: Mapping[str, Map]
+    unusable: tuple[Unusable, ...]
+    opened: Mapping[MapSource, Opened]
+    made: Sequence[MapSource]
+
+
 @dataclass(slots=True)
 class Shelf:
     """The maps. Between `start` and `close` those in files follow their files."""
 
     maps: Mapping[str, Map] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
-    _held: ExitStack = field(default_factory=ExitStack)
+    now: Callable[[], float] = time.monotonic
+    _opened: Mapping[MapSource, Opened] = field(default_factory=dict)
+    _retired: dict[MapSource, _Retired] = field(default_factory=dict)  # the oldest first
+    _is_drafting: bool = False
     _watch: asyncio.Task[None] | None = None
     _told: dict[str, Wrong] = field(default_factory=dict)  # what is wrong with a file, until it is good again
 
     def start(self, events: Events) -> None:
         """Begin to look whether files have changed."""
-        if any(isinstance(one, FileMap | LmdbFile) for one in self.maps.values()):
-            self._watch = asyncio.get_running_loop().create_task(self._follow(events))
+        self._watch = asyncio.get_running_loop().create_task(self._follow(events))
+
+    def draft(self, sources: Mapping[str, MapSource]) -> Draft:
+        """Make the maps of these sources, those excepted that are here; may be called in a thread, once at a time."""
+        self._is_drafting = True  # what is retired stays open meanwhile: the draft may have it again
+        return _drafted(sources, {source: one.opened for source, one in self._retired.items()} | dict(self._opened))
+
+    def take(self, draft: Draft) -> None:
+        """Have the maps of a draft from now on. Who began with the others may ask them for a while."""
+        for source, opened in draft.opened.items():
+            if source in self._retired and self._retired[source].opened is opened:
+                del self._retired[source]
+        for source, opened in self._opened.items():
+            if draft.opened.get(source) is not opened:
+                self._retire(source, opened)
+        self.maps, self._opened = draft.maps, draft.opened
+        self._is_drafting = False
+
+    def discard(self, draft: Draft) -> None:
+        """Let go of what was made for a draft that is not taken."""
+        for source in draft.made:
+            draft.opened[source].held.close()
+        self._is_drafting = False
+
+    def _retire(self, source: MapSource, opened: Opened) -> None:
+        before = self._retired.pop(source, None)
+        if before is not None:
+            before.opened.held.close()
+        self._retired[source] = _Retired(self.now(), opened)
 
     async def close(self) -> None:
         """Let go of what is held open."""
@@ -61,12 +125,24 @@ class Shelf:
 
     def release(self) -> None:
         """Let go of it where `start` was not called."""
-        self._held.close()
+        for opened in (*self._opened.values(), *(one.opened for one in self._retired.values())):
+            opened.held.close()
 
     async def _follow(self, events: Events) -> None:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             await self.refresh(events)
+            self.forget_retired()
+
+    def forget_retired(self) -> None:
+        """Let go of maps that nobody should still ask; who does is told that they are not there."""
+        if self._is_drafting:
+            return
+        until = self.now() - RETIRED_SECONDS
+        surplus = len(self._retired) - RETIRED_MAX
+        gone = [source for at, (source, one) in enumerate(self._retired.items()) if at < surplus or one.since <= until]
+        for source in gone:
+            self._retired.pop(source).opened.held.close()
 
     async def refresh(self, events: Events) -> None:
         """Read the files that have changed, in a thread: sessions go on."""
@@ -97,16 +173,27 @@ async def _refreshed(one: Map) -> bool | Wrong:
 
 def build_shelf(sources: Mapping[str, MapSource]) -> Shelf:
     """Make the maps; what cannot be had is told in `unusable`, and the others are there."""
+    draft = _drafted(sources, {})
+    return Shelf(draft.maps, draft.unusable, _opened=draft.opened)
+
+
+def _drafted(sources: Mapping[str, MapSource], known: Mapping[MapSource, Opened]) -> Draft:
     maps: dict[str, Map] = {}
     unusable: list[Unusable] = []
-    held = ExitStack()
+    opened: dict[MapSource, Opened] = {}
+    made: list[MapSource] = []
     for name, source in sources.items():
-        found = _KINDS[source.kind](source.where, held)
-        if isinstance(found, Wrong):
-            unusable += [Unusable(name, source.where, line.number, line.text) for line in found.lines]
-        else:
-            maps[name] = found
-    return Shelf(maps, tuple(unusable), held)
+        there = opened.get(source) or (None if source.kind in _DESCRIBED else known.get(source))
+        if there is None:
+            held = ExitStack()
+            found = _KINDS[source.kind](source.where, held)
+            if isinstance(found, Wrong):
+                unusable += [Unusable(name, source.where, line.number, line.text) for line in found.lines]
+                continue
+            there = Opened(found, held)
+            made.append(source)
+        maps[name], opened[source] = there.map, there
+    return Draft(maps, tuple(unusable), opened, made)
 
 
 def _lmdb(where: str, held: ExitStack) -> Map | Wrong:

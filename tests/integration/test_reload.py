@@ -60,3 +60,31 @@ def test_sessions_keep_the_policy_that_they_began_with(workers: int) -> None:
         node.mtactl("reload")
         node.mtactl("status")
         wait_until(lambda: answers(node) == {"4.7.1 policy five"}, "all have taken it", node.log)
+
+
+MAPS = """\
+require ["variables", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.lookup"];
+stage "ehlo" { if lookup :into "said" "map:NAME" "word" { tempfail "${said}"; } }
+"""
+
+
+def test_the_maps_of_the_policy_are_taken_anew_with_it() -> None:
+    with single(POLICY % "none", {"node": {"workers": 2}}) as node:
+        policy, words, config = node.folder / "policy.sieve", node.folder / "words", node.config.read_text()
+        words.write_text("word one\n")
+        policy.write_text(MAPS.replace("NAME", "words"))
+        node.config.write_text(f'{config}\n[policy.maps]\nwords = "file:words"\n')
+        node.mtactl("reload")
+        wait_until(lambda: answers(node) == {"4.7.1 one"}, "all have the map", node.log)
+
+        (node.folder / "other").write_text("word two\n")
+        node.config.write_text(f'{config}\n[policy.maps]\nwords = "file:other"\nmore = "file:none"\n')
+        error = f"{node.folder}/none:1:1: map more: cannot be read: No such file or directory"
+        assert error in node.mtactl("reload", expect=1)
+        assert error in node.mtactl("status", expect=1)
+        assert answers(node) == {"4.7.1 one"}
+
+        (node.folder / "none").write_text("")
+        node.mtactl("reload")
+        wait_until(lambda: answers(node) == {"4.7.1 two"}, "all have the other map", node.log)
+        node.mtactl("status")

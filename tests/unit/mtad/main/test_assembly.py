@@ -49,7 +49,7 @@ async def test_names_that_strangers_choose_keep_neither_the_mail_waiting_nor_the
     async with NameServer(zone) as names:
         settings = read_text(TEXT.format(file=tmp_path / "policy.sieve", port=names.port), tmp_path / "mtad.toml")
         assert isinstance(settings, Settings), str(settings)
-        shared = build_shared(settings, CollectedEvents(), share=1)
+        shared = build_shared(tmp_path / "mtad.toml", settings, CollectedEvents(), share=1)
         policy = shared.policy.current
         silent = [asyncio.create_task(policy.connect(of(f"10.0.0.{last}"))) for last in strangers]
         while len(names.asked) < len(silent):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mtad.config.forms import MapSource
-from mtad.maps.answer import AtOnce, Found
+from mtad.maps.answer import AtOnce, Found, Unavailable
 from mtad.maps.file import FileMap, open_file
 from mtad.maps.lines import Wrong
-from mtad.maps.shelf import Shelf, Unusable, build_shelf
+from mtad.maps.shelf import RETIRED_SECONDS, Shelf, Unusable, build_shelf
 from mtad.maps.table import Table, read_table
 from mtad.telemetry.events import CollectedEvents
 from tests.unit.mtad.maps.test_lmdb_file import write
@@ -147,3 +147,83 @@ def test_what_an_extra_brings(
     monkeypatch.setitem(sys.modules, module, None)
     (unusable,) = build_shelf({"users": MapSource(kind, str(tmp_path / "x"))}).unusable
     assert unusable.why.startswith(why)
+
+
+class TestTakenAnew:
+    """A shelf whose maps change while sessions go on."""
+
+    def file(self, folder: Path, name: str) -> MapSource:
+        (folder / name).write_text(f"key {name}\n")
+        return MapSource("file", str(folder / name))
+
+    def test_what_stays_is_the_same_and_what_is_new_is_there(self, tmp_path: Path) -> None:
+        one, two = self.file(tmp_path, "one"), self.file(tmp_path, "two")
+        shelf = build_shelf({"a": one})
+        before = shelf.maps["a"]
+        draft = shelf.draft({"a": one, "b": two, "again": one})
+        assert list(shelf.maps) == ["a"]
+        shelf.take(draft)
+        assert shelf.maps["a"] is shelf.maps["again"] is before
+        assert value(shelf, "b", "key") == Found("two")
+
+    def test_a_draft_that_is_not_taken_leaves_all_as_it_was(self, tmp_path: Path) -> None:
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        users = MapSource("lmdb", str(tmp_path / "users"))
+        shelf = build_shelf({})
+        draft = shelf.draft({"users": users, "none": MapSource("file", str(tmp_path / "none"))})
+        assert [one.name for one in draft.unusable] == ["none"]
+        shelf.discard(draft)
+        assert (shelf.maps, shelf.unusable) == ({}, ())
+        again = shelf.draft({"users": users})  # it could not be opened were it open
+        assert again.unusable == ()
+        shelf.take(again)
+        assert value(shelf, "users", "a") == Found("1")
+        shelf.release()
+
+    def test_who_began_with_a_map_asks_it_for_a_while(self, tmp_path: Path) -> None:
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        users, moment = MapSource("lmdb", str(tmp_path / "users")), [0.0]
+        shelf = build_shelf({"users": users})
+        shelf.now = lambda: moment[0]
+        old = shelf.maps["users"]
+        assert isinstance(old, AtOnce)
+        shelf.take(shelf.draft({}))
+        moment[0] = RETIRED_SECONDS - 1
+        shelf.forget_retired()
+        assert old.get("a") == Found("1")
+        shelf.take(shelf.draft({"people": users}))  # another name, the same file
+        assert shelf.maps["people"] is old
+        shelf.take(shelf.draft({}))
+        moment[0] += RETIRED_SECONDS
+        draft = shelf.draft({})
+        shelf.forget_retired()
+        assert old.get("a") == Found("1"), "a draft may have it again"
+        shelf.take(draft)
+        shelf.forget_retired()
+        assert isinstance(old.get("a"), Unavailable)
+
+    def test_few_are_kept_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mtad.maps.shelf.RETIRED_MAX", 1)
+        for name in ("one", "two"):
+            write(tmp_path / f"{name}.lmdb", {b"a": name.encode()})
+        shelf = build_shelf({name: MapSource("lmdb", str(tmp_path / name)) for name in ("one", "two")})
+        one, two = shelf.maps["one"], shelf.maps["two"]
+        assert isinstance(one, AtOnce)
+        assert isinstance(two, AtOnce)
+        shelf.take(shelf.draft({}))
+        shelf.forget_retired()
+        assert isinstance(one.get("a"), Unavailable)
+        assert two.get("a") == Found("two")
+        shelf.release()
+        assert isinstance(two.get("a"), Unavailable)
+
+    def test_what_a_file_describes_is_read_anew(self, tmp_path: Path) -> None:
+        path = tmp_path / "users.toml"
+        path.write_text(f'url = "sqlite:///{tmp_path}/users.db"\nquery = "SELECT :key"\n')
+        users = MapSource("sql", str(path))
+        shelf = build_shelf({"users": users})
+        before = shelf.maps["users"]
+        for _ in range(2):
+            shelf.take(shelf.draft({"users": users}))
+            assert shelf.maps["users"] is not before
+        shelf.release()
