@@ -361,6 +361,8 @@ def _reason(state: RecipientState, wall_ms: int) -> str:
     if state.rank < TERMINAL_RANK and (claim := state.claim) is not None:
         is_on = wall_ms < claim.until_ms
         return f"node {claim.node} tries" if is_on else f"delivery in doubt: node {claim.node} tried, and has not told"
+    if not state.attempts and state.rank is Rank.DEFERRED:
+        return "queued for later by policy"
     if not state.attempts or state.rank is Rank.DELIVERED:
         return ""
     outcome = state.attempts[-1].outcome

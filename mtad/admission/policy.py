@@ -345,6 +345,7 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
                 found,
                 queue_on_transient=found.queue_on_transient or action.on_transient,
                 queue_at_once=found.queue_at_once or not action.on_transient,
+                queue_seconds=action.after_seconds or found.queue_seconds,
             )
         elif isinstance(action, Retry):
             found = replace(found, retry=planned(found.retry, action))

@@ -118,7 +118,8 @@ def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
     signing = next((Signing(one.domain, one.selector) for one in reversed(actions) if isinstance(one, Sign)), None)
     if not is_queued and signing is None:
         return verdict
-    return replace(verdict, held=held, queue_at_once=is_queued, signing=signing)
+    seconds = next((one.after_seconds for one in reversed(actions) if isinstance(one, Enqueue)), 0)
+    return replace(verdict, held=held, queue_at_once=is_queued, queue_seconds=seconds, signing=signing)
 
 
 def delay_of(actions: Sequence[Action]) -> int:

@@ -69,6 +69,7 @@ class Verdict:
     content         at data: the message as policy has changed it; None: as it came
     held            at data: why the message stays in the queue until an operator releases it; '' is no reason to
     queue_at_once   at data: no attempt while the client waits
+    queue_seconds   at data: nor for so long behind that
     signing         at data: by which key the message is signed; None: as it is without policy's word
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
@@ -88,6 +89,7 @@ class Verdict:
     content: bytes | None = None
     held: str = ""
     queue_at_once: bool = False
+    queue_seconds: int = 0
     signing: Signing | None = None
     noted: Noted | None = None
 
@@ -97,6 +99,7 @@ class Disposition:
     """The answer of the deliver stage for one recipient.
 
     queue_at_once   no attempt while the client waits
+    queue_seconds   nor for so long behind that
     is_fault        the policy failed: `route` is not what it would have said. Keep the mail, attempt nothing, ask
                     again at the next attempt
     """
@@ -105,6 +108,7 @@ class Disposition:
     retry: RetryPlan
     queue_on_transient: bool = False
     queue_at_once: bool = False
+    queue_seconds: int = 0
     is_fault: bool = False
 
 

@@ -11,6 +11,7 @@ Then: delivered = 1                                                 contents tha
 Then: content = body\\r\\n                                            how the last of them ends; `top`: how it begins
 Then: route a@example.net = lmtp unix:/run/dovecot/lmtp             where it went; `smtp` alone is to the MX
 Then: queued = b@example.net WAITING                                recipients in the queue; or nothing
+Then: due b@example.net = 300                                       seconds until the queue tries it
 Then: aborted = 1                                                   transactions with next hops that were given up
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
 Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
@@ -189,6 +190,13 @@ def _queued(scene: Scene, rest: str, value: str) -> str:
     return _instead(found, ", ".join(sorted(value.split(", "))))
 
 
+def _due(scene: Scene, rest: str, value: str) -> str:
+    now_ms = scene.rooms.time.clock().wall_ms()
+    states = (item for message in scene.rooms.door.messages.values() for item in message.recipients.items())
+    found = [max(0, state.due_ms - now_ms) // 1000 for address, state in states if address == rest]
+    return _instead(str(found[-1]), value) if found else "it is not queued"
+
+
 def _route(scene: Scene, rest: str, value: str) -> str:
     for through in reversed(scene.rooms.delivery.opened):
         if rest in through.routes:
@@ -230,6 +238,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "delivered": lambda scene, rest, value: _instead(str(len(scene.rooms.delivery.contents)), value),
     "content": _content,
     "top": _top,
+    "due": _due,
     "route": _route,
     "queued": _queued,
     "aborted": _aborted,

@@ -218,7 +218,7 @@ class Acceptance:
         if isinstance(extended, Step):
             return extended
         if verdict.queue_at_once:
-            extended = extended.queued(verdict.held)
+            extended = extended.queued(verdict.held, verdict.queue_seconds)
             self._events.emit("mail.kept", queue_id=transaction.queue_id, held=verdict.held)
         if not extended.accepted:
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))

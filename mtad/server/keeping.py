@@ -39,6 +39,8 @@ def state_at_commit(
         return state_while_pending(now_ms, node, since_ms=now_ms)
     if accepted.is_fault:
         return RecipientState(due_ms=now_ms + accepted.retry.first_seconds * 1000)
+    if accepted.seconds:
+        return RecipientState(Rank.DEFERRED, now_ms + accepted.seconds * 1000)
     return RecipientState(due_ms=DUE_AT_ONCE)
 
 

@@ -369,7 +369,7 @@ class Session:
             )
             return Step(with_status(passed_on(outcome)))
         self._transaction = transaction.with_recipient(
-            Accepted(recipient, disposition.retry, outcome, disposition.is_fault)
+            Accepted(recipient, disposition.retry, outcome, disposition.is_fault, seconds=disposition.queue_seconds)
         )
         return _RECIPIENT_OK
 

@@ -27,6 +27,7 @@ class Accepted:
     outcome     what the next hop said, when it refused for now and we keep the mail
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
+    seconds     for so long nobody tries it, where it is queued without an attempt
     is_extra    policy has added it to those that the client named, which get the message too
     """
 
@@ -36,6 +37,7 @@ class Accepted:
     is_fault: bool = False
     is_ruled: bool = False
     is_extra: bool = False
+    seconds: int = 0
 
     def ruled(self, verdict: Verdict | None) -> Accepted | None:
         """Return the recipient with what policy decided on it; None when it is dropped."""
@@ -118,9 +120,12 @@ class Transaction:
             addresses={**self.addresses, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
         )
 
-    def queued(self, held: str) -> Transaction:
-        """Return the transaction with no attempt to be made while the client waits."""
-        accepted = tuple(replace(one, recipient=replace(one.recipient, queue_at_once=True)) for one in self.accepted)
+    def queued(self, held: str, seconds: int) -> Transaction:
+        """Return the transaction with no attempt to be made while the client waits, nor for so many seconds then."""
+        accepted = tuple(
+            replace(one, recipient=replace(one.recipient, queue_at_once=True), seconds=max(one.seconds, seconds))
+            for one in self.accepted
+        )
         return replace(self, accepted=accepted, held=held)
 
     def _noting_recipients(self, noted: Noted) -> Transaction:

@@ -109,9 +109,10 @@ class RouteTo:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """Straight into the queue, or (`on_transient`) only if the next hop refuses for now."""
+    """Straight into the queue, where nothing is tried for so long, or (`on_transient`) only if the next hop refuses."""
 
     on_transient: bool = False
+    after_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,12 @@ def _queue(bound: Bound) -> Code:
             return bound.fail(bound.at, 'queue :transient must stand in stage "deliver"')
         if bound.stands_in("foreachrcpt"):
             return bound.fail(bound.at, "queue cannot stand in foreachrcpt")
-    return perform(Enqueue(on_transient=bound.has(":transient")), is_terminal=False)
+    after, is_transient = bound.tag_number(":after"), bound.has(":transient")
+    if after is not None and is_transient:
+        return bound.fail(after.at, "queue :transient has no :after: the retry plan says when it is tried again")
+    if after is not None and not 1 <= after.value <= SECONDS_MAX:
+        return bound.fail(after.at, f":after is 1 to {SECONDS_MAX} seconds")
+    return perform(Enqueue(is_transient, after.value if after is not None else 0), is_terminal=False)
 
 
 def _retry(bound: Bound) -> Code:
@@ -163,7 +168,12 @@ QUEUE = (
         stages=("queue",),
     ),
     Spec(
-        "queue", Kind.COMMAND, _queue, capabilities=_CAPABILITY, tags=(Tag(":transient"),), stages=("data", "deliver")
+        "queue",
+        Kind.COMMAND,
+        _queue,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":transient"), Tag(":after", value=ArgumentType.NUMBER)),
+        stages=("data", "deliver"),
     ),
     Spec(
         "retry",

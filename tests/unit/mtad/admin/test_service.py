@@ -347,3 +347,11 @@ async def test_who_holds_a_message_is_told(tmp_path: Path) -> None:
         (recipient,) = entry.recipients
         assert (entry.queue_name, entry.next_attempt) == ("hold", 0)
         assert recipient.delay_reason == "held quarantine spam: score 9; host mx.test said: 450 4.2.1 later"
+
+
+async def test_what_policy_has_queued_for_later_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path) as scene:
+        await scene.keep(in_state(RecipientState(Rank.DEFERRED, START_MS + 60_000)))
+        (entry,) = await scene.list(state="deferred")
+        assert entry.recipients[0].delay_reason == "queued for later by policy"
+        assert (entry.attempts, entry.next_attempt) == (0, (START_MS + 60_000) / 1000)

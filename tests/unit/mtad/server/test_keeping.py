@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mtad.mail.envelope import Recipient
@@ -69,3 +71,9 @@ def test_an_attempt_is_heard_of_again_before_it_is_given_up() -> None:
     assert state_while_pending(NOW_MS, 3, since_ms=NOW_MS) == state_at_commit(
         accepted(), None, is_pending=True, now_ms=NOW_MS, node=3
     )
+
+
+def test_what_policy_queues_for_later_is_due_then() -> None:
+    later = replace(accepted(), seconds=300)
+    state = state_at_commit(later, None, is_pending=False, now_ms=NOW_MS, node=3)
+    assert state == RecipientState(Rank.DEFERRED, NOW_MS + 300_000)

@@ -330,6 +330,15 @@ async def test_flush_hastens_what_was_tried_and_leaves_a_first_attempt_alone(tmp
         assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["tried@y.test"]
 
 
+async def test_flush_hastens_what_policy_has_queued_for_later(tmp_path: Path) -> None:
+    async with queue(tmp_path) as (spool, _, wall):
+        kept = replace(message(), recipients={"later@y.test": RecipientState(Rank.DEFERRED, START_MS + 3_600_000)})
+        await keep(spool, kept)
+        assert spool.due(wall() + 1, 10) == []
+        assert (await spool.act("flush", [kept.queue_id])).done == [kept.queue_id]
+        assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["later@y.test"]
+
+
 async def test_a_flush_is_told_before_it_is_done_and_where_there_is_nothing_to_flush_too(tmp_path: Path) -> None:
     kept = message()
     told: list[int] = []

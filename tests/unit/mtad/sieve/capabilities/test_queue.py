@@ -24,6 +24,7 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
     [
         ("queue;", Enqueue()),
         ("queue :transient;", Enqueue(on_transient=True)),
+        ("queue :after 300;", Enqueue(after_seconds=300)),
         ("retry :expire 86400;", Retry(expire_seconds=86400)),
         ('retry :intervals "60";', Retry((60,))),
         ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
@@ -41,6 +42,12 @@ def test_queueing(command: str, action: Action) -> None:
         ("retry;", "3:1: retry needs :intervals, :expire, :attempts or :delaydsn"),
         ("retry :attempts 1;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
         ("retry :attempts 1M;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
+        ("queue :after 0;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
+        ("queue :after 1G;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
+        (
+            "queue :transient :after 5;",
+            "3:25: queue :transient has no :after: the retry plan says when it is tried again",
+        ),
         ("retry :expire 0;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
         ("retry :expire 1G;", f"3:15: :expire is 1 to {SECONDS_MAX} seconds"),
         ("retry :delaydsn 1G;", f"3:17: :delaydsn is 0 (never) to {SECONDS_MAX} seconds"),
