@@ -162,6 +162,10 @@ class Disk:
             self._is_ahead = False
         if told.away:
             self._is_ahead = True
+        for commit in flight:
+            for item in commit.items:
+                if item.kind is Kind.VOID and item.key in store.items:
+                    self.world.truth.lives[item.key].untold.add(self.number)
         touched.update(moved.key for moved in told.away)
         self.world.truth.became_durable(self.machine, Before(before, was, away), touched)
         return told

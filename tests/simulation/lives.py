@@ -37,6 +37,7 @@ class Life:
         "put",
         "refused_by",
         "results",
+        "untold",
     )
 
     def __init__(self, key: bytes, put: Dot, parts: tuple[bytes, ...]) -> None:
@@ -50,6 +51,7 @@ class Life:
         self.delivered: Counter[bytes] = Counter()
         self.held_by: set[int] = set()  # stores that ever had it durable, by their number
         self.damaged_on: set[int] = set()  # stores of which a bit was flipped in it
+        self.untold: set[int] = set()  # stores that hold it, and took a snapshot of one whose copy was damaged
         self.is_revived = False  # an old backup brought it back, and the peer cannot read that it has ended
         self.ends: dict[bytes, list[End]] = {}  # by part: what next hops took
         self.results: dict[bytes, list[Dot]] = {}  # by part: the records that say so
@@ -71,6 +73,16 @@ def is_whole_on(disk: Disk, life: Life) -> bool:
 def has_ended_on(disk: Disk, life: Life) -> bool:
     """Tell whether a disk had an item to its end."""
     return disk.number in life.held_by and life.key not in disk.items and life.key not in disk.away
+
+
+def knows_less(disk: Disk, other: Disk, life: Life) -> bool:
+    """Tell whether two disks hold an item, and the first knows less of it: a snapshot raised its position past what a
+    damaged copy could not tell it."""
+    mine, theirs = disk.items.get(life.key), other.items.get(life.key)
+    if mine is None or theirs is None or disk.number not in life.untold:
+        return False
+    is_lower = all(value <= theirs.parts[name] for name, value in mine.parts.items())
+    return is_lower and mine.flags <= theirs.flags
 
 
 def is_pending(item: Item) -> bool:

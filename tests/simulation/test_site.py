@@ -13,7 +13,7 @@ from tests.simulation import campaign
 from tests.simulation.campaign import ABROAD, CALM_ABROAD, FOLLOWING, LOST_PAIRS
 from tests.simulation.clock import MS, Violation
 from tests.simulation.lives import Life
-from tests.simulation.ranks import BOUNCED
+from tests.simulation.ranks import BOUNCED, DELIVERED
 from tests.simulation.script import Deed, Script, draw
 from tests.simulation.site import SITE
 from tests.simulation.world import World
@@ -125,6 +125,44 @@ def test_one_that_the_site_has_too_is_not() -> None:
     world.site.machine.disk.store.items[life.key] = world.machines[0].disk.store.items[life.key]
     with pytest.raises(Violation, match="S10"):
         world.truth.check_agreement()
+
+
+def _known_less_at_home(home: int = 0, abroad: int = DELIVERED) -> tuple[World, Life]:
+    """Return a world at rest, in which all three have an item again, the site with another state of its one part."""
+    world, failure = campaign.play(1, CALM_ABROAD)
+    assert failure is None
+    life = next(iter(world.truth.lives.values()))
+    for machine in world.truth.everybody:
+        rank = home if machine in world.machines else abroad
+        parts = {b"part0": PartValue(rank, 1, 1, 0, b"")}
+        machine.disk.store.items[life.key] = Item(life.key, life.put, parts, NO_FLAGS, b"", 0)
+    life.untold = {machine.disk.number for machine in world.machines}
+    return world, life
+
+
+def test_a_state_that_no_snapshot_could_tell_is_excused() -> None:
+    world, _ = _known_less_at_home()
+    world.truth.check_agreement()
+    assert world.clock.counts["excused: a state that a damaged copy could not tell"] == 2
+
+
+def test_one_that_the_pair_alone_knows_is_not() -> None:
+    world, _ = _known_less_at_home(home=DELIVERED, abroad=0)
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
+
+
+def test_one_that_came_by_records_alone_is_not() -> None:
+    world, life = _known_less_at_home()
+    life.untold.clear()
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_agreement()
+
+
+def test_one_that_is_still_unknown_when_all_is_over_is_not() -> None:
+    world, _ = _known_less_at_home()
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_end()
 
 
 def _bounced_without_notification() -> tuple[World, Life, Life]:
