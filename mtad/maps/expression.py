@@ -14,6 +14,7 @@ import re2
 
 PROGRAM_SIZE_MAX = 1_000  # steps of a compiled expression; above it RE2 may fall back to what is slow
 _MEMORY_OCTETS = 1 << 23
+_TRIED_OCTETS = 1 << 17  # enough to compile what is not larger, and little enough to see soon that something is
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -22,6 +23,10 @@ class BadExpression:
     """Why an expression cannot be used."""
 
     why: str
+
+
+_TOO_LARGE = BadExpression(f"larger than {PROGRAM_SIZE_MAX} steps")
+_OUT_OF_MEMORY = "pattern too large"  # as RE2 says it
 
 
 def limited_options() -> re2.Options:
@@ -37,12 +42,14 @@ def compiled(text: str, options: re2.Options) -> Any | BadExpression:
     if _SURROGATE.search(text):
         return BadExpression("not UTF-8")
     try:
-        program = re2.compile(text, options)
+        options.max_mem = _TRIED_OCTETS
+        if re2.compile(text, options).programsize > PROGRAM_SIZE_MAX:
+            return _TOO_LARGE
+        options.max_mem = _MEMORY_OCTETS
+        return re2.compile(text, options)
     except re2.error as error:
-        return BadExpression(error.args[0].decode("utf-8", "replace"))
-    if program.programsize > PROGRAM_SIZE_MAX:
-        return BadExpression(f"larger than {PROGRAM_SIZE_MAX} steps")
-    return program
+        why = error.args[0].decode("utf-8", "replace")
+        return _TOO_LARGE if why.startswith(_OUT_OF_MEMORY) else BadExpression(why)
 
 
 def searchable(value: str) -> str:

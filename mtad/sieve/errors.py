@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from mtad.sieve.effort import EFFORT_MAX, NODE, Effort
+
 ERRORS_MAX = 20
+_TOO_LARGE = (
+    f"too large: compiling a script and all that it includes may cost {EFFORT_MAX} units, one for each word, string "
+    f"and mark and {NODE} for each command and test; long lists belong in maps"
+)
+_LINE_END = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,14 @@ class SieveErrors:
 
 
 class Report:
-    """Collects the errors of one script, the first ERRORS_MAX of them."""
+    """Collects the errors of one script, the first ERRORS_MAX of them, and what compiling it costs.
 
-    def __init__(self, file: str, text: str) -> None:
+    effort   what is left for it, which those that it includes share
+    """
+
+    def __init__(self, file: str, text: str, effort: Effort | None = None) -> None:
         self.file = file
+        self.effort = effort or Effort()
         self._text = text
         self._lines: list[int] = []
         self._found: dict[tuple[int, str], None] = {}
@@ -45,9 +57,19 @@ class Report:
         if not self.is_full:
             self._found[at, text] = None
 
+    def spend(self, at: int, units: int) -> bool:
+        """Count work, and tell whether it may be done; when it is too much the script is wrong, and full."""
+        was_left = self.effort.left >= 0
+        if self.effort.spend(units):
+            return True
+        if was_left:
+            self._found[at, _TOO_LARGE] = None
+        return False
+
     @property
     def is_full(self) -> bool:
-        return len(self._found) >= ERRORS_MAX
+        """Tell whether there is no use in looking for more."""
+        return len(self._found) >= ERRORS_MAX or self.effort.left < 0
 
     @property
     def has_errors(self) -> bool:
@@ -56,7 +78,7 @@ class Report:
     def line(self, at: int) -> int:
         """Return the line of an offset."""
         if not self._lines:
-            self._lines = [0, *(i + 1 for i, letter in enumerate(self._text) if letter == "\n")]
+            self._lines = [0, *(match.end() for match in _LINE_END.finditer(self._text))]
         return bisect_right(self._lines, at)
 
     def errors(self) -> SieveErrors:

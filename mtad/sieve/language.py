@@ -329,6 +329,10 @@ class Bound:
             None,
         )
 
+    def spend(self, units: int) -> bool:
+        """Count what it costs to compile it; tell whether that may be done."""
+        return self.unit.report.spend(self.at, units)
+
     def fail(self, at: int, text: str) -> Code:
         """Report an error; the closure returned is never run."""
         self.unit.report.add(at, text)

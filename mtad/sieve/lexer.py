@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
+from mtad.sieve.effort import of_script, of_string
 from mtad.sieve.errors import Report
 
 NUMBER_MAX = (1 << 63) - 1
@@ -51,7 +53,11 @@ class TokenKind(Enum):
     END = "end"
 
 
-_BAD, _END = TokenKind.BAD, TokenKind.END  # by themselves: to find a member in its class takes Python 3.11 long
+_BAD, _END, _STRING = (
+    TokenKind.BAD,
+    TokenKind.END,
+    TokenKind.STRING,
+)  # by themselves: to find a member in its class takes Python 3.11 long
 
 
 class Token(NamedTuple):
@@ -63,11 +69,15 @@ class Token(NamedTuple):
 
 
 def tokens(text: str, report: Report) -> list[Token]:
-    """Cut the script into tokens, the last of kind END; what is no token is reported and becomes a BAD one."""
+    """Cut the script into tokens, the last of kind END; what is no token is reported and becomes a BAD one.
+
+    A script of more tokens than may be compiled ends early, which is reported.
+    """
     found: list[Token] = []
+    report.spend(0, of_script(text))
     at = 0
-    while True:
-        for match in _TOKEN.finditer(text, at):
+    while not report.is_full:
+        for match in islice(_TOKEN.finditer(text, at), report.effort.left - len(found) + 1):
             group = match.lastindex or 0  # `bad` matches everywhere
             kind, value = _READERS[group]
             start = match.start(group)
@@ -76,7 +86,12 @@ def tokens(text: str, report: Report) -> list[Token]:
                 at = _behind(text, start, found, report)
                 break
             if kind is _END:
+                report.spend(0, len(found) + sum([of_string(value) for kind, value, _ in found if kind is _STRING]))
                 return found
+        else:
+            report.spend(found[-1].at, len(found))
+    found.append(_token(Token, (_END, "", at)))
+    return found
 
 
 def number(token: Token) -> int | None:
@@ -112,7 +127,7 @@ def _crlf(text: str) -> str:
 
 def _string(text: str) -> str:
     value = text[1:-1]
-    return _crlf(_ESCAPED.sub(r"\1", value) if "\\" in value else value)
+    return _crlf("".join(_ESCAPED.split(value)) if "\\" in value else value)
 
 
 def _lines(text: str) -> str:

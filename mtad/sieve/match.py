@@ -17,7 +17,7 @@ from mtad.sieve.lists import LIST_TAG, membership
 from mtad.sieve.regex import Expression, expression
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
-from mtad.sieve.weights import EXPRESSION_SIZE, Weigh, expression_weight, weight
+from mtad.sieve.weights import EXPRESSION, NO_EXPRESSION, SOURCE, Weigh, expression_weight, made_of, steps_of, weight
 from mtad.sieve.wildcard import Span, Wildcard
 
 _RELATIONAL = "relational"
@@ -38,7 +38,6 @@ Source = Callable[[Run], Sequence[str]]  # gives values when it is asked
 Found = Callable[[str], bool]  # of a folded value
 Spans = Callable[[str], Sequence[Span] | None]  # of a folded value: what was found, and what its wildcards stand for
 T = TypeVar("T", Found, Spans)
-Question = Callable[[Run], T]
 Ask = Callable[[Sequence[Source], Run], bool]
 
 RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -51,12 +50,18 @@ RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
+class _Question(NamedTuple, Generic[T]):
+    """What is asked of each value, and what it costs to ask all of them."""
+
+    of: T
+    weigh: Weigh
+
+
 class _Asked(NamedTuple, Generic[T]):
-    """What is asked of values: how they are folded, what is asked of each, and what it costs to ask all of them."""
+    """How values are folded, and what is asked of them in a run."""
 
     fold: Callable[[str], Any]
-    question: Question[T]
-    weigh: Weigh
+    question: Callable[[Run], _Question[T]]
 
 
 def compare(bound: Bound, keys: Sequence[Template], sources: Sequence[Source], *, is_remembered: bool = True) -> Code:
@@ -96,10 +101,11 @@ def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) 
         return _counted(_found(bound, keys))
     if match_type in _WITH_WILDCARDS and is_remembered and bound.unit.has_captures:
         return _captured(_spanned(bound, keys))
-    fold, question, weigh = _found(bound, keys)
+    fold, question = _found(bound, keys)
 
     def ask(sources: Sequence[Source], run: Run) -> bool:
-        is_found = question(run)
+        is_found, weigh = question(run)
+        run.spend(SOURCE * len(sources))
         for source in sources:
             values = source(run)
             run.spend(weigh(values))
@@ -111,12 +117,12 @@ def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) 
     return ask
 
 
-def finder(bound: Bound, keys: Sequence[Template]) -> Question[Found]:
+def finder(bound: Bound, keys: Sequence[Template]) -> Callable[[Run], Found]:
     """Make what tells of a single value, as it is, whether the match type of a command finds a key in it."""
-    fold, question, weigh = _found(bound, keys)
+    fold, question = _found(bound, keys)
 
     def ask(run: Run) -> Found:
-        is_found = question(run)
+        is_found, weigh = question(run)
 
         def is_found_in(value: str) -> bool:
             run.spend(weigh((value,)))
@@ -164,50 +170,64 @@ def _found(bound: Bound, keys: Sequence[Template]) -> _Asked[Found]:
         bound.fail(bound.at, f"{bound.spec.name} cannot be used with {match_type}")
         match_type = ":is"
     if match_type == ":regex":
-        found = _expressions(bound, keys, comparator, has_groups=False)
-        return _Asked(octet, lambda run: _any_match(found.of(run)), found.weigh)
+        return _Asked(octet, _expressions(bound, keys, comparator, _any_match, has_groups=False))
     relation = _relation(bound, match_type) if match_type in _WITH_RELATION else None
     if match_type in _SUBSTRINGS and not comparator.has_substrings:
         bound.fail(bound.at, f"this comparator cannot be used with {match_type}")
     build = _MATCH_TYPES[match_type] if relation is None else lambda folded: _related(relation, folded)
-    return _Asked(comparator.fold, _question(keys, comparator.fold, build), _weigh(bound, keys, comparator))
+    return _Asked(comparator.fold, _question(bound, keys, comparator, build))
 
 
 def _spanned(bound: Bound, keys: Sequence[Template]) -> _Asked[Spans]:
     """Make what tells where a key with wildcards is found in a value."""
     comparator = _comparator(bound)
     if bound.chosen["match"] == ":regex":
-        found = _expressions(bound, keys, comparator, has_groups=True)
-        return _Asked(octet, lambda run: _first_spans(found.of(run)), found.weigh)
+        return _Asked(octet, _expressions(bound, keys, comparator, _first_spans, has_groups=True))
     if not comparator.has_substrings:
         bound.fail(bound.at, "this comparator cannot be used with :matches")
-    return _Asked(comparator.fold, _question(keys, comparator.fold, _spans), _weigh(bound, keys, comparator))
+    return _Asked(comparator.fold, _question(bound, keys, comparator, _spans))
 
 
-def _weigh(bound: Bound, keys: Sequence[Template], comparator: Comparator) -> Weigh:
-    return weight(bound.chosen.get("match", ":is"), [key.constant or "" for key in keys], comparator)
-
-
-def _question(keys: Sequence[Template], fold: Callable[[str], Any], build: Callable[[list[Any]], T]) -> Question[T]:
+def _question(
+    bound: Bound, keys: Sequence[Template], comparator: Comparator, build: Callable[[list[Any]], T]
+) -> Callable[[Run], _Question[T]]:
     """Make what is asked of each value: once if the keys are constant, else anew for each run."""
+    match_type, fold = bound.chosen.get("match", ":is"), comparator.fold
+
+    def question(texts: Sequence[str]) -> _Question[T]:
+        return _Question(build([fold(text) for text in texts]), weight(match_type, texts, comparator))
+
     constants = [key.constant for key in keys if key.constant is not None]
     if len(constants) == len(keys):
-        asked = build([fold(key) for key in constants])
+        may = bound.spend(made_of(match_type, constants, comparator))
+        asked = question(constants if may else ())
         return lambda run: asked
-    return lambda run: build([fold(key.read(run)) for key in keys])
+
+    def ask(run: Run) -> _Question[T]:
+        texts = [key.read(run) for key in keys]
+        run.spend(made_of(match_type, texts, comparator))
+        return question(texts)
+
+    return ask
 
 
 def _counted(asked: _Asked[Found]) -> Ask:
-    fold, question, _ = asked
-    return lambda sources, run: question(run)(fold(str(sum(len(source(run)) for source in sources))))
+    fold, question = asked
+
+    def ask(sources: Sequence[Source], run: Run) -> bool:
+        run.spend(SOURCE * len(sources))
+        return question(run).of(fold(str(sum(len(source(run)) for source in sources))))
+
+    return ask
 
 
 def _captured(asked: _Asked[Spans]) -> Ask:
     """Ask as `_ask` does, and remember what the wildcards of the first match stand for."""
-    fold, question, weigh = asked
+    fold, question = asked
 
     def ask(sources: Sequence[Source], run: Run) -> bool:
-        spans_in = question(run)
+        spans_in, weigh = question(run)
+        run.spend(SOURCE * len(sources))
         for source in sources:
             values = source(run)
             run.spend(weigh(values))
@@ -259,40 +279,48 @@ _WITH_WILDCARDS = (":matches", ":regex")
 _WITH_RELATION = (":count", ":value")
 
 
-def _expressions(bound: Bound, keys: Sequence[Template], comparator: Comparator, *, has_groups: bool) -> _Expressions:
+def _expressions(
+    bound: Bound,
+    keys: Sequence[Template],
+    comparator: Comparator,
+    build: Callable[[Sequence[Expression]], T],
+    *,
+    has_groups: bool,
+) -> Callable[[Run], _Question[T]]:
     """Compile the keys of `:regex`; those that hold variables anew in each run. It compares values as they are."""
     if not comparator.has_substrings:
         bound.fail(bound.at, "this comparator cannot be used with :regex")
 
-    def compiled(text: str) -> Expression | BadExpression:
-        return expression(text, is_case_folding=comparator.is_case_folding, has_groups=has_groups)
+    def question(expressions: Sequence[Expression]) -> _Question[T]:
+        size = sum([one.size for one in expressions])
+        return _Question(build(expressions), expression_weight(size, len(keys), has_groups=has_groups))
 
-    def now(text: str) -> Expression:
-        one = compiled(text)
+    def compiled(text: str, spend: Callable[[int], object]) -> Expression | BadExpression:
+        spend(EXPRESSION)
+        one = expression(text, is_case_folding=comparator.is_case_folding, has_groups=has_groups)
+        spend(steps_of(one.size) if isinstance(one, Expression) else NO_EXPRESSION)
+        return one
+
+    def now(text: str, run: Run) -> Expression:
+        one = compiled(text, run.spend)
         if isinstance(one, BadExpression):
             raise ScriptFailed(f"no regular expression: {one.why}")
         return one
 
     made: list[Expression | Template] = []
     for key in keys:
-        one = compiled(key.constant) if key.constant is not None else key
+        if not bound.spend(0):
+            break
+        one = compiled(key.constant, bound.spend) if key.constant is not None else key
         if isinstance(one, BadExpression):
             bound.fail(key.at, f"no regular expression: {one.why}")
         else:
             made.append(one)
-    size = sum(one.size if isinstance(one, Expression) else EXPRESSION_SIZE for one in made)
     constant = [one for one in made if isinstance(one, Expression)]
-    weigh = expression_weight(size, len(keys), has_groups=has_groups)
     if len(constant) == len(made):
-        return _Expressions(lambda run: constant, weigh)
-    return _Expressions(lambda run: [one if isinstance(one, Expression) else now(one.read(run)) for one in made], weigh)
-
-
-class _Expressions(NamedTuple):
-    """The regular expressions of a test, and what it costs to look for them."""
-
-    of: Callable[[Run], Sequence[Expression]]
-    weigh: Weigh
+        asked = question(constant)
+        return lambda run: asked
+    return lambda run: question([one if isinstance(one, Expression) else now(one.read(run), run) for one in made])
 
 
 def _first_spans(among: Sequence[Expression] | Sequence[Wildcard]) -> Spans:

@@ -5,7 +5,6 @@ How large an expression may be is limited where it is compiled, how much of a va
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from mtad.maps.expression import BadExpression, compiled, limited_options, searc
 
 LENGTH_MAX = 1 << 16  # of a value; what is behind is not seen
 GROUPED_LENGTH_MAX = 1 << 12  # of a value whose groups are remembered
-_SPECIAL = re.compile(r"([.\\+*?\[\]^$(){}|])")
+_SPECIAL = str.maketrans({letter: f"\\{letter}" for letter in ".\\+*?[]^$(){}|"})
 
 
 class Expression:
@@ -57,4 +56,4 @@ def expression(text: str, *, is_case_folding: bool, has_groups: bool) -> Express
 
 def quoted(text: str) -> str:
     """Return an expression that is found where this text stands."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return text.translate(_SPECIAL)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtad.sieve.code import Code
+from mtad.sieve.effort import Effort
 from mtad.sieve.errors import ERRORS_MAX, Report, SieveError, SieveErrors
 from mtad.sieve.language import Definitions, Language, Unit, compile_block
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
 
-SCRIPT_LENGTH_MAX = 1 << 20
+SCRIPT_LENGTH_MAX = 1 << 18
 INCLUDES_NESTED_MAX = 10
 INCLUDES_MAX = 100  # of scripts, wherever they stand
 _CAPTURE = re.compile(r"\$\{[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be one when it is decoded
@@ -45,13 +46,14 @@ class _Compilation:
         self._language = language
         self._outside = outside
         self._defined = Definitions(dict(outside.maps))
+        self._effort = Effort()
         self._made: dict[_Key, Code] = {}
         self._open: list[_Key] = []
         self._units_count = 0
 
     def compile(self, text: str, file: str, stage: str | None, around: frozenset[str]) -> dict[str, Code]:
         """Compile one of the scripts; one with a stage is what stands in that stage."""
-        report = Report(file, text)
+        report = Report(file, text, self._effort)
         if len(text) > SCRIPT_LENGTH_MAX:
             report.add(0, f"script longer than {SCRIPT_LENGTH_MAX} characters")
             self.errors += report.errors().errors
@@ -61,7 +63,7 @@ class _Compilation:
         has_captures = _CAPTURE.search(text) is not None
         unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._defined, around)
         bound = validate(parse(text, report), unit, stage)
-        stages = {name: compile_block(block) for name, block in bound.items()}
+        stages = {name: compile_block(block) for name, block in bound.items()} if not report.is_full else {}
         if report.has_errors:
             self.errors += report.errors().errors
         return stages
@@ -75,6 +77,8 @@ class _Compilation:
             return "includes itself"
         if len(self._open) >= INCLUDES_NESTED_MAX:
             return f"is included deeper than {INCLUDES_NESTED_MAX}"
+        if self._effort.left < 0:
+            return "was not compiled"
         if self._units_count > INCLUDES_MAX:
             return f"is one more than {INCLUDES_MAX} included scripts"
         library = self._outside.scripts

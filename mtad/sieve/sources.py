@@ -36,6 +36,7 @@ OPTION_TAGS = (
     *(Tag(name, "MIME option", capability="mime") for name in _OPTIONS),
     Tag(":param", "MIME option", ArgumentType.STRINGS, "mime"),
 )
+_COUNTED = 8  # fields that are counted for a node
 _STRUCTURED = ("content-type", "content-disposition")
 _FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
 
@@ -88,6 +89,7 @@ def _one_of(names: Sequence[Template], read: Reader, pick: Pick) -> _Ask:
         written = [name.read(run) for name in names]
         run.spend(len(written))
         counted = [(name, at) for name in written for at in range(len(entity.values(name)))]
+        run.spend(len(counted) // _COUNTED)
         return [value for name, at in counted[pick] for value in read(entity, name, slice(at, at + 1))]
 
     return ask

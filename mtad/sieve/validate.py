@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtad.sieve import encoded_character
+from mtad.sieve.effort import NODE
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests, Unit
 from mtad.sieve.syntax import Argument, Node, Number, Strings, TagName, Text
 from mtad.sieve.template import Reference, pieces
@@ -142,6 +143,8 @@ class _Validator:
 
     def _bind(self, node: Node, spec: Spec) -> Bound | None:
         """Check everything about one node and what it holds; None when an error leaves nothing to compile."""
+        if not self._report.spend(node.at, NODE):
+            return None
         missing = bool(spec.capabilities) and self._required.isdisjoint(spec.capabilities)
         if missing:
             names = " or ".join(f'"{name}"' for name in spec.capabilities)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from mtad.sieve.code import Code
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, Source, compare
-from mtad.sieve.message import Message
+from mtad.sieve.run import Run
 
 _TYPE = re.compile(r"[^/]+(?:/[^/]+)?\Z")
 _TRANSFORM = "transform"
+_ENTITY = 4  # nodes, to look at one
 
 
 def _body(bound: Bound) -> Code:
@@ -23,21 +24,23 @@ def _texts(bound: Bound) -> Source:
         return lambda run: (run.message().raw_body(),)
     given = bound.tag_strings(":content")
     if given is None:
-        return lambda run: list(_shown(run.message()))
+        return lambda run: list(_shown(run))
     wanted = [item.value.lower() for item in given.items if not item.value or _TYPE.match(item.value)]
-    return lambda run: list(_contents(run.message(), wanted))
+    return lambda run: list(_contents(run, wanted))
 
 
-def _contents(message: Message, wanted: Sequence[str]) -> Iterator[str]:
+def _contents(run: Run, wanted: Sequence[str]) -> Iterator[str]:
     """Yield the contents of the entities of these types; a type without a subtype is any of it, '' any at all."""
-    for entity in message.walk():
+    for entity in run.message().walk():
+        run.spend(_ENTITY)
         kind = entity.content_type
         if any(one in ("", kind.type, f"{kind.type}/{kind.subtype}") for one in wanted):
             yield from entity.contents()
 
 
-def _shown(message: Message) -> Iterator[str]:
-    for entity in message.walk():
+def _shown(run: Run) -> Iterator[str]:
+    for entity in run.message().walk():
+        run.spend(_ENTITY)
         if entity.content_type.type == "text":
             yield entity.shown_text()
 

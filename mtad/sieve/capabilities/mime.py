@@ -49,7 +49,7 @@ def _extracttext(bound: Bound) -> Code:
     def extract(run: Run) -> bool:
         entity = run.entity()
         text = entity.shown_text()[:length] if entity.content_type.type == "text" else ""
-        write(run, change(text) if change is not None else text)
+        write(run, change(run, text) if change is not None else text)
         return False
 
     return Plain(extract)

@@ -65,7 +65,12 @@ def _address(bound: Bound) -> Code:
 def _exists(bound: Bound) -> Code:
     names, entities = field_names(bound, 0), entities_of(bound)
     if entities is None:
-        return Plain(lambda run: all(run.message().has(name.read(run)) for name in names))
+
+        def ask_message(run: Run) -> bool:
+            run.spend(len(names))
+            return all(run.message().has(name.read(run)) for name in names)
+
+        return Plain(ask_message)
 
     def ask(run: Run) -> bool:
         among = tuple(entities(run))

@@ -13,6 +13,7 @@ from mtad.sieve.run import Run
 CAPABILITY = "vnd.mtad.stage"
 _SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
+_NETWORK = 4  # units of compiling
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -43,6 +44,8 @@ def _network(text: str) -> Network | str:
 def _ip(bound: Bound) -> Code:
     masks: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
     for item in bound.strings(0).items:
+        if not bound.spend(_NETWORK):
+            break
         network = _network(item.value)
         if isinstance(network, str):
             bound.fail(item.at, network)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from mtad.sieve.code import Code, Plain
@@ -17,8 +16,9 @@ from mtad.sieve.template import Template, reference
 CAPABILITY = "variables"
 
 Change = Callable[[str], str]
+_CHANGED = 8  # characters that are changed for a node
 
-_WILD = re.compile(r"([*?\\])")
+_WILD = str.maketrans({letter: f"\\{letter}" for letter in "*?\\"})
 _LOWER = {letter: letter - 32 for letter in range(ord("a"), ord("z") + 1)}
 
 
@@ -27,28 +27,36 @@ def _upper(text: str) -> str:
     return text.upper() if text.isascii() else text.translate(_LOWER)
 
 
+def _length(text: str) -> str:
+    return str(len(text))
+
+
 _MODIFIERS: Mapping[str, tuple[str, Change]] = {  # in the order of their precedence (§4.1)
     ":lower": ("case", ascii_casemap),
     ":upper": ("case", _upper),
     ":lowerfirst": ("first letter", lambda text: ascii_casemap(text[:1]) + text[1:]),
     ":upperfirst": ("first letter", lambda text: _upper(text[:1]) + text[1:]),
-    ":quotewildcard": ("quoting", lambda text: _WILD.sub(r"\\\1", text)),
+    ":quotewildcard": ("quoting", lambda text: text.translate(_WILD)),
     ":quoteregex": ("quoting", quoted),
-    ":length": ("length", lambda text: str(len(text))),
+    ":length": ("length", _length),
 }
 MODIFIER_TAGS = tuple(
     Tag(name, group, capability="regex" if name == ":quoteregex" else "") for name, (group, _) in _MODIFIERS.items()
 )
 
 
-def modifier(bound: Bound) -> Change | None:
+def modifier(bound: Bound) -> Callable[[Run, str], str] | None:
     """Make what the modifiers of a command do to a value, the one of highest precedence first."""
     changes = [change for name, (_, change) in _MODIFIERS.items() if bound.has(name)]
     if not changes:
         return None
+    is_length = bound.has(":length")
 
-    def change_all(value: str) -> str:
+    def change_all(run: Run, value: str) -> str:
+        if not is_length:
+            value = value[: run.limits.value_length_max]  # what it keeps in any case
         for change in changes:
+            run.spend(1 + len(value) // _CHANGED if change is not _length else 1)
             value = change(value)
         return value
 
@@ -95,7 +103,7 @@ def _set(bound: Bound) -> Code:
 
     def assign(run: Run) -> bool:
         text = value.read(run)
-        write(run, change(text) if change is not None else text)
+        write(run, change(run, text) if change is not None else text)
         return False
 
     return Plain(assign)

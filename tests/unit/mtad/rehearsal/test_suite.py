@@ -66,7 +66,8 @@ async def test_files_whose_tests_must_fail(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_spends_too_much_is_told(tmp_path: Path) -> None:
-    text = 'test "a" {} ' + "keep; " * 10_001
+    parts = message("Content-Type: multipart/mixed; boundary=b", *["", "--b", ""] * 101)
+    text = f'require "foreverypart"; test "a" {{}} {parts} foreverypart {{ {"keep; " * 100} }}'
     assert (await played(tmp_path, text)).errors == (f"{tmp_path}/t.svtest: limit exceeded: actions",)
 
 

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from mtad.sieve.code import Plain
-from mtad.sieve.dialects import PLAIN
+from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE
+from mtad.sieve.outside import Outside
 from mtad.sieve.run import LimitExceeded, Limits, Run
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import DOORS, StillFacts
@@ -26,6 +27,7 @@ LONG = b"X: " + b"a" * 100_000 + b"\r\n\r\n"
 EMPTY = b"\r\n"
 PARTS = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 990 + b"--b--\n"
 LIST_OF_1000 = "[" + ",".join(f'"k{number}"' for number in range(1000)) + "]"
+READ_1000 = ",".join(['"${a}y"'] * 1000)
 SCRIPTS = {
     "five stars": ('if header :matches "x" "*a*a*a*a*ab" { keep; }', LONG, ENDS),
     "stars and question marks": ('if header :matches "x" "*?a?a?b*" { keep; }', LONG, ENDS),
@@ -35,7 +37,7 @@ SCRIPTS = {
     "counted repetition of many": ('if header :regex "x" "(a?){100}b" { fileinto "${1}"; }', MANY, BUDGET),
     "doubling": ('set "a" "aa";' + 'set "a" "${a}${a}";' * 50 + 'fileinto "${a}";', EMPTY, ENDS),
     "large values": ('set "a" "' + "x" * 9000 + '";' + 'set "b" "${a}${a}${a}";' * 300, EMPTY, ENDS),
-    "a string of variables": ('set "a" "' + "${n}" * 140_000 + '";', EMPTY, BUDGET),
+    "a string of variables": ('set "a" "' + "${n}" * 8_000 + '";' + 'set "b" "${a}${a}";' * 200, EMPTY, ENDS),
     "a loop in a loop": ("foreverypart { foreverypart { foreverypart { keep; } } }", PARTS, ENDS),
     "all parts for each part": (
         'foreverypart { if header :mime :anychild :contains "x" "y" { } foreverypart { } }', PARTS, ENDS,
@@ -44,6 +46,25 @@ SCRIPTS = {
     "many edits": ('addheader "x" "y";' * 60, MANY, BUDGET),
     "many keys": (f'if header :contains "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
     "many keys in order": (f'if header :value "gt" "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
+    "stars in a variable": (
+        f'set "a" "{"*" * 4096}"; foreverypart {{ if string :matches "x" "${{a}}" {{ keep; }} }}', PARTS, BUDGET,
+    ),
+    "stars against long values": (
+        f'set "a" "{"*a" * 2000}b"; foreverypart {{ if header :matches "x" "${{a}}" {{ }} }}',
+        LONG[:-2] + PARTS, BUDGET,
+    ),
+    "expressions in variables": (
+        'set "a" "(a?){200}b"; foreverypart {'
+        + "".join(f'if header :regex "x" "${{a}}{number}" {{ }}' for number in range(200)) + "}", PARTS, BUDGET,
+    ),
+    "many names of fields": (f'foreverypart {{ if header :count "gt" {LIST_OF_1000} "1" {{ }} }}', PARTS, BUDGET),
+    "many keys that are read": (
+        f'set "a" "{"x" * 4096}"; foreverypart {{ if string "${{a}}" [{READ_1000}] {{ keep; }} }}', PARTS, BUDGET,
+    ),
+    "changed values": (
+        f'set "a" "{"*" * 4096}"; foreverypart {{' + 'set :upper :quotewildcard "b" "${a}";' * 100 + "}", PARTS, BUDGET,
+    ),
+    "all contents for each part": ('foreverypart { if body :content "text" :contains "q" { keep; } }', PARTS, BUDGET),
     "many wildcards": (f'if header :matches "x" {LIST_OF_1000} {{ keep; }}', MANY, BUDGET),
 }  # fmt: skip
 READ_ALL = """
@@ -106,18 +127,61 @@ def test_messages(name: str) -> None:
     assert (how, seconds < SECONDS_MAX) == (ENDS, True), seconds
 
 
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("if true {" * 5000, "nested deeper than 32"),
-        ("if " + "not " * 5000 + "true { }", "nested deeper than 32"),
-        ('if header :regex "x" "((a?){200}){5}c" { }', "no regular expression: larger than 1000 steps"),
-        ("snow;" * 5000, "unknown command snow"),
-    ],
-)
-def test_scripts_that_are_not_compiled(text: str, error: str) -> None:
+TOO_LARGE = "too large: compiling a script and all that it includes may cost"
+TOO_MANY_STEPS = "no regular expression: larger than 1000 steps"
+MANY_EXPRESSIONS = "".join(f'if header :regex "x" "(a?){{200}}{number}" {{ }}' for number in range(900))
+NOT_COMPILED = {
+    "blocks in blocks": ("if true {" * 5000, "nested deeper than 32"),
+    "tests in tests": ("if " + "not " * 5000 + "true { }", "nested deeper than 32"),
+    "a large expression": ('if header :regex "x" "((a?){200}){5}c" { }', TOO_MANY_STEPS),
+    "classes of letters": (
+        "".join(rf'if header :regex "x" "(\\pL){{99}}{number}" {{ }}' for number in range(100)), TOO_MANY_STEPS,
+    ),
+    "unknown words": ("snow;" * 5000, "unknown command snow"),
+    "what is no text": ("%;" * 100_000, "text not understood: '%'"),
+    "an octet too many": ("#" * (1 << 18), "script longer than 262144 characters"),
+    "words": ("a " * 100_000, TOO_LARGE),
+    "brackets": ("{" * 200_000, TOO_LARGE),
+    "strings": ('if header "x" ["a"' + ',"a"' * 60_000 + "] { }", TOO_LARGE),
+    "commands": ("keep;" * 40_000, TOO_LARGE),
+    "tests": ("if anyof (true" + ",true" * 40_000 + ") { }", TOO_LARGE),
+    "assignments": ('set "a" "${a}";' * 10_000, TOO_LARGE),
+    "variables in a string": ('set "a" "' + "${n}" * 50_000 + '";', TOO_LARGE),
+    "encoded characters": ('require "encoded-character"; set "a" "' + "${hex:41}" * 25_000 + '";', TOO_LARGE),
+    "stars": (f'if header :matches "x" "{"*" * 200_000}" {{ }}', TOO_LARGE),
+    "many expressions": (MANY_EXPRESSIONS, TOO_LARGE),
+    "folded letters": (
+        f'if header :comparator "i;unicode-casemap" "x" "{"é" * 100_000}" {{ }}', TOO_LARGE,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_COMPILED)
+def test_scripts_that_are_not_compiled(name: str) -> None:
+    text, error = NOT_COMPILED[name]
     started = time.process_time()
     found = compile_script(REQUIRE + text, "hostile.sieve", PLAIN)
     assert time.process_time() - started < SECONDS_MAX
     assert isinstance(found, SieveErrors)
     assert error in str(found)
+
+
+def test_what_a_script_includes_is_part_of_it() -> None:
+    asked = []
+
+    def large(location: str, name: str) -> str:
+        asked.append(name)
+        return "keep;" * 1000
+
+    text = 'require "include";' + "".join(f'include "{number}";' for number in range(90))
+    found = compile_script(text, "hostile.sieve", PLAIN, Outside(scripts=large))
+    assert isinstance(found, SieveErrors)
+    assert [(error.file, error.text[:9]) for error in found.errors] == [("1.sieve", "too large")]
+    assert asked == ["0", "1"]
+
+
+def test_networks_count() -> None:
+    text = 'require "vnd.mtad.stage"; stage "connect" { if ip ["::1"' + ',"::1"' * 9000 + "] { } }"
+    found = compile_script(text, "hostile.sieve", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert TOO_LARGE in str(found)

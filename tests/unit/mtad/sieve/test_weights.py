@@ -4,7 +4,7 @@ import pytest
 
 from mtad.sieve.comparators import COMPARATORS, DEFAULT
 from mtad.sieve.regex import GROUPED_LENGTH_MAX, LENGTH_MAX
-from mtad.sieve.weights import expression_weight, weight
+from mtad.sieve.weights import expression_weight, made_of, steps_of, weight
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from mtad.sieve.weights import expression_weight, weight
         (":contains", ["a"] * 80, ["v"] * 3, 33),
         (":contains", ["a"] * 8, ["v" * 10240], 2 + 30),
         (":value", ["a"] * 40, ["v"], 11),
-        (":matches", ["*a*"] * 32, ["v"], 1 + 32 + 3),
+        (":matches", ["*a*"] * 32, ["v"], 1 + 32 + 3 + 16),
         (":matches", [], [], 0),
     ],
 )
@@ -23,6 +23,27 @@ def test_keys_values_and_their_lengths_weigh(
     match_type: str, keys: list[str], values: list[str], expected: int
 ) -> None:
     assert weight(match_type, keys, DEFAULT)(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("match_type", "keys", "expected"),
+    [
+        (":is", ["a"] * 10, 10),
+        (":contains", ["a" * 2048, "*"], 2 + 2),
+        (":matches", ["a*", "?b"], 2 + 2 * 2 + 3 * 2),
+        (":matches", ["*" * 4096], 1 + 4 + 2 + 3 * 4096),
+    ],
+)
+def test_what_is_asked_has_its_price(match_type: str, keys: list[str], expected: int) -> None:
+    assert made_of(match_type, keys, DEFAULT) == expected
+
+
+def test_folding_has_its_price() -> None:
+    assert made_of(":is", ["é" * 100], COMPARATORS["i;unicode-casemap"]) == 1 + 50
+
+
+def test_the_steps_of_an_expression_have_their_price() -> None:
+    assert (steps_of(10), steps_of(1000)) == (5, 500)
 
 
 def test_a_slow_comparator_weighs_by_the_letter() -> None:
