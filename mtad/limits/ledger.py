@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from mtad.limits.questions import Answer, Counted, Question
+from mtad.limits.greylist import Greylist, Known
+from mtad.limits.questions import Answer, Counted, Greylisting, Question
 from mtad.limits.windows import Window, Windows
 
 
@@ -15,6 +16,10 @@ class LedgerLimits:
     """How many counters are held; strangers choose how many they ask for."""
 
     windows_max: int = 50_000  # about 600 octets each, the way to keep them included
+    known_max: int = 50_000  # to a greylist; as many that wait, and as many that have passed
+
+
+Entry = Window | Known
 
 
 class Ledger:
@@ -24,11 +29,12 @@ class Ledger:
         limits = limits or LedgerLimits()
         self.node = node
         self._windows = Windows(node, limits.windows_max, self._drop)
+        self._greylist = Greylist(limits.known_max, self._drop)
         self._changed: dict[bytes, None] = {}
         self._on_drop: Callable[[bytes], None] = lambda _counter: None
 
     def __len__(self) -> int:
-        return len(self._windows)
+        return len(self._windows) + len(self._greylist)
 
     def on_drop(self, callback: Callable[[bytes], None]) -> None:
         """Call back with each counter of this node that is forgotten."""
@@ -36,7 +42,10 @@ class Ledger:
 
     def ask(self, question: Question, now_ms: int) -> Counted:
         """Answer, and count."""
-        counted, is_changed = self._windows.ask(question, now_ms)
+        if isinstance(question, Greylisting):
+            counted, is_changed = self._greylist.ask(question, now_ms)
+        else:
+            counted, is_changed = self._windows.ask(question, now_ms)
         if is_changed:
             self._changed[question.counter] = None
         return counted
@@ -55,21 +64,27 @@ class Ledger:
 
     def change_again(self, counter: bytes) -> None:
         """Have a counter among the changed ones, if it is held still."""
-        if self.window(counter) is not None:
+        if self.entry(counter) is not None:
             self._changed[counter] = None
 
-    def window(self, counter: bytes) -> Window | None:
-        """Return what this node has counted."""
-        return self._windows.own(counter)
+    def entry(self, counter: bytes) -> Entry | None:
+        """Return what this node has to keep of a counter."""
+        return self._windows.own(counter) or self._greylist.known(counter)
 
-    def learn_window(self, node: int, counter: bytes, window: Window) -> None:
-        """Take in what a node has counted."""
-        self._windows.learn(node, counter, window)
+    def learn(self, node: int, counter: bytes, entry: Entry) -> None:
+        """Take in what a node has kept."""
+        if isinstance(entry, Window):
+            self._windows.learn(node, counter, entry)
+        else:
+            self._greylist.learn(counter, entry)
 
     def sweep(self, now_ms: int) -> Iterator[None]:
         """Forget what is over, step by step."""
         for key in self._windows.expired(now_ms):
             self._windows.forget(key)
+            yield
+        for counter in self._greylist.expired(now_ms):
+            self._greylist.forget(counter)
             yield
 
     def _drop(self, counter: bytes) -> None:

@@ -26,14 +26,27 @@ class Rate:
     is_peek: bool = False
 
 
-Question = Rate
+@dataclass(frozen=True, slots=True)
+class Greylisting:
+    """Whether it must come again, because it is not known: not before the delay, and within the window.
+
+    lifetime_seconds   for which it is known then, from the last time on that it came
+    """
+
+    counter: bytes
+    delay_seconds: int
+    window_seconds: int
+    lifetime_seconds: int
+
+
+Question = Rate | Greylisting
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
     """The answer.
 
-    count   what the counter holds now
+    count   what the counter holds now; of a greylist the seconds that are left to wait
     """
 
     is_over: bool

@@ -185,16 +185,18 @@ class Fate(_message.Message):
     def __init__(self, recipients: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ..., code: _Optional[int] = ..., enhanced: _Optional[str] = ..., text: _Optional[str] = ..., next_hop: _Optional[str] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("format", "node", "until_ms", "windows")
+    __slots__ = ("format", "node", "until_ms", "windows", "known")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
     format: int
     node: int
     until_ms: int
     windows: _containers.RepeatedCompositeFieldContainer[Window]
-    def __init__(self, format: _Optional[int] = ..., node: _Optional[int] = ..., until_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ...) -> None: ...
+    known: _containers.RepeatedCompositeFieldContainer[Known]
+    def __init__(self, format: _Optional[int] = ..., node: _Optional[int] = ..., until_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., known: _Optional[_Iterable[_Union[Known, _Mapping]]] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("counter", "seconds", "slot", "taken")
@@ -207,6 +209,18 @@ class Window(_message.Message):
     slot: int
     taken: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, counter: _Optional[bytes] = ..., seconds: _Optional[int] = ..., slot: _Optional[int] = ..., taken: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Known(_message.Message):
+    __slots__ = ("counter", "since_ms", "until_ms", "is_passed")
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    IS_PASSED_FIELD_NUMBER: _ClassVar[int]
+    counter: bytes
+    since_ms: int
+    until_ms: int
+    is_passed: bool
+    def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., is_passed: _Optional[bool] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("recipient", "rank", "due_ms", "state")
@@ -284,6 +298,20 @@ class RateRequest(_message.Message):
     is_peek: bool
     def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., limit: _Optional[int] = ..., seconds: _Optional[int] = ..., cost: _Optional[int] = ..., is_peek: _Optional[bool] = ...) -> None: ...
 
+class GreylistRequest(_message.Message):
+    __slots__ = ("call", "counter", "delay_seconds", "window_seconds", "lifetime_seconds")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    counter: bytes
+    delay_seconds: int
+    window_seconds: int
+    lifetime_seconds: int
+    def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., delay_seconds: _Optional[int] = ..., window_seconds: _Optional[int] = ..., lifetime_seconds: _Optional[int] = ...) -> None: ...
+
 class WorkerReport(_message.Message):
     __slots__ = ("sessions", "delivered_through", "retries_answered", "retries_in_doubt")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -297,18 +325,20 @@ class WorkerReport(_message.Message):
     def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report", "remember", "recall", "rate")
+    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REMEMBER_FIELD_NUMBER: _ClassVar[int]
     RECALL_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
+    GREYLIST_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
     remember: RememberRequest
     recall: RecallRequest
     rate: RateRequest
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ...) -> None: ...
+    greylist: GreylistRequest
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count")

@@ -502,11 +502,14 @@ ABOUT = (
         "vnd.mtad.limits",
         ("vnd.mtad.limits",),
         "ours",
-        "[Limits](../limits.md): how often something may happen.",
+        "[Limits](../limits.md): how often something may happen, and who is to come again.",
         'require ["variables", "environment", "vnd.mtad.limits", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "connect" {\n'
         '    if ratelimit 60 60 { tempfail :code 421 :disconnect "Too many connections"; }\n}\n\n'
         'stage "mail" {\n'
-        '    if ratelimit :key "${env.auth_user}" 500 3600 { tempfail "500 messages an hour, no more"; }\n}\n',
+        '    if ratelimit :key "${env.auth_user}" 500 3600 { tempfail "500 messages an hour, no more"; }\n}\n\n'
+        'stage "rcpt" {\n'
+        '    if environment "vnd.mtad.auth-user" "" {\n'
+        '        if greylist { tempfail :code 450 "Greylisted, come again in five minutes"; }\n    }\n}\n',
     ),
 )

@@ -4,34 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mtad.limits.questions import Answer, Counted, Question, Rate, Unknown
+from mtad.limits.greylist import Known
+from mtad.limits.ledger import Entry
+from mtad.limits.questions import Answer, Counted, Greylisting, Question, Rate, Unknown
 from mtad.limits.windows import Window
 from mtad.pb import queue_pb2
 from mtad.spool.memory_codec import FORMAT
 from replicator.core.values import Item, Kind, Record
 
 PREFIX = b"|"
-"""What the keys of counters begin with: behind them stand the node in two letters, and the time."""
+"""What the keys of counters begin with: behind them stand the node in two letters, and a number."""
+
+_NUMBER_AT = len(PREFIX) + 2
 
 
-def key_of(node: int, at_ms: int, chance: int) -> bytes:
-    """Return the key of an item; in the order of the keys a node's later item stands behind its earlier ones."""
-    return b"%s%02x%012x%08x" % (PREFIX, node, at_ms, chance)
+def key_of(node: int, number: int, chance: int) -> bytes:
+    """Return the key of an item; a node's items stand in the order of their numbers."""
+    return b"%s%02x%012x%08x" % (PREFIX, node, number, chance)
+
+
+def number_of(key: bytes) -> int:
+    """Return the number of an item."""
+    return int(key[_NUMBER_AT : _NUMBER_AT + 12], 16)
 
 
 def node_of(key: bytes) -> int:
     """Return which node has counted."""
-    return int(key[len(PREFIX) : len(PREFIX) + 2], 16)
+    return int(key[len(PREFIX) : _NUMBER_AT], 16)
 
 
-def counters_record(key: bytes, node: int, until_ms: int, windows: Mapping[bytes, Window]) -> Record:
+def counters_record(key: bytes, node: int, until_ms: int, entries: Mapping[bytes, Entry]) -> Record:
     """Return the record that keeps counters."""
-    stored = queue_pb2.Counters(
-        format=FORMAT,
-        node=node,
-        until_ms=until_ms,
-        windows=[_window_message(counter, window) for counter, window in windows.items()],
-    )
+    stored = queue_pb2.Counters(format=FORMAT, node=node, until_ms=until_ms)
+    for counter, entry in entries.items():
+        if isinstance(entry, Window):
+            stored.windows.append(_window_message(counter, entry))
+        else:
+            stored.known.add(
+                counter=counter, since_ms=entry.since_ms, until_ms=entry.until_ms, is_passed=entry.is_passed
+            )
     return Record(Kind.PUT, key, meta=stored.SerializeToString())
 
 
@@ -40,11 +51,13 @@ def counters_of(item: Item) -> queue_pb2.Counters:
     return queue_pb2.Counters.FromString(item.meta)
 
 
-def windows_of(stored: queue_pb2.Counters) -> Iterable[tuple[bytes, Window]]:
-    """Give the windows of an item, each with its counter."""
+def entries_of(stored: queue_pb2.Counters) -> Iterable[tuple[bytes, Entry]]:
+    """Give what an item keeps, each with its counter."""
     for one in stored.windows:
         taken = {one.slot - age: count for age, count in enumerate(one.taken) if count}
         yield one.counter, Window(one.seconds, taken)
+    for known in stored.known:
+        yield known.counter, Known(known.since_ms, known.until_ms, known.is_passed)
 
 
 def _window_message(counter: bytes, window: Window) -> queue_pb2.Window:
@@ -55,6 +68,15 @@ def _window_message(counter: bytes, window: Window) -> queue_pb2.Window:
 
 def asked(call: int, question: Question) -> queue_pb2.FromWorker:
     """Return a worker's question."""
+    if isinstance(question, Greylisting):
+        greylist = queue_pb2.GreylistRequest(
+            call=call,
+            counter=question.counter,
+            delay_seconds=question.delay_seconds,
+            window_seconds=question.window_seconds,
+            lifetime_seconds=question.lifetime_seconds,
+        )
+        return queue_pb2.FromWorker(greylist=greylist)
     rate = queue_pb2.RateRequest(
         call=call,
         counter=question.counter,
@@ -69,6 +91,11 @@ def asked(call: int, question: Question) -> queue_pb2.FromWorker:
 def rate_of(request: queue_pb2.RateRequest) -> Rate:
     """Return the question that was asked."""
     return Rate(request.counter, request.limit, request.seconds, request.cost, request.is_peek)
+
+
+def greylisting_of(request: queue_pb2.GreylistRequest) -> Greylisting:
+    """Return the question that was asked."""
+    return Greylisting(request.counter, request.delay_seconds, request.window_seconds, request.lifetime_seconds)
 
 
 def answer_message(answer: Answer) -> queue_pb2.Answer:

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
-from mtad.limits.ledger import Ledger, LocalLimits
-from mtad.limits.windows import Window
+from mtad.limits.ledger import Entry, Ledger, LocalLimits
 from mtad.spool import codec, counter_codec
 from mtad.telemetry.events import Events
 from replicator.core.values import Durability, Item, Record
@@ -65,6 +64,7 @@ class CounterStore:
         self._own: dict[bytes, _Batch] = {}
         self._others: dict[bytes, _Batch] = {}
         self._home: dict[bytes, bytes] = {}  # the batch of each counter
+        self._number = 0  # of the last item: milliseconds of UTC, or more where the clock has gone back
         self._is_refused = False
         self._keeping: asyncio.Task[None] | None = None
         self.door = LocalLimits(ledger, wall_ms)
@@ -121,10 +121,11 @@ class CounterStore:
             return
         is_own = stored.node == self._ledger.node
         (self._own if is_own else self._others)[item.key] = _Batch(stored.until_ms)
+        self._number = max(self._number, counter_codec.number_of(item.key)) if is_own else self._number
         now_ms = self._wall_ms()
-        for counter, window in counter_codec.windows_of(stored):
-            if window.until_ms > now_ms:
-                self._ledger.learn_window(stored.node, counter, window)
+        for counter, entry in counter_codec.entries_of(stored):
+            if entry.until_ms > now_ms:
+                self._ledger.learn(stored.node, counter, entry)
                 if is_own:
                     self._come_home(counter, item.key)
 
@@ -174,29 +175,30 @@ class CounterStore:
         homeless = [key for key, batch in self._own.items() if not batch.homed]
         merged = self._smallest(len(homeless), len(changed)) if changed else []
         moved = [counter for key in merged for counter in self._own[key].homed]
-        windows = dict(self._worth_keeping([*changed, *moved], now_ms))
-        key = counter_codec.key_of(self._ledger.node, now_ms, secrets.randbits(32))
+        entries = dict(self._worth_keeping([*changed, *moved], now_ms))
+        self._number = max(now_ms, self._number + 1)
+        key = counter_codec.key_of(self._ledger.node, self._number, secrets.randbits(32))
         records = list(self._ends([*homeless, *merged]))
-        until_ms = max((window.until_ms for window in windows.values()), default=0)
-        if windows:
-            records.insert(0, counter_codec.counters_record(key, self._ledger.node, until_ms, windows))
+        until_ms = max((entry.until_ms for entry in entries.values()), default=0)
+        if entries:
+            records.insert(0, counter_codec.counters_record(key, self._ledger.node, until_ms, entries))
         if not records or not await self._is_kept(records):
             for counter in changed if records else ():
                 self._ledger.change_again(counter)
             return
-        if windows:
+        if entries:
             self._own[key] = _Batch(until_ms)
-        for counter in windows:
-            if self._ledger.window(counter) is not None:  # it may have been dropped meanwhile
+        for counter in entries:
+            if self._ledger.entry(counter) is not None:  # it may have been dropped meanwhile
                 self._come_home(counter, key)
         for gone in (*homeless, *merged):
             self._forget(gone)
 
-    def _worth_keeping(self, counters: Iterable[bytes], now_ms: int) -> Iterator[tuple[bytes, Window]]:
+    def _worth_keeping(self, counters: Iterable[bytes], now_ms: int) -> Iterator[tuple[bytes, Entry]]:
         for counter in counters:
-            window = self._ledger.window(counter)
-            if window is not None and window.until_ms - now_ms >= self._limits.worth_ms:
-                yield counter, window
+            entry = self._ledger.entry(counter)
+            if entry is not None and entry.until_ms - now_ms >= self._limits.worth_ms:
+                yield counter, entry
 
     def _smallest(self, homeless_count: int, changed_count: int) -> list[bytes]:
         """Return the batches that a new one takes over, so that there are not too many."""

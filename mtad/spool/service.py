@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc.aio
 
-from mtad.limits.questions import Limits, NobodyCounts
+from mtad.limits.questions import Limits, NobodyCounts, Question
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool import codec, counter_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
@@ -114,14 +114,7 @@ class _Stream:
         """Carry out one call."""
         kind = item.WhichOneof("what")
         try:
-            if kind == "commit":
-                answer = await self._commit(item.commit)
-            elif kind == "remember":
-                answer = await self._remember(item.remember)
-            elif kind == "rate":
-                answer = counter_codec.answer_message(await self._limits.ask(counter_codec.rate_of(item.rate)))
-            else:
-                answer = await self._recall(item.recall)
+            answer = await _CALLS[kind or "commit"](self, item)
         except Exception as error:  # noqa: BLE001 (the boundary of one call: the client hears 451 and keeps its mail)
             self._events.emit("spool.fault", level="error", error=f"{type(error).__name__}: {error}")
             answer = queue_pb2.Answer(refusal=Refusal.FAILED.value)
@@ -148,6 +141,9 @@ class _Stream:
     async def _recall(self, request: queue_pb2.RecallRequest) -> queue_pb2.Answer:
         recalled = await self._memories.recall(request.fingerprint)
         return queue_pb2.Answer(memories=[memory_codec.memory_message(memory) for memory in recalled])
+
+    async def _ask(self, question: Question) -> queue_pb2.Answer:
+        return counter_codec.answer_message(await self._limits.ask(question))
 
     def hear(self, fingerprint: bytes, is_remembered: bool) -> None:
         """Have the worker told of a change; what is newest of a fingerprint counts alone."""
@@ -190,3 +186,12 @@ class _Stream:
             self._news = {}
             if told.answers or told.is_flushed or told.is_policy_new or told.HasField("news"):
                 yield told
+
+
+_CALLS: Mapping[str, Callable[[_Stream, queue_pb2.FromWorker], Awaitable[queue_pb2.Answer]]] = {
+    "commit": lambda stream, item: stream._commit(item.commit),
+    "remember": lambda stream, item: stream._remember(item.remember),
+    "recall": lambda stream, item: stream._recall(item.recall),
+    "rate": lambda stream, item: stream._ask(counter_codec.rate_of(item.rate)),
+    "greylist": lambda stream, item: stream._ask(counter_codec.greylisting_of(item.greylist)),
+}

@@ -1,15 +1,19 @@
 """What a policy limits (vnd.mtad.limits).
 
     ratelimit [":key" <string>] [":cost" <number>] [":peek"] [":onerror" <string>] <limit: number> <seconds: number>
+    greylist  [":key" <string>] [":delay" <number>] [":window" <number>] [":lifetime" <number>] [":onerror" <string>]
 
-Without a key the client's network counts, in each stage by itself. Where the counters cannot be asked nobody is over a
-limit, unless `:onerror` says otherwise.
+Without a key a rate is of the client's network, in each stage by itself, and a greylist knows the client's network,
+reverse-path and recipient together. Where the counters cannot be asked nobody is over a limit, and all are known,
+unless `:onerror` says otherwise.
 """
 
 from __future__ import annotations
 
+import re
+
 from mtad.limits.networks import network_of
-from mtad.limits.questions import Rate, Unknown, counter_of
+from mtad.limits.questions import Greylisting, Rate, Unknown, counter_of
 from mtad.maps.answer import folded
 from mtad.sieve.code import Code, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
@@ -19,6 +23,11 @@ from mtad.sieve.template import Read
 
 LIMIT_MAX = 1_000_000_000
 RATE_SECONDS_MAX = 30 * 86400
+KNOWN_SECONDS_MAX = 90 * 86400
+GREYLIST_IPV4_BITS = 24  # those who send much come again from a neighbour
+_SECONDS_DEFAULT = {":delay": 300, ":window": 2 * 86400, ":lifetime": 35 * 86400}
+_WITH_RECIPIENT = ("rcpt", "data")
+_DIGITS = re.compile("[0-9]+")
 _CAPABILITY = ("vnd.mtad.limits",)
 _STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # not what runs again with each attempt
 _NUMBER = ArgumentType.NUMBER
@@ -51,6 +60,41 @@ def _ratelimit(bound: Bound) -> Code:
     return Waiting(ask)
 
 
+def _greylist(bound: Bound) -> Code:
+    delay, window, lifetime = (_seconds(bound, tag) for tag in _SECONDS_DEFAULT)
+    if not 1 <= delay < window:
+        return bound.fail(bound.at, f"a delay is 1 second at least, and shorter than the window, which is {window}")
+    if max(window, lifetime) > KNOWN_SECONDS_MAX:
+        return bound.fail(bound.at, f"window and lifetime are {KNOWN_SECONDS_MAX} seconds at most")
+    if not bound.has(_KEY.name) and bound.stage not in _WITH_RECIPIENT:
+        return bound.fail(bound.at, f"where no recipient is known, greylist needs {_KEY.name}")
+    key = _key(bound) if bound.has(_KEY.name) else _triplet
+    limits, failed = bound.unit.outside.limits, on_error(bound, "greylist", "false")
+    compared = bound.compared if bound.unit.outside.tell is not None else None
+
+    async def ask(run: Run) -> bool:
+        answer = await limits.ask(Greylisting(counter_of("greylist", key(run)), delay, window, lifetime))
+        if isinstance(answer, Unknown):
+            return failed(run, answer.why)
+        if compared is not None:
+            compared.append(f"{answer.count} s to wait" if answer.is_over else "known")
+        return answer.is_over
+
+    return Waiting(ask)
+
+
+def _seconds(bound: Bound, tag: str) -> int:
+    given = bound.tag_number(tag)
+    return given.value if given is not None else _SECONDS_DEFAULT[tag]
+
+
+def _triplet(run: Run) -> str:
+    """Return what is known by itself: the numbers in a reverse-path stand for any, as VERP changes them each time."""
+    network = network_of(run.facts.environment("remote-ip"), GREYLIST_IPV4_BITS)
+    name, at, host = run.envelope("from")[0].rpartition("@")
+    return f"{network} {folded(_DIGITS.sub('#', name) + at + host)} {folded(','.join(run.envelope('to')))}"
+
+
 def _key(bound: Bound) -> Read:
     """Make what reads by which key is counted."""
     given = bound.tag_template(":key")
@@ -62,6 +106,14 @@ def _key(bound: Bound) -> Read:
 
 
 LIMITS = (
+    Spec(
+        "greylist",
+        Kind.TEST,
+        _greylist,
+        capabilities=_CAPABILITY,
+        tags=(_KEY, *(Tag(tag, value=_NUMBER) for tag in _SECONDS_DEFAULT), ON_ERROR_TAG),
+        stages=_STAGES,
+    ),
     Spec(
         "ratelimit",
         Kind.TEST,

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mtad.limits.ledger import Ledger, LedgerLimits
-from mtad.limits.questions import Counted, Rate
+from mtad.limits.questions import Counted, Greylisting, Rate
 from mtad.spool import counter_codec
 from mtad.spool.counters import CounterLimits, CounterStore
 from mtad.spool.door import Changes
@@ -117,7 +117,7 @@ async def test_a_batch_takes_so_many(tmp_path: Path) -> None:
         for number in range(25):
             found.take(number)
         await found.keep()
-        assert [len(list(counter_codec.windows_of(stored(found, key)))) for key in keys(found)] == [10]
+        assert [len(list(counter_codec.entries_of(stored(found, key)))) for key in keys(found)] == [10]
         await found.keep()
         await found.keep()
         assert len(keys(found)) == 3
@@ -166,7 +166,7 @@ async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None
     async with counting(tmp_path) as found:
         theirs = Ledger(2)
         theirs.ask(rate(1), START_MS)
-        window = theirs.window(rate(1).counter)
+        window = theirs.entry(rate(1).counter)
         assert window is not None
         key = counter_codec.key_of(2, START_MS, 7)
         record = counter_codec.counters_record(key, 2, window.until_ms, {rate(1).counter: window})
@@ -174,7 +174,7 @@ async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None
         assert found.take(1) == Counted(False, 2)
         assert len(found.store) == 1
         await found.keep()
-        own = next(list(counter_codec.windows_of(stored(found, key))) for key in keys(found))
+        own = next(list(counter_codec.entries_of(stored(found, key))) for key in keys(found))
         assert [one.taken for _, one in own] == [{START_MS // 450_000: 1}], "each keeps its own alone"
         found.wall.forward(7200)
         await found.store.sweep()
@@ -232,3 +232,30 @@ async def test_they_are_kept_by_themselves(tmp_path: Path) -> None:
         ledger.ask(rate(1), wall.ms)
         await until(lambda: len(store) == 1)
         await store.stop()
+
+
+async def test_who_has_passed_a_greylist_is_known_after_a_restart(tmp_path: Path) -> None:
+    asked = [Greylisting(bytes([number]) * 16, 300, 3600, 86_400) for number in range(2)]
+    async with counting(tmp_path) as found:
+        for one in asked:
+            assert found.ledger.ask(one, found.wall.ms).is_over
+        await found.keep()
+        assert not found.ledger.ask(asked[0], found.wall.ms + 300_000).is_over
+    async with counting(tmp_path) as found:
+        assert found.ledger.ask(asked[0], found.wall.ms + 10_000) == Counted(False, 0)
+        assert found.ledger.ask(asked[1], found.wall.ms + 10_000) == Counted(True, 290)
+    async with counting(tmp_path, of_node=2) as found:
+        assert found.ledger.ask(asked[0], found.wall.ms + 20_000) == Counted(False, 0), "at the other node too"
+
+
+async def test_what_was_kept_last_counts_whatever_the_clock_says(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        for back_seconds in (0, 3, 1, 2):
+            found.wall.ms = START_MS - back_seconds * 1000
+            found.take(1)
+            await found.store.keep()
+        assert len(keys(found)) <= 2
+    for _ in range(2):
+        async with counting(tmp_path) as found:
+            assert found.held(1) == 4
+            found.take(2)

@@ -14,7 +14,7 @@ import grpc.aio
 import pytest
 
 from mtad.limits.ledger import Ledger, LocalLimits
-from mtad.limits.questions import Answer, Counted, Question, Rate, Unknown
+from mtad.limits.questions import Answer, Counted, Greylisting, Question, Rate, Unknown
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -435,3 +435,17 @@ async def test_where_nobody_counts_a_worker_hears_so(socket: Path) -> None:
     async with serving(socket, service), working(socket) as remote:
         assert await remote.reached(5)
         assert await remote.ask(RATE) == Unknown("nobody counts here")
+
+
+async def test_a_greylist_is_asked_for_as_a_rate_is(socket: Path) -> None:
+    now, asked = [START_MS], Greylisting(b"g" * 16, 10, 60, 3600)
+    service = SpoolService(
+        FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), LocalLimits(Ledger(1), lambda: now[0])
+    )
+    async with serving(socket, service), working(socket) as remote:
+        assert await remote.reached(5)
+        found = []
+        for seconds in (0, 9, 1, 3599, 3600):
+            now[0] += seconds * 1000
+            found.append(await remote.ask(asked))
+        assert found == [Counted(True, 10), Counted(True, 1), Counted(False, 0), Counted(False, 0), Counted(True, 10)]

@@ -15,19 +15,29 @@ from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import StillFacts, first_error
 
+NOW_MS = 1_700_000_000_000
 REQUIRE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.limits", "vnd.mtad.log", "envelope"];\n'
 
 
 def counting() -> Limits:
-    return LocalLimits(Ledger(1), lambda: 1_700_000_000_000)
+    return LocalLimits(Ledger(1), lambda: NOW_MS)
 
 
-async def true_of(test: str, limits: Limits, stage: str = "mail", client: str = "192.0.2.9", sender: str = "") -> bool:
+async def true_of(
+    test: str,
+    limits: Limits,
+    stage: str = "mail",
+    client: str = "192.0.2.9",
+    sender: str = "",
+    recipient: str = "b@l.example",
+) -> bool:
     script = compile_script(
         f'{REQUIRE} stage "{stage}" {{ if {test} {{ log "yes"; }} }}', "t", POLICY, Outside(limits=limits)
     )
     assert isinstance(script, Script), str(script)
-    run = Run(StillFacts(environment={"remote-ip": client}, envelope={"from": [sender]}), RunLimits())
+    run = Run(
+        StillFacts(environment={"remote-ip": client}, envelope={"from": [sender], "to": [recipient]}), RunLimits()
+    )
     await answer(script.stages[stage], run)
     return any(isinstance(action, Log) and action.text == "yes" for action in run.actions)
 
@@ -91,3 +101,66 @@ def test_what_is_asked_again_with_each_attempt_counts_nothing() -> None:
     error = first_error(f'{REQUIRE} stage "deliver" {{ if ratelimit 5 60 {{ log "x"; }} }}', POLICY)
     assert "ratelimit" in error
     assert "deliver" in error
+
+
+# --- greylist -----------------------------------------------------------------------------------------------
+
+
+async def deferred(test: str, limits: Limits, recipient: str = "b@l.example", **facts: str) -> bool:
+    return await true_of(test, limits, stage="rcpt", recipient=recipient, **facts)
+
+
+async def test_network_sender_and_recipient_are_known_together() -> None:
+    now = [NOW_MS]
+    limits = LocalLimits(Ledger(1), lambda: now[0])
+    assert await deferred("greylist", limits, sender="a@d.example")
+    now[0] += 299_000
+    assert await deferred("greylist", limits, sender="a@d.example")
+    now[0] += 1_000
+    assert not await deferred("greylist", limits, sender="A@D.example", recipient="B@l.example")
+    assert not await deferred("greylist", limits, sender="a@d.example", client="192.0.2.200"), "a neighbour"
+    assert await deferred("greylist", limits, sender="a@d.example", client="192.0.3.9")
+    assert await deferred("greylist", limits, sender="a@e.example")
+    assert await deferred("greylist", limits, sender="a@d.example", recipient="c@l.example")
+
+
+async def test_a_sender_whose_path_has_other_numbers_each_time_is_known() -> None:
+    now = [NOW_MS]
+    limits = LocalLimits(Ledger(1), lambda: now[0])
+    assert await deferred("greylist", limits, sender="list-17-b=l@d1.example")
+    now[0] += 300_000
+    assert not await deferred("greylist", limits, sender="list-18-b=l@d1.example")
+    assert await deferred("greylist", limits, sender="list-18-b=l@d2.example"), "the domain's numbers are its name"
+
+
+async def test_delay_window_and_lifetime_are_the_policys() -> None:
+    now = [NOW_MS]
+    limits, test = LocalLimits(Ledger(1), lambda: now[0]), 'greylist :key "k" :delay 10 :window 60 :lifetime 100'
+    found = []
+    for seconds in (0, 9, 1, 90, 101):
+        now[0] += seconds * 1000
+        found.append(await true_of(test, limits, stage="connect"))
+    assert found == [True, True, False, False, True]
+
+
+async def test_where_nobody_knows_all_are_known() -> None:
+    assert not await deferred("greylist", NobodyCounts())
+    assert await deferred('greylist :onerror "true"', NobodyCounts())
+
+
+@pytest.mark.parametrize(
+    ("test", "error"),
+    [
+        ("greylist :delay 0", "a delay is 1 second at least, and shorter than the window, which is 172800"),
+        ("greylist :delay 60 :window 60", "a delay is 1 second at least, and shorter than the window, which is 60"),
+        ("greylist :lifetime 7776001", "window and lifetime are 7776000 seconds at most"),
+        ("greylist :window 7776001", "window and lifetime are 7776000 seconds at most"),
+    ],
+)
+def test_a_greylist_that_can_never_be_right_is_an_error(test: str, error: str) -> None:
+    assert error in first_error(f'{REQUIRE} stage "rcpt" {{ if {test} {{ log "x"; }} }}', POLICY)
+
+
+def test_where_no_recipient_is_known_a_greylist_needs_a_key() -> None:
+    error = first_error(f'{REQUIRE} stage "mail" {{ if greylist {{ log "x"; }} }}', POLICY)
+    assert "where no recipient is known, greylist needs :key" in error
