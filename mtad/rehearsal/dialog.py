@@ -8,6 +8,7 @@
     Given: dns MX example.com = 10 mx.example.com   a record; `dns MX example.com fails`: no answer comes
     Given: limits fail                              nobody knows what was counted
     Given: found dkim example.com s1 = pass         what SPF, DKIM, DMARC, ARC find; `found spf helo = none`: of HELO
+    Given: milter opendkim = 550 5.7.1 No           or `pass`; `policy grey = DEFER Later`; `scanner x = spam 80`
     Given: user alice@example.org = pencil          who may log in, at `entrance submission`, which is over TLS
 
 What transcripts say is in transcript.py, what else can be given and looked at in scene.py.

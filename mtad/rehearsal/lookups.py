@@ -17,6 +17,7 @@ from mtad.limits.questions import Question
 from mtad.limits.questions import Unknown as Uncounted
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
 from mtad.rehearsal.methods import PlayedMethods
+from mtad.rehearsal.services import KINDS, PlayedServices
 from mtad.sieve.outside import Outside
 
 _TTL_SECONDS = 60
@@ -81,16 +82,18 @@ class Lookups:
     maps: dict[str, PlayedMap] = field(default_factory=dict)
     names: PlayedNames = field(default_factory=PlayedNames)
     methods: PlayedMethods = field(default_factory=PlayedMethods)
+    services: PlayedServices = field(default_factory=PlayedServices)
 
     @property
     def outside(self) -> Outside:
         """What a policy is compiled with."""
-        return Outside(self.maps, self.names, self.names, self.limits, methods=self.methods)
+        return Outside(self.maps, self.names, self.names, self.limits, methods=self.methods, services=self.services)
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:
-        """Take a line of a dialog: `map NAME KEY = VALUE`, `dns TYPE NAME = RECORD`, `found METHOD OF = RESULT`.
+        """Take a line of a dialog: `map NAME KEY = VALUE`, `dns TYPE NAME = RECORD`, `found METHOD OF = RESULT`,
+        `milter NAME = ANSWER`.
 
-        Tells whether it is one. Errors: ValueError, for a method or a result that there is none of.
+        Tells whether it is one. Errors: ValueError, for what there is no such thing of.
         """
         subject, _, fails = argument.rpartition(" ")
         match kind:
@@ -106,6 +109,8 @@ class Lookups:
                 self.limits.is_down = True
             case "found" if what and value:
                 self.methods.put(what, argument, value)
+            case _ if kind in KINDS and what and value:
+                self.services.put(kind, what, value)
             case _:
                 return False
         return True

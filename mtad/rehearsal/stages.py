@@ -7,6 +7,7 @@
     test_dns_fail <type: string> <name: string>                            no answer comes
     test_limits_fail                                                       nobody knows what was counted
     test_found_set <method: string> <of: string> <result: string>          what SPF, DKIM, DMARC or ARC finds
+    test_service_set <kind: string> <name: string> <answer: string>        what a milter, policy service, scanner says
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 
@@ -24,7 +25,9 @@ from mtad.mail.envelope import Client, Envelope, Tls
 from mtad.mail.notes import NO_NOTES, Noted
 from mtad.mail.verdict import Disposition, Signing, Verdict
 from mtad.rehearsal.asking import step
+from mtad.rehearsal.lookups import Lookups
 from mtad.rehearsal.report import Failure
+from mtad.rehearsal.services import KINDS
 from mtad.rehearsal.settings import policy_settings_of
 from mtad.rehearsal.tried import OF_QUEUE, number, tried_of
 from mtad.rehearsal.workbench import Answer, Workbench, workbench
@@ -85,18 +88,29 @@ def _test_limits_fail(bound: Bound) -> Code:
 
 
 def _test_found_set(bound: Bound) -> Code:
-    method, of, result, line = bound.string(0), bound.string(1), bound.string(2), bound.line
+    return _putting(bound, lambda lookups, *said: lookups.methods.put(*said))
 
-    def put(run: Run) -> bool:
+
+def _test_service_set(bound: Bound) -> Code:
+    if bound.string(0) not in KINDS:
+        return bound.fail(bound.strings(0).at, f'"{bound.string(0)}" is none of {", ".join(KINDS)}')
+    return _putting(bound, lambda lookups, *said: lookups.services.put(*said))
+
+
+def _putting(bound: Bound, put: Callable[[Lookups, str, str, str], None]) -> Code:
+    """Make what gives a room three texts; one that it does not understand fails the test."""
+    said, line = (bound.string(0), bound.string(1), bound.string(2)), bound.line
+
+    def put_it(run: Run) -> bool:
         bench = workbench(run)
         try:
-            bench.lookups.methods.put(method, of, result)
+            put(bench.lookups, *said)
         except ValueError as error:
             bench.failure = Failure(bench.file, line, str(error))
             return True
         return False
 
-    return Plain(put)
+    return Plain(put_it)
 
 
 def _test_stage_run(bound: Bound) -> Code:
@@ -299,6 +313,7 @@ STAGES = (
     Spec("test_dns_fail", Kind.COMMAND, _test_dns_fail, capabilities=_CAPABILITY, positional=(_STRING,) * 2),
     Spec("test_limits_fail", Kind.COMMAND, _test_limits_fail, capabilities=_CAPABILITY),
     Spec("test_found_set", Kind.COMMAND, _test_found_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
+    Spec("test_service_set", Kind.COMMAND, _test_service_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

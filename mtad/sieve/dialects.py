@@ -26,6 +26,7 @@ from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.scopes import SCOPES
 from mtad.sieve.capabilities.score import SCORE, TOTAL
+from mtad.sieve.capabilities.service import SCAN_VARIABLES, SERVICE
 from mtad.sieve.capabilities.sign import SIGN
 from mtad.sieve.capabilities.spamtest import SPAMTEST
 from mtad.sieve.capabilities.stage import STAGE
@@ -44,7 +45,7 @@ _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS + LIMITS + MAILAUTH
+_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,
@@ -60,7 +61,7 @@ _OF_CONNECTION = ("listener", "local-ip", "local-port", "tls-version", "tls-ciph
 _OF_SESSION = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 
 POLICY = Language(
-    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + _CHANGES + _OUTSIDE,
+    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + SPAMTEST + _CHANGES + _OUTSIDE,
     environment=(
         *_AGENT,
         *_HOST,
@@ -80,7 +81,7 @@ POLICY = Language(
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,
-    namespaces=(*SCOPES, *_NAMESPACES),
+    namespaces=(*SCOPES, SCAN_VARIABLES, *_NAMESPACES),
     computed=(TOTAL,),
 )
 """A policy: stages of a session and of delivery."""

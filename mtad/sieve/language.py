@@ -16,6 +16,7 @@ from mtad.sieve.code import Code, constant, sequence, told
 from mtad.sieve.errors import Report
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Run
+from mtad.sieve.scales import SpamScale, VirusScale
 from mtad.sieve.syntax import Number, Strings, Text
 from mtad.sieve.template import Read, Reference, Template, fixed, joined, pieces
 
@@ -150,10 +151,13 @@ class Definitions:
 
     maps         what it may look things up in, by name: those outside, and its own
     separators   the characters that divide a local part into user and detail (RFC 5233)
+    spam_scale, virus_scales   how spam and viruses are read where no scanner has looked (RFC 5235)
     """
 
     maps: dict[str, Map] = field(default_factory=dict)
     separators: str = SEPARATOR
+    spam_scale: SpamScale | None = None
+    virus_scales: list[VirusScale] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The tag `:onerror`: what a test answers when what it asks outside cannot be had."""
+"""The tag `:onerror`: what a test answers, or whether a stage goes on, when what is asked outside cannot be had."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mtad.sieve.run import Run, ScriptFailed
 ON_ERROR_TAG = Tag(":onerror", value=ArgumentType.STRING)
 TEMPFAIL = "tempfail"  # the stage fails for now: unknown is not no
 _ANSWERS: Mapping[str, bool | None] = {TEMPFAIL: None, "true": True, "false": False}
+_WAYS_ON: Mapping[str, bool | None] = {TEMPFAIL: None, "continue": False}
 
 
 def on_error(bound: Bound, asked: str, default: str) -> Callable[[Run, str], bool]:
@@ -18,12 +19,21 @@ def on_error(bound: Bound, asked: str, default: str) -> Callable[[Run, str], boo
 
     It raises ScriptFailed.
     """
+    return _failing(bound, asked, default, _ANSWERS)
+
+
+def or_continue(bound: Bound, asked: str) -> Callable[[Run, str], bool]:
+    """Make the same for a command, behind which the stage goes on where the script says so."""
+    return _failing(bound, asked, TEMPFAIL, _WAYS_ON)
+
+
+def _failing(bound: Bound, asked: str, default: str, answers: Mapping[str, bool | None]) -> Callable[[Run, str], bool]:
     given = bound.tag_strings(ON_ERROR_TAG.name)
     word = given.items[0].value if given is not None else default
-    if word not in _ANSWERS:
-        bound.fail(given.at if given is not None else bound.at, f"{ON_ERROR_TAG.name} is one of {', '.join(_ANSWERS)}")
+    if word not in answers:
+        bound.fail(given.at if given is not None else bound.at, f"{ON_ERROR_TAG.name} is one of {', '.join(answers)}")
         word = default
-    answer = _ANSWERS[word]
+    answer = answers[word]
 
     def failed(run: Run, why: str) -> bool:
         if answer is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mtad.dns.asking import Names, NobodyAsked
 from mtad.limits.questions import Limits, NobodyCounts
 from mtad.mail.authenticity import Methods, NoMethods
+from mtad.mail.services import NoServices, Services
 from mtad.maps.answer import Map
 
 Library = Callable[[str, str], str | None]
@@ -24,6 +25,7 @@ class Outside:
 
     lists     gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
     methods   tries SPF, DKIM, DMARC and ARC
+    services  asks milters, policy services and scanners
     tell      hears what a script does, step by step; without it a script costs no more than it does
     """
 
@@ -33,6 +35,7 @@ class Outside:
     limits: Limits = field(default_factory=NobodyCounts)
     scripts: Library | None = None
     methods: Methods = field(default_factory=NoMethods)
+    services: Services = field(default_factory=NoServices)
     tell: Tell | None = None
 
 

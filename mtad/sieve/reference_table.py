@@ -55,14 +55,17 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "log": ("text",),
     "lookup": ("map", "key", "values"),
     "map": ("name", "lines"),
+    "milter": ("name",),
     "monitor": ("label",),
     "outcome": ("item", "key-list"),
+    "policy": ("service", "actions"),
     "quarantine": ("name",),
     "ratelimit": ("limit", "seconds"),
     "redirect": ("address",),
     "reject": ("reason",),
     "require": ("capabilities",),
     "route": ("transport",),
+    "scan": ("scanner",),
     "score": ("points", "symbol"),
     "score (a test)": ("relation", "points"),
     "separators": ("characters",),
@@ -70,12 +73,14 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "setrcpt": ("address",),
     "setsender": ("address",),
     "size": ("limit",),
+    "spamscale": ("most",),
     "spamtest": ("value",),
     "spf": ("results",),
     "stage": ("name",),
     "string": ("source", "key-list"),
     "tempfail": ("reason",),
     "valid_ext_list": ("list-names",),
+    "virusscale": ("field-name", "level", "texts"),
     "virustest": ("value",),
 }
 
@@ -348,7 +353,8 @@ ABOUT = (
         "RFC 5235",
         "What a scanner found: 0 not tested, 1 no spam to 10 spam, with `:percent` 0 to 100 and nothing where "
         "it was not "
-        "tested; for viruses 1 none to 5 certainly one. Only plain scripts have it so far.",
+        "tested; for viruses 1 none to 5 certainly one. In a policy it is what `scan` found, or what a scanner before "
+        "us has written, by the scales of [vnd.mtad.service](vnd.mtad.service.md).",
         'require ["spamtest", "virustest", "relational", "comparator-i;ascii-numeric", "fileinto"];\n\n'
         'if anyof (spamtest :value "ge" :comparator "i;ascii-numeric" "6", virustest "5") { fileinto "spam"; }\n',
         is_plain=True,
@@ -488,6 +494,28 @@ ABOUT = (
         "    authresults;\n"
         '    if dmarc "unavailable" { accept; }\n'
         '    if allof (dmarc "fail", dmarc :policy "reject") { ereject :enhanced "5.7.1" "Your domain wants it so"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.mtad.service",
+        ("vnd.mtad.service",),
+        "ours",
+        "[What other programs say](../sieve.md#what-other-programs-say): a milter, whose refusal is one; a policy "
+        "service of Postfix, whose action's first word is compared (`:into` has the rest); a scanner, whose findings "
+        "`spamtest`, `virustest`, `${scan.spam}` and `${scan.virus}` hold. **This version has the language and not the "
+        "services**: none is available, which a policy can ask for, and a dialog or a test file says what they answer. "
+        "`spamscale` and `virusscale` read what another scanner has written into the message, or the score.",
+        'require ["spamtestplus", "virustest", "relational", "comparator-i;ascii-numeric", "vnd.mtad.service",\n'
+        '         "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'spamscale :header "X-Spam-Score" "15";\n'
+        'virusscale "X-Virus-Status" 5 "infected";\n\n'
+        'stage "rcpt" {\n'
+        '    if policy "greyd" ["DEFER", "DEFER_IF_PERMIT"] { tempfail "Later"; }\n'
+        "}\n\n"
+        'stage "data" {\n'
+        '    scan :onerror "continue" "rspamd";\n'
+        '    if virustest "5" { ereject "A virus"; }\n'
+        '    if spamtest :percent :value "ge" :comparator "i;ascii-numeric" "60" { ereject "Spam"; }\n'
         "}\n",
     ),
     About(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from mtad.mail.services import NOT_SCANNED
 from mtad.sieve.actions import Action, AddRecipient, Redirect
 from mtad.sieve.doors import NO_DOORS, Doors
 from mtad.sieve.message import Message
@@ -60,6 +61,7 @@ class Run:
     recipient   the one that `foreachrcpt` is at
     each        what is to be done about single recipients
     ruled       those of them that have their verdict
+    scanned     what a scanner has found
     noted       the variables of single recipients that the loop is not at
     """
 
@@ -82,6 +84,7 @@ class Run:
         "points",
         "recipient",
         "ruled",
+        "scanned",
         "variables",
     )
 
@@ -98,6 +101,7 @@ class Run:
         self.recipient: str | None = None
         self.each: dict[str, Sequence[Action]] = {}
         self.ruled: set[str] = set()
+        self.scanned = NOT_SCANNED
         self.noted: dict[str, dict[str, str]] = {}
         self.doors = doors
         self._has_ruled = False

@@ -30,7 +30,15 @@ SENDERS_AND_RECIPIENTS = [
     ("a@x.example", "postmaster@d.example"),
 ]
 ENVIRONMENT = {"remote-ip": "192.0.2.1", "vnd.mtad.helo": "mx.d.example"}
-WAITING = ("extlists", "duplicate", "vnd.mtad.lookup", "vnd.mtad.dns", "vnd.mtad.limits", "vnd.mtad.mailauth")
+WAITING = (
+    "extlists",
+    "duplicate",
+    "vnd.mtad.lookup",
+    "vnd.mtad.dns",
+    "vnd.mtad.limits",
+    "vnd.mtad.mailauth",
+    "vnd.mtad.service",
+)
 NEEDS_SCANNER = ("spamtest",)
 
 
