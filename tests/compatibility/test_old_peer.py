@@ -11,7 +11,7 @@ from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store import layout
 from tests.compatibility.v1.peer import ACTIVE, PASSIVE, PUT, OldPeer, item, position, record, schema
-from tests.integration.bench import NAMES, REMOTE, Bench, damage, ended, put, until
+from tests.integration.bench import NAMES, REMOTE, Bench, damage, ended, promote, put, until
 
 ITEMS = 30
 PART, FLAGS, DONE, ABORT, VOID = 2, 3, 4, 5, 6
@@ -32,14 +32,15 @@ def towards(bench: Bench, old: OldPeer, **more: Any) -> NodeSettings:
 async def owner(bench: Bench, old: OldPeer, **more: Any) -> Node:
     """Return today's node, owning, with the old member as its standby."""
     node, _ = await bench.start(towards(bench, old, **more))
-    await until(lambda: node.is_owner and node.status().protection == "protected")
+    await promote(node)
+    await until(lambda: node.status().protection == "protected")
     return node
 
 
 async def standby(bench: Bench, old: OldPeer) -> Node:
     """Return today's node, standing by for the old member, which owns."""
     old.role, old.epoch = ACTIVE, (5, old.node)
-    node, _ = await bench.start(replace(towards(bench, old), promote_after_seconds=30.0))
+    node, _ = await bench.start(towards(bench, old))
     await until(lambda: node.status().peer.role == "active" and node.status().protection == "protected")
     return node
 
@@ -99,7 +100,8 @@ async def test_a_large_item_goes_in_pieces_both_ways(bench: Bench) -> None:
 async def test_the_old_one_may_be_the_one_that_dials(bench: Bench) -> None:
     node, _ = await bench.start(bench.settings(1))
     async with old_member(bench, 0).dialling(node.listen_port, NAMES[1]) as old:
-        await until(lambda: node.is_owner and node.status().protection == "protected")
+        await promote(node)
+        await until(lambda: node.status().protection == "protected")
         assert await node.submit([put(b"k")], wait=True) == REMOTE
         old.say_records(1, record(PUT, b"l", parts=WAITS))
         await until(lambda: node.item(b"l") is not None)
@@ -115,7 +117,7 @@ async def test_the_old_one_gets_a_snapshot_that_it_can_read(bench: Bench) -> Non
         await bench.end(node)
     old.vector.clear()
     node, _ = await bench.start(towards(bench, old, log_octets_max=1))
-    await until(lambda: node.is_owner)
+    await promote(node)
     for number in range(ITEMS):
         await node.submit([put(b"k%03d" % number, b"octets")], wait=False)
     await bench.end(node)
@@ -179,6 +181,7 @@ async def test_we_hand_over_to_the_old_one(bench: Bench) -> None:
 
 
 async def test_we_take_over_from_the_old_one_when_it_falls_silent(bench: Bench) -> None:
+    bench.hurry()
     old = old_member(bench)
     old.role, old.epoch = ACTIVE, (5, 1)
     async with old.listening():
@@ -267,7 +270,8 @@ async def test_a_record_that_need_not_be_understood_is_kept_and_passed_on(bench:
 async def test_a_record_that_has_to_be_understood_keeps_this_node_from_owning(bench: Bench) -> None:
     async with old_member(bench).listening() as old:
         node, report = await bench.start(towards(bench, old))
-        await until(lambda: node.is_owner and node.status().protection == "protected")
+        await promote(node)
+        await until(lambda: node.status().protection == "protected")
         old.say_records(1, record(PUT, b"k", parts=WAITS), record(63, b"k"), record(PUT, b"l", parts=WAITS))
         assert (await report.wait_for("replica.not_understood"))["kind"] == 63
         await until(lambda: not node.is_owner and node.item(b"k") is not None)

@@ -21,7 +21,7 @@ class CollectedReport:
         """Return the fields of every event of that name, oldest first."""
         return [fields for kept, fields in self.events if kept == name]
 
-    async def wait_for(self, name: str, seconds: float = 10.0) -> dict[str, Value]:
+    async def wait_for(self, name: str, seconds: float = 60.0) -> dict[str, Value]:
         """Return the first event of that name, as soon as there is one."""
         async with asyncio.timeout(seconds):
             while not self.named(name):

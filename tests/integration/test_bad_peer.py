@@ -62,9 +62,7 @@ class BadPeer(OldPeer):
 
 async def start(bench: Bench, bad: BadPeer) -> tuple[Node, CollectedReport]:
     """Start node 0, which dials the peer; it never promotes itself."""
-    return await bench.start(
-        replace(bench.settings(0), peer_address=f"127.0.0.1:{bad.port}", promote_after_seconds=30.0)
-    )
+    return await bench.start(replace(bench.settings(0), peer_address=f"127.0.0.1:{bad.port}"))
 
 
 def is_untouched(node: Node) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from replicator.core.values import Durability, Kind, PartValue, Record
 from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings
-from tests.integration.bench import Bench, ended, put, until
+from tests.integration.bench import Bench, ended, promote, put, until
 
 ITEMS = 20
 MARK = b"the content of number %03d, and of no other"
@@ -100,7 +100,7 @@ async def test_a_change_that_meets_damage_neither_fails_nor_is_forgotten(bench: 
 
 async def test_what_ended_meanwhile_does_not_come_back(bench: Bench) -> None:
     _, b = await with_damage(bench, b"meta of 007")
-    await until(lambda: b.is_owner)
+    await promote(b)
     await b.submit(ended(b, key(7)), wait=False)
     a, report = await bench.start(scrubbed(bench.settings(0)))
     await until(lambda: a.status().totals.damaged == 0 and a.status().totals.items == ITEMS - 1)

@@ -24,6 +24,7 @@ from replicator.store.environment import StoreFormatError
 from replicator.store.writer import Written
 from tests.fakes.collected_report import CollectedReport
 from tests.integration.bench import (
+    AWAY_SECONDS,
     LOCAL,
     MEBI,
     NOT_ALONE,
@@ -81,22 +82,24 @@ async def test_an_ending_leaves_both(bench: Bench) -> None:
 
 
 async def test_a_peer_that_is_away_costs_one_wait(bench: Bench) -> None:
+    bench.hurry()
     a, b = await bench.pair()
     await bench.end(b)
-    loop = asyncio.get_running_loop()
-    begin = loop.time()
     assert await a.submit([put(b"first")], wait=True) == LOCAL
-    assert loop.time() - begin < 5
-    begin = loop.time()
-    assert await a.submit([put(b"second")], wait=True) == LOCAL
-    assert loop.time() - begin < 0.3, "the peer is known to be away: nothing waits for it"
+    assert a.status().protection == "degraded"
+    loop = asyncio.get_running_loop()
+    begin, further = loop.time(), 20
+    for number in range(further):
+        assert await a.submit([put(b"%d" % number)], wait=True) == LOCAL
+    assert loop.time() - begin < further * AWAY_SECONDS, "the peer is known to be away: nothing waits for it"
     status = a.status()
-    assert (status.protection, status.durability, status.unprotected) == ("degraded", 1, 2)
+    assert (status.protection, status.durability, status.unprotected) == ("degraded", 1, 1 + further)
     assert status.peer.state in ("down", "connecting")
     assert status.peer.problem
 
 
 async def test_a_peer_that_is_away_refuses_when_the_policy_says_so(bench: Bench) -> None:
+    bench.hurry()
     a, _ = await bench.start(replace(bench.settings(0), accept_alone=False, peer_address="127.0.0.1:1"))
     assert await a.submit([put(b"k")], wait=True) == Submitted(Durability.REFUSED, "peer")
     await until(lambda: a.item(b"k") is None)
@@ -125,13 +128,14 @@ async def test_it_catches_up_by_log(bench: Bench) -> None:
     await until(lambda: a.status().position == b.status().position)
     assert [item.key for item in b.items()] == [item.key for item in a.items()]
     assert b.item(b"before") is None
-    assert a.status().unprotected == 0
+    await until(lambda: a.status().unprotected == 0)
     assert await a.submit([put(b"after")], wait=True) == REMOTE
     assert not report.named("replica.snapshot_merged")
 
 
 @pytest.mark.parametrize("is_wiped", [True, False])
 async def test_it_catches_up_by_snapshot(bench: Bench, is_wiped: bool) -> None:
+    bench.hurry()  # a disk that is new is believed in when the one before was silent for as long
     b_settings = bench.settings(1)
     b, _ = await bench.start(b_settings)
     a, _ = await bench.start(replace(bench.settings(0), log_octets_max=16 << 10))
@@ -161,9 +165,8 @@ async def test_it_catches_up_by_snapshot(bench: Bench, is_wiped: bool) -> None:
 
 
 async def test_the_passive_takes_over(bench: Bench) -> None:
-    a, b = await bench.pair()
-    await until(lambda: a.is_owner or b.is_owner)
-    owner, other = (a, b) if a.is_owner else (b, a)
+    bench.hurry()
+    owner, other = await settled(*await bench.pair())
     roles: list[Role] = []
     other.on_role(lambda role, _epoch, _why: roles.append(role))
     await owner.submit([put(b"pending")], wait=True)
@@ -193,7 +196,7 @@ async def test_the_owner_hands_over_when_told(bench: Bench) -> None:
 
 
 async def test_a_drain_that_fails_leaves_the_owner_in_place(bench: Bench) -> None:
-    a, b = await bench.pair()
+    a, b = await bench.pair(drain_seconds_max=0.5)
     owner, _ = await settled(a, b)
 
     async def drain() -> None:
@@ -217,6 +220,7 @@ async def test_one_alone_owns_its_queue(bench: Bench) -> None:
 
 
 async def test_a_certificate_of_another_name_is_told_on_both_sides(bench: Bench) -> None:
+    bench.hurry()
     b, b_report = await bench.start(bench.settings(1, bench.authority.issue("c.test")))
     a, a_report = await bench.start(bench.settings(0))
     for node, report in ((a, a_report), (b, b_report)):
@@ -328,6 +332,7 @@ async def test_what_became_of_an_ended_members_transaction_is_not_believed(bench
 
 
 async def test_a_damaged_blob_is_reported_and_never_shipped(bench: Bench) -> None:
+    bench.hurry()
     a, b = await bench.pair()
     await a.submit([put(b"k", b"whole" * 1_000)], wait=True)
     await bench.end(a)

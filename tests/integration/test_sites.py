@@ -34,8 +34,8 @@ class SiteBench(Bench):
         return replace(
             super().settings(number),
             sites=(site,),
-            feed_after_seconds=1.0,
-            site_silence_seconds=2.0,
+            feed_after_seconds=2.0,
+            site_silence_seconds=60.0,
             log_octets_max=self.log_octets_max,
         )
 
@@ -51,8 +51,8 @@ class SiteBench(Bench):
             peer_address="",
             listen_address=f"127.0.0.1:{self.site_port}",
             follows=tuple(SiteSettings(node, name) for node, name in enumerate(NAMES)),
-            feed_after_seconds=1.0,
-            site_silence_seconds=2.0,
+            feed_after_seconds=2.0,
+            site_silence_seconds=60.0,
         )
 
     async def start_site(self) -> Node:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ import pytest_asyncio
 from replicator.core.values import Mode
 from replicator.node import Node
 from replicator.settings import NodeSettings
+from replicator.status import WitnessStatus
 from replicator.transport.certificates import Credentials
 from replicator.witness import State, WitnessServer, WitnessSettings, WitnessStateError
 from tests.fakes.collected_report import CollectedReport
 from tests.integration.bench import NAMES, Bench, settled, until
 
-LEASE_SECONDS = 1.0
+LEASE_SECONDS = 2.0  # for which a busy machine may let both members stand still
 
 
 class Trio(Bench):
@@ -54,8 +54,6 @@ class Trio(Bench):
     def settings(self, number: int, credentials: Credentials | None = None) -> NodeSettings:
         return replace(
             super().settings(number, credentials),
-            promote_after_seconds=1.0,
-            ack_within_seconds=0.5,
             authority=Mode.WITNESS,
             lease_seconds=LEASE_SECONDS,
             ask_after_seconds=0.3,
@@ -80,39 +78,43 @@ async def trio(tmp_path: Path) -> AsyncIterator[Trio]:
     await made.close()
 
 
-async def owners_for(seconds: float, *nodes: Node) -> list[int]:
+async def owners_until(is_over: Callable[[], bool], *nodes: Node) -> set[int]:
     """Look at who owns, again and again; return how many owners were seen at a time."""
-    seen: list[int] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        seen.append(sum(node.is_owner for node in nodes))
-        await asyncio.sleep(0.005)
+    seen: set[int] = set()
+
+    def is_over_now() -> bool:
+        seen.add(sum(node.is_owner for node in nodes))
+        return is_over()
+
+    await until(is_over_now)
     return seen
+
+
+def witness_of(node: Node) -> WitnessStatus:
+    witness = node.status().witness
+    assert witness is not None
+    return witness
 
 
 async def test_the_other_owns_when_the_owner_is_gone(trio: Trio) -> None:
     owner, other = await trio.pair()
     epoch = owner.status().epoch
     await trio.end(owner)
-    await until(lambda: other.is_owner, LEASE_SECONDS + 2)
+    await until(lambda: other.is_owner)
     assert other.status().epoch == epoch + 1
-    witness = other.status().witness
-    assert witness is not None
+    witness = witness_of(other)
     assert (witness.name, witness.state, witness.problem) == ("w.test", "granted", "")
-    assert 0.2 < witness.lease_seconds <= LEASE_SECONDS
+    assert 0 < witness.lease_seconds <= LEASE_SECONDS
 
 
 async def test_without_the_witness_nothing_changes_and_it_comes_back(trio: Trio) -> None:
     owner, other = await trio.pair()
     await trio.stop_witness()
-    assert set(await owners_for(3 * LEASE_SECONDS, owner)) == {1}
-    status = owner.status().witness
-    assert status is not None
-    assert status.state == "silent"
-    assert status.problem
+    assert await owners_until(lambda: witness_of(owner).heard_seconds > 1.2 * LEASE_SECONDS, owner) == {1}
+    assert witness_of(owner).state == "silent"
+    assert witness_of(owner).problem
     await trio.start_witness()
-    await until(lambda: (witness := owner.status().witness) is not None and witness.state == "granted")
-    assert set(await owners_for(LEASE_SECONDS, owner, other)) == {1}
+    assert await owners_until(lambda: witness_of(owner).state == "granted", owner, other) == {1}
     assert owner.status().epoch == 1
 
 
@@ -120,10 +122,10 @@ async def test_with_neither_witness_nor_peer_the_owner_is_fenced_until_one_is_ba
     owner, other = await trio.pair()
     await trio.stop_witness()
     await trio.end(other)
-    await until(lambda: owner.status().role == "fenced", 3 * LEASE_SECONDS)
+    await until(lambda: owner.status().role == "fenced")
     assert not owner.is_owner
     await trio.start_witness()
-    await until(lambda: owner.is_owner, 5 * LEASE_SECONDS)
+    await until(lambda: owner.is_owner)
     assert owner.status().epoch == 1
 
 
@@ -132,7 +134,7 @@ async def test_a_switchover_asks_the_witness(trio: Trio) -> None:
     await until(lambda: owner.status().protection == "protected")
     told = await owner.command("switchover")
     assert told.is_done, told.text
-    await until(lambda: other.is_owner, LEASE_SECONDS)
+    await until(lambda: other.is_owner)
     assert not owner.is_owner
 
 
@@ -140,7 +142,7 @@ async def test_a_witness_of_another_name_is_refused_and_both_names_are_told(trio
     await trio.stop_witness()
     await trio.start_witness("stranger.test")
     b, _ = await trio.start(trio.settings(1))
-    await until(lambda: "certificate: expected w.test, came stranger.test" in _problem(b), 20)
+    await until(lambda: "certificate: expected w.test, came stranger.test" in witness_of(b).problem)
     assert not b.is_owner
 
 
@@ -148,28 +150,22 @@ async def test_a_member_of_another_name_is_refused_and_both_names_are_told(trio:
     await trio.stop_witness()
     await trio.start_witness(members=("x.test", "y.test"))
     b, _ = await trio.start(trio.settings(1))
-    await until(lambda: _problem(b) == "certificate: expected x.test or y.test, came b.test", 20)
+    await until(lambda: witness_of(b).problem == "certificate: expected x.test or y.test, came b.test")
     assert trio.report.named("witness.refused")[0]["came"] == "b.test"
 
 
 async def test_another_group_is_refused(trio: Trio) -> None:
     b, _ = await trio.start(replace(trio.settings(1), group="other"))
-    await until(lambda: _problem(b) == "group: expected 'test', came 'other'")
+    await until(lambda: witness_of(b).problem == "group: expected 'test', came 'other'")
     assert trio.report.named("witness.refused")[0]["came"] == "other"
     assert not b.is_owner
-
-
-def _problem(node: Node) -> str:
-    witness = node.status().witness
-    assert witness is not None
-    return witness.problem
 
 
 async def test_a_witness_that_cannot_keep_its_state_answers_no_more(trio: Trio) -> None:
     assert trio.witness is not None
     (trio.folder / "witness" / "grant.new").mkdir()
     b, _ = await trio.start(trio.settings(1))
-    await until(trio.witness.failed.is_set, 20)
+    await until(trio.witness.failed.is_set)
     await asyncio.sleep(0.5)
     assert not b.is_owner
 
@@ -201,7 +197,7 @@ async def test_a_witness_shows_a_renewed_certificate_without_a_new_start(tmp_pat
     await trio.start_witness("other.test")
     right = trio.authority.issue("w.test")
     node, _ = await trio.start(trio.settings(1))
-    await until(lambda: (witness := node.status().witness) is not None and "other.test" in witness.problem)
+    await until(lambda: "other.test" in witness_of(node).problem)
     shown = trio.authority.issue("other.test")
     shown.cert_path.unlink()
     await trio.report.wait_for("witness.credentials")

@@ -24,7 +24,7 @@ LINK = "replicator.v1.Replication"
 PASSIVE, ACTIVE = 1, 3
 PUT, VOID = 1, 6
 BEAT_SECONDS = 0.05
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 schema = Schema(Path(__file__).parent / "proto", "replicator/v1/replicator.proto")
 
