@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mtad.admission.srs_file import BadSecrets, read_secrets
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.language import Language
 from mtad.sieve.outside import NOTHING, Library, Outside
@@ -28,11 +29,16 @@ def scripts_in(personal: Path, shared: Path) -> Library:
 def compile_file(path: Path, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
     """Read and compile one file; what keeps it from being read is an error of the script.
 
-    It includes scripts from the folder `include` beside it, unless it is said whence.
+    Beside it are the folder `include`, for the scripts that it includes, and the secrets of SRS; unless they are given.
     """
     if outside.scripts is None:
         beside = path.parent / "include"
         outside = replace(outside, scripts=scripts_in(beside, beside))
+    if outside.srs is None:
+        srs = read_secrets(path.parent)
+        if isinstance(srs, BadSecrets):
+            return SieveErrors((SieveError(str(srs.file), 1, 1, srs.why),))
+        outside = replace(outside, srs=srs)
     try:
         with path.open("rb") as file:
             octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)

@@ -15,6 +15,7 @@ from mtad.limits.ledger import Ledger
 from mtad.limits.questions import Answer as LimitsAnswer
 from mtad.limits.questions import Question
 from mtad.limits.questions import Unknown as Uncounted
+from mtad.mail.srs import Srs
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
 from mtad.rehearsal.methods import PlayedMethods
 from mtad.rehearsal.services import KINDS, PlayedServices
@@ -61,6 +62,9 @@ class PlayedNames:
         self.records[_plain(name), record_type.lower()] = None
 
 
+_SRS = Srs((b"a secret of tests",))
+
+
 @dataclass(slots=True)
 class PlayedLimits:
     """Counters, or nobody who could be asked for them."""
@@ -87,7 +91,9 @@ class Lookups:
     @property
     def outside(self) -> Outside:
         """What a policy is compiled with."""
-        return Outside(self.maps, self.names, self.names, self.limits, methods=self.methods, services=self.services)
+        return Outside(
+            self.maps, self.names, self.names, self.limits, methods=self.methods, services=self.services, srs=_SRS
+        )
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:
         """Take a line of a dialog: `map NAME KEY = VALUE`, `dns TYPE NAME = RECORD`, `found METHOD OF = RESULT`,

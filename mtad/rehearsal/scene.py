@@ -13,6 +13,7 @@ Then: route a@example.net = lmtp unix:/run/dovecot/lmtp             where it wen
 Then: queued = b@example.net WAITING                                recipients in the queue; or nothing
 Then: due b@example.net = 300                                       seconds until the queue tries it
 Then: aborted = 1                                                   transactions with next hops that were given up
+Then: from = *=client.example=a@fwd.example                         the reverse-path that next hops were told
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
 Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
 Then: event mail.refused = 2                                        lines of the log
@@ -214,6 +215,11 @@ def _passed_on(scene: Scene, rest: str, value: str) -> str:
     return _instead(_shown(opened[-1].mail.request, opened[-1].requests), value) if opened else "nothing was"
 
 
+def _from(scene: Scene, rest: str, value: str) -> str:
+    path = scene.rooms.delivery.opened[-1].mail.reverse_path if scene.rooms.delivery.opened else "none"
+    return "" if re.match(translate(value), path) else f"it is {path}"
+
+
 def _left_out(scene: Scene, rest: str, value: str) -> str:
     return _instead(" ".join(address for through in scene.rooms.delivery.opened for address in through.left_out), value)
 
@@ -242,6 +248,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "route": _route,
     "queued": _queued,
     "aborted": _aborted,
+    "from": _from,
     "passed on": _passed_on,
     "left out": _left_out,
     "event": lambda scene, rest, value: _instead(str(len(scene.events.named(rest))), value),

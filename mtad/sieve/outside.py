@@ -9,6 +9,7 @@ from mtad.dns.asking import Names, NobodyAsked
 from mtad.limits.questions import Limits, NobodyCounts
 from mtad.mail.authenticity import Methods, NoMethods
 from mtad.mail.services import NoServices, Services
+from mtad.mail.srs import Srs
 from mtad.maps.answer import Map
 
 Library = Callable[[str, str], str | None]
@@ -26,6 +27,7 @@ class Outside:
     lists     gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
     methods   tries SPF, DKIM, DMARC and ARC
     services  asks milters, policy services and scanners
+    srs       makes and reads reverse-paths that lead back through us; None where it has no secret
     tell      hears what a script does, step by step; without it a script costs no more than it does
     """
 
@@ -36,6 +38,7 @@ class Outside:
     scripts: Library | None = None
     methods: Methods = field(default_factory=NoMethods)
     services: Services = field(default_factory=NoServices)
+    srs: Srs | None = None
     tell: Tell | None = None
 
 

@@ -74,6 +74,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "setsender": ("address",),
     "size": ("limit",),
     "spamscale": ("most",),
+    "srs": ("address",),
     "spamtest": ("value",),
     "spf": ("results",),
     "stage": ("name",),
@@ -451,7 +452,8 @@ ABOUT = (
         "`setsender` takes another reverse-path in place of the client's, `setrcpt` another address in place of the "
         "recipient's. `addrcpt` sends the message to one more address, of which the sender is told what `:notify` and "
         "`:orcpt` ask (RFC 3461), and nothing with `:hidden`; `delrcpt` sends nothing to the recipient that the stage "
-        "or the loop is at.",
+        "or the loop is at. `setsender :srs` puts the reverse-path under a domain of ours; the test `srs` is true of "
+        "addresses that it has made ([forwarding](../../how-to/forward-mail.md)).",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.envelope"];\n\n'
         'stage "mail" {\n    setsender "bounces@example.org";\n}\n'
         'stage "rcpt" {\n'

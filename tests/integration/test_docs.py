@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.cli import mtactl
 from mtad.lab.ports import free_port
+from mtad.mail.srs import Srs
 from mtad.main import command
 from mtad.maps.table import Table
 from mtad.rehearsal.play import play_file
@@ -119,12 +120,15 @@ def test_the_tutorial_runs_as_it_is_written() -> None:
             assert missing_lines(expected.text, text) == [], f"{named(TUTORIAL)}:{block.line}\n{text}"
 
 
+SRS = Srs((b"a secret of tests",))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_policies_compile(page: Path) -> None:
     for block in blocks(page):
         if block.info == "sieve":
             named_maps = {"recipients", *MAP.findall(block.text)} - set(OWN_MAP.findall(block.text))
-            settings = PolicySettings((), outside=Outside(dict.fromkeys(named_maps, Table({}))))
+            settings = PolicySettings((), outside=Outside(dict.fromkeys(named_maps, Table({})), srs=SRS))
             policy = Policy.compile(block.text, f"{named(page)}:{block.line}", settings, CollectedEvents())
             assert isinstance(policy, Policy), str(policy)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from mtad.mail.address import Mailbox, parse_mailbox
 from mtad.mail.dsn_request import Notify, RecipientRequest, read_notify, read_original
 from mtad.sieve.actions import AddRecipient, DeleteRecipient, SetRecipient, SetSender
+from mtad.sieve.capabilities.srs import SRS, setsender_srs
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import ScriptFailed
 
 
 def _setsender(bound: Bound) -> Code:
+    if bound.has(":srs"):
+        return setsender_srs(bound)
     address = bound.templates(0)[0]
     if address.constant is None:
         return Plain(lambda run: run.act(SetSender(_path_now(address.read(run)))))
@@ -84,11 +87,13 @@ def _path_now(text: str) -> str:
 
 
 CHANGE_ENVELOPE = (
+    *SRS,
     Spec(
         "setsender",
         Kind.COMMAND,
         _setsender,
         capabilities=("vnd.mtad.envelope",),
+        tags=(Tag(":srs"),),
         positional=(ArgumentType.TEXT,),
         stages=("mail",),
     ),
