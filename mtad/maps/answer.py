@@ -31,7 +31,11 @@ ABSENT = Absent()
 
 @runtime_checkable
 class AtOnce(Protocol):
-    """A map that has its answers here."""
+    """A map that has its answers here, and is looked into while all else waits."""
+
+    def weight(self, key: str) -> int:
+        """Return how much a look costs: as many as this into a table."""
+        ...
 
     def get(self, key: str) -> Answer:
         """Return what it has for a key. Never raises."""

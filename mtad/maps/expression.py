@@ -13,7 +13,7 @@ from typing import Any
 import re2
 
 PROGRAM_SIZE_MAX = 1_000  # steps of a compiled expression; above it RE2 may fall back to what is slow
-_MEMORY_OCTETS = 1 << 23
+MEMORY_OCTETS_MAX = 1 << 23
 _TRIED_OCTETS = 1 << 17  # enough to compile what is not larger, and little enough to see soon that something is
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,19 +33,18 @@ def limited_options() -> re2.Options:
     """Return the options that all expressions have; what each asks for is added to them."""
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = _MEMORY_OCTETS
     return options
 
 
-def compiled(text: str, options: re2.Options) -> Any | BadExpression:
-    """Compile an expression."""
+def compiled(text: str, options: re2.Options, memory_octets_max: int = MEMORY_OCTETS_MAX) -> Any | BadExpression:
+    """Compile an expression, which may keep so much of what it has found out about values."""
     if _SURROGATE.search(text):
         return BadExpression("not UTF-8")
     try:
         options.max_mem = _TRIED_OCTETS
         if re2.compile(text, options).programsize > PROGRAM_SIZE_MAX:
             return _TOO_LARGE
-        options.max_mem = _MEMORY_OCTETS
+        options.max_mem = memory_octets_max
         return re2.compile(text, options)
     except re2.error as error:
         why = error.args[0].decode("utf-8", "replace")

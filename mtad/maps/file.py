@@ -24,6 +24,10 @@ class FileMap:
         self._stamp = stamp
         self._seen = stamp
 
+    def weight(self, key: str) -> int:
+        """Return how much a look costs."""
+        return self._held.weight(key)
+
     def get(self, key: str) -> Answer:
         """Return what the file has for a key."""
         return self._held.get(key)

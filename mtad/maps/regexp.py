@@ -3,7 +3,8 @@
     /pattern/flags value        `i` makes capitals count; $1 or ${1} in the value is the first group, $$ a dollar
 
 They are run by RE2, in time linear in the key; its expressions are those of Perl but for look-around and
-back-references. The first line that is found counts.
+back-references. The first line that is found counts, and each before it has been looked for: how many there are is
+limited, and how large they are together.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from mtad.maps.answer import ABSENT, Answer, Found
 from mtad.maps.expression import BadExpression, compiled, limited_options, searchable
 from mtad.maps.lines import Line, Wrong, logical_lines
 
-PATTERNS_MAX = 10_000
+PATTERNS_MAX = 2_000
+SIZE_MAX = 50_000  # steps of all expressions
 KEY_LENGTH_MAX = 1 << 12  # what is behind is not seen
+_MEMORY_OCTETS_MAX = 1 << 20  # of one expression: there are many
+_WEIGHT = 6  # of an expression
+_STEPS_LENGTH = 2048  # steps that are made at one character for the cost of one look into a table
 _LINE = re.compile(r"([^\s\w!])((?:\\.|(?!\1)[^\\])*)\1(\w*)(?:\s+(.*))?\Z", re.DOTALL)
 _GROUP = re.compile(r"\$(?:\{(\d{1,3})\}|\((\d{1,3})\)|(\d)|(\$))")
 
@@ -34,6 +39,11 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[_Pattern]) -> None:
         self._patterns = patterns
+        self._size: int = sum(pattern.program.programsize for pattern in patterns)
+
+    def weight(self, key: str) -> int:
+        """Return how much a look costs that finds nothing."""
+        return _WEIGHT * len(self._patterns) + self._size * min(len(key), KEY_LENGTH_MAX) // _STEPS_LENGTH
 
     def get(self, key: str) -> Answer:
         """Return the value of a key."""
@@ -50,12 +60,16 @@ def patterns(lines: Iterable[Line]) -> Patterns | Wrong:
     """Make a map of such lines."""
     made: list[_Pattern] = []
     wrong: list[Line] = []
+    size = 0
     for number, text in lines:
         pattern = _pattern(text) if len(made) < PATTERNS_MAX else f"there are more than {PATTERNS_MAX} expressions"
         if isinstance(pattern, str):
             wrong.append(Line(number, pattern))
-        else:
-            made.append(pattern)
+            continue
+        made.append(pattern)
+        size += pattern.program.programsize
+        if size > SIZE_MAX:
+            return Wrong((Line(number, f"the expressions down to here are larger than {SIZE_MAX} steps together"),))
     return Wrong.of(wrong) if wrong else Patterns(made)
 
 
@@ -74,7 +88,7 @@ def _pattern(line: str) -> _Pattern | str:
         return f'flags "{flags}": only i is known'
     options = limited_options()
     options.case_sensitive = flags.count("i") % 2 == 1
-    program = compiled(text, options)
+    program = compiled(text, options, _MEMORY_OCTETS_MAX)
     if isinstance(program, BadExpression):
         return f"no regular expression: {program.why}"
     pieces = _pieces(value or "")

@@ -14,6 +14,10 @@ class Table:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._answers: dict[str, Answer] = {key: Found(value) for key, value in values.items()}
 
+    def weight(self, _key: str) -> int:
+        """Return what all others are measured by."""
+        return 1
+
     def get(self, key: str) -> Answer:
         """Return the value of a key."""
         return self._answers.get(folded(key), ABSENT)

@@ -30,6 +30,12 @@ def named_map(bound: Bound, name: str, at: int) -> Map | None:
     return found
 
 
+def looked_up(run: Run, one: AtOnce, key: str) -> Answer:
+    """Return what a map has for a key, whose look the run pays for. Errors: LimitExceeded."""
+    run.spend(one.weight(key))
+    return one.get(key)
+
+
 def membership(
     bound: Bound, names: Sequence[Template], sources: Sequence[Callable[[Run], Sequence[str]]], *, is_remembered: bool
 ) -> Code:
@@ -38,15 +44,13 @@ def membership(
     is_remembered   ${0} is the value that was found (§2.6)
     """
     among = _named(bound, names)
-    at_once = [(name, one.get) for name, one in among if isinstance(one, AtOnce)]
+    at_once = [(name, one) for name, one in among if isinstance(one, AtOnce)]
     has = _has_remembered if is_remembered else _has
 
     def ask(run: Run) -> bool:
         for source in sources:
-            values = source(run)
-            run.spend(len(values) * len(at_once))
-            for value in values:
-                if any(has(run, name, value, get(value)) for name, get in at_once):
+            for value in source(run):
+                if any(has(run, name, value, looked_up(run, one, value)) for name, one in at_once):
                     return True
         return False
 
@@ -55,7 +59,8 @@ def membership(
             values = source(run)
             run.spend(len(values) * len(among))
             for value, (name, one) in product(values, among):
-                if has(run, name, value, one.get(value) if isinstance(one, AtOnce) else await one.ask(value)):
+                answer = looked_up(run, one, value) if isinstance(one, AtOnce) else await one.ask(value)
+                if has(run, name, value, answer):
                     return True
         return False
 

@@ -13,9 +13,13 @@ DOWN = Unavailable("connection refused")
 class FakeMap:
     """Answers at once from a table; a value that is an answer is that answer."""
 
-    def __init__(self, values: Mapping[str, str | Answer] | None = None) -> None:
+    def __init__(self, values: Mapping[str, str | Answer] | None = None, cost: int = 1) -> None:
         self.values = dict(values or {})
+        self.cost = cost
         self.keys: list[str] = []
+
+    def weight(self, key: str) -> int:
+        return self.cost
 
     def get(self, key: str) -> Answer:
         self.keys.append(key)

@@ -18,7 +18,7 @@ from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
 from mtad.sieve.capabilities.variables import writer_of
 from mtad.sieve.code import Code, Plain, Waiting, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
-from mtad.sieve.lists import PREFIX, named_map
+from mtad.sieve.lists import PREFIX, looked_up, named_map
 from mtad.sieve.match import MATCH_TAGS, matching
 from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error
 from mtad.sieve.run import Run
@@ -35,8 +35,8 @@ def _lookup(bound: Bound) -> Code:
     if found is None:
         return constant(False)
     if isinstance(found, AtOnce):
-        get = found.get
-        return Plain(lambda run: judge(run, get(key.read(run))))
+        here = found
+        return Plain(lambda run: judge(run, looked_up(run, here, key.read(run))))
     ask = found.ask
 
     async def wait(run: Run) -> bool:
@@ -80,11 +80,11 @@ def _validrcpt(bound: Bound) -> Code:
 
     separators = bound.unit.defined.separators
     if isinstance(found, AtOnce):
-        get = found.get
+        here = found
 
         def look(run: Run) -> bool:
             for key in _keys(run.facts.envelope("to")[0], separators):
-                answer = get(key)
+                answer = looked_up(run, here, key)
                 if not isinstance(answer, Absent):
                     return failed(run, answer.why) if isinstance(answer, Unavailable) else True
             return False

@@ -6,7 +6,7 @@ import pytest
 
 from mtad.maps.answer import ABSENT, Answer, Found
 from mtad.maps.lines import Line, Wrong
-from mtad.maps.regexp import Patterns, read_patterns
+from mtad.maps.regexp import PATTERNS_MAX, SIZE_MAX, Patterns, read_patterns
 
 TEXT = r"""
 /^(.+)\+(.*)@l\.example$/   ${1}@l.example ($2)
@@ -57,6 +57,24 @@ def test_the_first_expression_that_is_found(key: str, answer: Answer) -> None:
 )
 def test_what_is_no_line(line: str, why: str) -> None:
     assert read_patterns(f"/x/ y\n{line}\n") == Wrong((Line(2, why),))
+
+
+def test_there_are_no_more_expressions_than_a_look_has_time_for() -> None:
+    lines = "/x/\n" * PATTERNS_MAX
+    assert isinstance(read_patterns(lines), Patterns)
+    assert read_patterns(lines + "/x/\n") == Wrong((Line(PATTERNS_MAX + 1, "there are more than 2000 expressions"),))
+    large = "/a{400}b/\n" * (SIZE_MAX // 400)
+    too_large = read_patterns(large)
+    assert isinstance(too_large, Wrong)
+    assert too_large.lines[0].text == "the expressions down to here are larger than 50000 steps together"
+
+
+def test_a_look_costs_as_much_as_there_is_to_look_for_and_to_look_in() -> None:
+    few, many = read_patterns("/ab/\n"), read_patterns("/ab/\n" * 1000)
+    assert isinstance(few, Patterns)
+    assert isinstance(many, Patterns)
+    assert few.weight("short") < 10 < 5000 < many.weight("short") < many.weight("long" * 1000) / 2
+    assert many.weight("long" * 1000) < many.weight("long" * 2000) == many.weight("long" * 9000)
 
 
 def test_no_key_makes_it_slow() -> None:

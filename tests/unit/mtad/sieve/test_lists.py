@@ -10,7 +10,7 @@ from mtad.sieve.code import Plain, answer
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.outside import Outside
-from mtad.sieve.run import Limits, Run, ScriptFailed
+from mtad.sieve.run import LimitExceeded, Limits, Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.maps import DOWN, FakeAskedMap, FakeMap
 from tests.fakes.sieve_facts import StillFacts
@@ -33,6 +33,17 @@ async def said(text: str, maps: dict[str, Map]) -> list[str]:
     run = Run(FACTS, Limits())
     await answer(script.stages["data"], run)
     return [action.text for action in run.actions if isinstance(action, Log)]
+
+
+@pytest.mark.parametrize("others", [{}, {"w": FakeAskedMap()}])
+async def test_a_run_pays_for_what_a_look_costs(others: dict[str, Map]) -> None:
+    dear = FakeMap(cost=1000)
+    script = compiled('if address :list "to" ["map:m", "map:w"] { }', {"w": FakeMap(), **others, "m": dear})
+    assert isinstance(script, Script), str(script)
+    await answer(script.stages["data"], Run(FACTS, Limits(nodes_max=2500)))
+    with pytest.raises(LimitExceeded):
+        await answer(script.stages["data"], Run(FACTS, Limits(nodes_max=1500)))
+    assert len(dear.keys) == 3
 
 
 @pytest.mark.parametrize("kind", [FakeMap, FakeAskedMap])

@@ -10,7 +10,7 @@ from mtad.sieve.code import Plain, answer
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.outside import Outside
-from mtad.sieve.run import Limits, Run, ScriptFailed
+from mtad.sieve.run import LimitExceeded, Limits, Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.maps import DOWN, FakeAskedMap, FakeMap
 from tests.fakes.sieve_facts import StillFacts
@@ -29,6 +29,19 @@ async def said(text: str, found: Map) -> list[str]:
     run = Run(StillFacts(), Limits())
     await answer(script.stages["connect"], run)
     return [action.text for action in run.actions if isinstance(action, Log) and action.level == "info"]
+
+
+@pytest.mark.parametrize(("stage", "test"), [("connect", 'lookup "map:m" "a"'), ("rcpt", "validrcpt")])
+async def test_a_run_pays_for_what_a_look_costs(stage: str, test: str) -> None:
+    dear = FakeMap(cost=1000)
+    outside = Outside({"m": dear, "recipients": dear})
+    script = compile_script(REQUIRE + f'stage "{stage}" {{ if {test} {{ }} }}', "t", POLICY, outside)
+    assert isinstance(script, Script), str(script)
+    facts = StillFacts(envelope={"to": ("a@l.example",)})
+    await answer(script.stages[stage], Run(facts, Limits(nodes_max=2500)))
+    with pytest.raises(LimitExceeded):
+        await answer(script.stages[stage], Run(facts, Limits(nodes_max=900)))
+    assert len(dear.keys) in (1, 2), "what is not paid for is not done"
 
 
 CASES = [
