@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterator
 
+from mtad.sieve.comparators import ascii_casemap
+
 LENGTH_MAX = 1 << 18  # of a page; what is behind is not seen
 
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9]{0,20})")
@@ -18,9 +20,7 @@ def text_of_html(page: str) -> str:
 
 
 def _texts(page: str) -> Iterator[str]:
-    folded = page.lower()
-    if len(folded) != len(page):  # a letter that becomes two: places would not be the same
-        folded = page
+    folded = ascii_casemap(page)  # no letter becomes two: places stay the same
     at = 0
     while (opened := page.find("<", at)) >= 0:
         yield page[at:opened]

@@ -1,0 +1,3 @@
+require ["variables", "regex"];
+set "a" "(";
+if header :regex "subject" "${a}" { }

@@ -1,0 +1,3 @@
+require ["variables", "editheader"];
+set "a" "x y";
+addheader "${a}" "b";

@@ -1,0 +1,1 @@
+if anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (anyof (allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, allof (false, true)))))))))))))))))))))))))))))) { } else { discard; }

@@ -1,0 +1,3 @@
+require "duplicate";
+if duplicate :header "a b" { }
+if duplicate :header "a" :uniqueid "b" { }

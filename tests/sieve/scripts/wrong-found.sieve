@@ -1,0 +1,3 @@
+keep discard;
+keep keep "a";
+stop "a" "b"

@@ -1,0 +1,3 @@
+if header ["a" "b"] "c" { }
+if header ["a",] "c" { }
+if header [5] "c" { }
