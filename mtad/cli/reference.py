@@ -67,7 +67,8 @@ Members are only ever added.
 - `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
 - `sieve test`: `ok`, `files` [{`file`, `ok`, `errors`, `tests` [{`name`, `line`, `ok`, `failed_line`, `reason`}]}].
 - `sieve trace`: `stages` [{`stage`, `recipient`, `steps` [{`file`, `line`, `name`, `value` (of a test; null for a
-  command), `compared` [values]}], `answer` {item: [values]}, `faults`}].
+  command), `compared` [values], `facts` [{`source`, `question`, `answer`, `milliseconds`, `is_cached`}]}], `answer`
+  {item: [values]}, `faults`, `facts` (asked by what then failed)}].
 - `config check`: `file`, `ok`, `errors` [{`line`, `key`, `came`, `allowed`}]. `config show`: a table for each table.
 """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtad.admission.policy import Policy, PolicyErrors, PolicySettings
+from mtad.rehearsal.overhearing import Fact, Overheard
 from mtad.rehearsal.stages import answered, run_stage
 from mtad.rehearsal.workbench import Workbench
 
@@ -18,24 +19,32 @@ _LENGTH_MAX = 100  # of a line of the script and of an answer's item, as they ar
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command that was run, or a test, what it came to, and the first of the values that it compared."""
+    """A command that was run, or a test, what it came to, the first of the values that it compared.
+
+    facts   what either has asked outside
+    """
 
     file: str
     line: int
     name: str
     value: bool | None  # None: a command
     compared: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A stage that was asked; the recipient where it is asked of each."""
+    """A stage that was asked; the recipient where it is asked of each.
+
+    facts   what was asked and came to no step's end: there was a fault
+    """
 
     stage: str
     recipient: str
     steps: tuple[Step, ...]
     answer: Mapping[str, Sequence[str]]
     faults: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -56,13 +65,14 @@ class Traveller:
 async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tuple[Asked, ...] | PolicyErrors:
     """Ask each stage of a policy in turn, until one says no to the message."""
     steps: list[Step] = []
+    overheard = Overheard()
 
     def tell(file: str, line: int, name: str, value: bool | None, compared: Sequence[str]) -> None:
         if name not in _STRUCTURE and len(steps) < STEPS_MAX:
-            steps.append(Step(file, line, name, value, tuple(map(_cut, compared))))
+            steps.append(Step(file, line, name, value, tuple(map(_cut, compared)), overheard.taken()))
 
     bench = Workbench(path.parent, str(path))
-    outside = replace(settings.outside, limits=bench.lookups.limits, tell=tell)
+    outside = replace(overheard.outside(settings.outside), limits=bench.lookups.limits, tell=tell)
     policy = Policy.load(path, replace(settings, outside=outside), bench.events)
     if isinstance(policy, PolicyErrors):
         return policy
@@ -76,7 +86,8 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
         bench.recipients = recipients
         await run_stage(stage, bench)
         recipient = recipients[0] if stage in _BY_RECIPIENT else ""
-        return Asked(stage, recipient, tuple(steps), answered(bench.verdict), tuple(bench.errors))
+        answer, left = answered(bench.verdict), overheard.taken()
+        return Asked(stage, recipient, tuple(steps), answer, tuple(bench.errors), left)
 
     has_identity = bool(message.environment.get("vnd.mtad.auth-user"))
     found: list[Asked] = []
@@ -117,8 +128,15 @@ def lines(asked: Sequence[Asked]) -> Iterator[str]:
             source = sources.setdefault(step.file, _source(step.file))
             written = source[step.line - 1].strip()[:_LENGTH_MAX] if step.line <= len(source) else ""
             yield f"  {step.file}:{step.line}: {step.name}{_came_to(step)}{'    | ' if written else ''}{written}"
+            yield from map(_fact, step.facts)
+        yield from map(_fact, one.facts)
         yield from (f"  fault: {fault}" for fault in one.faults)
         yield "  -> " + "; ".join(f"{name}: {_cut(', '.join(values))}" for name, values in one.answer.items())
+
+
+def _fact(fact: Fact) -> str:
+    cost = "known from before" if fact.is_cached else f"{fact.milliseconds:.1f} ms"
+    return f"      {fact.source}: {_cut(fact.question)} is {_cut(fact.answer)} ({cost})"
 
 
 def _came_to(step: Step) -> str:

@@ -6,9 +6,10 @@ command in it does I/O; all the rest are plain calls, which is what makes a stag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import Enum
 
 from mtad.sieve.actions import Action
 from mtad.sieve.run import Run
@@ -174,30 +175,48 @@ def enclosed(block: Code, end: Callable[[Run, int, bool], bool]) -> Code:
     return Waiting(go_through_waiting)
 
 
-def told(code: Code, tell: Callable[[bool | None], None], *, is_test: bool) -> Code:
-    """Make what tells of a command before it runs, or what a test came to."""
+class When(Enum):
+    """When who listens to a script hears of a command or test."""
+
+    BEFORE = "before"  # a command that holds others, which are heard behind it
+    BEHIND = "behind"  # another one, whatever comes of it
+    RESULT = "result"  # a test, when it has come to something
+
+
+def told(code: Code, tell: Callable[[bool | None], None], when: When) -> Code:
+    """Make what tells of a command, or what a test came to."""
     if isinstance(code, Plain):
         call = code.call
 
         def run_it(run: Run) -> bool:
-            if not is_test:
-                tell(None)
-            value = call(run)
-            if is_test:
+            with _telling(tell, when):
+                value = call(run)
+            if when is When.RESULT:
                 tell(value)
             return value
 
         return Plain(run_it)
 
     async def run_waiting(run: Run) -> bool:
-        if not is_test:
-            tell(None)
-        value = await answer(code, run)
-        if is_test:
+        with _telling(tell, when):
+            value = await answer(code, run)
+        if when is When.RESULT:
             tell(value)
         return value
 
     return Waiting(run_waiting)
+
+
+@contextmanager
+def _telling(tell: Callable[[bool | None], None], when: When) -> Iterator[None]:
+    """Tell of a command."""
+    if when is When.BEFORE:
+        tell(None)
+    try:
+        yield
+    finally:
+        if when is When.BEHIND:
+            tell(None)
 
 
 def _plain_calls(parts: Sequence[Code]) -> tuple[Callable[[Run], bool], ...] | None:

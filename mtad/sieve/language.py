@@ -12,7 +12,7 @@ from functools import partial
 
 from mtad.maps.answer import Map
 from mtad.sieve.addresses import SEPARATOR
-from mtad.sieve.code import Code, constant, sequence, told
+from mtad.sieve.code import Code, When, constant, sequence, told
 from mtad.sieve.errors import Report
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Run
@@ -80,6 +80,7 @@ class Spec:
     capabilities   one of them must be required; () is the base language
     stages         where it is legal; () is everywhere. OUTSIDE is the script's own top level
     optional       how many of the positional arguments, the last ones, may be missing
+    runs_others    commands of another script, where it stands
     follows        it may stand only behind one of these, and belongs to the first of them
     build          makes the closure; reports what the table cannot say
     """
@@ -93,6 +94,7 @@ class Spec:
     optional: int = 0
     tests: Tests = Tests.NONE
     has_block: bool = False
+    runs_others: bool = False
     stages: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     tags_by_name: Mapping[str, Tag] = field(init=False)
@@ -242,7 +244,9 @@ class Bound:
             where(value, tuple(self.compared))
             self.compared.clear()
 
-        return told(code, hear, is_test=self.spec.kind is Kind.TEST)
+        spec, is_test = self.spec, self.spec.kind is Kind.TEST
+        holds_others = spec.has_block or spec.runs_others or spec.tests is not Tests.NONE
+        return told(code, hear, When.RESULT if is_test else When.BEFORE if holds_others else When.BEHIND)
 
     def compile_block(self) -> Code:
         """Make one closure of the commands in its block."""

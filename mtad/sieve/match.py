@@ -92,7 +92,9 @@ def _noting(source: Source, compared: list[str]) -> Source:
 def matching(bound: Bound, keys: Sequence[Template]) -> Callable[[Run, Sequence[str]], bool]:
     """Make what asks the same of values that a test has at hand."""
     ask = _ask(bound, keys)
-    return lambda run, values: ask((lambda run: values,), run)
+    if bound.unit.outside.tell is None:
+        return lambda run, values: ask((lambda run: values,), run)
+    return lambda run, values: ask((_noting(lambda run: values, bound.compared),), run)
 
 
 def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) -> Ask:

@@ -16,8 +16,8 @@ Library = Callable[[str, str], str | None]
 """Gives the text of a script that another includes, by where it is ("personal" or "global") and its name."""
 
 Tell = Callable[[str, int, str, bool | None, Sequence[str]], None]
-"""Hears of each command before it runs, and of each test what it came to: file, line, name, the test's value, and what
-it compared."""
+"""Hears of each command, of one that holds others before those, and of each test what it came to: file, line, name, the
+test's value, and what it compared."""
 
 
 @dataclass(frozen=True, slots=True)

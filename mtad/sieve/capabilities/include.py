@@ -79,6 +79,7 @@ INCLUDE = (
         capabilities=_CAPABILITY,
         tags=(Tag(":personal", "location"), Tag(":global", "location"), Tag(":once"), Tag(":optional")),
         positional=(ArgumentType.STRING,),
+        runs_others=True,
     ),
     Spec("return", Kind.COMMAND, lambda bound: Plain(lambda run: run.leave(_RETURN)), capabilities=_CAPABILITY),
     Spec("global", Kind.COMMAND, _global, capabilities=_CAPABILITY, positional=(ArgumentType.STRINGS,)),

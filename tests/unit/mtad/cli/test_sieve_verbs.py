@@ -191,7 +191,8 @@ def test_a_message_is_followed_as_json(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     told = json.loads(follow(tmp_path, TRACED, "--helo", "evil", "--json").stdout)["stages"]
     assert [one["stage"] for one in told] == ["connect", "ehlo", "mail", "rcpt"]
-    assert told[-1]["steps"][-1] == {"file": "p.sieve", "line": 4, "name": "ereject", "value": None, "compared": []}
+    last = {"file": "p.sieve", "line": 4, "name": "ereject", "value": None, "compared": [], "facts": []}
+    assert told[-1]["steps"][-1] == last
     assert told[-1]["answer"]["code"] == ["550"]
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtad.admission.policy import PolicyErrors, PolicySettings
+from mtad.maps.answer import Map
+from mtad.maps.table import Table
 from mtad.rehearsal import trace as module
+from mtad.rehearsal.lookups import PlayedMap, PlayedNames
+from mtad.rehearsal.overhearing import FACTS_MAX, Fact, Overheard
 from mtad.rehearsal.trace import Asked, Step, Traveller, lines, trace
 from mtad.sieve import code
 from mtad.sieve.code import Waiting, answer
@@ -143,9 +148,81 @@ def test_what_waits_tells_too() -> None:
 
     told: list[bool | None] = []
     run = Run(StillFacts(), Limits())
-    for is_test in (True, False):
-        assert asyncio.run(answer(code.told(Waiting(ask), told.append, is_test=is_test), run))
-    assert told == [True, None]
+    for when in code.When:
+        assert asyncio.run(answer(code.told(Waiting(ask), told.append, when), run))
+    assert told == [None, None, True]
+
+
+async def test_a_script_that_is_included_is_told_behind_the_command_that_includes_it(tmp_path: Path) -> None:
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "more.sieve").write_text("keep;")
+    policy = 'require "include"; stage "connect" { include "more"; stop; }'
+    (found, *_) = await followed(tmp_path, policy, "a@l.example")
+    assert [step.name for step in found.steps] == ["include", "keep", "stop"]
+
+
+async def test_what_is_asked_outside_is_told_with_what_it_came_to(tmp_path: Path) -> None:
+    path = tmp_path / "p.sieve"
+    path.write_text(
+        HEAD
+        + """require ["vnd.mtad.dns", "vnd.mtad.lookup", "variables"];
+        stage "connect" { if iprev "pass" { stop; } }
+        stage "ehlo" { if iprev "fail" { stop; } }
+        stage "mail" {
+            if lookup "map:here" "a" { stop; }
+            if not lookup "map:there" "b" { stop; }
+            if lookup "map:down" "c" { stop; }
+        }
+        """
+    )
+    names = PlayedNames({("9.2.0.192.in-addr.arpa", "ptr"): ("h.example",), ("h.example", "a"): ("192.0.2.8",)})
+    down = PlayedMap(is_down=True)
+    maps: dict[str, Map] = {"here": Table({}), "there": PlayedMap({"b": "yes"}), "down": down}
+    message = Traveller(b"\r\n", "s@d.example", ("a@l.example",), {"remote-ip": "192.0.2.9"})
+    settings = PolicySettings(("l.example",), outside=Outside(maps, names))
+    found = await trace(path, settings, message)
+    assert not isinstance(found, PolicyErrors), str(found)
+    facts = [fact for one in found for step in one.steps for fact in step.facts]
+    ptr, a = ("dns", "PTR 9.2.0.192.in-addr.arpa", "h.example"), ("dns", "A h.example", "192.0.2.8")
+    assert [(fact.source, fact.question, fact.answer, fact.is_cached) for fact in facts] == [
+        (*ptr, False),
+        (*a, False),
+        (*ptr, True),
+        (*a, True),
+        ("map:here", "a", "no such key", False),
+        ("map:there", "b", "yes", False),
+    ]
+    assert all(0 <= fact.milliseconds < 60_000 for fact in facts)
+    assert [step.compared for step in found[0].steps] == [("fail",)]
+    assert [(fact.question, fact.answer) for fact in found[2].facts] == [("c", "unavailable: so says the test")]
+
+
+def test_what_was_asked_stands_below_its_step() -> None:
+    fact = Fact("dns", "A h.example", "192.0.2.8", 12.34)
+    again = replace(fact, is_cached=True)
+    asked = Asked("connect", "", (Step("n", 7, "iprev", True, ("pass",), (fact, again)),), {}, ("broken",), (fact,))
+    assert list(lines([asked])) == [
+        "connect",
+        '  n:7: iprev is true of "pass"',
+        "      dns: A h.example is 192.0.2.8 (12.3 ms)",
+        "      dns: A h.example is 192.0.2.8 (known from before)",
+        "      dns: A h.example is 192.0.2.8 (12.3 ms)",
+        "  fault: broken",
+        "  -> ",
+    ]
+
+
+async def test_facts_are_limited_and_unknown_ones_are_not_known_from_before() -> None:
+    overheard = Overheard()
+    outside = overheard.outside(Outside(names=PlayedNames({("down.example", "a"): None})))
+    for _ in range(FACTS_MAX + 1):
+        await outside.names.lookup("down.example", "A")
+    facts = overheard.taken()
+    assert len(facts) == FACTS_MAX
+    assert {(fact.answer, fact.is_cached) for fact in facts} == {("unknown: so says the test", False)}
+    assert overheard.taken() == ()
+    await outside.lists.lookup("x.example", "A")
+    assert [fact.answer for fact in overheard.taken()] == ["unknown: there is no resolver"]
 
 
 async def test_what_a_counter_holds_is_told(tmp_path: Path) -> None:
