@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
+from mtad.sieve.edits import AddField, DeleteFields
 
 _CANCELLING = (Keep, Discard, Refuse)
 
@@ -19,9 +20,14 @@ def has_implicit_keep(actions: Sequence[Action]) -> bool:
 
 
 def results(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """Return what is to be done, each thing once (§2.10.3), the implicit keep last."""
+    """Return what is to be done with the message, each thing once (§2.10.3), the implicit keep last.
+
+    Changes of its header are not among it: they are made one after the other, equal ones too (RFC 5293 §4).
+    """
     found: dict[Action, Action] = {}
     for action in actions:
+        if isinstance(action, AddField | DeleteFields):
+            continue
         key = replace(action, is_copy=True) if isinstance(action, FileInto | Redirect) else action
         found.setdefault(key, action)
     if has_implicit_keep(actions):

@@ -7,7 +7,6 @@ import re
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN
-from mtad.sieve.edits import AddField, DeleteFields
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE
 from mtad.sieve.results import results
@@ -33,7 +32,7 @@ def play(script: str, mail: Mail) -> Outcome:
         code.call(run)
     except ScriptFailed:
         return ("failed",)
-    done = [action for action in results(run.actions) if not isinstance(action, AddField | DeleteFields)]
+    done = results(run.actions)
     return tuple(dict.fromkeys(map(_told, done)))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Log, Redirect
+from mtad.sieve.edits import AddField, DeleteFields
 from mtad.sieve.results import has_implicit_keep, results
 from tests.fakes.sieve_facts import StillFacts, run_plain
 
@@ -38,6 +39,7 @@ def test_a_refusal_cancels_it_too() -> None:
         ((FileInto("a"), FileInto("b"), FileInto("a", is_copy=True)), (FileInto("a"), FileInto("b"))),
         ((Redirect("a@x.example", is_copy=True),), (Redirect("a@x.example", is_copy=True), KEPT)),
         ((Discard(), KEPT), (Discard(), KEPT)),
+        ((AddField("a", "b"), AddField("a", "b"), DeleteFields("a", (0,)), FileInto("c")), (FileInto("c"),)),
     ],
 )
 def test_each_thing_is_done_once(actions: tuple[Action, ...], expected: tuple[Action, ...]) -> None:
