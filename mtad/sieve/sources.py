@@ -38,7 +38,7 @@ OPTION_TAGS = (
 )
 _COUNTED = 8  # fields that are counted for a node
 _STRUCTURED = ("content-type", "content-disposition")
-_FIELD_NAME = re.compile(r"[!-9;-~]+\Z")
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,996}\Z")  # with ": " behind it no longer than a line (RFC 5322 §2.1.1)
 
 
 def field_names(bound: Bound, index: int) -> list[Template]:

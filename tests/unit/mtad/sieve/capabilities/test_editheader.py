@@ -12,6 +12,7 @@ from tests.fakes.sieve_facts import StillFacts, filed, first_error, run_plain
 
 CONTENT = b"Received: r\r\nX: one\r\nSubject: s\r\nX: two\r\nX: =?utf-8?q?thr=C3=A9e?=\r\n\r\nbody\r\n"
 FACTS = StillFacts(CONTENT)
+LONG_NAME = "n" * 996
 REQUIRE = 'require ["editheader", "fileinto", "variables", "index", "relational"];'
 SHOW = """
 if header :index 1 :matches "x" "*" { fileinto "first ${1}"; }
@@ -64,6 +65,7 @@ def test_a_value_becomes_one_line_of_limited_length() -> None:
     [
         ('addheader "a:" "b";', '"a:" is no name of a field'),
         ('addheader "" "b";', '"" is no name of a field'),
+        (f'addheader "{LONG_NAME}n" "b";', f'"{LONG_NAME}n" is no name of a field'),
         ('deleteheader :count "eq" "a" "1";', "deleteheader cannot use :count"),
         ('deleteheader :index 0 "a";', ":index counts from 1"),
         ('deleteheader :last "a";', ":last needs :index"),
@@ -76,8 +78,14 @@ def test_mistakes(text: str, error: str) -> None:
     assert first_error(REQUIRE + text, PLAIN).split(": ", 1)[1] == error
 
 
+def test_no_name_makes_a_line_that_is_too_long() -> None:
+    actions = run_plain(f'{REQUIRE} addheader "{LONG_NAME}" "one two";', FACTS)
+    lines = edited(b"\r\n", [action for action in actions if isinstance(action, AddField)]).split(b"\r\n")
+    assert max(map(len, lines)) <= 998
+
+
 def test_a_name_that_turns_out_to_be_none_ends_the_run() -> None:
-    for text in ('addheader "${none}" "a";', 'deleteheader "a${none} b";'):
+    for text in ('addheader "${none}" "a";', f'addheader "{LONG_NAME}${{none}}n" "a";', 'deleteheader "a${none} b";'):
         with pytest.raises(ScriptFailed, match="is no name of a field"):
             run_plain(REQUIRE + text, FACTS)
 
