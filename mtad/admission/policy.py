@@ -38,6 +38,7 @@ from mtad.admission.ruling import (
     recipient_of,
     sender_of,
     sent_on,
+    signing_of,
     verdict_of,
     verdicts_of,
 )
@@ -60,6 +61,7 @@ from mtad.sieve.actions import (
     RouteTo,
     SetRecipient,
     SetSender,
+    Sign,
 )
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
@@ -347,6 +349,8 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
                 queue_at_once=found.queue_at_once or not action.on_transient,
                 queue_seconds=action.after_seconds or found.queue_seconds,
             )
+        elif isinstance(action, Sign):
+            found = replace(found, signing=signing_of(action))
         elif isinstance(action, Retry):
             found = replace(found, retry=planned(found.retry, action))
     return found

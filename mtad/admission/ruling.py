@@ -115,11 +115,16 @@ def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
     """Return the verdict on a message with what becomes of it where it is not refused."""
     held = next((action.reason for action in reversed(actions) if isinstance(action, Hold)), "")
     is_queued = bool(held) or any(isinstance(action, Enqueue) for action in actions)
-    signing = next((Signing(one.domain, one.selector) for one in reversed(actions) if isinstance(one, Sign)), None)
+    signing = next((signing_of(one) for one in reversed(actions) if isinstance(one, Sign)), None)
     if not is_queued and signing is None:
         return verdict
     seconds = next((one.after_seconds for one in reversed(actions) if isinstance(one, Enqueue)), 0)
     return replace(verdict, held=held, queue_at_once=is_queued, queue_seconds=seconds, signing=signing)
+
+
+def signing_of(action: Sign) -> Signing:
+    """Return the key that a script names."""
+    return Signing(action.domain, action.selector, action.fields)
 
 
 def delay_of(actions: Sequence[Action]) -> int:

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -166,26 +166,31 @@ class Signer:
         key = self.key_for(domain)
         return b"" if key is None else self._signature(content, key)
 
-    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
-        """Return the same by this domain's own key, with '' the first of its selectors; None when there is none."""
+    def sign_by(self, content: bytes, domain: str, selector: str, fields: Sequence[str] = ()) -> bytes | None:
+        """Return the same by this domain's own key, with '' the first of its selectors; None when there is none.
+
+        fields   of the header section that are signed beside From, and may not be added where they are not there; in
+                 small letters. () are SIGNED_FIELDS
+        """
         name = domain.lower()
         key = self._by_selector.get((name, selector.lower())) if selector else self._by_domain.get(name)
-        return None if key is None else self._signature(content, key)
+        return None if key is None else self._signature(content, key, tuple(name.encode("ascii") for name in fields))
 
-    def _signature(self, content: bytes, key: SigningKey) -> bytes:
+    def _signature(self, content: bytes, key: SigningKey, fields: Sequence[bytes] = ()) -> bytes:
         header, _, body = content.partition(b"\r\n\r\n")
         try:
             message = dkim.DKIM(header + b"\r\n\r\n", logger=_SILENT, signature_algorithm=b"ed25519-sha256")
         except (dkim.MessageFormatError, IndexError):  # IndexError: the first line continues nothing
             return b""
         # dkimpy brings all that it holds to the canonical form, signed or not: most of a long trace is not
-        message.headers = [field for field in message.headers if field[0].lower() in SIGNED_FIELDS]
+        wanted = frozenset((*fields, b"from")) if fields else SIGNED_FIELDS
+        message.headers = [field for field in message.headers if field[0].lower() in wanted]
         names = [name.lower() for name, _ in message.headers]
         if b"from" not in names:
             return b""
-        included = [*names, *OVERSIGNED_FIELDS]
+        included = [*names, *OVERSIGNED_FIELDS, *(name for name in fields if name not in names)]
         body_digest = hashlib.sha256(canonical_body(body, self._body_form)).digest()
-        fields = [
+        parts = [
             (b"v", b"1"),
             (b"a", key.algorithm),
             (b"c", self._policy.to_c_value()),
@@ -197,7 +202,7 @@ class Signer:
             (b"b", b"0" * 60),  # wide enough that the signature begins on a line of its own
         ]
         message.hasher = hashlib.sha256
-        field: bytes = message.gen_header(fields, tuple(included), self._policy, b"DKIM-Signature", key)
+        field: bytes = message.gen_header(parts, tuple(included), self._policy, b"DKIM-Signature", key)
         return b"DKIM-Signature: " + field
 
     async def sign_large(self, content: bytes, domain: str) -> bytes:

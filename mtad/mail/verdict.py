@@ -35,10 +35,14 @@ class RetryPlan:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """The key that a message is to be signed by; without a selector the first one of the domain."""
+    """The key that a message is to be signed by; without a selector the first one of the domain.
+
+    fields   those that are signed beside From, in small letters; () are those that are signed as a rule
+    """
 
     domain: str
     selector: str = ""
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class Disposition:
 
     queue_at_once   no attempt while the client waits
     queue_seconds   nor for so long behind that
+    signing         a key that the message is signed by, where the stage data names none
     is_fault        the policy failed: `route` is not what it would have said. Keep the mail, attempt nothing, ask
                     again at the next attempt
     """
@@ -109,6 +114,7 @@ class Disposition:
     queue_on_transient: bool = False
     queue_at_once: bool = False
     queue_seconds: int = 0
+    signing: Signing | None = None
     is_fault: bool = False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -221,15 +221,22 @@ class SteppedTime:
         return Clock(now=lambda: self.monotonic, wall=lambda: self.utc, chance=lambda: 7, sleep=self.sleep)
 
 
+@dataclass
 class NoSigner:
-    """Has no key."""
+    """Has no key.
+
+    asked   those that policy wanted since this was read last: selector and domain, and the fields
+    """
+
+    asked: list[str] = field(default_factory=list)
 
     def sign(self, content: bytes, domain: str) -> bytes:
         """Return nothing."""
         return b""
 
-    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
+    def sign_by(self, content: bytes, domain: str, selector: str, fields: Sequence[str] = ()) -> bytes | None:
         """Say that there is no such key."""
+        self.asked.append(" ".join((f"{selector}._domainkey.{domain}" if selector else domain, *fields)))
         return None
 
 

@@ -17,6 +17,7 @@ Then: from = *=client.example=a@fwd.example                         the reverse-
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
 Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
 Then: event mail.refused = 2                                        lines of the log
+Then: signed by = s1._domainkey.a.example, b.example subject to     keys that policy wanted since the last such line
 Then: waited = 5                                                    seconds
 Then: time passes = 300                                             so many seconds, before what follows
 """
@@ -32,7 +33,7 @@ from typing import Any
 from mtad.mail.dsn_request import MessageRequest, RecipientRequest, notify_text
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
-from mtad.rehearsal.rooms import Rooms
+from mtad.rehearsal.rooms import NoSigner, Rooms
 from mtad.rehearsal.transcript import text_octets
 from mtad.server.entrance import LMTP, MX, SUBMISSION, Entrance
 from mtad.server.limits import Limits
@@ -220,6 +221,14 @@ def _from(scene: Scene, rest: str, value: str) -> str:
     return "" if re.match(translate(value), path) else f"it is {path}"
 
 
+def _signed_by(scene: Scene, rest: str, value: str) -> str:
+    signer = scene.rooms.signer
+    asked = ", ".join(signer.asked) if isinstance(signer, NoSigner) else ""
+    if isinstance(signer, NoSigner):
+        signer.asked.clear()
+    return _instead(asked or "none", value)
+
+
 def _left_out(scene: Scene, rest: str, value: str) -> str:
     return _instead(" ".join(address for through in scene.rooms.delivery.opened for address in through.left_out), value)
 
@@ -249,6 +258,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "queued": _queued,
     "aborted": _aborted,
     "from": _from,
+    "signed by": _signed_by,
     "passed on": _passed_on,
     "left out": _left_out,
     "event": lambda scene, rest, value: _instead(str(len(scene.events.named(rest))), value),

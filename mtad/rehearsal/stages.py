@@ -294,6 +294,7 @@ _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
     "port": lambda found: (str(found.route.port),) if found.route.port is not None else (),
     "tls": lambda found: (found.route.tls.value,),
     "source": lambda found: found.route.sources,
+    "signed by": lambda found: _key(found.signing) if found.signing is not None else (),
     "helo": lambda found: (found.route.helo,) if found.route.helo else (),
     "after": lambda found: (str(found.queue_seconds),) if found.queue_seconds else (),
     "on transient": lambda found: ("queue" if found.queue_on_transient else "reply",),

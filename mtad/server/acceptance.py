@@ -250,9 +250,9 @@ class Acceptance:
         The key is the author's domain's where we have it; otherwise the signature speaks for our own domain. A stranger
         may write any author: what we signed of his would pass for ours (RFC 6376 §1.2, §6.3).
         """
-        envelope, signing = transaction.envelope, transaction.signing
-        if signing is not None:
-            return await self._signature_by(transaction, content, signing)
+        envelope, signings = transaction.envelope, transaction.signings
+        if signings:
+            return b"".join([await self._signature_by(transaction, content, signing) for signing in signings])
         if not (envelope.is_submission or envelope.is_trusted):
             return b""
         domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
@@ -262,7 +262,7 @@ class Acceptance:
 
     async def _signature_by(self, transaction: Transaction, content: bytes, signing: Signing) -> bytes:
         """Return the signature that policy wants, whoever sent the mail; b'' where we have no such key."""
-        sign = partial(self._rooms.signer.sign_by, content, signing.domain, signing.selector)
+        sign = partial(self._rooms.signer.sign_by, content, signing.domain, signing.selector, signing.fields)
         field = sign() if len(content) <= SIGN_INLINE_OCTETS_MAX else await asyncio.to_thread(sign)
         if field is None:
             of = {"domain": signing.domain, "selector": signing.selector}

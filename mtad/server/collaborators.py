@@ -111,8 +111,11 @@ class Signer(Protocol):
         """Return the DKIM-Signature field to prepend, with its CRLF; b'' when there is no key for it."""
         ...
 
-    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
-        """Return the same by exactly this key, with '' the first of the domain; None when there is no such key."""
+    def sign_by(self, content: bytes, domain: str, selector: str, fields: Sequence[str] = ()) -> bytes | None:
+        """Return the same by exactly this key, with '' the first of the domain; None when there is no such key.
+
+        fields   those that are signed beside From, in small letters; () are those that are signed as a rule
+        """
         ...
 
 

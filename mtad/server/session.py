@@ -369,7 +369,14 @@ class Session:
             )
             return Step(with_status(passed_on(outcome)))
         self._transaction = transaction.with_recipient(
-            Accepted(recipient, disposition.retry, outcome, disposition.is_fault, seconds=disposition.queue_seconds)
+            Accepted(
+                recipient,
+                disposition.retry,
+                outcome,
+                disposition.is_fault,
+                seconds=disposition.queue_seconds,
+                signing=disposition.signing,
+            )
         )
         return _RECIPIENT_OK
 

@@ -17,6 +17,8 @@ from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
 
+SIGNATURES_MAX = 4  # of one message
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,7 @@ class Accepted:
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
     seconds     for so long nobody tries it, where it is queued without an attempt
+    signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too
     """
 
@@ -38,6 +41,7 @@ class Accepted:
     is_ruled: bool = False
     is_extra: bool = False
     seconds: int = 0
+    signing: Signing | None = None
 
     def ruled(self, verdict: Verdict | None) -> Accepted | None:
         """Return the recipient with what policy decided on it; None when it is dropped."""
@@ -119,6 +123,14 @@ class Transaction:
             names={name: renamed.get(address, address) for name, address in self.names.items()},
             addresses={**self.addresses, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
         )
+
+    @property
+    def signings(self) -> tuple[Signing, ...]:
+        """The keys that policy wants the message signed by: what it says of the message stands above the rest."""
+        if self.signing is not None:
+            return (self.signing,)
+        wanted = dict.fromkeys(one.signing for one in self.accepted if one.signing is not None and not one.is_ruled)
+        return tuple(wanted)[:SIGNATURES_MAX]
 
     def queued(self, held: str, seconds: int) -> Transaction:
         """Return the transaction with no attempt to be made while the client waits, nor for so many seconds then."""

@@ -137,10 +137,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Sign the message by the key of this domain and selector; '' is the domain's first."""
+    """Sign the message by the key of this domain and selector; '' is the domain's first.
+
+    fields   those that are signed beside From, in small letters; () are those that are signed as a rule
+    """
 
     domain: str
     selector: str
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -467,7 +467,8 @@ ABOUT = (
         "vnd.mtad.sign",
         ("vnd.mtad.sign",),
         "ours",
-        "Chooses what signs the message: the key of this domain and selector, of those in `dkim.keys`.",
+        "Chooses what signs the message: the key of this domain and selector, of those in `dkim.keys`; at `deliver` it "
+        "is signed for a recipient, where `data` has named no key. `:headers` are the fields signed beside From.",
         'require ["vnd.mtad.stage", "vnd.mtad.sign"];\n\n'
         'stage "data" {\n    sign :domain "example.org" :selector "s1";\n}\n',
     ),

@@ -30,7 +30,7 @@ AUTHENTICATED = SessionFacts(Client("192.0.2.9", 4711, identity="ann"), "submiss
 DENIED = Reply.of(550, "5.7.1", "Relaying denied")
 _REQUIRE = (
     'require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue",\n'
-    '         "vnd.mtad.log"];\n'
+    '         "vnd.mtad.log", "vnd.mtad.sign"];\n'
 )
 
 
@@ -189,6 +189,11 @@ async def test_held_back_tempfails(script: str, recipient: str, code: int | None
             Disposition(Route(Transport.LMTP, ("b.example",), 24), RetryPlan()),
         ),
         ("queue;", Disposition(Route(), RetryPlan(), queue_at_once=True)),
+        ("queue :after 60;", Disposition(Route(), RetryPlan(), queue_at_once=True, queue_seconds=60)),
+        (
+            'sign :domain "a.example"; sign :domain "b.example" :selector "s" :headers "to";',
+            Disposition(Route(), RetryPlan(), signing=Signing("b.example", "s", ("to",))),
+        ),
         ("queue :transient;", Disposition(Route(), RetryPlan(), queue_on_transient=True)),
         (
             "queue; queue :transient;",

@@ -109,6 +109,18 @@ def test_what_is_signed() -> None:
     assert b"c=relaxed/relaxed; d=example.com; s=s1;" in field
 
 
+def test_policy_says_which_fields_are_signed_and_none_of_them_can_be_added() -> None:
+    key = SigningKey("example.com", "s1", RSA)
+    signed = Signer([key]).sign_by(CONTENT, "example.com", "", ("subject", "x-other", "list-id"))
+    assert signed is not None
+    assert b"h=from : subject : x-other : from : list-id;" in signed.replace(b"\r\n ", b" ")
+    content = signed + CONTENT
+    assert verifies(content, key)
+    assert verifies(content.replace(b"To: b@", b"To: x@"), key)
+    assert not verifies(content.replace(b"X-Other: not", b"X-Other: never"), key)
+    assert not verifies(b"List-Id: <x.example>\r\n" + content, key)
+
+
 def test_fields_of_one_name_are_signed_from_the_last_on() -> None:
     key = SigningKey("example.com", "s1", RSA)
     content = b"From: a@example.com\r\nTo: b\r\nto:\r\n\tc\r\n" + CONTENT

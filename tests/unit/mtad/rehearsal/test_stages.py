@@ -10,7 +10,8 @@ from mtad.rehearsal.workbench import Workbench
 from mtad.sieve.dialects import POLICY
 from tests.unit.mtad.rehearsal.files import failed, played
 
-HEAD = """require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue"];
+HEAD = """require ["envelope", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue",
+    "vnd.mtad.sign"];
 """
 COMPILED = """
     test_config_set "node.domains" "l.example m.example";
@@ -68,6 +69,11 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             'stage "queue" { route :host "b.example" "smtp"; retry :attempts 4; }',
             "queue",
             {"result": "defer", "route": "smtp b.example", "attempts": "4"},
+        ),
+        (
+            'stage "deliver" { sign :domain "a.example" :selector "s1"; }',
+            "deliver",
+            {"signed by": "s1._domainkey.a.example"},
         ),
         ('stage "queue" { bounce :silent "Gone"; }', "queue", {"result": "bounce", "silent": "yes"}),
         ('stage "deliver" { route :source "192.0.2.7" "smtp"; }', "deliver", {"source": "192.0.2.7"}),

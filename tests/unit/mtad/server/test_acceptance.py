@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -33,8 +34,8 @@ class RememberingSigner:
         self.signed.append((content, domain, threading.get_ident()))
         return b"DKIM-Signature: x\r\n"
 
-    def sign_by(self, content: bytes, domain: str, selector: str) -> bytes | None:
-        return None if selector == "none" else f"DKIM-Signature: {domain} {selector}\r\n".encode()
+    def sign_by(self, content: bytes, domain: str, selector: str, fields: Sequence[str] = ()) -> bytes | None:
+        return None if selector == "none" else f"DKIM-Signature: {domain} {' '.join((selector, *fields))}\r\n".encode()
 
 
 @dataclass

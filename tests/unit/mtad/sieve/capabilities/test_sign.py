@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve.actions import Action, Sign
+from mtad.sieve.capabilities.sign import FIELDS_MAX
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.script import compile_script
@@ -12,16 +13,22 @@ REQUIRE = 'require ["envelope", "variables", "vnd.mtad.stage", "vnd.mtad.sign"];
 FACTS = StillFacts(envelope={"from": ("ann@d.example",), "to": ()})
 
 
+@pytest.mark.parametrize("stage", ["data", "deliver"])
 @pytest.mark.parametrize(
     ("command", "action"),
     [
+        (
+            'sign :domain "a.example" :headers ["Subject", "to", "SUBJECT"];',
+            Sign("a.example", "", ("subject", "to")),
+        ),
+        ('set "s" "s2"; sign :domain "${s}" :headers "to";', Sign("s2", "", ("to",))),
         ('sign :domain "a.example";', Sign("a.example", "")),
         ('sign :domain "a.example" :selector "s1";', Sign("a.example", "s1")),
         ('set "s" "s2"; sign :domain "${envelope.from.domain}" :selector "${s}";', Sign("d.example", "s2")),
     ],
 )
-def test_a_key_is_named(command: str, action: Action) -> None:
-    assert run_plain(f'{REQUIRE}stage "data" {{ {command} }}', FACTS, language=POLICY, stage="data") == [action]
+def test_a_key_is_named(stage: str, command: str, action: Action) -> None:
+    assert run_plain(f'{REQUIRE}stage "{stage}" {{ {command} }}', FACTS, language=POLICY, stage=stage) == [action]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +36,13 @@ def test_a_key_is_named(command: str, action: Action) -> None:
     [
         ("data", "sign;", "sign needs :domain"),
         ("data", 'foreachrcpt { sign :domain "a"; }', "sign cannot stand in foreachrcpt"),
+        ("data", 'sign :domain "a" :headers ["to", "a b"];', '"a b" is no name of a header field'),
+        ("data", 'sign :domain "a" :headers "x:";', '"x:" is no name of a header field'),
+        (
+            "data",
+            'sign :domain "a" :headers [' + ",".join(f'"x{n}"' for n in range(FIELDS_MAX + 1)) + "];",
+            f"sign may have {FIELDS_MAX} :headers",
+        ),
         ("rcpt", 'sign :domain "a";', 'sign is not legal in stage "rcpt"'),
     ],
 )
