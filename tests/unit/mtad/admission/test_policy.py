@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,10 @@ from mtad.mail.envelope import NO_TLS, Client, Envelope, Tls
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Signing, Verdict
+from mtad.maps.table import Table
+from mtad.sieve.dialects import POLICY
 from mtad.sieve.doors import Doors
+from mtad.sieve.outside import Outside
 from mtad.sieve.run import Limits
 from mtad.telemetry.events import CollectedEvents
 from tests.unit.mtad.admission.test_relay import OPEN_RELAY_FORMS
@@ -276,6 +280,16 @@ async def test_the_default_policy_loads_and_trusts_this_machine_alone() -> None:
         assert await found.connect(SessionFacts(Client(address, 1))) == GO_ON
     assert (await found.rcpt(to("u@d.example"))).reply == DENIED
     assert await found.deliver(Envelope("", STRANGER.client), "u@l.example") == Disposition(Route(), RetryPlan())
+
+
+def test_the_examples_in_the_default_policy_are_right() -> None:
+    text = re.sub(r"^( *)#   (.+)$", r"\1\2", DEFAULT_POLICY.read_text(), flags=re.MULTILINE)
+    assert re.findall(r"^stage .(\w+).", text, re.MULTILINE) == ["connect", "rcpt", "data", "deliver", "queue"]
+    names = ", ".join(f'"{name}"' for name in sorted(POLICY.capabilities))
+    text = re.sub(r"^require .*$", f"require [{names}];", text, count=1, flags=re.MULTILINE)
+    settings = PolicySettings(("l.example",), outside=Outside({"recipients": Table({})}))
+    found = Policy.compile(text, "default", settings, CollectedEvents())
+    assert isinstance(found, Policy), str(found)
 
 
 async def test_a_policy_knows_the_time() -> None:
