@@ -46,23 +46,28 @@ def _test_result_reset(bound: Bound) -> Code:
 
 
 def _test_result_execute(bound: Bound) -> Code:
-    def carry_out(run: Run) -> bool:
-        bench = workbench(run)
-        bench.errors.clear()
-        edits: list[Edit] = []
-        contents: dict[Action, bytes] = {}  # as it was when each was decided
-        for action in run.actions:
-            if isinstance(action, AddField | DeleteFields):
-                edits.append(action)
-            else:
-                contents.setdefault(action, edited(bench.content, edits) if edits else bench.content)
-        last = edited(bench.content, edits) if edits else bench.content
-        for action in results(list(contents)):
-            _carry_out(action, bench, contents.get(action, last))
-        run.actions.clear()
+    def execute(run: Run) -> bool:
+        workbench(run).errors.clear()
+        carry_out(run)
         return True
 
-    return Plain(carry_out)
+    return Plain(execute)
+
+
+def carry_out(run: Run) -> None:
+    """Carry out the pending result, the implicit keep included."""
+    bench = workbench(run)
+    edits: list[Edit] = []
+    contents: dict[Action, bytes] = {}  # as it was when each was decided
+    for action in run.actions:
+        if isinstance(action, AddField | DeleteFields):
+            edits.append(action)
+        else:
+            contents.setdefault(action, edited(bench.content, edits) if edits else bench.content)
+    last = edited(bench.content, edits) if edits else bench.content
+    for action in results(list(contents)):
+        _carry_out(action, bench, contents.get(action, last))
+    run.actions.clear()
 
 
 def _carry_out(action: Action, bench: Workbench, content: bytes) -> None:

@@ -11,13 +11,16 @@ from dataclasses import replace
 from mtad.admission.script_file import compile_file, scripts_in
 from mtad.rehearsal.asking import INDEX, one_or_all, step, why_failed
 from mtad.rehearsal.report import CaseReport, Failure
+from mtad.rehearsal.results import carry_out
 from mtad.rehearsal.settings import SETTINGS, limits_of
-from mtad.rehearsal.workbench import settable, workbench
+from mtad.rehearsal.workbench import Workbench, settable, workbench
+from mtad.sieve.actions import Keep
 from mtad.sieve.code import Code, Plain, Waiting, answer
 from mtad.sieve.dialects import PLAIN
-from mtad.sieve.errors import SieveErrors
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS
+from mtad.sieve.message import Message
+from mtad.sieve.results import results
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.script import Script
 from mtad.sieve.template import Read
@@ -105,16 +108,22 @@ def _test_script_compile(bound: Bound) -> Code:
     def compile_it(run: Run) -> bool:
         bench = workbench(run)
         bench.errors.clear()
-        included = scripts_in(bench.path("included"), bench.path("included-global"))
-        compiled = compile_file(bench.path(name.read(run)), PLAIN, replace(bench.lookups.outside, scripts=included))
-        if isinstance(compiled, SieveErrors):
-            for error in compiled.errors:
-                bench.note(error.text)
-            return False
-        bench.script = compiled
-        return True
+        compiled = _compiled(bench, name.read(run))
+        bench.script = compiled or bench.script
+        return compiled is not None
 
     return Plain(compile_it)
+
+
+def _compiled(bench: Workbench, name: str) -> Script | None:
+    """Compile a script; what is wrong with it is noted."""
+    included = scripts_in(bench.path("included"), bench.path("included-global"))
+    compiled = compile_file(bench.path(name), PLAIN, replace(bench.lookups.outside, scripts=included))
+    if isinstance(compiled, Script):
+        return compiled
+    for error in compiled.errors:
+        bench.note(error.text)
+    return None
 
 
 def _test_script_run(bound: Bound) -> Code:
@@ -128,22 +137,47 @@ def _test_script_run(bound: Bound) -> Code:
         if bench.script is None:
             bench.note("no script has been compiled")
             return False
-        return await _played(bench.script, run)
+        played = await _played(bench.script, run)
+        run.actions += played.actions if played is not None else ()
+        return played is not None
 
     return Waiting(play)
 
 
-async def _played(script: Script, run: Run) -> bool:
-    """Run a script on the workbench of a run, and make what it decided the pending result."""
+async def _played(script: Script, run: Run, message: Message | None = None) -> Run | None:
+    """Run a script on the workbench of a run, on the message as it is there or this one; None when it failed."""
     bench = workbench(run)
     played = Run(bench, limits_of(bench.settings), run.doors)
+    played.edited = message
     try:
         await answer(script.stages[OUTSIDE], played)
     except ScriptFailed as failed:
         bench.note(why_failed(failed))
-        return False
-    run.actions += played.actions
-    return True
+        return None
+    return played
+
+
+def _test_multiscript(bound: Bound) -> Code:
+    names = bound.templates(0)
+
+    async def play(run: Run) -> bool:
+        bench = workbench(run)
+        bench.errors.clear()
+        run.actions.clear()
+        message: Message | None = None
+        for name in names:
+            script = _compiled(bench, name.read(run))
+            played = await _played(script, run, message) if script is not None else None
+            if played is None:
+                break
+            message = played.edited
+            run.actions = [*(one for one in run.actions if one is not Keep.KEEP), *played.actions]
+            if Keep.KEEP not in results(played.actions):
+                break
+        carry_out(run)
+        return not bench.errors
+
+    return Waiting(play)
 
 
 def _test_binary_save(bound: Bound) -> Code:
@@ -188,6 +222,7 @@ SUITE = (
     ),
     Spec("test_script_compile", Kind.TEST, _test_script_compile, capabilities=_CAPABILITY, positional=_TEXT),
     Spec("test_script_run", Kind.TEST, _test_script_run, capabilities=_CAPABILITY, tags=(Tag(":append_result"),)),
+    Spec("test_multiscript", Kind.TEST, _test_multiscript, capabilities=_CAPABILITY, positional=_TEXTS),
     Spec(
         "test_error",
         Kind.TEST,

@@ -259,3 +259,43 @@ async def test_a_new_message_has_none_of_the_old_ones_edits(tmp_path: Path) -> N
         if exists "x-a" { test_fail "still edited"; }
     }"""
     assert await failed(tmp_path, text) == []
+
+
+SEQUENCES = [
+    (("", ""), {"INBOX": 1}),
+    (("keep;", "keep;"), {"INBOX": 1}),
+    (("keep;", "discard;"), {}),
+    (('fileinto "a";', 'fileinto "b";'), {"a": 1}),
+    (('fileinto :copy "a";', 'fileinto "b";'), {"a": 1, "b": 1}),
+    (('fileinto "a"; keep;', 'fileinto "b";'), {"a": 1, "b": 1}),
+    (("discard;", "keep;"), {}),
+    (('addheader "x" "1";', 'if exists "x" { fileinto "changed"; }'), {"changed": 1}),
+]
+
+
+@pytest.mark.parametrize(("scripts", "stored"), SEQUENCES)
+async def test_scripts_in_sequence(tmp_path: Path, scripts: tuple[str, str], stored: dict[str, int]) -> None:
+    """Each is run on what the one before has kept, and what all of them decided is carried out."""
+    head = 'require ["fileinto", "copy", "editheader"];\n'
+    one, two = (head + script for script in scripts)
+    looks = "".join(
+        f'if {"" if name in stored else "not "}test_message :folder "{name}" 0 {{}} else {{ test_fail "{name}"; }}\n'
+        for name in ("INBOX", "a", "b", "changed")
+    )
+    more = "".join(
+        f'if test_message :folder "{name}" {count} {{ test_fail "{name} twice"; }}' for name, count in stored.items()
+    )
+    text = f'test "t" {{ if not test_multiscript ["one.sieve", "two.sieve"] {{ test_fail "failed"; }} {looks} {more} }}'
+    assert await failed(tmp_path, text, one=one, two=two) == []
+
+
+@pytest.mark.parametrize("broken", ["frob;", 'require "ihave"; error "no";'])
+async def test_a_script_of_a_sequence_that_fails_ends_it_and_keeps_the_message(tmp_path: Path, broken: str) -> None:
+    text = """test "t" {
+        if test_multiscript ["one.sieve", "two.sieve", "three.sieve"] { test_fail "no error"; }
+        if not test_error :matches "*" { test_fail "which"; }
+        if not test_message :folder "a" 0 { test_fail "not filed"; }
+        if not test_message :folder "INBOX" 0 { test_fail "not kept"; }
+    }"""
+    one, three = 'require ["fileinto", "copy"]; fileinto :copy "a";', "discard;"
+    assert await failed(tmp_path, text, one=one, two=broken, three=three) == []
