@@ -2,10 +2,18 @@
 
 It is read without LMDB's own locks, which Postfix does not take either: a look reads a few pages, and would have to
 outlast two transactions of a writer to see one that was used again.
+
+LMDB maps the file into memory, and whoever reads a page there that the file does not have any more ends with SIGBUS. No
+writer of LMDB's cuts a file off, but who copies another one over it does: its size is looked at before each look. A
+file that lacks pages when it is opened (they may be those that its last writer gave back) is read from a copy that has
+nothing in their place.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import lmdb
@@ -16,16 +24,34 @@ from mtad.maps.lines import Wrong
 
 SUFFIX = ".lmdb"
 KEY_OCTETS_MAX = 511  # LMDB's own
+COPY_OCTETS_MAX = 64 << 20
 _WEIGHT = 16
+_META_OCTETS = 2 * 4096  # without its first two pages it is no database
+_CUT_OFF = "the file was cut off"
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A database as it was opened.
+
+    size_octets   what the file had at least once
+    is_copy       it is read from memory, where nobody cuts it off and nobody writes
+    """
+
+    environment: lmdb.Environment
+    stamp: Stamp
+    size_octets: int
+    is_copy: bool = False
 
 
 class LmdbFile:
     """Answers from an open file."""
 
-    def __init__(self, path: Path, environment: lmdb.Environment, stamp: Stamp) -> None:
+    def __init__(self, path: Path, opened: _Opened) -> None:
         self._path = path
-        self._environment = environment
-        self._stamp = stamp
+        self._opened = opened
+        self._seen = opened.stamp
+        self._lost = ""  # why there is nothing to look into
 
     def weight(self, _key: str) -> int:
         """Return how much a look costs, where the pages are in memory."""
@@ -36,6 +62,10 @@ class LmdbFile:
         octets = folded(key).encode("utf-8", "surrogateescape")
         if not 0 < len(octets) < KEY_OCTETS_MAX:
             return ABSENT
+        if not self._lost and not self._is_whole():
+            self._lost = _CUT_OFF
+        if self._lost:
+            return Unavailable(self._lost)
         try:
             value = self._value(octets)
         except lmdb.Error as error:
@@ -43,30 +73,55 @@ class LmdbFile:
         return ABSENT if value is None else Found(value.removesuffix(b"\0").decode("utf-8", "surrogateescape"))
 
     def refresh(self) -> bool | Wrong:
-        """Open the file anew if it has changed: another one may have taken its place. Tell whether it had."""
+        """Open the file anew if another one has taken its place, once that is still, and tell whether it has.
+
+        What a writer changes in it counts without.
+        """
         stamp = stamp_of(self._path)
-        if isinstance(stamp, Wrong) or stamp == self._stamp:
-            return stamp if isinstance(stamp, Wrong) else False
-        self._environment.close()
-        try:
-            self._environment, self._stamp = _opened(self._path), stamp
-        except lmdb.Error as error:
-            return Wrong.whole(f"cannot be opened: {error}")
+        if isinstance(stamp, Wrong):
+            return stamp
+        is_still, self._seen = stamp == self._seen, stamp
+        if not (is_still and self._is_another(stamp)):
+            return False
+        self._opened.environment.close()
+        opened = _opened(self._path)
+        if isinstance(opened, Wrong):
+            self._lost = opened.lines[0].text
+            return opened
+        self._opened, self._lost = opened, ""
         return True
 
     def close(self) -> None:
         """Close the file."""
-        self._environment.close()
+        self._opened.environment.close()
+
+    def _is_another(self, stamp: Stamp) -> bool:
+        inode, size_octets, *_ = stamp
+        if self._lost or self._opened.is_copy:
+            return bool(self._lost) or stamp != self._opened.stamp
+        return inode != self._opened.stamp[0] or size_octets < self._opened.size_octets
+
+    def _is_whole(self) -> bool:
+        """Tell whether the file has all that it had; one that has lost its name nobody cuts off."""
+        opened = self._opened
+        try:
+            found = self._path.stat()
+        except OSError:
+            return True
+        if opened.is_copy or found.st_ino != opened.stamp[0]:
+            return True
+        opened.size_octets, before = max(found.st_size, opened.size_octets), opened.size_octets
+        return found.st_size >= before
 
     def _value(self, key: bytes) -> bytes | None:
         try:
             return self._read(key)
         except lmdb.MapResizedError:  # the writer has made it larger
-            self._environment.set_mapsize(0)
+            self._opened.environment.set_mapsize(0)
             return self._read(key)
 
     def _read(self, key: bytes) -> bytes | None:
-        with self._environment.begin() as transaction:
+        with self._opened.environment.begin() as transaction:
             for form in (key + b"\0", key):
                 value = transaction.get(form)
                 if value is not None:
@@ -77,14 +132,41 @@ class LmdbFile:
 def open_lmdb(path: Path) -> LmdbFile | Wrong:
     """Open a file, whose name may be given without its end as Postfix has it."""
     whole = path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
-    stamp = stamp_of(whole)
+    opened = _opened(whole)
+    return opened if isinstance(opened, Wrong) else LmdbFile(whole, opened)
+
+
+def _opened(path: Path) -> _Opened | Wrong:
+    stamp = stamp_of(path)
     if isinstance(stamp, Wrong):
         return stamp
+    inode, size_octets, *_ = stamp
+    if size_octets < _META_OCTETS:
+        return Wrong.whole("cannot be opened: it is cut off")
     try:
-        return LmdbFile(whole, _opened(whole), stamp)
-    except lmdb.Error as error:
+        environment = _environment(path)
+        pages_octets = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        now = stamp_of(path)
+        if isinstance(now, Wrong) or now[0] != inode:
+            environment.close()
+            return Wrong.whole("was replaced while it was opened")
+        if size_octets >= pages_octets:
+            return _Opened(environment, stamp, size_octets)
+        environment.close()
+        return _copied(path, stamp, pages_octets)
+    except (lmdb.Error, OSError) as error:
         return Wrong.whole(f"cannot be opened: {error}")
 
 
-def _opened(path: Path) -> lmdb.Environment:
+def _copied(path: Path, stamp: Stamp, octets: int) -> _Opened | Wrong:
+    """Open a copy in memory that has as many octets as there are to be."""
+    if octets > COPY_OCTETS_MAX:
+        return Wrong.whole("cannot be opened: it lacks pages, and is too large for a copy")
+    with path.open("rb") as file, open(os.memfd_create(path.name), "w+b") as copy:
+        shutil.copyfileobj(file, copy)
+        copy.truncate(octets)
+        return _Opened(_environment(Path(f"/proc/self/fd/{copy.fileno()}")), stamp, octets, is_copy=True)
+
+
+def _environment(path: Path) -> lmdb.Environment:
     return lmdb.open(str(path), subdir=False, readonly=True, lock=False, map_size=0, readahead=False)

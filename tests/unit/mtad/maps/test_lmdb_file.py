@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,18 +55,77 @@ def test_another_file_in_its_place(tmp_path: Path) -> None:
         assert users.refresh() is False
         write(tmp_path / "new.lmdb", {b"a": b"2"})
         (tmp_path / "new.lmdb").rename(path)
+        assert users.refresh() is False, "it may be half written"
+        assert users.get("a") == Found("1")
         assert users.refresh() is True
         assert users.get("a") == Found("2")
         path.unlink()
         assert isinstance(users.refresh(), Wrong)
         assert users.get("a") == Found("2")
         path.write_bytes(b"no database at all" * 1000)
+        assert users.refresh() is False
         assert isinstance(users.refresh(), Wrong)
         assert isinstance(users.get("a"), Unavailable)
         path.unlink()
         write(path, {b"a": b"3"})
+        assert users.refresh() is False
         assert users.refresh() is True
         assert users.get("a") == Found("3")
+
+
+MANY = {b"%05d" % number: b"v" * 50 for number in range(2000)}
+
+
+@pytest.mark.parametrize("octets", [0, 4096, 2 * 4096, 20 * 4096])
+def test_a_file_that_is_cut_off_takes_the_process_with_it_in_no_state(tmp_path: Path, octets: int) -> None:
+    path = tmp_path / "users.lmdb"
+    write(path, MANY)
+    with opened(path) as users:
+        assert isinstance(users.get("00001"), Found)
+        os.truncate(path, octets)
+        assert users.get("00001") == Unavailable("the file was cut off")
+        assert users.refresh() is False
+        users.refresh()  # still cut off, and nobody writes any more
+        answers = [users.get(f"{number:05}") for number in range(0, 2000, 50)]
+        assert not [one for one in answers if not isinstance(one, Found | Unavailable)], "unknown is not no"
+        assert any(isinstance(one, Unavailable) for one in answers)
+        path.unlink()
+        write(path, {b"a": b"new"})
+        users.refresh()
+        assert users.refresh() is True
+        assert users.get("a") == Found("new")
+
+
+def test_a_file_that_is_copied_over_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "users.lmdb"
+    write(path, MANY)
+    write(tmp_path / "new.lmdb", {b"a": b"1"})
+    with opened(path) as users:
+        path.write_bytes((tmp_path / "new.lmdb").read_bytes())
+        assert isinstance(users.get("a"), Unavailable)
+        path.write_bytes(path.read_bytes() + bytes(1 << 20))
+        assert isinstance(users.get("a"), Unavailable), "large enough, and another one"
+        assert users.refresh() is False
+        assert users.refresh() is True
+        assert users.get("a") == Found("1")
+
+
+def test_pages_that_a_writer_gave_back_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "users.lmdb"
+    write(path, {b"a": b"0", b"large": b"v" * 100_000})
+    environment = lmdb.open(str(path), subdir=False, lock=False, map_size=1 << 20)
+    with environment.begin(write=True) as transaction:
+        transaction.delete(b"large")
+    environment.close()
+    for value in (b"1", b"2", b"3"):  # in pages that are free now
+        write(path, {b"a": value})
+    os.truncate(path, 20 * 4096)
+    with opened(path) as users:
+        assert users.get("a") == Found("3")
+        write(path, {b"a": b"4"})
+        users.refresh()
+        assert users.refresh() is True
+        assert users.get("a") == Found("4")
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ async def test_an_lmdb_file_is_followed_and_closed(tmp_path: Path) -> None:
     shelf.start(events)
     (tmp_path / "new.lmdb").rename(tmp_path / "users.lmdb")
     await shelf.refresh(events)
+    await shelf.refresh(events)
     assert value(shelf, "users", "a") == Found("2")
     assert [name for name, _ in events.events] == ["map.read"]
     await shelf.close()
