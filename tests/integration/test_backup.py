@@ -16,7 +16,7 @@ from replicator.settings import NO_PEER
 from replicator.status import Submitted
 from tests.integration.bench import LOCAL, REMOTE, Bench, ended, put, settled, until
 from tests.integration.sending import QUEUE_ALL, queue_ids, send
-from tests.peers.mtad import MtadNode, pair
+from tests.peers.mtad import AS_USED, MtadNode, pair
 from tests.peers.process import wait_until
 
 
@@ -145,7 +145,7 @@ def run_line(node: MtadNode, line: str, backups: Path) -> str:
 
 
 def test_the_commands_of_the_how_to_work(tmp_path: Path) -> None:
-    with pair(QUEUE_ALL) as (one, two):
+    with pair(QUEUE_ALL, AS_USED) as (one, two):
         assert send(one)[0] == 250
         lines = shell_lines()
         assert lines[0].startswith("mtactl queue backup ")

@@ -12,7 +12,7 @@ import pytest
 from mtad.lab.conversation import Program, Taken
 from tests.integration.sending import HEADER, SENDER, NextHop, client_of, next_hop
 from tests.peers.dovecot import dovecot
-from tests.peers.mtad import pair, policy_to, single
+from tests.peers.mtad import AS_USED, pair, policy_to, single
 from tests.peers.postfix import postfix
 from tests.peers.process import wait_until
 
@@ -113,7 +113,7 @@ def test_a_delay_is_told_once_though_another_node_takes_the_queue_over() -> None
     policy = policy_to
     with next_hop() as hop:
         plan = ':intervals ["1"] :delaydsn 2'
-        with pair(policy(hop.port, actions="queue :transient;", retry=plan)) as (one, two):
+        with pair(policy(hop.port, actions="queue :transient;", retry=plan), AS_USED) as (one, two):
             hop.sink.program = Program(rcpt={"b@example.test": 450})
             with client_of(one) as client:
                 ask(client, "b@example.test")

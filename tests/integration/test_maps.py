@@ -48,7 +48,7 @@ class Quotas:
 
 def said(node: MtadNode, recipient: str, sender: str = "a@good.test") -> str:
     """Return what a recipient, or its sender, is answered."""
-    with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60) as client:
         client.ehlo("client.test")
         code, text = client.mail(sender)
         if code == 250:

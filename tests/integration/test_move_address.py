@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.integration.sending import QUEUE_ALL
 from tests.integration.test_docs import ROOT, blocks
-from tests.peers.mtad import pair
+from tests.peers.mtad import AS_USED, pair
 from tests.peers.process import open_folder, wait_until
 
 PAGE = ROOT / "docs" / "how-to" / "move-an-address.md"
@@ -57,7 +57,7 @@ def test_the_script_takes_each_role_from_wherever_it_was() -> None:
 def test_the_address_is_where_the_active_node_is() -> None:
     with open_folder("address") as folder:
         hook = {"replication.on_role": {"command": str(lay(folder)), "timeout_seconds": 5}}
-        with pair(QUEUE_ALL, {**hook, "replication": {"promote_after_seconds": 1}}) as (one, two):
+        with pair(QUEUE_ALL, {**hook, **AS_USED}) as (one, two):
             places = folder / "at-one", folder / "at-two"
 
             def is_at(number: int) -> bool:

@@ -74,7 +74,7 @@ def test_what_one_node_sends_from_the_queue_after_a_switchover_comes_once() -> N
         answers = [send(one) for _ in range(20)]
         assert {code for code, _ in answers} == {250}
         told = one.mtactl("replica", "switchover")
-        assert two.has_role("active"), told
+        wait_until(lambda: two.has_role("active"), told, two.log)
         answers += [send(one) for _ in range(5)] + [send(two) for _ in range(5)]
         wait_until(lambda: len(hop.taken) >= 30 and not two.queue(), "all is delivered", two.log)
         assert len(hop.taken) == 30

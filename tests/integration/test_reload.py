@@ -26,7 +26,7 @@ def answers(node: MtadNode) -> set[str]:
     """Return what new sessions hear."""
     found = set()
     for _ in range(ANSWERS):
-        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60) as client:
             found.add(said(client))
     return found
 
@@ -37,7 +37,7 @@ def test_sessions_keep_the_policy_that_they_began_with(workers: int) -> None:
         policy, supervisor = node.folder / "policy.sieve", node.process
         assert supervisor is not None
         assert answers(node) == {"4.7.1 policy one"}
-        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=10) as held:
+        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60) as held:
             policy.write_text(POLICY % "two")
             assert node.mtactl("reload") == "The policy is loaded.\n"
             wait_until(lambda: answers(node) == {"4.7.1 policy two"}, "all have taken it", node.log)

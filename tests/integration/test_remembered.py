@@ -16,14 +16,14 @@ from mtad.lab.ports import free_port
 from mtad.lab.sink import Sink
 from mtad.startup.provision import make_dkim_key, make_server_certificate
 from tests.peers.exim import exim
-from tests.peers.mtad import MtadNode, pair, policy_to, single
+from tests.peers.mtad import AS_USED, MtadNode, pair, policy_to, single
 from tests.peers.postfix import postfix
 from tests.peers.process import wait_until
 from tests.peers.relay import PLAIN, Errand
 
 pytestmark = pytest.mark.timeout(150)
 
-SETTINGS = {"node": {"workers": 2}, "delivery": {"deadline_seconds": 2}}
+SETTINGS = {**AS_USED, "node": {"workers": 2}, "delivery": {"deadline_seconds": 2}}
 CONTENT = b"Message-ID: <%d@client.example>\r\nSubject: x\r\n\r\nbody\r\n"
 IN_DOUBT_SECONDS = 2 + 10 + 3  # the deadline, what the queue may take, and a little
 

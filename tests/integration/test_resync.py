@@ -151,7 +151,7 @@ async def test_a_forced_order_says_what_it_may_have_cost(bench: Bench) -> None:
 
 
 def test_a_node_that_is_killed_after_the_order_is_filled_and_the_old_queue_may_be_put_back(tmp_path: Path) -> None:
-    with pair(QUEUE_ALL, {"replication": {"promote_after_seconds": 1}}) as (one, two):
+    with pair(QUEUE_ALL) as (one, two):
         for _ in range(5):
             assert send(one)[0] == 250
         assert "Refused: this node is active" in one.mtactl("replica", "resync", "--full", expect=1)

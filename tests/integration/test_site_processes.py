@@ -12,7 +12,6 @@ from tests.peers.mtad import MtadNode, pair_with_site, policy_to
 from tests.peers.process import wait_until
 
 pytestmark = pytest.mark.timeout(180)
-FAST = {"replication": {"promote_after_seconds": 1.0}}
 
 
 def is_level(node: MtadNode) -> bool:
@@ -23,7 +22,7 @@ def test_a_site_delivers_what_a_lost_pair_left_and_gives_back() -> None:
     with next_hop() as hop:
         hop.sink.program = Program(rcpt={"": 450})
         policy = policy_to(hop.port, actions="queue;", retry=':intervals ["1"]')
-        with pair_with_site(policy, FAST, {"octets_per_second": 1_000_000}) as (one, two, far):
+        with pair_with_site(policy, terms={"octets_per_second": 1_000_000}) as (one, two, far):
             code, text = send(one)
             assert (code, text.rsplit("(", 1)[1]) == (250, "2 copies)")
             wait_until(lambda: queue_ids(far) == queue_ids(one) != set(), "the site has it", far.log)
