@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mtad.lab.conversation import Program
-from tests.integration.sending import SENDER, client_of, next_hop
+from tests.integration.sending import SENDER, client_of, next_hop, send
 from tests.peers.mtad import MtadNode, pair, policy_to, single
 from tests.peers.process import wait_until
 
@@ -67,3 +67,35 @@ stage "data" {
             assert b"\r\nX-Checked: yes\r\n" in message.content
             assert b"Not for you" in report.content
             assert b"no@example.test" in report.content
+
+
+def test_whom_policy_adds_gets_the_mail_by_the_way_that_policy_has_chosen_after_a_takeover() -> None:
+    stages = """
+stage "data" {
+    foreachrcpt { if envelope "to" "team@example.test" { delrcpt; addrcpt "ann@example.test"; } }
+    addrcpt :hidden "archive@example.test";
+}
+stage "queue" { route :host "127.0.0.1" :port %d :tls "none" "smtp"; }
+"""
+    with next_hop() as hop, next_hop() as other:
+        text = policy_to(hop.port, retry=':intervals ["1"]') + stages % other.port
+        hop.sink.program = Program(rcpt={"archive@example.test": 450})
+        other.sink.program = Program(rcpt={"archive@example.test": 452})
+        with pair(text.replace("[", '["vnd.mtad.envelope", "vnd.mtad.queue", ', 1)) as (one, two):
+            code, reply = send(one, recipient="team@example.test")
+            assert (code, "(2 copies)" in reply) == (250, True)
+            assert [taken.recipients for taken in hop.taken] == [("ann@example.test",)]
+            wait_until(partial(is_told, two, "452"), "it is tried by the other way", one.log)
+            hop.sink.program = Program()
+            one.kill()
+            wait_until(lambda: two.has_role("active"), "the other node takes over", two.log)
+            other.sink.program = Program()
+            wait_until(lambda: not two.queue(), "it is delivered", two.log)
+            assert ("archive@example.test",) in [taken.recipients for taken in other.taken]
+            assert [taken.recipients for taken in hop.taken] == [("ann@example.test",)]
+
+
+def is_told(node: MtadNode, code: str) -> bool:
+    """Tell whether the one recipient in the queue was last answered so."""
+    found = [recipient["delay_reason"] for entry in node.queue() for recipient in entry["recipients"]]
+    return len(found) == 1 and code in found[0]
