@@ -87,6 +87,7 @@ class RemoteSpool:
         self._last_call = 0
         self._outgoing = _Outgoing()
         self._is_connected = asyncio.Event()
+        self._was_connected = False
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
@@ -218,6 +219,9 @@ class RemoteSpool:
         self._outgoing = _Outgoing()
         stream = queue_pb2_grpc.SpoolStub(channel).Work(self._outgoing.batches())
         self._is_connected.set()
+        if self._was_connected:  # the process before this one may have read a policy, and not lived to say so
+            self._on_reload()
+        self._was_connected = True
         async for told in stream:
             for answer in told.answers:
                 waiting = self._calls.get(answer.call)

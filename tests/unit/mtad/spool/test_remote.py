@@ -118,6 +118,21 @@ async def test_workers_are_told_of_a_new_policy_and_those_that_come_later_too(so
             await until(lambda: told == ["one", "late"])
 
 
+async def test_a_worker_loads_the_policy_anew_with_another_spool_process(socket: Path) -> None:
+    told: list[str] = []
+
+    def service() -> SpoolService:
+        return SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())
+
+    async with working(socket) as remote:
+        remote.on_reload(lambda: told.append("anew"))
+        async with serving(socket, service()):
+            await remote.commit(Changes(puts=(message(),)), is_accepting=True)
+            assert told == []
+        async with serving(socket, service()):
+            await until(lambda: told == ["anew"])
+
+
 async def test_nothing_to_keep_is_kept(socket: Path) -> None:
     async with (
         serving(socket, SpoolService(FakeDoor(Committed(0)), DictMemories(), CollectedEvents())),
