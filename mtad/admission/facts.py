@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtad.limits.places import Holder
 from mtad.mail.dsn_request import (
     NO_MESSAGE_REQUEST,
     NO_REQUEST,
@@ -26,6 +27,7 @@ class SessionFacts:
     client: Client
     listener: str = ""  # the name of the listener that took the connection
     is_trusted: bool = False  # an earlier stage said `accept :relay`
+    holder: Holder | None = None  # has the places that it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Scene:
         "agent",
         "asked",
         "client",
+        "holder",
         "listener",
         "noted",
         "progress",
@@ -132,6 +135,7 @@ class Scene:
         self.agent = NO_AGENT
         self.client = session.client
         self.listener = session.listener
+        self.holder = session.holder
         self.reverse_path = reverse_path
         self.recipients = recipients
         self._content = content

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mtad.admission.facts import Asked, MailFacts, MessageFacts, Progress, RecipientFacts, SessionFacts
 from mtad.admission.policy import Policy
+from mtad.limits.places import Holder
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Notes
@@ -17,24 +18,25 @@ class ListenerPolicy:
     """Asks the policy in the words that a session has: to its end the one that it began with."""
 
     policy: Policy
+    holder: Holder = field(default_factory=Holder)
 
     async def connect(self, client: Client) -> Verdict:
         """Decide before the greeting."""
-        return await self.policy.connect(_session(client))
+        return await self.policy.connect(self._session(client))
 
     async def ehlo(self, client: Client) -> Verdict:
         """Decide on the name that the client gives itself."""
-        return await self.policy.ehlo(_session(client))
+        return await self.policy.ehlo(self._session(client))
 
     async def auth(self, client: Client) -> Verdict:
         """Decide on who authenticated."""
-        return await self.policy.auth(_session(client))
+        return await self.policy.auth(self._session(client))
 
     async def mail(self, envelope: Envelope) -> Verdict:
         """Decide on the reverse-path."""
         return await self.policy.mail(
             MailFacts(
-                _session(envelope.client, is_trusted=envelope.is_trusted),
+                self._session(envelope.client, is_trusted=envelope.is_trusted),
                 envelope.reverse_path,
                 envelope.notes,
                 Asked(envelope.request),
@@ -45,7 +47,7 @@ class ListenerPolicy:
     async def rcpt(self, envelope: Envelope, recipient_address: str, request: RecipientRequest = NO_REQUEST) -> Verdict:
         """Decide on one more recipient."""
         facts = RecipientFacts(
-            _session(envelope.client, is_trusted=envelope.is_trusted),
+            self._session(envelope.client, is_trusted=envelope.is_trusted),
             envelope.reverse_path,
             recipient_address,
             envelope.notes,
@@ -59,7 +61,7 @@ class ListenerPolicy:
         recipients = tuple(recipient.address for recipient in envelope.recipients)
         return await self.policy.data(
             MessageFacts(
-                _session(envelope.client, is_trusted=envelope.is_trusted),
+                self._session(envelope.client, is_trusted=envelope.is_trusted),
                 envelope.reverse_path,
                 recipients,
                 content,
@@ -73,9 +75,16 @@ class ListenerPolicy:
         """Say where a recipient goes."""
         return await self.policy.deliver(envelope, recipient_address, notes)
 
+    def transaction_ended(self) -> None:
+        """Give back the places that the transaction held."""
+        self.holder.end_transaction()
 
-def _session(client: Client, *, is_trusted: bool = False) -> SessionFacts:
-    return SessionFacts(client, client.listener, is_trusted)
+    def session_ended(self) -> None:
+        """Give back all places."""
+        self.holder.end()
+
+    def _session(self, client: Client, *, is_trusted: bool = False) -> SessionFacts:
+        return SessionFacts(client, client.listener, is_trusted, self.holder)
 
 
 def _progress(envelope: Envelope) -> Progress:

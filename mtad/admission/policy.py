@@ -286,6 +286,7 @@ class Policy:
             return _NOTHING
         scene.agent = self._settings.agent
         run = Run(scene, self._settings.limits, self._settings.doors)
+        run.holder = scene.holder
         try:
             recall(run, scene.noted, scene.stage)
             if isinstance(code, Plain):

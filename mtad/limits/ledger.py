@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from mtad.limits.greylist import Greylist, Known
-from mtad.limits.questions import Answer, Counted, Greylisting, Question
+from mtad.limits.places import Places
+from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question
 from mtad.limits.windows import Window, Windows
 
 
@@ -23,13 +25,17 @@ Entry = Window | Known
 
 
 class Ledger:
-    """The counters. Time is UTC in milliseconds: it must mean the same after a restart, and on the other node."""
+    """The counters. Time is UTC in milliseconds: it must mean the same after a restart, and on the other node.
+
+    Places are nothing to keep: who held them is gone after a restart.
+    """
 
     def __init__(self, node: int, limits: LedgerLimits | None = None) -> None:
         limits = limits or LedgerLimits()
         self.node = node
         self._windows = Windows(node, limits.windows_max, self._drop)
         self._greylist = Greylist(limits.known_max, self._drop)
+        self.places = Places()
         self._changed: dict[bytes, None] = {}
         self._on_drop: Callable[[bytes], None] = lambda _counter: None
 
@@ -102,3 +108,9 @@ class LocalLimits:
     async def ask(self, question: Question) -> Answer:
         """Answer, and count."""
         return self._ledger.ask(question, self._wall_ms())
+
+    async def take(self, counter: bytes, limit: int) -> Held | Answer:
+        """Take one of so many places."""
+        places = self._ledger.places
+        counted = places.take(counter, limit)
+        return counted if counted.is_over else Held(counted.count, partial(places.leave, counter))

@@ -5,6 +5,7 @@ A counter is named by a digest: strangers choose what is counted, and what they 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -63,6 +64,18 @@ class Unknown:
 Answer = Counted | Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A place that was taken.
+
+    count   how many are taken of its counter, this one included
+    leave   gives it back, and must be called once
+    """
+
+    count: int
+    leave: Callable[[], None]
+
+
 class Limits(Protocol):
     """Who has the counters."""
 
@@ -70,11 +83,19 @@ class Limits(Protocol):
         """Answer, and count. Never raises, and takes a second at most."""
         ...
 
+    async def take(self, counter: bytes, limit: int) -> Held | Answer:
+        """Take one of so many places, or say that all are taken. Never raises, and takes a second at most."""
+        ...
+
 
 class NobodyCounts:
     """Stands where no counters are: nothing can be known."""
 
     async def ask(self, question: Question) -> Answer:
+        """Say that it is not known."""
+        return Unknown("nobody counts here")
+
+    async def take(self, counter: bytes, limit: int) -> Held | Answer:
         """Say that it is not known."""
         return Unknown("nobody counts here")
 

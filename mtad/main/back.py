@@ -34,7 +34,7 @@ class Back:
     def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, ledger: Ledger, events: Events) -> None:
         self._settings = settings
         self._node, self.spool = build_spool(settings, ledger, events)
-        self._service = SpoolService(self.spool, self.spool.memories, events, self.spool.counters.door)
+        self._service = SpoolService(self.spool, self.spool.memories, events, self.spool.counters.door, ledger.places)
         self._delivery = shared.delivery
         self._policy = shared.policy
         self._policy.on_load(self._service.reloaded)

@@ -312,6 +312,24 @@ class GreylistRequest(_message.Message):
     lifetime_seconds: int
     def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., delay_seconds: _Optional[int] = ..., window_seconds: _Optional[int] = ..., lifetime_seconds: _Optional[int] = ...) -> None: ...
 
+class PlaceRequest(_message.Message):
+    __slots__ = ("call", "counter", "limit")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    counter: bytes
+    limit: int
+    def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Place(_message.Message):
+    __slots__ = ("number", "counter")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    counter: bytes
+    def __init__(self, number: _Optional[int] = ..., counter: _Optional[bytes] = ...) -> None: ...
+
 class WorkerReport(_message.Message):
     __slots__ = ("sessions", "delivered_through", "retries_answered", "retries_in_doubt")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -325,20 +343,26 @@ class WorkerReport(_message.Message):
     def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist")
+    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist", "place", "held", "left")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REMEMBER_FIELD_NUMBER: _ClassVar[int]
     RECALL_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
     GREYLIST_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
     remember: RememberRequest
     recall: RecallRequest
     rate: RateRequest
     greylist: GreylistRequest
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ...) -> None: ...
+    place: PlaceRequest
+    held: Place
+    left: int
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ..., place: _Optional[_Union[PlaceRequest, _Mapping]] = ..., held: _Optional[_Union[Place, _Mapping]] = ..., left: _Optional[int] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from mtad.dns.resolver import Absence, Absent, Unknown
 from mtad.dns.resolver import Answer as DnsAnswer
 from mtad.dns.resolver import Found as Records
-from mtad.limits.ledger import Ledger
+from mtad.limits.ledger import Ledger, LocalLimits
 from mtad.limits.questions import Answer as LimitsAnswer
-from mtad.limits.questions import Question
+from mtad.limits.questions import Held, Question
 from mtad.limits.questions import Unknown as Uncounted
 from mtad.mail.srs import Srs
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
@@ -76,6 +76,12 @@ class PlayedLimits:
     async def ask(self, question: Question) -> LimitsAnswer:
         """Answer, and count."""
         return Uncounted("so says the test") if self.is_down else self.ledger.ask(question, self.wall_ms())
+
+    async def take(self, counter: bytes, limit: int) -> Held | LimitsAnswer:
+        """Take one of so many places."""
+        if self.is_down:
+            return Uncounted("so says the test")
+        return await LocalLimits(self.ledger, self.wall_ms).take(counter, limit)
 
 
 @dataclass(slots=True)

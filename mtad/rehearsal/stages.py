@@ -6,6 +6,7 @@
     test_dns_set <type: string> <name: string> <record: string>            a record
     test_dns_fail <type: string> <name: string>                            no answer comes
     test_limits_fail                                                       nobody knows what was counted
+    test_sessions_end                                                      all end that each `connect` has begun
     test_found_set <method: string> <of: string> <result: string>          what SPF, DKIM, DMARC or ARC finds
     test_service_set <kind: string> <name: string> <answer: string>        what a milter, policy service, scanner says
     test_stage_run <stage: string>                                         asks the policy at this stage
@@ -38,6 +39,7 @@ from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.mtad.testsuite",)
 _BEGINNING = "mail"  # of a message
+_GREETING = "connect"  # begins a session
 _TRUSTING = ("connect", "auth")  # what they say of the client holds for the session
 
 
@@ -113,6 +115,10 @@ def _putting(bound: Bound, put: Callable[[Lookups, str, str, str], None]) -> Cod
     return Plain(put_it)
 
 
+def _test_sessions_end(bound: Bound) -> Code:
+    return step(lambda run: workbench(run).end_sessions())
+
+
 def _test_stage_run(bound: Bound) -> Code:
     stage = bound.string(0)
     if stage not in _STAGES:
@@ -135,9 +141,14 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
         return False
     if stage == _BEGINNING:
         bench.noted = Noted(bench.noted.session)
+        bench.sessions[-1].end_transaction()
+    elif stage == _GREETING:
+        bench.begin_session()
     verdict = await _STAGES[stage](bench.policy, bench)
     bench.verdict = verdict
     if isinstance(verdict, Verdict):
+        if stage == _GREETING and verdict.reply is not None:
+            bench.sessions.pop().end()
         bench.is_trusted = bench.is_trusted or (stage in _TRUSTING and verdict.is_trusted)
         bench.noted = verdict.noted if verdict.noted is not None else bench.noted
         bench.sender = verdict.reverse_path if verdict.reverse_path is not None else bench.sender
@@ -175,7 +186,7 @@ def _session(bench: Workbench) -> SessionFacts:
         is_tls=bool(known("vnd.mtad.tls-version")),
         tls=Tls(known("vnd.mtad.tls-version"), known("vnd.mtad.tls-cipher")),
     )
-    return SessionFacts(client, client.listener, bench.is_trusted)
+    return SessionFacts(client, client.listener, bench.is_trusted, bench.sessions[-1])
 
 
 def _progress(bench: Workbench) -> Progress:
@@ -315,6 +326,7 @@ STAGES = (
     Spec("test_limits_fail", Kind.COMMAND, _test_limits_fail, capabilities=_CAPABILITY),
     Spec("test_found_set", Kind.COMMAND, _test_found_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
     Spec("test_service_set", Kind.COMMAND, _test_service_set, capabilities=_CAPABILITY, positional=(_STRING,) * 3),
+    Spec("test_sessions_end", Kind.COMMAND, _test_sessions_end, capabilities=_CAPABILITY),
     Spec("test_stage_run", Kind.TEST, _test_stage_run, capabilities=_CAPABILITY, positional=(_STRING,)),
     Spec(
         "test_verdict",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mtad.admission.facts import NOTHING_ASKED, Asked
 from mtad.admission.policy import Policy
+from mtad.limits.places import Holder
 from mtad.mail.address import BadPath, parse_mailbox
 from mtad.mail.dsn_request import Notify, Return, notify_text
 from mtad.mail.notes import NOTHING_NOTED, Noted
@@ -53,6 +54,7 @@ class Workbench:
     items        of the environment, by name; what is not there is not known
     settings     those in force; `settings_wanted` come in force when the file reloads them
     mailboxes    what was put into each; `sent` is what went elsewhere
+    sessions     what those hold that have begun; the last one goes on
     noted        what the stages that were played have noted; a `mail` begins a message of which nothing is
     failure      why the test that is played has failed
     """
@@ -70,6 +72,7 @@ class Workbench:
     virus: int | None = None  # 1 to 5
     sightings: dict[tuple[str, str], float] = field(default_factory=dict)  # until when each is remembered
     is_trusted: bool = False
+    sessions: list[Holder] = field(default_factory=lambda: [Holder()])
     settings: Mapping[str, str] = field(default_factory=dict)
     settings_wanted: dict[str, str] = field(default_factory=dict)
     script: Script | None = None
@@ -102,6 +105,18 @@ class Workbench:
     def message(self) -> Message:
         """Return the message."""
         return self.message_now
+
+    # The sessions of the policy that is played.
+
+    def begin_session(self) -> None:
+        """Begin another session; those before it stay open."""
+        self.sessions.append(Holder())
+
+    def end_sessions(self) -> None:
+        """End all sessions, and begin another one."""
+        for session in self.sessions:
+            session.end()
+        self.sessions = [Holder()]
 
     # What the test file sets.
 

@@ -57,6 +57,14 @@ class Policy(Protocol):
         """
         ...
 
+    def transaction_ended(self) -> None:
+        """Hear that the transaction is over, however it ended: accepted, refused, dropped, or begun and refused."""
+        ...
+
+    def session_ended(self) -> None:
+        """Hear that the session is over, and will ask nothing more."""
+        ...
+
 
 class Finished(Protocol):
     """What is known of each recipient at the deadline."""

@@ -177,7 +177,10 @@ class Session:
         transaction, self._transaction = self._transaction, None
         if transaction is None:
             return self._counted(MAIL_FIRST)
-        step = await self._service.acceptance.accept(transaction, reader, hearing, session_id=self.id)
+        try:
+            step = await self._service.acceptance.accept(transaction, reader, hearing, session_id=self.id)
+        finally:
+            self._policy.transaction_ended()
         if step.reply.is_positive:
             self._errors_count = self._idle_commands_count = 0
         return self._counted(step)
@@ -185,8 +188,13 @@ class Session:
     async def drop(self) -> None:
         """Forget the transaction, if there is one, and tell the next hops so."""
         transaction, self._transaction = self._transaction, None
+        self._policy.transaction_ended()
         if transaction is not None:
             await transaction.abort()
+
+    def end(self) -> None:
+        """Let go of what the session holds: its connection is gone, or about to go."""
+        self._policy.session_ended()
 
     # The verbs.
 
@@ -272,6 +280,7 @@ class Session:
             envelope = replace(envelope, reverse_path=verdict.reverse_path)
         self._client = envelope.client
         if verdict.reply is not None:
+            self._policy.transaction_ended()
             return self._refusal("mail", verdict)
         hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
         self._messages_count += 1

@@ -175,6 +175,7 @@ class Connection(SMTP):
         except Exception:  # noqa: BLE001 - boundary: one session's fault must not end another's
             emit_fault(events, session=self.conversation.id, trace=self.conversation.id, stage="connection")
         finally:
+            self.conversation.end()
             try:
                 await self.conversation.drop()
             except Exception:  # noqa: BLE001 - boundary: the connection is counted off whatever happens

@@ -31,6 +31,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "address": ("header-list", "key-list"),
     "body": ("key-list",),
     "bounce": ("reason",),
+    "concurrency": ("limit",),
     "currentdate": ("date-part", "key-list"),
     "date": ("header-name", "date-part", "key-list"),
     "delay": ("seconds",),
@@ -533,9 +534,10 @@ ABOUT = (
         "vnd.mtad.limits",
         ("vnd.mtad.limits",),
         "ours",
-        "[Limits](../limits.md): how often something may happen, and who is to come again.",
+        "[Limits](../limits.md): how often something may happen, how much at a time, and who is to come again.",
         'require ["variables", "environment", "vnd.mtad.limits", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "connect" {\n'
+        '    if concurrency 20 { tempfail :code 421 "Too many sessions at a time"; }\n'
         '    if ratelimit 60 60 { tempfail :code 421 :disconnect "Too many connections"; }\n}\n\n'
         'stage "mail" {\n'
         '    if ratelimit :key "${env.auth_user}" 500 3600 { tempfail "500 messages an hour, no more"; }\n}\n\n'

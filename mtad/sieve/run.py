@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from mtad.limits.places import Holder
 from mtad.mail.services import NOT_SCANNED
 from mtad.sieve.actions import Action, AddRecipient, Redirect
 from mtad.sieve.doors import NO_DOORS, Doors
@@ -63,6 +64,7 @@ class Run:
     ruled       those of them that have their verdict
     scanned     what a scanner has found
     noted       the variables of single recipients that the loop is not at
+    holder      has the places that the session holds; None where there is no session
     """
 
     __slots__ = (
@@ -77,6 +79,7 @@ class Run:
         "each",
         "edited",
         "facts",
+        "holder",
         "included",
         "limits",
         "noted",
@@ -104,6 +107,7 @@ class Run:
         self.scanned = NOT_SCANNED
         self.noted: dict[str, dict[str, str]] = {}
         self.doors = doors
+        self.holder: Holder | None = None
         self._has_ruled = False
         self._leaving: str | None = None
         self._now: datetime | None = None

@@ -88,6 +88,16 @@ def asked(call: int, question: Question) -> queue_pb2.FromWorker:
     return queue_pb2.FromWorker(rate=rate)
 
 
+def asked_for_place(call: int, counter: bytes, limit: int) -> queue_pb2.FromWorker:
+    """Return a worker's question for a place."""
+    return queue_pb2.FromWorker(place=queue_pb2.PlaceRequest(call=call, counter=counter, limit=limit))
+
+
+def held_place(number: int, counter: bytes) -> queue_pb2.FromWorker:
+    """Return what a worker tells of a place that it has."""
+    return queue_pb2.FromWorker(held=queue_pb2.Place(number=number, counter=counter))
+
+
 def rate_of(request: queue_pb2.RateRequest) -> Rate:
     """Return the question that was asked."""
     return Rate(request.counter, request.limit, request.seconds, request.cost, request.is_peek)

@@ -6,11 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 import grpc.aio
 
-from mtad.limits.questions import Answer, Question, Unknown
+from mtad.limits.questions import Answer, Held, Question, Unknown
 from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool import codec, counter_codec, memory_codec
@@ -21,6 +22,7 @@ BATCH_OCTETS_MAX = 1 << 20
 RECONNECT_SECONDS = 0.2
 REPORT_SECONDS = 1.0
 FRAME_OCTETS = 64  # of a batch around one commit, a report beside it included
+_AWAY = Unknown("the spool process is away")
 _FAILED = queue_pb2.Answer(refusal=Refusal.FAILED.value)
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 READY_SECONDS_MAX = 5.0
@@ -82,6 +84,7 @@ class RemoteSpool:
         self._counts = counts
         self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
         self._remembered: set[bytes] = set()  # fingerprints
+        self._places: dict[int, bytes] = {}  # that sessions of this worker hold: counters by their numbers
         self._on_flush: Callable[[], None] = lambda: None
         self._on_reload: Callable[[], None] = lambda: None
         self._last_call = 0
@@ -150,9 +153,40 @@ class RemoteSpool:
     async def ask(self, question: Question) -> Answer:
         """Answer, and count (see `mtad.limits.questions.Limits`); where the spool process is away, say so at once."""
         if not self._is_connected.is_set():
-            return Unknown("the spool process is away")
+            return _AWAY
         answer = await self._ask(lambda call: counter_codec.asked(call, question), self._limits.limit_seconds_max)
         return counter_codec.read_answer(answer)
+
+    async def take(self, counter: bytes, limit: int) -> Held | Answer:
+        """Take one of so many places (see `mtad.limits.questions.Limits`); they are told again to a new stream."""
+        if not self._is_connected.is_set():
+            return _AWAY
+        number = 0
+
+        def request(call: int) -> queue_pb2.FromWorker:
+            nonlocal number
+            number = call
+            return counter_codec.asked_for_place(call, counter, limit)
+
+        taken: Answer = _AWAY
+        try:
+            taken = counter_codec.read_answer(await self._ask(request, self._limits.limit_seconds_max))
+        finally:
+            if isinstance(taken, Unknown) and number:
+                self._send(queue_pb2.FromWorker(left=number))  # it may have been given all the same
+        if isinstance(taken, Unknown) or taken.is_over:
+            return taken
+        self._places[number] = counter
+        return Held(taken.count, partial(self._leave, number))
+
+    def _leave(self, number: int) -> None:
+        del self._places[number]
+        self._send(queue_pb2.FromWorker(left=number))
+
+    def _send(self, item: queue_pb2.FromWorker) -> None:
+        """Say what needs no answer, if anybody is there to hear it."""
+        if self._is_connected.is_set():
+            self._outgoing.add(item, item.ByteSize() + FRAME_OCTETS)
 
     async def _ask(
         self, request: Callable[[int], queue_pb2.FromWorker], seconds_max: float | None = None
@@ -217,6 +251,9 @@ class RemoteSpool:
         async with asyncio.timeout(READY_SECONDS_MAX):
             await channel.channel_ready()
         self._outgoing = _Outgoing()
+        for number, counter in self._places.items():
+            held = counter_codec.held_place(number, counter)
+            self._outgoing.add(held, held.ByteSize() + FRAME_OCTETS)
         stream = queue_pb2_grpc.SpoolStub(channel).Work(self._outgoing.batches())
         self._is_connected.set()
         if self._was_connected:  # the process before this one may have read a policy, and not lived to say so

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc.aio
 
+from mtad.limits.places import Places
 from mtad.limits.questions import Limits, NobodyCounts, Question
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool import codec, counter_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
 from mtad.spool.memories import LocalMemories
 from mtad.spool.remote import NO_COUNTS, WorkerCounts
+from mtad.spool.worker_places import WorkerPlaces
 from mtad.telemetry.events import Events
 
 CALLS_MAX = 20_000  # calls of one worker without an answer; past it the stream is not read on
@@ -23,11 +25,19 @@ NEWS_MAX = 10_000  # that wait for one worker; past it the worker is told everyt
 class SpoolService(queue_pb2_grpc.SpoolServicer):
     """Serves one stream a worker; a worker's answers come in the order in which they are ready."""
 
-    def __init__(self, door: Door, memories: LocalMemories, events: Events, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        memories: LocalMemories,
+        events: Events,
+        limits: Limits | None = None,
+        places: Places | None = None,
+    ) -> None:
         self._door = door
         self._memories = memories
         self._events = events
         self._limits = limits or NobodyCounts()
+        self._places = Places() if places is None else places
         self._workers: dict[int, WorkerCounts] = {}
         self._streams: dict[int, _Stream] = {}
         self._worker_last = 0
@@ -53,11 +63,11 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         request_iterator: AsyncIterator[queue_pb2.FromWorkerBatch],
         context: grpc.aio.ServicerContext[queue_pb2.FromWorkerBatch, queue_pb2.ToWorker],
     ) -> AsyncIterator[queue_pb2.ToWorker]:
-        """Serve one worker until it goes."""
+        """Serve one worker until it goes; then what its sessions held is given back."""
         self._worker_last += 1
         worker = self._worker_last
         self._workers[worker] = NO_COUNTS
-        stream = self._streams[worker] = _Stream(self._door, self._memories, self._limits, self._events)
+        stream = self._streams[worker] = _Stream(self._door, self._memories, self._limits, self._places, self._events)
         if self._is_policy_new:
             stream.reloaded()
         reader = asyncio.create_task(self._read(worker, stream, request_iterator))
@@ -68,6 +78,7 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+            stream.places.leave_all()
             del self._workers[worker], self._streams[worker]
 
     async def _read(self, worker: int, stream: _Stream, requests: AsyncIterator[queue_pb2.FromWorkerBatch]) -> None:
@@ -89,12 +100,13 @@ def _counts(report: queue_pb2.WorkerReport) -> WorkerCounts:
 class _Stream:
     """One worker's calls: each a task, their answers sent together; and the news of what is remembered."""
 
-    def __init__(self, door: Door, memories: LocalMemories, limits: Limits, events: Events) -> None:
+    def __init__(self, door: Door, memories: LocalMemories, limits: Limits, places: Places, events: Events) -> None:
         self._door = door
         self._memories = memories
         self._limits = limits
         self._events = events
-        self._places = asyncio.Semaphore(CALLS_MAX)
+        self.places = WorkerPlaces(places)
+        self._room = asyncio.Semaphore(CALLS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: deque[queue_pb2.Answer] = deque()
         self._news: dict[bytes, bool] | None = None  # by fingerprint; None: everything is to be told
@@ -105,10 +117,19 @@ class _Stream:
         self._is_ended = False
 
     async def take(self, item: queue_pb2.FromWorker) -> None:
-        await self._places.acquire()
-        task = asyncio.create_task(self._answer(item))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        match item.WhichOneof("what"):
+            case "place":  # these at once: a place must not be given back before it is taken
+                counted = self.places.take(item.place.call, item.place.counter, item.place.limit)
+                self._tell(item.place.call, counter_codec.answer_message(counted))
+            case "held":
+                self.places.hold(item.held.number, item.held.counter)
+            case "left":
+                self.places.leave(item.left)
+            case _:
+                await self._room.acquire()
+                task = asyncio.create_task(self._answer(item))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, item: queue_pb2.FromWorker) -> None:
         """Carry out one call."""
@@ -119,8 +140,11 @@ class _Stream:
             self._events.emit("spool.fault", level="error", error=f"{type(error).__name__}: {error}")
             answer = queue_pb2.Answer(refusal=Refusal.FAILED.value)
         finally:
-            self._places.release()
-        answer.call = getattr(item, kind or "commit").call
+            self._room.release()
+        self._tell(getattr(item, kind or "commit").call, answer)
+
+    def _tell(self, call: int, answer: queue_pb2.Answer) -> None:
+        answer.call = call
         self._ready.append(answer)
         self._is_wanted.set()
 

@@ -36,6 +36,7 @@ class FakePolicy:
     dispositions: dict[str, Disposition] = field(default_factory=dict)
     disposition: Disposition = field(default_factory=lambda: Disposition(Route(hosts=("mx.example.net",)), RetryPlan()))
     asked: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def _answer(self, *keys: str) -> Verdict:
         self.asked.append(keys[-1])
@@ -67,6 +68,12 @@ class FakePolicy:
 
     async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
         return self.dispositions.get(recipient_address, self.disposition)
+
+    def transaction_ended(self) -> None:
+        self.ended.append("transaction")
+
+    def session_ended(self) -> None:
+        self.ended.append("session")
 
 
 @dataclass

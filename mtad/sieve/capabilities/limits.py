@@ -2,10 +2,11 @@
 
     ratelimit [":key" <string>] [":cost" <number>] [":peek"] [":onerror" <string>] <limit: number> <seconds: number>
     greylist  [":key" <string>] [":delay" <number>] [":window" <number>] [":lifetime" <number>] [":onerror" <string>]
+    concurrency [":key" <string>] [":onerror" <string>] <limit: number>
 
-Without a key a rate is of the client's network, in each stage by itself, and a greylist knows the client's network,
-reverse-path and recipient together. Where the counters cannot be asked nobody is over a limit, and all are known,
-unless `:onerror` says otherwise.
+Without a key rates and places are of the client's network, in each stage by itself, and a greylist knows the client's
+network, reverse-path and recipient together. Where the counters cannot be asked nobody is over a limit, and all are
+known, unless `:onerror` says otherwise.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RATE_SECONDS_MAX = 30 * 86400
 KNOWN_SECONDS_MAX = 90 * 86400
 GREYLIST_IPV4_BITS = 24  # those who send much come again from a neighbour
 _SECONDS_DEFAULT = {":delay": 300, ":window": 2 * 86400, ":lifetime": 35 * 86400}
+_OF_TRANSACTION = ("mail", "rcpt", "data")
 _WITH_RECIPIENT = ("rcpt", "data")
 _DIGITS = re.compile("[0-9]+")
 _CAPABILITY = ("vnd.mtad.limits",)
@@ -55,6 +57,27 @@ def _ratelimit(bound: Bound) -> Code:
             return failed(run, answer.why)
         if compared is not None:
             compared.append(f"{answer.count} of {limit} in {seconds} s")
+        return answer.is_over
+
+    return Waiting(ask)
+
+
+def _concurrency(bound: Bound) -> Code:
+    limit, is_of_transaction = bound.number(0), bound.stage in _OF_TRANSACTION
+    if not 1 <= limit <= LIMIT_MAX:
+        return bound.fail(bound.at, f"a limit is 1 to {LIMIT_MAX}")
+    key, limits, failed = _key(bound), bound.unit.outside.limits, on_error(bound, "concurrency", "false")
+    compared = bound.compared if bound.unit.outside.tell is not None else None
+
+    async def ask(run: Run) -> bool:
+        if run.holder is None:
+            return failed(run, "there is no session that could hold a place")
+        counter = counter_of("concurrency", key(run))
+        answer = await run.holder.take(limits, counter, limit, is_of_transaction=is_of_transaction)
+        if isinstance(answer, Unknown):
+            return failed(run, answer.why)
+        if compared is not None:
+            compared.append(f"{answer.count} of {limit}")
         return answer.is_over
 
     return Waiting(ask)
@@ -106,6 +129,15 @@ def _key(bound: Bound) -> Read:
 
 
 LIMITS = (
+    Spec(
+        "concurrency",
+        Kind.TEST,
+        _concurrency,
+        capabilities=_CAPABILITY,
+        tags=(_KEY, ON_ERROR_TAG),
+        positional=(_NUMBER,),
+        stages=_STAGES,
+    ),
     Spec(
         "greylist",
         Kind.TEST,

@@ -314,3 +314,27 @@ async def test_limits_that_nobody_knows(tmp_path: Path) -> None:
         if not test_verdict "text" "unknown" {{ test_fail "known"; }}
     }}"""
     assert await failed(tmp_path, text, p=policy) == []
+
+
+async def test_each_connect_begins_a_session_that_stays_until_it_is_ended(tmp_path: Path) -> None:
+    policy = (
+        HEAD
+        + 'require "vnd.mtad.limits"; stage "connect" { if concurrency 2 { tempfail "many"; } }'
+        + ' stage "mail" { if concurrency :key "mail" 1 { tempfail "many mails"; } }'
+    )
+    connect = 'if not test_stage_run "connect" { test_fail "run"; }'
+    mail = 'if not test_stage_run "mail" { test_fail "run"; }'
+    text = f"""test "a" {{ {COMPILED}
+        {connect} {connect}
+        if not test_verdict "result" "go on" {{ test_fail "two are not too many"; }}
+        {connect}
+        if not test_verdict "text" "many" {{ test_fail "three are"; }}
+        {mail} {mail}
+        if not test_verdict "result" "go on" {{ test_fail "another transaction of the same session"; }}
+        test_sessions_end;
+        {connect} {mail}
+        if not test_verdict "result" "go on" {{ test_fail "all have ended"; }}
+        {connect} {mail}
+        if not test_verdict "text" "many mails" {{ test_fail "two transactions at a time"; }}
+    }}"""
+    assert await failed(tmp_path, text, p=policy) == []

@@ -14,7 +14,8 @@ import grpc.aio
 import pytest
 
 from mtad.limits.ledger import Ledger, LocalLimits
-from mtad.limits.questions import Answer, Counted, Greylisting, Question, Rate, Unknown
+from mtad.limits.places import Places
+from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question, Rate, Unknown
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -464,3 +465,54 @@ async def test_a_greylist_is_asked_for_as_a_rate_is(socket: Path) -> None:
             now[0] += seconds * 1000
             found.append(await remote.ask(asked))
         assert found == [Counted(True, 10), Counted(True, 1), Counted(False, 0), Counted(False, 0), Counted(True, 10)]
+
+
+async def test_a_place_is_one_workers_until_it_is_given_back(socket: Path) -> None:
+    places = Places()
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), places=places)
+    async with serving(socket, service), working(socket) as one:
+        assert await one.reached(5)
+        async with working(socket) as other:
+            assert await other.reached(5)
+            held = await one.take(b"p" * 16, 2)
+            assert isinstance(held, Held)
+            assert isinstance(await other.take(b"p" * 16, 2), Held)
+            assert await one.take(b"p" * 16, 2) == Counted(True, 2)
+            held.leave()
+            await until(lambda: places.take(b"p" * 16, 2) == Counted(False, 2))
+            places.leave(b"p" * 16)
+        await until(lambda: len(places) == 0)  # the other worker has ended, whatever it held
+
+
+async def test_places_are_told_to_a_spool_process_that_was_restarted(socket: Path) -> None:
+    async with working(socket) as remote:
+        async with serving(socket, SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())):
+            assert await remote.reached(5)
+            held, gone = await remote.take(b"p" * 16, 2), await remote.take(b"q" * 16, 2)
+        assert isinstance(held, Held)
+        assert isinstance(gone, Held)
+        await until(lambda: not remote._is_connected.is_set())
+        gone.leave()  # while nobody hears it
+        assert isinstance(await remote.take(b"r" * 16, 2), Unknown)
+        places = Places()
+        socket.unlink(missing_ok=True)
+        service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), places=places)
+        async with serving(socket, service):
+            await until(lambda: len(places) == 1)
+            assert await remote.take(b"p" * 16, 1) == Counted(True, 1)
+            held.leave()
+            await until(lambda: len(places) == 0)
+
+
+async def test_a_place_that_was_not_waited_for_is_given_back(socket: Path) -> None:
+    places = Places()
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), places=places)
+    async with serving(socket, service), working(socket) as remote:
+        assert await remote.reached(5)
+        asking = asyncio.create_task(remote.take(b"p" * 16, 2))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+        assert isinstance(await remote.take(b"q" * 16, 2), Held)  # whose answer comes after that of the other
+        assert places.take(b"p" * 16, 1) == Counted(False, 1)

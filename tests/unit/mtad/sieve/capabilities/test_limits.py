@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.limits.ledger import Ledger, LocalLimits
+from mtad.limits.places import Holder
 from mtad.limits.questions import Limits, NobodyCounts
 from mtad.sieve.actions import Log
 from mtad.sieve.code import answer
@@ -30,6 +31,7 @@ async def true_of(
     client: str = "192.0.2.9",
     sender: str = "",
     recipient: str = "b@l.example",
+    holder: Holder | None = None,
 ) -> bool:
     script = compile_script(
         f'{REQUIRE} stage "{stage}" {{ if {test} {{ log "yes"; }} }}', "t", POLICY, Outside(limits=limits)
@@ -38,6 +40,7 @@ async def true_of(
     run = Run(
         StillFacts(environment={"remote-ip": client}, envelope={"from": [sender], "to": [recipient]}), RunLimits()
     )
+    run.holder = holder
     await answer(script.stages[stage], run)
     return any(isinstance(action, Log) and action.text == "yes" for action in run.actions)
 
@@ -164,3 +167,36 @@ def test_a_greylist_that_can_never_be_right_is_an_error(test: str, error: str) -
 def test_where_no_recipient_is_known_a_greylist_needs_a_key() -> None:
     error = first_error(f'{REQUIRE} stage "mail" {{ if greylist {{ log "x"; }} }}', POLICY)
     assert "where no recipient is known, greylist needs :key" in error
+
+
+# --- concurrency --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stage", "left"), [("connect", 1), ("ehlo", 1), ("mail", 0), ("rcpt", 0), ("data", 0)])
+async def test_a_place_is_the_sessions_or_the_transactions(stage: str, left: int) -> None:
+    ledger, holder = Ledger(1), Holder()
+    limits = LocalLimits(ledger, lambda: NOW_MS)
+    assert not await true_of("concurrency 1", limits, stage=stage, holder=holder)
+    assert not await true_of("concurrency 1", limits, stage=stage, holder=holder)
+    assert await true_of("concurrency 1", limits, stage=stage, holder=Holder())
+    holder.end_transaction()
+    assert len(ledger.places) == left
+    holder.end()
+    assert not await true_of("concurrency 1", limits, stage=stage, holder=Holder())
+
+
+async def test_places_are_of_a_key() -> None:
+    limits, test = counting(), 'concurrency :key "of ${envelope.from}" 1'
+    assert not await true_of(test, limits, sender="a@d.example", holder=Holder())
+    assert not await true_of(test, limits, sender="b@d.example", holder=Holder())
+    assert await true_of(test, limits, sender="A@d.example", holder=Holder(), client="192.0.2.10")
+
+
+async def test_where_no_session_can_hold_a_place_nothing_is_known() -> None:
+    assert not await true_of("concurrency 1", counting())
+    assert await true_of('concurrency :onerror "true" 1', counting())
+    assert await true_of('concurrency :onerror "true" 1', NobodyCounts(), holder=Holder())
+
+
+def test_a_limit_of_none_is_an_error() -> None:
+    assert "a limit is 1 to" in first_error(f'{REQUIRE} stage "mail" {{ if concurrency 0 {{ log "x"; }} }}', POLICY)

@@ -1,0 +1,104 @@
+"""What a policy counts, in real nodes: over all workers, through restarts, at the other node after a takeover."""
+
+from __future__ import annotations
+
+import os
+import signal
+import smtplib
+
+from tests.integration.sending import client_of
+from tests.peers.mtad import MtadNode, children_of, pair, single
+from tests.peers.process import wait_until
+
+TWO_WORKERS = {"node": {"workers": 2}}
+POLICY = """\
+require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.limits"];
+
+stage "mail" {
+    if envelope :localpart "from" "count" {
+        if ratelimit :key "k" 3 86400 { tempfail :code 450 "over"; }
+    } elsif envelope :localpart "from" "look" {
+        if ratelimit :key "k" :peek 3 86400 { tempfail :code 450 "over"; }
+    } elsif concurrency :key "k" 2 {
+        tempfail :code 450 "many";
+    }
+}
+"""
+
+
+def mail(node: MtadNode, sender: str) -> int:
+    with client_of(node) as client:
+        return client.mail(f"{sender}@d.example")[0]
+
+
+def holding(node: MtadNode) -> tuple[smtplib.SMTP, int]:
+    client = client_of(node)
+    return client, client.mail("hold@d.example")[0]
+
+
+def pid_of(node: MtadNode, name: str) -> int | None:
+    assert node.process is not None
+    return children_of(node.process.pid).get(name)
+
+
+def test_all_workers_count_together_and_a_restart_forgets_nothing() -> None:
+    with single(POLICY, TWO_WORKERS) as node:
+        assert [mail(node, "count") for _ in range(5)] == [250, 250, 250, 450, 450]
+        assert node.stop() == 0
+        node.start()
+        assert mail(node, "look") == 450
+        spool = pid_of(node, "spool")
+        assert spool is not None
+        os.kill(spool, signal.SIGKILL)
+        wait_until(lambda: pid_of(node, "spool") not in (None, spool), "a new spool process", node.log)
+        wait_until(lambda: mail(node, "look") == 450, "it knows what was counted", node.log)
+
+
+def test_a_node_without_workers_remembers_too() -> None:
+    with single(POLICY, {"node": {"workers": 0}}) as node:
+        assert [mail(node, "count") for _ in range(4)] == [250, 250, 250, 450]
+        assert node.stop() == 0
+        node.start()
+        assert mail(node, "look") == 450
+
+
+def test_a_place_is_free_again_however_its_session_ends() -> None:
+    with single(POLICY, TWO_WORKERS) as node:
+        (one, first), (two, second) = holding(node), holding(node)
+        assert (first, second) == (250, 250)
+        assert mail(node, "hold") == 450
+        one.rset()
+        assert mail(node, "hold") == 250
+        assert one.mail("hold@d.example")[0] == 250
+        assert mail(node, "hold") == 450
+        two.sock.close()  # without a word
+        two.close()
+        wait_until(lambda: mail(node, "hold") == 250, "the lost session holds nothing", node.log)
+        one.quit()
+        clients = [holding(node) for _ in range(2)]
+        assert [code for _, code in clients] == [250, 250]
+        for name in ("worker0", "worker1"):
+            worker = pid_of(node, name)
+            assert worker is not None
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: _is_free(node), "workers that died hold nothing", node.log)
+        for client, _ in clients:
+            client.close()
+
+
+def _is_free(node: MtadNode) -> bool:
+    try:
+        return mail(node, "hold") == 250
+    except (OSError, smtplib.SMTPException):
+        return False  # it is being started
+
+
+def test_what_one_node_counted_counts_at_the_other_after_its_end() -> None:
+    with pair(POLICY, TWO_WORKERS) as (one, two):
+        assert [mail(one, "count") for _ in range(3)] == [250] * 3
+        wait_until(lambda: mail(two, "look") == 450, "the other node has heard of it", two.log)
+        one.kill()
+        wait_until(lambda: two.has_role("active"), "a takeover", two.log)
+        assert mail(two, "count") == 450
+        one.start()
+        wait_until(lambda: mail(one, "look") == 450, "what it knew itself", one.log)
