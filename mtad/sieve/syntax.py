@@ -197,8 +197,7 @@ class _Parser:
     def _fail(self, what: str) -> None:
         token = self._tokens[self._next]
         if token.kind is _END:
-            if self._next == 0 or self._tokens[self._next - 1].kind is not _BAD:
-                self._report.add(token.at, f"expected {what}, found the end")
+            self._report.add(token.at, f"expected {what}, found the end")
         elif token.kind is not _BAD:
             shown = "a string" if token.kind is _STRING else repr(token.text)
             self._report.add(token.at, f"expected {what}, found {shown}")

@@ -1,8 +1,8 @@
 """Plants one fault after the other in the engine, and has the test files look for it.
 
 `python -m tests.sieve.mutation` plants each; `--every 10` each tenth. A fault turns a comparison, `not`, `and` or `or`
-into its opposite, or adds one to a number. One that no test file notices is printed with its place: either a test is
-missing, or the code can be simpler.
+into its opposite, or adds one to a number. One that no test file notices is printed with its place: a test is missing,
+or the code can be simpler, or it belongs into the list of those that cannot be noticed, with the reason (unnoticed.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.sieve.unnoticed import reason
 
 HERE = Path(__file__).parent
 ENGINE = HERE.parents[1] / "mtad" / "sieve"
@@ -47,9 +49,15 @@ class Fault(NamedTuple):
     node: int
     line: int
     what: str
+    text: str  # of the line
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ENGINE.parents[1])}:{self.line}: {self.what}"
+
+    @property
+    def why_unnoticed(self) -> str:
+        """Why no test file can notice it; '' where one can."""
+        return reason(str(self.path.relative_to(ENGINE)), self.text, self.what)
 
     @property
     def module(self) -> str:
@@ -58,10 +66,13 @@ class Fault(NamedTuple):
 
 def faults_of(path: Path) -> Iterator[Fault]:
     """Yield the places of a module; annotations and docstrings have none."""
-    for number, node in enumerate(ast.walk(ast.parse(path.read_text()))):
+    text = path.read_text()
+    lines = text.splitlines()
+    for number, node in enumerate(ast.walk(ast.parse(text))):
         what = _what(node)
         if what:
-            yield Fault(path, number, getattr(node, "lineno", 0), what)
+            line = getattr(node, "lineno", 1)
+            yield Fault(path, number, line, what, lines[line - 1].strip())
 
 
 def _what(node: ast.AST) -> str:
@@ -113,19 +124,20 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(planted(self._fault), module.__dict__)
 
 
-def is_noticed(fault: Fault) -> bool:
-    """Play the test files in a process of its own, in which the fault is planted."""
+def is_noticed(fault: Fault | None) -> bool:
+    """Play the test files in a process of its own, in which the fault is planted; without one all of them are good."""
     process = multiprocessing.get_context("fork").Process(target=_play, args=(fault,))
     process.start()
     process.join()
     return process.exitcode != 0
 
 
-def _play(fault: Fault) -> None:
+def _play(fault: Fault | None) -> None:
     signal.alarm(SECONDS_MAX)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)
-    sys.meta_path.insert(0, _Planted(fault))
+    if fault is not None:
+        sys.meta_path.insert(0, _Planted(fault))
     for name in [name for name in sys.modules if name.startswith(("mtad.sieve", "mtad.admission", "mtad.rehearsal"))]:
         del sys.modules[name]
     from mtad.rehearsal.play import files_of, play_file
@@ -148,12 +160,19 @@ def main() -> int:
     import mtad.rehearsal.play  # noqa: F401 - so that what it needs is imported once
 
     paths = [path for path in sorted(ENGINE.rglob("*.py")) if not asked.modules or path.stem in asked.modules]
-    faults = [fault for path in paths for fault in faults_of(path)][asked.first :: asked.every]
-    unnoticed = [fault for fault in faults if not is_noticed(fault)]
-    for fault in unnoticed:
-        print(fault)
-    print(f"{len(faults)} faults, {len(faults) - len(unnoticed)} noticed.")
-    return 0
+    found = [fault for path in paths for fault in faults_of(path)]
+    faults = [fault for fault in found if not fault.why_unnoticed]
+    if is_noticed(None):
+        print("The test files are not good as it is.")
+        return 1
+    unnoticed = 0
+    for fault in faults[asked.first :: asked.every]:
+        if not is_noticed(fault):
+            unnoticed += 1
+            print(f"{fault}: {fault.text}", flush=True)
+    planted_count = len(faults[asked.first :: asked.every])
+    print(f"{planted_count} faults, {planted_count - unnoticed} noticed; {len(found) - len(faults)} cannot be.")
+    return int(unnoticed > 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.envelope", "vnd.mtad.score", "vnd.mtad.sign", "vnd.mtad.queue",
          "vnd.mtad.dns", "vnd.mtad.lookup", "vnd.mtad.log", "extlists", "variables", "envelope", "environment", "body",
-         "foreverypart", "subaddress"];
+         "foreverypart", "subaddress", "relational",
+         "comparator-i;ascii-numeric"];
 
 separators "_";
 map "given" ["ann@here.example box", "@all.example all"];
@@ -26,6 +27,7 @@ stage "mail" {
     elsif envelope :domain "from" "bad.example" { ereject "no"; }
     elsif envelope :domain "from" "odd.example" { tempfail :log "${env.helo}" "not now"; }
     elsif envelope :domain "from" "trial.example" { monitor "a" { ereject "a"; } monitor "b" { stop; } ereject "b"; }
+    if envelope :localpart "from" "tried" { monitor "c" { ereject "c"; } accept :text "after a trial"; }
     if envelope :user "from" "trial" { accept :text "after the trial"; }
 }
 stage "rcpt" {
@@ -50,7 +52,10 @@ stage "data" {
     }
     foreachrcpt { if envelope :localpart "to" "never" { stop; } }
     foreachrcpt { if envelope "from" "one@here.example" { set "of" "${of}!"; } }
-    sign :domain "${envelope.from.domain}" :selector "${env.listener}";
+    if envelope :comparator "i;ascii-numeric" :count "eq" "to" "2" { set "of" "${of}+"; }
+    if envelope :localpart "from" "later" { sign :domain "${envelope.from.domain}" :selector "s9"; }
+    elsif envelope :localpart "from" "kim" { sign :domain "kim.example" :selector "${env.listener}"; }
+    else { sign :domain "${envelope.from.domain}" :selector "${env.listener}"; }
     if string :matches "${of}" "*two*" { accept :text "${of}"; }
     if envelope :localpart "from" "later" { queue :after 60; }
     quarantine :reason "${of}" "rest";

@@ -16,6 +16,7 @@ stage "data" {
     addheader "X Y" "z";
     deleteheader "X Y";
     deleteheader :count "gt" "X" "1";
+    deleteheader;
     extracttext "a";
     foreverypart { break :name "none"; }
     sign :selector "a";

@@ -21,4 +21,5 @@ stage "rcpt" {
     if lookup :onerror "maybe" "map:twice" "a" { }
     if lookup :each "map:twice" "a" { }
     if lookup :contains "map:twice" "a" { }
+    if lookup "map:twice" { }
 }

@@ -1,0 +1,4 @@
+if [ { keep; }
+snow;
+if [ { if true { keep; } }
+hail;
