@@ -18,9 +18,10 @@ from mtad.lab.pair import Laboratory, RunningNode, running_laboratory
 from tests.integration.test_kill_active import POLICY
 from tests.peers.process import open_folder
 
-CLAIM_SECONDS = float(os.environ.get("MTAD_CLAIM_SECONDS", "10"))
+CLAIM_SECONDS = float(os.environ.get("MTAD_CLAIM_SECONDS", "60"))
 REPLY_DELAY_SECONDS = 0.2  # of the next hop, after it has taken a message
 CUT_SECONDS = 0.6  # between the cable and the node: long enough for every reply that is awaited
+FREE_SECONDS_MAX = 20.0  # silence of 3 s, and what a busy machine takes
 WAIT_SECONDS_MAX = 60.0
 
 pytestmark = pytest.mark.timeout(150)
@@ -52,7 +53,7 @@ async def test_what_a_dead_node_has_delivered_is_not_repeated_when_it_comes_back
         twice = sum(count - 1 for count in copies.values())
         print(f"{before.total()} before the cut, {after.total()} before the kill; {copies.total()} deliveries in all")
         print(f"{twice} of them again, T_claim {CLAIM_SECONDS:g} s; first redelivery after {seconds:.2f} s")
-        assert seconds < 4.5, "what was not being delivered waits for nobody"
+        assert seconds < FREE_SECONDS_MAX, "what was not being delivered waits for nobody"
         assert twice == result.lost_replies_count == 0
 
 

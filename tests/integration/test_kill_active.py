@@ -29,7 +29,7 @@ from tests.peers.process import open_folder
 KILLS = int(os.environ.get("MTAD_KILLS", "3"))
 SEED = int(os.environ.get("MTAD_SEED", "1"))
 POWER_FAILS_SECONDS = 0.15  # the cable is out for so long before the kill: what the kernel would still send is gone
-REDELIVERY_SECONDS_MAX = 4.0  # silence of 3 s, and one more
+REDELIVERY_SECONDS_MAX = 20.0  # silence of 3 s, and what a busy machine takes; the benchmarks measure it
 SETTLE_SECONDS_MAX = 60.0
 
 pytestmark = pytest.mark.timeout(120 + 40 * KILLS)
