@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from replicator.core.values import AckLevel, Kind, Record
+from replicator.core.values import AckLevel, Branch, Kind, Record
 from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store import layout
@@ -259,8 +259,8 @@ async def test_a_record_that_need_not_be_understood_is_kept_and_passed_on(bench:
         node = await standby(bench, old)
         later = record(64, b"k", put=position(1, old.incarnation, 1), meta=b"of a later version", blob=b"octets")
         old.say_records(1, record(PUT, b"k", parts=WAITS), later, record(PUT, b"l", parts=WAITS))
-        await until(lambda: node.item(b"l") is not None)
-        (branch,) = (each for each in node.status().position if each.incarnation == old.incarnation)
+        branch = Branch(1, old.incarnation)
+        await until(lambda: node.status().position.get(branch) == 3)
         kept = node._store.read_log(branch, 2, 1 << 20).records
         assert kept is not None
         assert kept[0] == Record(64, b"k", kept[0].put, meta=b"of a later version", blob=b"octets")
@@ -275,5 +275,5 @@ async def test_a_record_that_has_to_be_understood_keeps_this_node_from_owning(be
         old.say_records(1, record(PUT, b"k", parts=WAITS), record(63, b"k"), record(PUT, b"l", parts=WAITS))
         assert (await report.wait_for("replica.not_understood"))["kind"] == 63
         await until(lambda: not node.is_owner and node.item(b"k") is not None)
-        assert node.status().is_unfit
+        await until(lambda: node.status().is_unfit)
         assert node.item(b"l") is None
