@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mtad.admission.facts import Asked, MailFacts, MessageFacts, Progress, RecipientFacts, SessionFacts
@@ -10,7 +11,7 @@ from mtad.limits.places import Holder
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.envelope import Client, Envelope
 from mtad.mail.notes import NO_NOTES, Notes
-from mtad.mail.verdict import Disposition, Verdict
+from mtad.mail.verdict import Disposition, Seen, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class ListenerPolicy:
                 _progress(envelope),
             )
         )
+
+    async def remember(self, seen: Sequence[Seen]) -> None:
+        """Have what `data` has seen known from now on."""
+        await self.policy.remember(seen)
 
     async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes."""

@@ -43,11 +43,12 @@ from mtad.admission.ruling import (
     verdicts_of,
 )
 from mtad.admission.script_file import compile_file
+from mtad.limits.questions import Rate
 from mtad.mail.envelope import Envelope
 from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
-from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Tried, Verdict
+from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Seen, Tried, Verdict
 from mtad.sieve.actions import (
     Action,
     AddRecipient,
@@ -63,6 +64,7 @@ from mtad.sieve.actions import (
     SetSender,
     Sign,
 )
+from mtad.sieve.capabilities.limits import LIMIT_MAX
 from mtad.sieve.code import Code, Plain, first_equal
 from mtad.sieve.dialects import POLICY, STAGES
 from mtad.sieve.doors import Doors
@@ -96,16 +98,18 @@ class Ran(NamedTuple):
 
     each    what it decided on single recipients
     noted   what it leaves to the stages behind it; None: nothing more than it found
+    seen    what is to be remembered if the message is accepted
     """
 
     actions: Sequence[Action] = ()
     each: Mapping[str, Sequence[Action]] = MappingProxyType({})
     noted: Noted | None = None
+    seen: Sequence[Seen] = ()
 
     @property
     def is_plain(self) -> bool:
         """Tell whether its actions come to nothing but an answer."""
-        if self.each or self.noted is not None:
+        if self.each or self.noted is not None or self.seen:
             return False
         for action in self.actions:  # noqa: SIM110 - all() with a generator costs as much as a test of the script
             if isinstance(action, _BESIDE):
@@ -219,6 +223,12 @@ class Policy:
             return replace(verdict, content=edited(facts.content, edits))
         return replace(verdict, content=await asyncio.to_thread(edited, facts.content, edits))
 
+    async def remember(self, seen: Sequence[Seen]) -> None:
+        """Have what `data` has seen known from now on: its message is accepted."""
+        for one in seen:
+            limit = LIMIT_MAX if one.is_last else 1  # what is over the limit is not counted anew
+            await self._settings.outside.limits.ask(Rate(one.counter, limit, one.seconds))
+
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes, and what to do when it cannot go there now.
 
@@ -273,7 +283,7 @@ class Policy:
         delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
         sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
         each = verdicts_of(ran.each)
-        changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted)
+        changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted, seen=tuple(ran.seen))
         changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
         if changed.added and changed.is_discarded and (refusal := default()).reply is not None:
             return replace(refusal, noted=ran.noted), ran.actions  # who may not be sent to is no way to anybody else
@@ -308,7 +318,7 @@ class Policy:
         self._tell(scene, run.actions)
         for recipient, actions in run.each.items():
             self._tell(scene, actions, recipient)
-        return Ran(run.actions, run.each, noted)
+        return Ran(run.actions, run.each, noted, tuple(run.seen))
 
     def _tell(self, scene: Scene, actions: Sequence[Action], recipient: str = "") -> None:
         """Log what is to be logged."""

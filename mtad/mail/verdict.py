@@ -55,6 +55,19 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is to be known as seen when its message is accepted (RFC 7352).
+
+    counter   names it, whatever it is
+    is_last   remembered so long since it was last seen, not since it was first seen
+    """
+
+    counter: bytes
+    seconds: int
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer of one stage.
 
@@ -75,6 +88,7 @@ class Verdict:
     queue_at_once   at data: no attempt while the client waits
     queue_seconds   at data: nor for so long behind that
     signing         at data: by which key the message is signed; None: as it is without policy's word
+    seen            at data: what is to be remembered if the message is accepted
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
     """
 
@@ -95,6 +109,7 @@ class Verdict:
     queue_at_once: bool = False
     queue_seconds: int = 0
     signing: Signing | None = None
+    seen: tuple[Seen, ...] = ()
     noted: Noted | None = None
 
 

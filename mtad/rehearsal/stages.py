@@ -154,6 +154,8 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
         bench.sender = verdict.reverse_path if verdict.reverse_path is not None else bench.sender
         if verdict.content is not None:
             bench.change_message(verdict.content)
+        if verdict.reply is None:  # nothing refuses it behind the policy
+            await bench.policy.remember(verdict.seen)
     for fault in bench.events.named("policy.fault"):
         bench.note(str(fault["why"]))
     return not bench.errors

@@ -168,7 +168,10 @@ class Acceptance:
         if isinstance(ready, Step):
             await transaction.abort()
             return ready
-        return await self._deliver(ready, hearing)
+        step = await self._deliver(ready, hearing)
+        if ready.transaction.seen and all(reply.is_positive for reply in step.replies):
+            await transaction.policy.remember(ready.transaction.seen)
+        return step
 
     def _fault(self, transaction: Transaction, session_id: str, stage: str) -> Step:
         """Log the exception that is being handled, and return the reply that says nothing of it."""
@@ -213,7 +216,7 @@ class Acceptance:
         for recipient, one in verdict.each.items():
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
-        ruled = replace(transaction.ruled(verdict), signing=verdict.signing)
+        ruled = replace(transaction.ruled(verdict), signing=verdict.signing, seen=verdict.seen)
         extended = await self._extend(ruled, verdict, transaction, fingerprint)
         if isinstance(extended, Step):
             return extended
@@ -221,6 +224,8 @@ class Acceptance:
             extended = extended.queued(verdict.held, verdict.queue_seconds)
             self._events.emit("mail.kept", queue_id=transaction.queue_id, held=verdict.held)
         if not extended.accepted:
+            if verdict.seen:
+                await transaction.policy.remember(verdict.seen)
             return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
         return extended, content if verdict.content is None else verdict.content
 

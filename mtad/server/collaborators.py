@@ -19,7 +19,7 @@ from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.mail.route import Route
 from mtad.mail.sasl import SaslAnswer
-from mtad.mail.verdict import Disposition, Verdict
+from mtad.mail.verdict import Disposition, Seen, Verdict
 from mtad.spool.door import Door, Memories, QueuedMessage
 
 
@@ -48,6 +48,10 @@ class Policy(Protocol):
 
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:
         """Decide on the content as the client sent it."""
+        ...
+
+    async def remember(self, seen: Sequence[Seen]) -> None:
+        """Have what `data` has seen known from now on: its message is accepted. Never raises."""
         ...
 
     async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:

@@ -12,7 +12,7 @@ from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
-from mtad.mail.verdict import RetryPlan, Signing, Verdict
+from mtad.mail.verdict import RetryPlan, Seen, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
@@ -67,6 +67,7 @@ class Transaction:
     hears       what the client awaits after the end of the data
     held        why it stays in the queue until an operator releases it
     signing     the key that policy wants it signed by
+    seen        what policy is to remember if it is accepted
     named       who gets the mail by each RCPT that the client has a 250 for, in their order; '' is nobody
     names       the same by what the client wrote, as what all spellings of it have in common
     addresses   the accepted as they are written, by what all spellings of them have in common; who is named is one
@@ -87,6 +88,7 @@ class Transaction:
     named: tuple[str, ...] = ()
     held: str = ""
     signing: Signing | None = None
+    seen: tuple[Seen, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     said_path: str = ""

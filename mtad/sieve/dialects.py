@@ -61,7 +61,18 @@ _OF_CONNECTION = ("listener", "local-ip", "local-port", "tls-version", "tls-ciph
 _OF_SESSION = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 
 POLICY = Language(
-    _COMMON + STAGE + EACH_RECIPIENT + VERDICT + ROUTE + QUEUE + LOG + SCORE + SPAMTEST + _CHANGES + _OUTSIDE,
+    _COMMON
+    + STAGE
+    + EACH_RECIPIENT
+    + VERDICT
+    + ROUTE
+    + QUEUE
+    + LOG
+    + SCORE
+    + DUPLICATE
+    + SPAMTEST
+    + _CHANGES
+    + _OUTSIDE,
     environment=(
         *_AGENT,
         *_HOST,

@@ -343,11 +343,15 @@ ABOUT = (
         "duplicate",
         ("duplicate",),
         "RFC 7352",
-        "Is true of what was seen before, by its Message-ID, another field or a text of one's own. Only plain "
-        "scripts "
-        "have it, and whoever runs them remembers.",
-        'require ["duplicate", "fileinto"];\n\nif duplicate :header "X-Event" :seconds 3600 { fileinto "again"; }\n',
-        is_plain=True,
+        "Is true of what was seen before, by its Message-ID, another field or a text of one's own (`:uniqueid`). In a "
+        "policy it is remembered when the message is accepted, with `:last` anew each time, by the "
+        "[counters](../limits.md): on both nodes, for `:seconds`, or an eighth of them longer, 30 days at most; "
+        "without counters nothing was seen. Who sends a message to two recipients may bring it twice, under one "
+        "Message-ID: name them in `:uniqueid`.",
+        'require ["duplicate", "variables", "envelope", "vnd.mtad.stage"];\n\n'
+        'stage "data" {\n'
+        '    if allof (exists "x-alarm", duplicate :handle "alarms" :header "X-Alarm" :seconds 3600) { discard; }\n'
+        "}\n",
     ),
     About(
         "spamtest",

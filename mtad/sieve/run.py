@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mtad.limits.places import Holder
 from mtad.mail.services import NOT_SCANNED
+from mtad.mail.verdict import Seen
 from mtad.sieve.actions import Action, AddRecipient, Redirect
 from mtad.sieve.doors import NO_DOORS, Doors
 from mtad.sieve.message import Message
@@ -39,6 +40,7 @@ class Limits:
     actions_max: int = 64
     redirects_max: int = 4  # RFC 5228 §10: what multiplies mail must have a limit
     recipients_added_max: int = 256  # in the whole run, by redirects too, of which each recipient may have its own
+    sightings_max: int = 16
     value_length_max: int = 4096  # of a variable, and of a string that holds some; RFC 5229 §6 asks for 4000
 
 
@@ -63,6 +65,7 @@ class Run:
     each        what is to be done about single recipients
     ruled       those of them that have their verdict
     scanned     what a scanner has found
+    seen        what is to be remembered if the message is accepted
     noted       the variables of single recipients that the loop is not at
     holder      has the places that the session holds; None where there is no session
     """
@@ -88,6 +91,7 @@ class Run:
         "recipient",
         "ruled",
         "scanned",
+        "seen",
         "variables",
     )
 
@@ -105,6 +109,7 @@ class Run:
         self.each: dict[str, Sequence[Action]] = {}
         self.ruled: set[str] = set()
         self.scanned = NOT_SCANNED
+        self.seen: dict[Seen, None] = {}
         self.noted: dict[str, dict[str, str]] = {}
         self.doors = doors
         self.holder: Holder | None = None
@@ -137,6 +142,12 @@ class Run:
     def score(self, symbol: str, points: int) -> None:
         """Note the points of a symbol, instead of those that it had."""
         self.points[symbol] = points
+
+    def see(self, one: Seen) -> None:
+        """Have it remembered if the message is accepted. Errors: LimitExceeded."""
+        self.seen[one] = None
+        if len(self.seen) > self.limits.sightings_max:
+            raise LimitExceeded("what is to be remembered")
 
     def leave(self, what: str) -> bool:
         """Go behind the block of this name, '' the nearest; return what stops the commands in it."""

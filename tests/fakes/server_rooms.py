@@ -13,7 +13,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
-from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Verdict
+from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Seen, Verdict
 from mtad.rehearsal.rooms import DELIVERED as DELIVERED
 from mtad.rehearsal.rooms import Rooms
 from mtad.server.collaborators import ComposeDsn
@@ -37,6 +37,7 @@ class FakePolicy:
     disposition: Disposition = field(default_factory=lambda: Disposition(Route(hosts=("mx.example.net",)), RetryPlan()))
     asked: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    remembered: list[Seen] = field(default_factory=list)
 
     def _answer(self, *keys: str) -> Verdict:
         self.asked.append(keys[-1])
@@ -65,6 +66,9 @@ class FakePolicy:
 
     async def data(self, envelope: Envelope, content: bytes) -> Verdict:
         return self._answer("data")
+
+    async def remember(self, seen: Sequence[Seen]) -> None:
+        self.remembered += seen
 
     async def deliver(self, envelope: Envelope, recipient_address: str, notes: Notes = NO_NOTES) -> Disposition:
         return self.dispositions.get(recipient_address, self.disposition)

@@ -1,0 +1,5 @@
+require ["duplicate", "vnd.mtad.stage", "vnd.mtad.verdict"];
+
+stage "data" {
+    if duplicate { discard; }
+}
