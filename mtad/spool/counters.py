@@ -66,7 +66,9 @@ class CounterStore:
         self._home: dict[bytes, bytes] = {}  # the batch of each counter
         self._number = 0  # of the last item: milliseconds of UTC, or more where the clock has gone back
         self._is_refused = False
-        self._keeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._news: dict[bytes, None] = {}  # keys of items that were added, changed or removed
+        self._has_news = asyncio.Event()
         self.door = LocalLimits(ledger, wall_ms)
         ledger.on_drop(self._leave_home)
 
@@ -82,24 +84,33 @@ class CounterStore:
                 if not item.key.startswith(counter_codec.PREFIX):
                     break
                 self._learn(item)
+                await asyncio.sleep(0)
             after = page[-1].key
-            await asyncio.sleep(0)
-        self._keeping = asyncio.create_task(self._keep_for_ever())
+        self._tasks = [asyncio.create_task(self._keep_for_ever()), asyncio.create_task(self._hear_for_ever())]
 
     async def stop(self) -> None:
         """Keep what has changed, and nothing any more."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
             await self._tried(self.keep())
 
     # --- what the store tells -------------------------------------------------------------------------------
 
     def changed(self, keys: Iterable[bytes]) -> None:
-        """Take in which items were added, changed or removed."""
-        for key in keys:
-            if key.startswith(counter_codec.PREFIX):
-                self._look_at(key)
+        """Hear which items were added, changed or removed; they are looked at one by one, in turns of the loop."""
+        self._news.update((key, None) for key in keys if key.startswith(counter_codec.PREFIX))
+        if self._news:
+            self._has_news.set()
+
+    async def _hear_for_ever(self) -> None:
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            while self._news:
+                self._look_at(self._news.popitem()[0])
+                await asyncio.sleep(0)
 
     def _look_at(self, key: bytes) -> None:
         try:

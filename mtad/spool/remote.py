@@ -23,6 +23,7 @@ RECONNECT_SECONDS = 0.2
 REPORT_SECONDS = 1.0
 FRAME_OCTETS = 64  # of a batch around one commit, a report beside it included
 _AWAY = Unknown("the spool process is away")
+_SILENT = Unknown("the spool process does not answer")
 _FAILED = queue_pb2.Answer(refusal=Refusal.FAILED.value)
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 READY_SECONDS_MAX = 5.0
@@ -154,8 +155,11 @@ class RemoteSpool:
         """Answer, and count (see `mtad.limits.questions.Limits`); where the spool process is away, say so at once."""
         if not self._is_connected.is_set():
             return _AWAY
-        answer = await self._ask(lambda call: counter_codec.asked(call, question), self._limits.limit_seconds_max)
-        return counter_codec.read_answer(answer)
+        return await self._counted(lambda call: counter_codec.asked(call, question))
+
+    async def _counted(self, request: Callable[[int], queue_pb2.FromWorker]) -> Answer:
+        answer = await self._ask(request, self._limits.limit_seconds_max)
+        return _SILENT if answer is _FAILED else counter_codec.read_answer(answer)
 
     async def take(self, counter: bytes, limit: int) -> Held | Answer:
         """Take one of so many places (see `mtad.limits.questions.Limits`); they are told again to a new stream."""
@@ -170,7 +174,7 @@ class RemoteSpool:
 
         taken: Answer = _AWAY
         try:
-            taken = counter_codec.read_answer(await self._ask(request, self._limits.limit_seconds_max))
+            taken = await self._counted(request)
         finally:
             if isinstance(taken, Unknown) and number:
                 self._send(queue_pb2.FromWorker(left=number))  # it may have been given all the same
@@ -208,7 +212,8 @@ class RemoteSpool:
             async with asyncio.timeout(seconds_max or self._limits.answer_seconds_max):
                 return await answer
         except TimeoutError:
-            self._events.emit("spool.silent", level="error", socket=self._target)
+            if seconds_max is None:  # else it is the policy that says so
+                self._events.emit("spool.silent", level="error", socket=self._target)
             return _FAILED
         finally:
             self._calls.pop(call, None)

@@ -171,6 +171,7 @@ async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None
         key = counter_codec.key_of(2, START_MS, 7)
         record = counter_codec.counters_record(key, 2, window.until_ms, {rate(1).counter: window})
         await found.node.submit((record,), wait=False)
+        await until(lambda: len(found.store) == 1)
         assert found.take(1) == Counted(False, 2)
         assert len(found.store) == 1
         await found.keep()
@@ -179,6 +180,7 @@ async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None
         found.wall.forward(7200)
         await found.store.sweep()
         await found.keep()
+        await until(lambda: len(found.store) == 0)
         assert keys(found) == [], "the owner drops what is over"
     async with counting(tmp_path) as found:
         assert found.held(1) == 0

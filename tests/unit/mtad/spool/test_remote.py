@@ -440,10 +440,14 @@ class Silent:
 
 async def test_a_question_waits_for_its_answer_so_long_and_no_longer(socket: Path) -> None:
     limits = replace(LIMITS, limit_seconds_max=0.05, answer_seconds_max=1e6)
-    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), Silent())
-    async with serving(socket, service), working(socket, limits) as remote:
+    service, events = (
+        SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), Silent()),
+        CollectedEvents(),
+    )
+    async with serving(socket, service), working(socket, limits, events) as remote:
         assert await remote.reached(5)
-        assert isinstance(await remote.ask(RATE), Unknown)
+        assert await remote.ask(RATE) == Unknown("the spool process does not answer")
+        assert events.named("spool.silent") == [], "the policy says so"
 
 
 async def test_where_nobody_counts_a_worker_hears_so(socket: Path) -> None:
