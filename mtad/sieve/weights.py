@@ -13,7 +13,7 @@ from mtad.sieve.regex import GROUPED_LENGTH_MAX, LENGTH_MAX
 Weigh = Callable[[Sequence[str]], int]
 
 SOURCE = 2  # to ask one for its values
-EXPRESSION = 48  # to compile a regular expression, whatever it says
+EXPRESSION = 80  # to compile a regular expression, whatever it says
 NO_EXPRESSION = 500  # to see that it is none, or too large
 
 _BLOCK = 1024  # characters that are folded and searched for a node
@@ -21,7 +21,7 @@ _KEYS: Mapping[str, int] = {":contains": 8, ":value": 4, ":matches": 1}  # looke
 _SEARCHED = (":contains", ":matches")
 _KEYS_OF_BLOCK = 4
 _PATTERN_LENGTH = 32
-_WILDCARDS = 4  # looked for in a short value, for a node
+_WILDCARDS = 2  # looked for in a short value, for a node
 _STEPS = 2  # of a regular expression, compiled for a node
 
 
@@ -39,8 +39,8 @@ def weight(match_type: str, keys: Sequence[str], comparator: Comparator) -> Weig
 
 def made_of(match_type: str, keys: Sequence[str], comparator: Comparator) -> int:
     """Return what it costs to make what is asked out of keys."""
-    of_patterns = 2 * len(keys) + 3 * _wildcards(keys) if match_type == ":matches" else 0
-    return len(keys) + sum(map(len, keys)) // (2 if comparator.is_slow else _BLOCK) + of_patterns
+    of_patterns = len(keys) + 5 * _wildcards(keys) if match_type == ":matches" else 0
+    return 2 * len(keys) + sum(map(len, keys)) // (2 if comparator.is_slow else _BLOCK) + of_patterns
 
 
 def _wildcards(keys: Sequence[str]) -> int:

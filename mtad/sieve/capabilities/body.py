@@ -12,7 +12,7 @@ from mtad.sieve.run import Run
 
 _TYPE = re.compile(r"[^/]+(?:/[^/]+)?\Z")
 _TRANSFORM = "transform"
-_ENTITY = 4  # nodes, to look at one
+_ENTITY = 5  # nodes, to look at one
 
 
 def _body(bound: Bound) -> Code:

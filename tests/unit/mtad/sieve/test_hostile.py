@@ -1,4 +1,7 @@
-"""What scripts and messages can do at worst: each run ends by itself or by its budget, soon."""
+"""What scripts and messages can do at worst: each run ends by itself or by its budget, soon.
+
+How soon on a machine that has nothing else to do, `make bench` measures; here is seen that none hangs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from mtad.sieve.run import LimitExceeded, Limits, Run
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import DOORS, StillFacts
 
-SECONDS_MAX = 0.5  # of processor time; quiet it is 0.05
+SECONDS_MAX = 3.0  # of processor time; quiet it is 0.05
 REQUIRE = (
     'require ["variables", "fileinto", "mime", "foreverypart", "extracttext", "body", "regex", "editheader", "date",'
     ' "relational", "comparator-i;unicode-casemap"];\n'

@@ -15,7 +15,7 @@ from mtad.sieve.weights import expression_weight, made_of, steps_of, weight
         (":contains", ["a"] * 80, ["v"] * 3, 33),
         (":contains", ["a"] * 8, ["v" * 10240], 2 + 30),
         (":value", ["a"] * 40, ["v"], 11),
-        (":matches", ["*a*"] * 32, ["v"], 1 + 32 + 3 + 16),
+        (":matches", ["*a*"] * 32, ["v"], 1 + 32 + 3 + 32),
         (":matches", [], [], 0),
     ],
 )
@@ -28,10 +28,10 @@ def test_keys_values_and_their_lengths_weigh(
 @pytest.mark.parametrize(
     ("match_type", "keys", "expected"),
     [
-        (":is", ["a"] * 10, 10),
-        (":contains", ["a" * 2048, "*"], 2 + 2),
-        (":matches", ["a*", "?b"], 2 + 2 * 2 + 3 * 2),
-        (":matches", ["*" * 4096], 1 + 4 + 2 + 3 * 4096),
+        (":is", ["a"] * 10, 20),
+        (":contains", ["a" * 2048, "*"], 4 + 2),
+        (":matches", ["a*", "?b"], 3 * 2 + 5 * 2),
+        (":matches", ["*" * 4096], 3 + 4 + 5 * 4096),
     ],
 )
 def test_what_is_asked_has_its_price(match_type: str, keys: list[str], expected: int) -> None:
@@ -39,7 +39,7 @@ def test_what_is_asked_has_its_price(match_type: str, keys: list[str], expected:
 
 
 def test_folding_has_its_price() -> None:
-    assert made_of(":is", ["é" * 100], COMPARATORS["i;unicode-casemap"]) == 1 + 50
+    assert made_of(":is", ["é" * 100], COMPARATORS["i;unicode-casemap"]) == 2 + 50
 
 
 def test_the_steps_of_an_expression_have_their_price() -> None:
