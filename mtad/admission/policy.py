@@ -57,6 +57,7 @@ from mtad.sieve.actions import (
     Enqueue,
     Log,
     Monitored,
+    Prioritise,
     Redirect,
     Retry,
     RouteTo,
@@ -360,6 +361,8 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
                 queue_at_once=found.queue_at_once or not action.on_transient,
                 queue_seconds=action.after_seconds or found.queue_seconds,
             )
+        elif isinstance(action, Prioritise):
+            found = replace(found, priority=action.priority)
         elif isinstance(action, Sign):
             found = replace(found, signing=signing_of(action))
         elif isinstance(action, Retry):

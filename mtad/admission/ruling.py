@@ -16,6 +16,7 @@ from mtad.sieve.actions import (
     Enqueue,
     Hold,
     Keep,
+    Prioritise,
     Redirect,
     Refuse,
     SetRecipient,
@@ -116,10 +117,12 @@ def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
     held = next((action.reason for action in reversed(actions) if isinstance(action, Hold)), "")
     is_queued = bool(held) or any(isinstance(action, Enqueue) for action in actions)
     signing = next((signing_of(one) for one in reversed(actions) if isinstance(one, Sign)), None)
-    if not is_queued and signing is None:
+    priority = next((one.priority for one in reversed(actions) if isinstance(one, Prioritise)), None)
+    if not is_queued and signing is None and priority is None:
         return verdict
     seconds = next((one.after_seconds for one in reversed(actions) if isinstance(one, Enqueue)), 0)
-    return replace(verdict, held=held, queue_at_once=is_queued, queue_seconds=seconds, signing=signing)
+    kept = replace(verdict, held=held, queue_at_once=is_queued, queue_seconds=seconds)
+    return replace(kept, signing=signing, priority=priority)
 
 
 def signing_of(action: Sign) -> Signing:

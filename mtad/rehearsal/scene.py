@@ -12,6 +12,7 @@ Then: content = body\\r\\n                                            how the la
 Then: route a@example.net = lmtp unix:/run/dovecot/lmtp             where it went; `smtp` alone is to the MX
 Then: queued = b@example.net WAITING                                recipients in the queue; or nothing
 Then: due b@example.net = 300                                       seconds until the queue tries it
+Then: priority = 3                                                  of the message that was queued last
 Then: aborted = 1                                                   transactions with next hops that were given up
 Then: from = *=client.example=a@fwd.example                         the reverse-path that next hops were told
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
@@ -199,6 +200,11 @@ def _due(scene: Scene, rest: str, value: str) -> str:
     return _instead(str(found[-1]), value) if found else "it is not queued"
 
 
+def _priority(scene: Scene, rest: str, value: str) -> str:
+    messages = list(scene.rooms.door.messages.values())
+    return _instead(str(messages[-1].priority), value) if messages else "nothing is queued"
+
+
 def _route(scene: Scene, rest: str, value: str) -> str:
     for through in reversed(scene.rooms.delivery.opened):
         if rest in through.routes:
@@ -254,6 +260,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "content": _content,
     "top": _top,
     "due": _due,
+    "priority": _priority,
     "route": _route,
     "queued": _queued,
     "aborted": _aborted,

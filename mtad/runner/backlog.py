@@ -1,7 +1,8 @@
 """What is due and waits for a place, shared fairly: destinations in turn, and of each its senders in turn (pure).
 
-It is a window on the queue. What finds no room in it is left out, and fetched once half of the room is free again
-(`is_hungry`): so a destination with very much mail costs no walk past all of it for each message that is attempted.
+Of a destination, mail of a higher priority comes first. It is a window on the queue. What finds no room in it is left
+out, and fetched once half of the room is free again (`is_hungry`): so a destination with very much mail costs no walk
+past all of it for each message that is attempted.
 """
 
 from __future__ import annotations
@@ -29,16 +30,18 @@ class BacklogLimits:
 
 
 class Waiting(NamedTuple):
-    """A message that has recipients due at a domain."""
+    """A message that has recipients due at a domain. priority: 0 is that of most mail."""
 
     queue_id: QueueId
     domain: str
     sender: str
+    priority: int = 0
 
 
 @dataclass(slots=True)
 class _Domain:
     turns: Turns[QueueId] = field(default_factory=Turns)
+    urgent: dict[int, Turns[QueueId]] = field(default_factory=dict)  # by priority; none of them is empty
     queue_ids: set[QueueId] = field(default_factory=set)
 
 
@@ -52,7 +55,8 @@ class Backlog:
     def __init__(self, limits: BacklogLimits) -> None:
         self._limits = limits
         self._domains: OrderedDict[str, _Domain] = OrderedDict()  # whose turn it is first
-        self._count = 0
+        self._count = 0  # without those that are urgent
+        self._urgent_count = 0
         self._left_out: dict[str, set[str]] = {}  # senders by domain
         self._left_out_count = 0
         self._has_left_out_others = False
@@ -61,7 +65,7 @@ class Backlog:
         self._turn = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + self._urgent_count
 
     @property
     def is_hungry(self) -> bool:
@@ -79,9 +83,12 @@ class Backlog:
 
     def add(self, waiting: Waiting) -> bool:
         """Put a message behind its sender's others, if it is not there; False where it is left out."""
-        queue_id, name, sender = waiting
+        queue_id, name, sender, priority = waiting
         domain = self._domains.get(name)
         if domain is not None and queue_id in domain.queue_ids:
+            return True
+        if priority and self._has_urgent_room(domain, sender):
+            self._add_urgent(waiting)
             return True
         if not self._has_room(name, sender):
             self._is_full |= domain is None or self._count >= self._limits.messages_max
@@ -103,12 +110,18 @@ class Backlog:
         if name is None:
             return None
         domain = self._domains[name]
-        taken = domain.turns.pop()
+        priority = max(domain.urgent, default=0)
+        taken = (domain.urgent[priority] if priority else domain.turns).pop()
         assert taken is not None, "a domain without messages is not kept"
         sender, queue_id = taken
         domain.queue_ids.discard(queue_id)
-        self._count -= 1
-        if domain.turns:
+        if priority:
+            self._urgent_count -= 1
+            if not domain.urgent[priority]:
+                del domain.urgent[priority]
+        else:
+            self._count -= 1
+        if domain.queue_ids:
             self._domains.move_to_end(name)
         else:
             del self._domains[name]
@@ -119,7 +132,7 @@ class Backlog:
                 self._get_hungry(other)
             if self._has_left_out_others:
                 self._hungry[_OTHERS] = self._turn
-        return Waiting(queue_id, name, sender)
+        return Waiting(queue_id, name, sender, priority)
 
     def turned(self) -> None:
         """Note that the index was walked to its end: who was hungry for a whole turn of it has no more there."""
@@ -132,8 +145,25 @@ class Backlog:
         """Forget everything: it is another's to deliver, or to be read anew."""
         for held in (self._domains, self._left_out, self._hungry):
             held.clear()
-        self._count = self._left_out_count = 0
+        self._count = self._urgent_count = self._left_out_count = 0
         self._has_left_out_others = self._is_full = False
+
+    def _has_urgent_room(self, domain: _Domain | None, sender: str) -> bool:
+        """Tell whether a message that others give way to has room of its own; as much as the others have."""
+        limits = self._limits
+        if domain is None:
+            return len(self._domains) < limits.domains_max and self._urgent_count < limits.messages_max
+        return (
+            self._urgent_count < limits.messages_max
+            and sum(map(len, domain.urgent.values())) < limits.per_domain_max
+            and sum(turns.count_of(sender) for turns in domain.urgent.values()) < limits.per_sender_max
+        )
+
+    def _add_urgent(self, waiting: Waiting) -> None:
+        domain = self._domains.setdefault(waiting.domain, _Domain())
+        domain.urgent.setdefault(waiting.priority, Turns()).add(waiting.sender, waiting.queue_id)
+        domain.queue_ids.add(waiting.queue_id)
+        self._urgent_count += 1
 
     def _is_half_empty(self) -> bool:
         limits = self._limits

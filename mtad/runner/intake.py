@@ -93,10 +93,10 @@ class Intake:
 
     def _offer(self, entries: Collection[DueRecipient]) -> None:
         for queue_id, domains in _by_message(entries).items():
-            sender = None if self._is_elsewhere(queue_id) else self._spool.sender_of(queue_id)
-            if sender is not None:
+            of = None if self._is_elsewhere(queue_id) else self._spool.sender_of(queue_id)
+            if of is not None:
                 for domain in domains:
-                    self._backlog.add(Waiting(queue_id, domain, sender))
+                    self._backlog.add(Waiting(queue_id, domain, of.reverse_path, of.priority))
 
 
 def _by_message(entries: Collection[DueRecipient]) -> dict[QueueId, dict[str, None]]:

@@ -7,7 +7,7 @@ What was begun is brought to its end, whether the client still waits or not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -216,7 +216,9 @@ class Acceptance:
         for recipient, one in verdict.each.items():
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
-        ruled = replace(transaction.ruled(verdict), signing=verdict.signing, seen=verdict.seen)
+        ruled = replace(
+            transaction.ruled(verdict), signing=verdict.signing, seen=verdict.seen, priority=verdict.priority
+        )
         extended = await self._extend(ruled, verdict, transaction, fingerprint)
         if isinstance(extended, Step):
             return extended
@@ -381,7 +383,15 @@ class Acceptance:
             requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
             noted=envelope.noted,
             held=transaction.held,
+            priority=_priority(transaction, kept),
         )
+
+
+def _priority(transaction: Transaction, kept: Collection[str]) -> int:
+    """Return the priority of a message in the queue, with those of its recipients that are kept."""
+    if transaction.priority is not None:
+        return transaction.priority
+    return max((one.priority for one in transaction.accepted if one.recipient.address in kept), default=0)
 
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:

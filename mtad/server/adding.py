@@ -106,16 +106,7 @@ async def joined(
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
         is_queued_at_once = said.queue_at_once or is_queued
         recipient = Recipient(address, said.route, said.queue_on_transient, is_queued_at_once, one.request, one.notes)
-        new.append(
-            Accepted(
-                recipient,
-                said.retry,
-                is_fault=said.is_fault,
-                is_extra=one.is_extra,
-                seconds=said.queue_seconds,
-                signing=said.signing,
-            )
-        )
+        new.append(Accepted.by(said, recipient, is_extra=one.is_extra))
         events.emit(
             "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
         )

@@ -377,16 +377,7 @@ class Session:
                 reply=str(outcome.reply),
             )
             return Step(with_status(passed_on(outcome)))
-        self._transaction = transaction.with_recipient(
-            Accepted(
-                recipient,
-                disposition.retry,
-                outcome,
-                disposition.is_fault,
-                seconds=disposition.queue_seconds,
-                signing=disposition.signing,
-            )
-        )
+        self._transaction = transaction.with_recipient(Accepted.by(disposition, recipient, outcome))
         return _RECIPIENT_OK
 
     async def data(self, argument: str) -> Step | Chunk:

@@ -12,7 +12,7 @@ from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
-from mtad.mail.verdict import RetryPlan, Seen, Signing, Verdict
+from mtad.mail.verdict import Disposition, RetryPlan, Seen, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
@@ -30,6 +30,7 @@ class Accepted:
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
     seconds     for so long nobody tries it, where it is queued without an attempt
+    priority    that the message has at least in the queue
     signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too
     """
@@ -41,7 +42,24 @@ class Accepted:
     is_ruled: bool = False
     is_extra: bool = False
     seconds: int = 0
+    priority: int = 0
     signing: Signing | None = None
+
+    @classmethod
+    def by(
+        cls, said: Disposition, recipient: Recipient, outcome: Outcome | None = None, *, is_extra: bool = False
+    ) -> Accepted:
+        """Return a recipient with what policy has said of it."""
+        return cls(
+            recipient,
+            said.retry,
+            outcome,
+            said.is_fault,
+            is_extra=is_extra,
+            seconds=said.queue_seconds,
+            priority=said.priority,
+            signing=said.signing,
+        )
 
     def ruled(self, verdict: Verdict | None) -> Accepted | None:
         """Return the recipient with what policy decided on it; None when it is dropped."""
@@ -68,6 +86,7 @@ class Transaction:
     held        why it stays in the queue until an operator releases it
     signing     the key that policy wants it signed by
     seen        what policy is to remember if it is accepted
+    priority    that policy gives the message in the queue; None: the highest that a recipient has
     named       who gets the mail by each RCPT that the client has a 250 for, in their order; '' is nobody
     names       the same by what the client wrote, as what all spellings of it have in common
     addresses   the accepted as they are written, by what all spellings of them have in common; who is named is one
@@ -89,6 +108,7 @@ class Transaction:
     held: str = ""
     signing: Signing | None = None
     seen: tuple[Seen, ...] = ()
+    priority: int | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     said_path: str = ""

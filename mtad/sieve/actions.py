@@ -116,6 +116,13 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Prioritise:
+    """Try it before what has a lower priority, and behind what has a higher one, where it comes to wait."""
+
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """When to try again, to give up, and to tell the sender of the delay (0: never); None keeps what is configured.
 
@@ -194,6 +201,7 @@ Action = (
     | Refuse
     | RouteTo
     | Enqueue
+    | Prioritise
     | Retry
     | Sign
     | Hold

@@ -417,8 +417,8 @@ ABOUT = (
         "vnd.mtad.queue",
         ("vnd.mtad.queue",),
         "ours",
-        "What goes into the queue, when it is tried there (`queue :after`: not for so many seconds), how long it "
-        "stays, and what becomes of it "
+        "What goes into the queue, when it is tried there (`queue :after`: not for so many seconds; `queue :priority`: "
+        "before others of its destination), how long it stays, and what becomes of it "
         "([why](../../explanation/policy-decisions.md)). At the stage `queue`, which is asked behind each attempt that "
         "did not end well, `outcome` is true of what became of it, and `bounce` and `defer` decide instead of the "
         "reply; `bounce :silent` tells the log alone. `retry :attempts` counts the attempt that the client waited for.",

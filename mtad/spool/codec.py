@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Notify, RecipientRequest, Requests, Return
 from mtad.mail.envelope import Client
@@ -202,6 +203,7 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         is_binary=message.is_binary,
         is_sender_verified=message.is_sender_verified,
         is_submission=message.is_submission,
+        priority=message.priority,
         dsn_of=message.dsn_of,
         ret=message.request.ret.value,
         envid=message.request.envid,
@@ -402,9 +404,17 @@ def read_message(item: Item) -> StoredMessage:
     )
 
 
-def sender_of(item: Item) -> str:
-    """Return the reverse-path of a stored message."""
-    return queue_pb2.Meta.FromString(item.meta).reverse_path
+class Sender(NamedTuple):
+    """Whose a message is, and what it gives way to."""
+
+    reverse_path: str
+    priority: int
+
+
+def sender_of(item: Item) -> Sender:
+    """Return whose a stored message is."""
+    meta = queue_pb2.Meta.FromString(item.meta)
+    return Sender(meta.reverse_path, meta.priority)
 
 
 def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
@@ -492,4 +502,5 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         requests=_read_requests(meta),
         noted=_read_noted(meta),
         held=stored.held,
+        priority=meta.priority,
     )

@@ -74,6 +74,7 @@ class QueuedMessage:
 
     requests   what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
     held       why nobody is tried before an operator releases it; '' where it is not held
+    priority   what has a higher one is tried before it; 0 is that of most mail
     noted      the variables that policy has set, of the message and its recipients; nothing else of it is kept
     """
 
@@ -93,6 +94,7 @@ class QueuedMessage:
     requests: Requests = field(default_factory=dict)
     noted: Noted = NOTHING_NOTED
     held: str = ""
+    priority: int = 0
 
 
 class Refusal(StrEnum):

@@ -239,8 +239,8 @@ class LocalSpool:
             if value.rank < TERMINAL_RANK and value.due < before_ms
         ]
 
-    def sender_of(self, queue_id: QueueId) -> str | None:
-        """Return the reverse-path of a message, or None when it is not in the queue."""
+    def sender_of(self, queue_id: QueueId) -> codec.Sender | None:
+        """Return whose a message is, or None when it is not in the queue."""
         item = self._node.item(codec.key_of(queue_id))
         return None if item is None else codec.sender_of(item)
 

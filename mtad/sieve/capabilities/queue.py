@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Bounce, Defer, Enqueue, Hold, Retry
+from mtad.sieve.actions import Bounce, Defer, Enqueue, Hold, Prioritise, Retry
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, compare
 
 INTERVALS_MAX = 64
 SECONDS_MAX = 365 * 86400
+PRIORITY_MAX = 9
 ATTEMPTS_MIN, ATTEMPTS_MAX = 2, 10_000  # the first one may have been made while the client waited
 REASON_LENGTH_MAX = 200  # of a hold
 _CAPABILITY = ("vnd.mtad.queue",)
@@ -53,11 +54,19 @@ def _queue(bound: Bound) -> Code:
         if bound.stands_in("foreachrcpt"):
             return bound.fail(bound.at, "queue cannot stand in foreachrcpt")
     after, is_transient = bound.tag_number(":after"), bound.has(":transient")
+    priority = bound.tag_number(":priority")
     if after is not None and is_transient:
         return bound.fail(after.at, "queue :transient has no :after: the retry plan says when it is tried again")
     if after is not None and not 1 <= after.value <= SECONDS_MAX:
         return bound.fail(after.at, f":after is 1 to {SECONDS_MAX} seconds")
-    return perform(Enqueue(is_transient, after.value if after is not None else 0), is_terminal=False)
+    enqueue = Enqueue(is_transient, after.value if after is not None else 0)
+    if priority is None:
+        return perform(enqueue, is_terminal=False)
+    if priority.value > PRIORITY_MAX:
+        return bound.fail(priority.at, f":priority is 0 (as most mail) to {PRIORITY_MAX} (first)")
+    if is_transient or after is not None:
+        return bound.fail(priority.at, "queue :priority stands alone: it queues nothing by itself")
+    return perform(Prioritise(priority.value), is_terminal=False)
 
 
 def _retry(bound: Bound) -> Code:
@@ -172,7 +181,7 @@ QUEUE = (
         Kind.COMMAND,
         _queue,
         capabilities=_CAPABILITY,
-        tags=(Tag(":transient"), Tag(":after", value=ArgumentType.NUMBER)),
+        tags=(Tag(":transient"), Tag(":after", value=ArgumentType.NUMBER), Tag(":priority", value=ArgumentType.NUMBER)),
         stages=("data", "deliver"),
     ),
     Spec(

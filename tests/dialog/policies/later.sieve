@@ -2,9 +2,10 @@ require ["envelope", "vnd.mtad.stage", "vnd.mtad.queue", "vnd.mtad.envelope"];
 
 stage "data" {
     addrcpt "later@example.net";
-    if exists "x-later" { queue :after 7200; }
+    if exists "x-later" { queue :after 7200; queue :priority 1; }
 }
 stage "deliver" {
-    if envelope :localpart "to" "later" { queue :after 300; }
-    if envelope :localpart "to" "queued" { queue; }
+    if envelope :localpart "to" "later" { queue :after 300; queue :priority 4; }
+    if envelope :localpart "to" "queued" { queue; queue :priority 3; }
+    if envelope :localpart "to" "one" { queue :priority 9; }
 }

@@ -58,6 +58,7 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             "deliver",
             {"result": "queue", "intervals": "90", "expire": "900", "delaydsn": "5"},
         ),
+        ('stage "deliver" { queue :priority 3; }', "deliver", {"result": "deliver", "priority": "3"}),
         ('stage "deliver" { queue :transient; }', "deliver", {"result": "deliver", "on transient": "queue"}),
         ('stage "queue" { }', "queue", {"result": "defer", "code": "451", "text": "No next hop could be reached"}),
         (

@@ -65,7 +65,8 @@ class Queue:
             one = self.backlog.take(lambda domain: domain not in shut)
             if one is None:
                 return done
-            del self.left[one]
+            known = one if one in self.left else next(left for left in self.left if left.queue_id == one.queue_id)
+            del self.left[known]  # what found no room among the urgent has waited among the others
             done.append(one)
             self.fetch()
         return done
@@ -190,3 +191,42 @@ def test_senders_beyond_number_are_fetched_as_one() -> None:
     assert backlog.left_out_count <= 5 + 1 + 1, "what is looked at for each message that is taken is bounded"
     assert len(queue.attempt(5_000)) == 3_100
     assert not queue.left
+
+
+def urgent(domain: str, count: int, priority: int, sender: str = "s") -> list[Waiting]:
+    return [
+        one._replace(queue_id=f"{one.queue_id}!{priority}", priority=priority) for one in mail(domain, count, sender)
+    ]
+
+
+def test_what_has_a_higher_priority_comes_first_at_its_destination() -> None:
+    backlog = Backlog(LIMITS)
+    every = mail("a", 2) + urgent("a", 2, 1) + urgent("a", 1, 5) + mail("b", 1)
+    assert added(backlog, every) == len(backlog) == len(every)
+    assert taken(backlog, 9) == ["as0!5", "bs0", "as0!1", "as1!1", "as0", "as1"]
+    assert len(backlog) == 0
+
+
+def test_senders_take_turns_among_what_is_urgent_too() -> None:
+    backlog = Backlog(LIMITS)
+    added(backlog, urgent("a", 3, 2, "s") + urgent("a", 1, 2, "t"))
+    assert taken(backlog, 4) == ["as0!2", "at0!2", "as1!2", "as2!2"]
+
+
+def test_what_is_urgent_has_room_of_its_own_and_then_that_of_the_others() -> None:
+    backlog = Backlog(LIMITS)
+    assert added(backlog, mail("a", 30)) == LIMITS.per_sender_max
+    assert added(backlog, urgent("a", 30, 1)) == LIMITS.per_sender_max
+    assert added(backlog, urgent("a", 30, 2, "t")) == 2 * LIMITS.per_sender_max
+    many = [one for sender in "uvwxyz" for one in urgent("a", 30, 3, sender)]
+    assert added(backlog, many) == 2 * LIMITS.per_domain_max - 4 * LIMITS.per_sender_max
+    assert len(backlog) == 2 * LIMITS.per_domain_max
+
+
+def test_all_is_attempted_whatever_its_priority() -> None:
+    backlog = Backlog(LIMITS)
+    queue = Queue(backlog, [one for sender in "stuv" for one in mail("a", 30, sender) + urgent("a", 30, 4, sender)])
+    queue.fill()
+    assert len(queue.attempt(240)) == 240
+    assert not queue.left
+    assert queue.read_count < 240 * 10

@@ -193,7 +193,7 @@ async def test_what_is_due_of_one_message_and_who_sent_it(tmp_path: Path) -> Non
     async with queue(tmp_path) as (spool, _, wall):
         assert (spool.due_of(kept.queue_id, wall()), spool.sender_of(kept.queue_id)) == ([], None)
         await keep(spool, kept)
-        assert spool.sender_of(kept.queue_id) == "s@x.test"
+        assert spool.sender_of(kept.queue_id) == ("s@x.test", 0)
         assert {(entry.recipient, entry.is_urged) for entry in spool.due_of(kept.queue_id, wall())} == {
             ("b@y.test", False),
             ("c@y.test", False),

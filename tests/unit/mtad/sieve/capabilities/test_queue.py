@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, Retry
+from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, Prioritise, Retry
 from mtad.sieve.capabilities.queue import (
     ATTEMPTS_MAX,
     ATTEMPTS_MIN,
@@ -25,6 +25,8 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
         ("queue;", Enqueue()),
         ("queue :transient;", Enqueue(on_transient=True)),
         ("queue :after 300;", Enqueue(after_seconds=300)),
+        ("queue :priority 9;", Prioritise(9)),
+        ("queue :priority 0;", Prioritise(0)),
         ("retry :expire 86400;", Retry(expire_seconds=86400)),
         ('retry :intervals "60";', Retry((60,))),
         ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
@@ -42,6 +44,9 @@ def test_queueing(command: str, action: Action) -> None:
         ("retry;", "3:1: retry needs :intervals, :expire, :attempts or :delaydsn"),
         ("retry :attempts 1;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
         ("retry :attempts 1M;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
+        ("queue :priority 10;", "3:17: :priority is 0 (as most mail) to 9 (first)"),
+        ("queue :after 5 :priority 1;", "3:26: queue :priority stands alone: it queues nothing by itself"),
+        ("queue :transient :priority 1;", "3:28: queue :priority stands alone: it queues nothing by itself"),
         ("queue :after 0;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
         ("queue :after 1G;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
         (
