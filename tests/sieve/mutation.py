@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mtad.rehearsal.play import files_of
 from tests.sieve.unnoticed import reason
 
 HERE = Path(__file__).parent
@@ -124,15 +125,26 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(planted(self._fault), module.__dict__)
 
 
-def is_noticed(fault: Fault | None) -> bool:
-    """Play the test files in a process of its own, in which the fault is planted; without one all of them are good."""
-    process = multiprocessing.get_context("fork").Process(target=_play, args=(fault,))
-    process.start()
-    process.join()
-    return process.exitcode != 0
+class Watch:
+    """Plays the test files; first the one that has noticed the last fault, for it may well notice its neighbour."""
+
+    def __init__(self) -> None:
+        self._files = list(files_of([HERE]))
+
+    def is_noticed(self, fault: Fault | None) -> bool:
+        """Play them in a process of its own, in which the fault is planted; without one all of them are good."""
+        process = multiprocessing.get_context("fork").Process(target=_play, args=(fault, self._files))
+        process.start()
+        process.join()
+        if process.exitcode:
+            place = process.exitcode - 1
+            if 0 < place < len(self._files):
+                self._files.insert(0, self._files.pop(place))
+        return process.exitcode != 0
 
 
-def _play(fault: Fault | None) -> None:
+def _play(fault: Fault | None, files: Sequence[Path]) -> None:
+    """Play the files; end with the number of the first that is not good, counted from 1, or 0."""
     signal.alarm(SECONDS_MAX)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)
@@ -140,15 +152,15 @@ def _play(fault: Fault | None) -> None:
         sys.meta_path.insert(0, _Planted(fault))
     for name in [name for name in sys.modules if name.startswith(("mtad.sieve", "mtad.admission", "mtad.rehearsal"))]:
         del sys.modules[name]
-    from mtad.rehearsal.play import files_of, play_file
+    from mtad.rehearsal.play import play_file
 
-    async def are_good() -> bool:
-        for path in files_of([HERE]):
+    async def first_bad() -> int:
+        for number, path in enumerate(files, start=1):
             if not (await play_file(path, must_fail=path.parent.name == "must-fail")).is_good:
-                return False
-        return True
+                return number
+        return 0
 
-    sys.exit(0 if asyncio.run(are_good()) else 1)
+    sys.exit(asyncio.run(first_bad()))
 
 
 def main() -> int:
@@ -157,17 +169,16 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("modules", nargs="*", help="names of the engine's modules; all of them if none is given")
     asked = parser.parse_args()
-    import mtad.rehearsal.play  # noqa: F401 - so that what it needs is imported once
-
     paths = [path for path in sorted(ENGINE.rglob("*.py")) if not asked.modules or path.stem in asked.modules]
     found = [fault for path in paths for fault in faults_of(path)]
     faults = [fault for fault in found if not fault.why_unnoticed]
-    if is_noticed(None):
+    watch = Watch()
+    if watch.is_noticed(None):
         print("The test files are not good as it is.")
         return 1
     unnoticed = 0
     for fault in faults[asked.first :: asked.every]:
-        if not is_noticed(fault):
+        if not watch.is_noticed(fault):
             unnoticed += 1
             print(f"{fault}: {fault.text}", flush=True)
     planted_count = len(faults[asked.first :: asked.every])
