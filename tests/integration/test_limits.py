@@ -98,6 +98,7 @@ def test_what_one_node_counted_counts_at_the_other_after_its_end() -> None:
         assert [mail(one, "count") for _ in range(3)] == [250] * 3
         wait_until(lambda: mail(two, "look") == 450, "the other node has heard of it", two.log)
         one.kill()
+        two.mtactl("replica", "promote", "--force", expect=None)
         wait_until(lambda: two.has_role("active"), "a takeover", two.log)
         assert mail(two, "count") == 450
         one.start()
