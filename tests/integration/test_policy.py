@@ -88,6 +88,7 @@ stage "queue" { route :host "127.0.0.1" :port %d :tls "none" "smtp"; }
             wait_until(partial(is_told, two, "452"), "it is tried by the other way", one.log)
             hop.sink.program = Program()
             one.kill()
+            two.mtactl("replica", "promote", "--force", expect=None)
             wait_until(lambda: two.has_role("active"), "the other node takes over", two.log)
             other.sink.program = Program()
             wait_until(lambda: not two.queue(), "it is delivered", two.log)
