@@ -20,7 +20,7 @@ from mtad.spool.door import FAR_MS, Changes, Rank, RecipientState, Refusal, Refu
 from replicator.core.values import Item
 from replicator.node import Node
 from tests.fakes.queue import message, until
-from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, PLAN, STOPPED, UNKNOWN, running
+from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, LIMITS, PLAN, STOPPED, UNKNOWN, running
 
 # --- outcomes become states ---------------------------------------------------------------------------------
 
@@ -544,3 +544,17 @@ async def test_another_route_of_policy_is_taken_at_the_next_attempt_and_outlives
         scene.wall.forward(began - scene.wall() + 61)
         await until(lambda: scene.queue() == [])
         assert scene.hops.asked[-1] == (kept.queue_id, {"b@y.test": elsewhere})
+
+
+async def test_what_has_a_priority_is_tried_first(tmp_path: Path) -> None:
+    limits = replace(LIMITS, places=PlaceLimits(at_once_max=1, slow_seconds=600))
+    async with running(tmp_path, limits) as scene:
+        scene.hops.hanging.add("b@y.test")
+        first = message("b@y.test")
+        await scene.keep(first)
+        await until(lambda: scene.hops.times(first.queue_id) == 1)  # it has the one place
+        plain, urgent = message("plain@y.test"), replace(message("urgent@y.test"), priority=3)
+        await scene.keep(plain, urgent)
+        scene.hops.may_go_on.set()
+        await until(lambda: scene.queue() == [])
+        assert [queue_id for queue_id, _ in scene.hops.asked] == [first.queue_id, urgent.queue_id, plain.queue_id]
