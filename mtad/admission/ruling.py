@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from mtad.mail.dsn_request import RecipientRequest
 from mtad.mail.verdict import GO_ON, Addition, Signing, Verdict
 from mtad.sieve.actions import (
     Accept,
@@ -93,7 +94,7 @@ def _is_left_out(actions: Sequence[Action]) -> bool:
 
 def _addition(action: AddRecipient | Redirect) -> Addition:
     if isinstance(action, Redirect):
-        return Addition(action.address, is_redirected=True)
+        return Addition(action.address, RecipientRequest(action.notify), is_redirected=True)
     return Addition(action.address, action.request)
 
 

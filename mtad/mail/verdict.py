@@ -47,7 +47,11 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A recipient that policy adds. is_redirected: who was named is redirected to it, and reports speak of that one."""
+    """A recipient that policy adds.
+
+    request         what is asked of it; where it is redirected to, what says nothing leaves what the sender has asked
+    is_redirected   who was named is redirected to it, and reports speak of that one
+    """
 
     address: str
     request: RecipientRequest = NO_REQUEST

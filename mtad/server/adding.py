@@ -46,7 +46,12 @@ def opened(delivery: Delivery, transaction: Transaction) -> Through:
 
 def request_of(addition: Addition, named: str, request: RecipientRequest) -> RecipientRequest:
     """Return what the sender asks of a recipient that is added: of who was named it asks this."""
-    return request.of_alias(named) if addition.is_redirected else addition.request
+    return _asked_anew(addition, request.of_alias(named)) if addition.is_redirected else addition.request
+
+
+def _asked_anew(addition: Addition, request: RecipientRequest) -> RecipientRequest:
+    """Return a request with what policy asks in its place."""
+    return replace(request, notify=addition.request.notify) if addition.request.notify else request
 
 
 def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
@@ -64,7 +69,7 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
     names = tuple(one.recipient.address for one in left)
     instead_of = names if ruling.is_discarded else ()
     for addition in ruling.added:
-        request = _of_all(left) if addition.is_redirected else addition.request
+        request = _asked_anew(addition, _of_all(left)) if addition.is_redirected else addition.request
         yield Joining(addition.address, request, is_extra=not ruling.is_discarded, instead_of=instead_of)
         instead_of = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
+from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest, Return
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.sieve.edits import AddField, DeleteFields
@@ -28,10 +28,15 @@ class FileInto:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Send it on to this address; with `is_copy` (RFC 3894) besides what else happens to it."""
+    """Send it on to this address; with `is_copy` (RFC 3894) besides what else happens to it.
+
+    notify, ret   what is asked of it in place of what the sender has asked (RFC 6009)
+    """
 
     address: str
     is_copy: bool = False
+    notify: Notify = Notify.UNSAID
+    ret: Return = Return.UNSAID
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,13 +123,27 @@ ABOUT = (
         "}\n",
     ),
     About(
+        "redirect-dsn",
+        ("redirect-dsn",),
+        "RFC 6009",
+        "Of what the sender is to be told of a message that is redirected, in place of what it has asked: `:notify` as "
+        'RCPT has it, "NEVER" or a list of "SUCCESS", "FAILURE" and "DELAY". `:ret`, "FULL" or "HDRS", is how much of '
+        "the message that returns; in a policy it cannot be said, for a message has one for all its recipients.",
+        'require ["redirect-dsn", "envelope", "vnd.mtad.stage"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :localpart "to" "rr" { redirect :notify "NEVER" "all@example.net"; }\n'
+        "}\n",
+    ),
+    About(
         "envelope",
-        ("envelope", "envelope-dsn"),
-        "RFC 5228 §5.4, RFC 6009 §2",
+        ("envelope", "envelope-dsn", "envelope-deliverby"),
+        "RFC 5228 §5.4, RFC 6009",
         'The parts are "from" (the reverse-path, "" for bounces), "to" and, which the RFC does not have, "auth": who '
         "authenticated. Each is legal in the stages in which it is known. With `variables`, `${envelope.from}`, "
         "`${envelope.to.domain}` and their like hold the same, where there is one. `envelope-dsn` adds what the sender "
-        'asks to be told: "ret" and "envid" from `mail` on, "notify" and "orcpt" at `rcpt`.',
+        'asks to be told: "ret" and "envid" from `mail` on, "notify" and "orcpt" at `rcpt`. `envelope-deliverby` has '
+        '"bytimeabsolute", "bytimerelative", "bymode" and "bytrace"; DELIVERBY (RFC 2852) is not offered, so that none '
+        "of them is ever there.",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "rcpt" {\n'
         '    if allof (envelope "from" "", envelope :localpart "to" ["news", "rr"]) {\n'

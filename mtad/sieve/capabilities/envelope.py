@@ -24,6 +24,14 @@ _DSN_STAGES: Mapping[str, tuple[str, ...]] = {  # what the sender asks to be tol
     "notify": (OUTSIDE, "rcpt"),
     "orcpt": (OUTSIDE, "rcpt"),
 }
+_DELIVERBY = "envelope-deliverby"
+_DELIVERBY_STAGES: Mapping[str, tuple[str, ...]] = dict.fromkeys(  # RFC 6009; nobody can ask us, so none is there
+    ("bytimeabsolute", "bytimerelative", "bymode", "bytrace"), (OUTSIDE, "mail", "rcpt", "data")
+)
+_PARAMETERS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # of MAIL and RCPT: what must be required, and where each is
+    **{name: (_DSN, stages) for name, stages in _DSN_STAGES.items()},
+    **{name: (_DELIVERBY, stages) for name, stages in _DELIVERBY_STAGES.items()},
+}
 _ONE_RECIPIENT = (OUTSIDE, "rcpt", "deliver", "queue")
 _FOR_EACH = "foreachrcpt"
 
@@ -33,14 +41,14 @@ def _envelope(bound: Bound) -> Code:
     found: list[Source] = []
     for item in bound.strings(0).items:
         name = item.value.lower()
-        stages = _STAGES.get(name) or _DSN_STAGES.get(name)
-        if stages is None:
-            bound.fail(item.at, f'unknown envelope part "{item.value}": one of {", ".join((*_STAGES, *_DSN_STAGES))}')
+        capability, stages = _PARAMETERS.get(name, (_CAPABILITY, _STAGES.get(name, ())))
+        if not stages:
+            bound.fail(item.at, f'unknown envelope part "{item.value}": one of {", ".join((*_STAGES, *_PARAMETERS))}')
         elif bound.stage not in stages:
             bound.fail(item.at, f'envelope "{item.value}" is not known in stage "{bound.stage}"')
-        elif name in _DSN_STAGES and _DSN not in bound.unit.required:
-            bound.fail(item.at, f'envelope "{item.value}" needs require "{_DSN}"')
-        elif name in _DSN_STAGES and bound.chosen.get("address part", ":all") != ":all":
+        elif capability not in bound.unit.required:
+            bound.fail(item.at, f'envelope "{item.value}" needs require "{capability}"')
+        elif name in _PARAMETERS and bound.chosen.get("address part", ":all") != ":all":
             bound.fail(item.at, f'envelope "{item.value}" is no address')
         found.append(_source(name, part) if name in _STAGES else _parameter(name))
     return compare(bound, bound.templates(1), found)
@@ -51,6 +59,8 @@ def _source(name: str, part: Part) -> Source:
 
 
 def _parameter(name: str) -> Source:
+    if name in _DELIVERBY_STAGES:
+        return lambda run: ()
     return lambda run: run.facts.envelope(name)
 
 
@@ -71,7 +81,7 @@ def _has_one_recipient(bound: Bound) -> bool:
     return bound.stage in _ONE_RECIPIENT or bound.stands_in(_FOR_EACH)
 
 
-WITH_ENVELOPE = (_DSN,)
+WITH_ENVELOPE = (_DSN, _DELIVERBY)
 """The capabilities that add parts of the envelope and nothing else."""
 
 ENVELOPE_VARIABLES = Namespace("envelope", _CAPABILITY, _reader)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mtad.mail.address import Mailbox, parse_mailbox
+from mtad.mail.dsn_request import Notify, Return, read_notify
 from mtad.sieve.actions import Discard, Keep, Redirect
 from mtad.sieve.addresses import addresses_in
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
@@ -27,6 +28,8 @@ from mtad.sieve.sources import (
 )
 
 COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
+_NOTIFY = Tag(":notify", value=ArgumentType.STRING, capability="redirect-dsn")
+_RETURN = Tag(":ret", value=ArgumentType.STRING, capability="redirect-dsn")
 _TEXTS = ArgumentType.TEXTS
 _WITH_MESSAGE = (OUTSIDE, "data")
 
@@ -99,12 +102,38 @@ def _discard(bound: Bound) -> Code:
 def _redirect(bound: Bound) -> Code:
     address, is_copy = bound.template(bound.strings(0).items[0]), bound.has(COPY.name)
     target_of = _target if bound.stage == OUTSIDE else _target_of_policy
+    notify, ret = _asked_notify(bound), _asked_return(bound)
     if address.constant is None:
-        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run), target_of), is_copy)))
+        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run), target_of), is_copy, notify, ret)))
     target = target_of(address.constant)
     if target is None:
         return bound.fail(bound.strings(0).at, f'"{address.constant}" is not one address')
-    return perform(Redirect(target, is_copy), is_terminal=False)
+    return perform(Redirect(target, is_copy, notify, ret), is_terminal=False)
+
+
+def _asked_notify(bound: Bound) -> Notify:
+    """Return of what the sender is to be told instead of what it has asked (RFC 6009)."""
+    given = bound.tag_strings(_NOTIFY.name)
+    if given is None:
+        return Notify.UNSAID
+    asked = read_notify(given.items[0].value)
+    if asked is None:
+        bound.fail(given.at, f'"{given.items[0].value}" is no NOTIFY (RFC 3461)')
+    return asked or Notify.UNSAID
+
+
+def _asked_return(bound: Bound) -> Return:
+    given = bound.tag_strings(_RETURN.name)
+    if given is None:
+        return Return.UNSAID
+    word = given.items[0].value.upper()
+    if bound.stage != OUTSIDE:
+        bound.fail(given.at, "redirect :ret is for plain scripts: in a policy the message has one RET for all")
+    elif word not in (Return.FULL.value, Return.HEADERS.value):
+        bound.fail(given.at, f'"{given.items[0].value}" is no RET: FULL or HDRS')
+    else:
+        return Return(word)
+    return Return.UNSAID
 
 
 def _target(text: str) -> str | None:
@@ -145,7 +174,7 @@ RFC5228 = (
         "redirect",
         Kind.COMMAND,
         _redirect,
-        tags=(COPY,),
+        tags=(COPY, _NOTIFY, _RETURN),
         positional=(ArgumentType.TEXT,),
         stages=(OUTSIDE, "rcpt", "data"),
     ),

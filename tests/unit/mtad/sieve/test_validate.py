@@ -72,7 +72,8 @@ def errors(text: str, language: Language = PLAIN) -> list[str]:
         ("if size :over :under 5 { stop; }", "1:15: :under stands beside :over: only one of them is possible"),
         (
             'require "envelope"; if envelope "by" "a" { stop; }',
-            '1:33: unknown envelope part "by": one of from, to, auth, ret, envid, notify, orcpt',
+            '1:33: unknown envelope part "by": one of from, to, auth, ret, envid, notify, orcpt, '
+            "bytimeabsolute, bytimerelative, bymode, bytrace",
         ),
     ],
 )

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.mail.dsn_request import Notify, RecipientRequest
+from mtad.mail.dsn_request import Notify, RecipientRequest, Return
 from mtad.sieve.actions import Action, AddRecipient, DeleteRecipient, Redirect, SetRecipient, SetSender
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.run import LimitExceeded, Limits, ScriptFailed
 from mtad.sieve.script import compile_script
-from tests.fakes.sieve_facts import StillFacts, run_plain
+from tests.fakes.sieve_facts import StillFacts, first_error, run_plain
 
 REQUIRE = 'require ["variables", "vnd.mtad.stage", "vnd.mtad.envelope"];\n'
 
@@ -69,10 +69,12 @@ def test_nobody_is_no_recipient(given: str) -> None:
         ),
         ('redirect "b@x.test";', Redirect("b@x.test")),
         ('set "a" "b"; redirect :copy "${a}@x.test";', Redirect("b@x.test", is_copy=True)),
+        ('redirect :notify "delay,failure" "b@x.test";', Redirect("b@x.test", notify=Notify.DELAY | Notify.FAILURE)),
+        ('set "a" "b"; redirect :notify "NEVER" "${a}@x.test";', Redirect("b@x.test", notify=Notify.NEVER)),
     ],
 )
 def test_recipients_are_added(stage: str, command: str, action: Action) -> None:
-    text = f'{REQUIRE}require "copy"; stage "{stage}" {{ {command} }}'
+    text = f'{REQUIRE}require ["copy", "redirect-dsn"]; stage "{stage}" {{ {command} }}'
     assert run_plain(text, StillFacts(), language=POLICY, stage=stage) == [action]
 
 
@@ -93,13 +95,20 @@ def test_who_is_asked_about_is_taken_out() -> None:
         ("rcpt", 'addrcpt :hidden :notify "NEVER" "b@x.test";', "addrcpt :hidden has no :notify: nobody hears of it"),
         ("deliver", 'addrcpt "b@x.test";', 'addrcpt is not legal in stage "deliver"'),
         ("mail", 'redirect "b@x.test";', 'redirect is not legal in stage "mail"'),
+        ("data", 'redirect :notify "NEVER,DELAY" "b@x.test";', '"NEVER,DELAY" is no NOTIFY (RFC 3461)'),
+        (
+            "data",
+            'redirect :ret "HDRS" "b@x.test";',
+            "redirect :ret is for plain scripts: in a policy the message has one RET for all",
+        ),
         ("data", 'redirect "b";', '"b" is not one address'),
         ("data", 'redirect "postmaster";', '"postmaster" is not one address'),
         ("data", 'redirect "b@b\u00fccher.test";', '"b@b\u00fccher.test" is not one address'),
     ],
 )
 def test_what_cannot_be_added_is_an_error(stage: str, command: str, error: str) -> None:
-    found = compile_script(f'{REQUIRE}stage "{stage}" {{ {command} }}', "t", POLICY)
+    text = f'{REQUIRE}require "redirect-dsn"; stage "{stage}" {{ {command} }}'
+    found = compile_script(text, "t", POLICY)
     assert isinstance(found, SieveErrors)
     assert [one.text for one in found.errors] == [error]
 
@@ -117,3 +126,9 @@ def test_what_is_added_has_a_limit_however_many_recipients_add_it() -> None:
     run_plain(text, facts, language=POLICY, stage="data", limits=Limits(recipients_added_max=4))
     with pytest.raises(LimitExceeded, match="added recipients"):
         run_plain(text, facts, language=POLICY, stage="data", limits=Limits(recipients_added_max=3))
+
+
+def test_a_plain_script_says_how_much_a_report_returns() -> None:
+    text = 'require "redirect-dsn"; redirect :ret "%s" "b@x.test";'
+    assert run_plain(text % "hdrs", StillFacts()) == [Redirect("b@x.test", ret=Return.HEADERS)]
+    assert first_error(text % "some").endswith('"some" is no RET: FULL or HDRS')

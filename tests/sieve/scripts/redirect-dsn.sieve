@@ -1,0 +1,3 @@
+require "redirect-dsn";
+
+redirect :notify "SUCCESS,FAILURE" :ret "FULL" "other@example.net";
