@@ -14,7 +14,7 @@ import grpc
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
 
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class FakeAdmin(admin_pb2_grpc.AdminServicer):

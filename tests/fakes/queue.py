@@ -16,7 +16,7 @@ from replicator.node import Node
 from replicator.settings import NodeSettings
 
 START_MS = 1_700_000_000_000
-WAIT_SECONDS_MAX = 5.0
+WAIT_SECONDS_MAX = 60.0
 
 
 class WallClock:

@@ -16,7 +16,7 @@ from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.outgoing import TIMEOUTS, Silent, outgoing, to
-from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, STALL, Script, ScriptedServer
+from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, STALL, WAIT_SECONDS, Script, ScriptedServer
 
 U = "u@b.test"
 
@@ -119,14 +119,14 @@ class Dripping(ScriptedServer):
 
 
 async def test_a_peer_that_drips_its_greeting_gains_no_time() -> None:
-    async with Dripping(Script(replies={"banner": STALL})) as server, asyncio.timeout(3):
+    async with Dripping(Script(replies={"banner": STALL})) as server, asyncio.timeout(WAIT_SECONDS):
         answer = await opened(server, TlsLevel.NONE)
         assert isinstance(answer, NotOpened)
         assert str(answer.reply) == "450 4.4.2 Connection lost: timed out"
 
 
 async def test_a_peer_that_stops_reading_and_drips_gains_no_time() -> None:
-    async with Dripping() as server, outgoing() as out, asyncio.timeout(5):
+    async with Dripping() as server, outgoing() as out, asyncio.timeout(WAIT_SECONDS):
         server.is_reading_content = False
         outcomes = await out.attempt({U: to(server)}, b"a: b\r\n\r\n" + b"much\r\n" * 3_000_000)
         assert outcomes[U].reply.text == "4.4.2 Connection lost: timed out"
@@ -141,7 +141,7 @@ async def test_what_a_peer_does_not_read_is_not_kept() -> None:
         connection.on_closed = lambda _: closed.set()
         connection.begin(Mail("x@a.test"), Silent())
         connection.ask({U: NO_REQUEST}, Content(b"much\r\n" * 3_000_000, 18_000_000))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_SECONDS):
             await closed.wait()
 
 

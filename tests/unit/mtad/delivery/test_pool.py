@@ -15,7 +15,7 @@ from mtad.delivery.pool import Pool, PoolLimits
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.route import TlsLevel
 from tests.fakes.outgoing import TIMEOUTS, Silent
-from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
+from tests.fakes.scripted_server import DROP, HANG, WAIT, WAIT_SECONDS, Script, ScriptedServer
 
 
 def hop_to(server: ScriptedServer, tls: TlsLevel = TlsLevel.NONE) -> Hop:
@@ -29,7 +29,7 @@ async def opened(pool: Pool, hop: Hop) -> Connection:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not is_so():
             await asyncio.sleep(0.005)
 
@@ -163,7 +163,7 @@ async def test_a_hop_that_does_not_answer_is_left_alone_for_a_while() -> None:
     server = ScriptedServer()
     async with server:
         hop = hop_to(server)
-    pool = Pool("us.test", PoolLimits(PaceLimits(rest_seconds=0.05)), TIMEOUTS)
+    pool = Pool("us.test", PoolLimits(PaceLimits(rest_seconds=0.5)), TIMEOUTS)
     assert why(await pool.acquire(hop)) == "450 4.4.1 No connection to mx.test: Connection refused"
     assert pool.is_dead(hop)
     assert why(await pool.acquire(hop)) == "450 4.4.1 No connection to mx.test a moment ago: Connection refused"
@@ -405,7 +405,7 @@ async def test_cancelled_when_its_turn_has_come_passes_the_place_on() -> None:
         await asyncio.sleep(0)
         pool.release(connection)
         waiting[0].cancel()  # it has the place, and does not know yet
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_SECONDS):
             assert await waiting[1] is connection
         pool.release(connection)
         pool.close()

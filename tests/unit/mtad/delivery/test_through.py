@@ -15,8 +15,8 @@ from mtad.delivery.through import DeliveryLimits
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.route import Route, TlsLevel
 from tests.fakes.name_server import Zone
-from tests.fakes.outgoing import CONTENT, Outgoing, outgoing, to
-from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
+from tests.fakes.outgoing import CONTENT, TIMEOUTS, Outgoing, outgoing, to
+from tests.fakes.scripted_server import DROP, HANG, WAIT, WAIT_SECONDS, Script, ScriptedServer
 
 U, V, W = "u@b.test", "v@b.test", "w@c.test"
 
@@ -27,9 +27,9 @@ def said(outcome: Outcome | None) -> str:
 
 
 async def eventually(is_so: object) -> None:
-    """Wait until a condition holds; fails after two seconds."""
+    """Wait until a condition holds; fails after WAIT_SECONDS."""
     assert callable(is_so)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not is_so():
             await asyncio.sleep(0.005)
 
@@ -116,7 +116,7 @@ async def test_when_all_are_left_out_there_is_nothing_to_say() -> None:
         transaction = out.open()
         await transaction.recipient(U, to(server))
         await transaction.leave_out([U])
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_SECONDS):
             finished = await transaction.finish(CONTENT, None)
         assert (finished.outcomes, finished.pending, server.messages) == ({}, {}, [])
         await eventually(lambda: "RSET" in server.commands)
@@ -292,7 +292,7 @@ async def test_a_connection_closed_between_two_recipients_is_replaced() -> None:
         transaction = out.open()
         assert said(await transaction.recipient(U, to(server))) == "failed 550 5.1.1"
         await eventually(lambda: server.open_count == 0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_SECONDS):
             assert await transaction.recipient(V, to(server)) is None
         assert said((await transaction.finish(CONTENT, 20)).outcomes[V]) == "delivered 250 2.0.0"
 
@@ -302,9 +302,9 @@ async def test_several_next_hops_are_sent_to_at_once() -> None:
         ScriptedServer() as one,
         ScriptedServer(Script(replies={"dot": HANG})) as two,
         ScriptedServer(Script(replies={"dot": "554 5.7.1 Spam"})) as three,
-        outgoing() as out,
+        outgoing(timeouts=replace(TIMEOUTS, dot_seconds=2)) as out,
     ):
-        _, finished = await out.through({U: to(one), V: to(two), W: to(three)}, deadline_seconds=0.1)
+        _, finished = await out.through({U: to(one), V: to(two), W: to(three)}, deadline_seconds=1)
         assert {a: said(o) for a, o in finished.outcomes.items()} == {U: "delivered 250 2.0.0", W: "failed 554 5.7.1"}
         assert set(finished.pending) == {V}
         assert said(await finished.pending[V]) == "unknown 450 4.4.2"
@@ -334,8 +334,12 @@ async def test_too_much_in_the_background_is_given_up() -> None:
 
 async def test_too_many_octets_in_the_background_are_given_up() -> None:
     limits = DeliveryLimits(background_octets_max=len(CONTENT) - 1)
-    async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing(limits=limits) as out:
-        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
+    timeouts = replace(TIMEOUTS, dot_seconds=WAIT_SECONDS)
+    async with (
+        ScriptedServer(Script(replies={"dot": HANG})) as server,
+        outgoing(limits=limits, timeouts=timeouts) as out,
+    ):
+        _, finished = await out.through({U: to(server)}, deadline_seconds=0.5)
         assert finished.pending == {}
         assert finished.outcomes[U].result is Result.UNKNOWN  # its dot was sent
 
@@ -343,6 +347,7 @@ async def test_too_many_octets_in_the_background_are_given_up() -> None:
 async def test_close_decides_what_is_pending() -> None:
     async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing() as out:
         _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
+        await eventually(lambda: bool(server.messages))
         await out.delivery.close()
         assert finished.pending[U].result().result is Result.UNKNOWN
         assert said((await out.attempt({V: to(server)}))[V]) == "delayed 450 4.3.2"

@@ -9,6 +9,8 @@ import pytest
 
 from mtad.lab.wire import Wire
 
+WAIT_SECONDS = 60.0
+
 
 class Echo:
     """A server behind a wire that sends back what it gets, and keeps it."""
@@ -43,9 +45,9 @@ async def echo() -> AsyncIterator[tuple[Echo, Wire]]:
 async def test_forwards_both_ways_and_the_end_too(echo: tuple[Echo, Wire]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", echo[1].port)
     writer.write(b"hello")
-    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
+    assert await asyncio.wait_for(reader.readexactly(5), WAIT_SECONDS) == b"hello"
     writer.write_eof()
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), WAIT_SECONDS) == b""
     writer.close()
     await writer.wait_closed()
 
@@ -54,20 +56,20 @@ async def test_a_pulled_wire_swallows_and_says_nothing(echo: tuple[Echo, Wire]) 
     server, wire = echo
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
     writer.write(b"before")
-    await asyncio.wait_for(reader.readexactly(6), 5)
+    await asyncio.wait_for(reader.readexactly(6), WAIT_SECONDS)
     wire.pull()
     writer.write(b"lost")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.read(1), 0.1)
     late_reader, late_writer = await asyncio.open_connection("127.0.0.1", wire.port)
-    assert await asyncio.wait_for(late_reader.read(), 5) == b"", "no new connection while it is out"
+    assert await asyncio.wait_for(late_reader.read(), WAIT_SECONDS) == b"", "no new connection while it is out"
     wire.plug()
     with pytest.raises(ConnectionError):
-        raise_at_end(await asyncio.wait_for(reader.read(1), 5))
+        raise_at_end(await asyncio.wait_for(reader.read(1), WAIT_SECONDS))
     assert server.received == b"before"
     again_reader, again_writer = await asyncio.open_connection("127.0.0.1", wire.port)
     again_writer.write(b"again")
-    assert await asyncio.wait_for(again_reader.readexactly(5), 5) == b"again"
+    assert await asyncio.wait_for(again_reader.readexactly(5), WAIT_SECONDS) == b"again"
     for each in (writer, late_writer, again_writer):
         each.close()
 
@@ -101,14 +103,14 @@ async def test_a_torn_wire_ends_for_one_side_alone(echo: tuple[Echo, Wire]) -> N
     server, wire = echo
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
     writer.write(b"x")
-    await asyncio.wait_for(reader.readexactly(1), 5)
+    await asyncio.wait_for(reader.readexactly(1), WAIT_SECONDS)
     wire.tear()
     with pytest.raises(ConnectionError):
-        raise_at_end(await asyncio.wait_for(reader.read(1), 5))
+        raise_at_end(await asyncio.wait_for(reader.read(1), WAIT_SECONDS))
     await asyncio.sleep(0.05)
     assert server.ends_count == 0
     wire.plug()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not server.ends_count:
             await asyncio.sleep(0.01)
     writer.close()
@@ -122,13 +124,16 @@ async def test_a_slow_wire_is_late_and_loses_nothing(
     began = asyncio.get_running_loop().time()
     echo[1].slow(delay_seconds, octets_per_second)
     writer.write(b"hello")
-    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
+    assert await asyncio.wait_for(reader.readexactly(5), WAIT_SECONDS) == b"hello"
     assert asyncio.get_running_loop().time() - began >= 0.2
     echo[1].slow(0.0)
-    began = asyncio.get_running_loop().time()
-    writer.write(b"hello")
-    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
-    assert asyncio.get_running_loop().time() - began < 0.2
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:  # a machine that is busy may be late itself, but not always
+            began = asyncio.get_running_loop().time()
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            if asyncio.get_running_loop().time() - began < 0.2:
+                break
     writer.close()
 
 
@@ -139,6 +144,6 @@ async def test_nothing_behind_the_wire_ends_the_connection() -> None:
     await server.wait_closed()
     wire = await Wire.lay("127.0.0.1", port)
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), WAIT_SECONDS) == b""
     writer.close()
     await wire.close()

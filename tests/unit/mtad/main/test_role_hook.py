@@ -13,7 +13,7 @@ from mtad.main.role_hook import OUTPUT_OCTETS_MAX, Change, Ended, Hook, RoleHook
 from mtad.telemetry.events import CollectedEvents
 
 TO_ACTIVE = Change("active", 7, "no active member is heard")
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 def script(folder: Path, text: str) -> Path:
@@ -51,7 +51,7 @@ def test_how_it_ended_and_what_it_wrote_to_either_output(tmp_path: Path) -> None
 
 def test_it_is_killed_with_all_that_it_started_when_its_time_is_over(tmp_path: Path) -> None:
     began = time.monotonic()
-    ended = run(hook(script(tmp_path, "echo begun; sleep 60 & echo $!; wait"), 0.3), "a", TO_ACTIVE)
+    ended = run(hook(script(tmp_path, "echo begun; sleep 600 & echo $!; wait"), 1), "a", TO_ACTIVE)
     assert time.monotonic() - began < WAIT_SECONDS
     begun, child = ended.output.split()
     assert (ended.code, begun) == (None, "begun")
@@ -69,13 +69,13 @@ def is_running(pid: int) -> bool:
 
 
 def test_output_without_end_fills_no_memory_and_outlasts_no_time(tmp_path: Path) -> None:
-    ended = run(hook(script(tmp_path, "exec yes"), 0.3), "a", TO_ACTIVE)
+    ended = run(hook(script(tmp_path, "exec yes"), 1), "a", TO_ACTIVE)
     assert (ended.code, len(ended.output)) == (None, OUTPUT_OCTETS_MAX - 1)
 
 
 def test_what_it_leaves_running_is_not_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
-    ended = run(hook(script(tmp_path, "sleep 60 & echo $!")), "a", TO_ACTIVE)
+    ended = run(hook(script(tmp_path, "sleep 600 & echo $!")), "a", TO_ACTIVE)
     assert ended.code == 0
     assert time.monotonic() - began < WAIT_SECONDS / 2
     os.kill(int(ended.output), 9)

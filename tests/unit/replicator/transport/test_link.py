@@ -21,7 +21,7 @@ from replicator.transport.listening import Listener
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 BEAT = core.Beat({}, Authority(1, 0), Role.PASSIVE, 1, 1000)
 
 
