@@ -80,6 +80,6 @@ def test_a_look_costs_as_much_as_there_is_to_look_for_and_to_look_in() -> None:
 def test_no_key_makes_it_slow() -> None:
     patterns = read_patterns("/(a|aa)*(a|aa)*(a|aa)*(a|aa)*b$/ x\n")
     assert isinstance(patterns, Patterns)
-    start = time.perf_counter()
+    start = time.process_time()
     assert patterns.get("a" * 1_000_000) == ABSENT
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5

@@ -108,7 +108,7 @@ async def test_a_claim_of_this_node_whose_attempt_is_forgotten_is_waited_for(tmp
 
 
 async def test_a_claim_of_another_node_counts_from_when_the_queue_was_taken_over(tmp_path: Path) -> None:
-    limits = RunnerLimits(idle_seconds=0.02, claim_seconds=0.3)
+    limits = RunnerLimits(idle_seconds=0.02, claim_seconds=1)
     async with running(tmp_path, limits) as scene:
         ended = claimed_state(scene, node=2, seconds=-1)
         kept = replace(message(), recipients={"b@y.test": ended, "c@y.test": RecipientState()})

@@ -72,9 +72,9 @@ def test_a_field_with_too_many_addresses_is_read_in_part() -> None:
 
 @pytest.mark.parametrize("value", ["(" * 200_000, '"' + "\\" * 200_001, "<" * 200_000, "a " * 100_000, "[" * 200_000])
 def test_hostile_fields_neither_fault_nor_last(value: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     addresses_in(value)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

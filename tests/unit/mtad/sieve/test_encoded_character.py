@@ -62,6 +62,6 @@ def test_a_number_of_no_character_is_an_error_where_its_string_stands() -> None:
 
 @pytest.mark.parametrize("text", ["${hex:" * 50_000, "${hex:" + "40 " * 100_000, "${unicode:" + "4" * 200_000])
 def test_hostile_texts_take_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert characters_decoded(text) == text
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -35,6 +35,6 @@ def test_decoding(value: str, expected: str) -> None:
     "value", ["=?" * 100_000, "=?utf-8?q?" * 20_000, "?= " * 100_000 + " " * 100_000, "=?a?b?" + "x" * 300_000]
 )
 def test_hostile_values_take_linear_time(value: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert decoded(value) == value
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

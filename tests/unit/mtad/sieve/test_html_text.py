@@ -30,6 +30,6 @@ def test_what_a_reader_sees(page: str, expected: str) -> None:
 
 @pytest.mark.parametrize("piece", ["<", "<script>", "<!--", "<a", "<script></script"])
 def test_a_hostile_page_costs_no_more_than_its_length(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     text_of_html(piece * 100_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

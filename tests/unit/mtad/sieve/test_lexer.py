@@ -107,6 +107,6 @@ def test_what_is_no_token_is_reported_where_it_stands(text: str, error: str) -> 
     ['"' + "\\a" * 200_000, "/*" + "*" * 400_000, "text:\n" + ".a\n" * 100_000, " " * 400_000 + "\0", "9" * 400_000],
 )
 def test_hostile_texts_take_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     lex(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -61,9 +61,9 @@ def test_wildcards(pattern: str, value: str, expected: bool) -> None:
     ],
 )
 def test_matches_is_linear_in_a_hostile_value(pattern: str, value: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Wildcard(pattern).is_match(value)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_casemap_folds_ascii_letters_and_no_others() -> None:

@@ -82,7 +82,7 @@ def test_cutting(content: bytes, expected: object) -> None:
 
 def test_cutting_is_limited_and_linear() -> None:
     content = b"--b\n" * (PARTS_MAX * 100)
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(pieces(content)[1]) == PARTS_MAX
     pieces(b"--bx" * 200_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -84,6 +84,6 @@ def test_nesting_is_limited(nested: object) -> None:
     ["{" * 100_000, "if true {" * 50_000, "not " * 100_000, "if anyof (" * 50_000, "}" * 100_000, "[" * 100_000],
 )
 def test_hostile_nesting_neither_faults_nor_lasts(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert errors(text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
