@@ -46,13 +46,18 @@ class Memory:
 
         Of those whom policy adds it is that they have nothing yet, too: no client asks for them.
         """
-        added = [name for name in self.outcomes if name.endswith(_ADDED)] if outcomes else []
+        added = filter(is_of_added, self.outcomes) if outcomes else ()
         return replace(self, outcomes={**dict.fromkeys(added, _NOTHING_YET), **outcomes}, until_ms=0)
 
 
 def name_of_added(address: str) -> str:
     """Return the name of a recipient that the client has none for: policy adds it."""
     return mailbox_key(address) + _ADDED
+
+
+def is_of_added(name: str) -> bool:
+    """Tell whether this is the name of such a recipient."""
+    return name.endswith(_ADDED)
 
 
 def fingerprint_of(reverse_path: str, content: bytes) -> bytes:

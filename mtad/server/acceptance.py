@@ -150,7 +150,8 @@ class Acceptance:
         except Exception:  # noqa: BLE001 - the same; what next hops are known to have taken is remembered
             fault = self._fault(transaction, session_id, "deliver")
             step = ready if isinstance(ready, Step) else fault
-        hearing.settle(is_accepted=step.reply.is_positive)
+        is_awaited = any(reply.is_transient for reply in step.replies)
+        hearing.settle(is_accepted=step.reply.is_positive, is_awaited=is_awaited)
         envelope = transaction.envelope
         self._events.emit(
             "mail.accepted" if step.reply.is_positive else "mail.refused",
@@ -311,7 +312,9 @@ class Acceptance:
                 self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
             if is_refusal:
                 hearing.wait_for(transaction.by_name(attempted.pending))
-                return _answer(transaction, settlement, reply_after_refusal(answer.why, transaction.queue_id))
+                refusal = reply_after_refusal(answer.why, transaction.queue_id)
+                is_for_all = bool(owed) or not set(settlement.keep) <= set(transaction.named)
+                return _answer(transaction, settlement, refusal, is_for_all=is_for_all)
         hearing.take(transaction.by_name({a: news[a] for a in settlement.failed if a in news}))
         if settlement.reply is not None:
             self.delivered_through_count += 1
@@ -400,7 +403,7 @@ def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
             one.recipient.queue_on_transient,
             one.recipient.queue_at_once,
             one.is_ruled,
-            one.is_extra and one.recipient.address not in transaction.named,
+            one.recipient.address not in transaction.named and (one.is_extra or transaction.hears is not Hears.ONE),
         )
         for one in transaction.accepted
     }
@@ -408,13 +411,19 @@ def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
     return read(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
 
 
-def _answer(transaction: Transaction, settlement: Settlement, reply: Reply) -> Step:
-    """Return what the client hears. `reply` is for all, or where each has its own for those that were to be kept."""
+def _answer(transaction: Transaction, settlement: Settlement, reply: Reply, *, is_for_all: bool = False) -> Step:
+    """Return what the client hears. `reply` is for all, or where each has its own for those that were to be kept.
+
+    is_for_all   it is instead of every 250: nobody would hear it of those whom policy adds
+    """
     if transaction.hears is Hears.ONE:
         return Step(with_status(reply))
     dropped = Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}")
     replies = {**dict.fromkeys(("", *transaction.dropped), dropped), **dict.fromkeys(settlement.keep, reply)}
-    return answer_each({**replies, **settlement.each}, transaction.hears, transaction.named)
+    replies = {**replies, **settlement.each}
+    if is_for_all:
+        replies = {address: reply if one.is_positive else one for address, one in replies.items()}
+    return answer_each(replies, transaction.hears, transaction.named)
 
 
 def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple[Notice, ...]:

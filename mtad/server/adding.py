@@ -66,21 +66,28 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
             yield from _of_one(recipient, verdict)
     if not ruling.added:
         return
-    names = tuple(one.recipient.address for one in left)
-    instead_of = names if ruling.is_discarded else ()
-    for addition in ruling.added:
+    names = [one.recipient.address for one in left] if ruling.is_discarded else []
+    for addition, instead_of in zip(ruling.added, _instead(names, ruling.added), strict=True):
         request = _asked_anew(addition, _of_all(left)) if addition.is_redirected else addition.request
         yield Joining(addition.address, request, is_extra=not ruling.is_discarded, instead_of=instead_of)
-        instead_of = ()
 
 
 def _of_one(recipient: Recipient, verdict: Verdict) -> Iterator[Joining]:
-    instead_of = (recipient.address,) if verdict.is_discarded else ()
-    for addition in verdict.added:
+    names = [recipient.address] if verdict.is_discarded else []
+    for addition, instead_of in zip(verdict.added, _instead(names, verdict.added), strict=True):
         request = request_of(addition, recipient.address, recipient.request)
         notes = recipient.notes if addition.is_redirected else NO_NOTES
         yield Joining(addition.address, request, notes, not verdict.is_discarded, instead_of)
-        instead_of = ()
+
+
+def _instead(names: Sequence[str], additions: Sequence[Addition]) -> list[tuple[str, ...]]:
+    """Return whom each addition stands for: one that is among them for itself, the first of them for all others."""
+    keys = [mailbox_key(one.address) for one in additions]
+    found: list[list[str]] = [[] for _ in additions]
+    for name in names if additions else ():
+        key = mailbox_key(name)
+        found[keys.index(key) if key in keys else 0].append(name)
+    return [tuple(one) for one in found]
 
 
 def _of_all(accepted: Sequence[Accepted]) -> RecipientRequest:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from mtad.mail.memory import Memory
+from mtad.mail.memory import Memory, is_of_added
 from mtad.mail.outcome import Outcome, Result
 from mtad.server.fault import emit_fault
 from mtad.server.tasks import Tasks
@@ -95,13 +95,16 @@ class Hearing:
         if self._begun is not None and late:
             self._begun = replace(self._begun, until_ms=self._begun.until_ms + LATE_MS)
 
-    def settle(self, *, is_accepted: bool) -> None:
-        """Say that all is known. A client that hears a refusal comes back, though some may have the message."""
+    def settle(self, *, is_accepted: bool, is_awaited: bool = False) -> None:
+        """Say that all is known. A client that hears a refusal comes back, though some may have the message.
+
+        is_awaited   for some recipients it comes back, and policy adds others to them again
+        """
         self._is_settled = True
         if self._late:
             self._doubt()  # remembered as going on, before it is remembered as it ended
         self._ended.set()
-        if self._taken and not is_accepted:
+        if self._taken and (not is_accepted or (is_awaited and any(map(is_of_added, self._taken)))):
             self._doubt()
 
     # What becomes of the client.

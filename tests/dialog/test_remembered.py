@@ -389,6 +389,33 @@ async def test_who_was_added_does_not_answer_for_a_client_that_names_it(build: B
     assert delivered(house) == [[ONE, TWO], [THREE]]
 
 
+async def test_who_is_added_to_those_that_come_again_gets_it_once(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(added=(Addition(THREE),))
+    house.rooms.delivery.at_end[ONE] = DELAYED
+    wire = await greeted(house.wire())
+    replies = await bring_by_prdr(wire)
+    assert [one[:3] for one in replies] == ["450", "250", "250"]
+    await say(wire, "QUIT")
+    await settled(house)
+    del house.rooms.delivery.at_end[ONE]
+    assert (await bring(house, CONTENT, ONE)).startswith("250 ")
+    assert delivered(house) == [[ONE, TWO, THREE], [ONE]]
+
+
+async def test_who_is_added_for_itself_is_not_known_by_whom_its_name_led_to(build: Build) -> None:
+    house = await build()
+    instead = Verdict(is_discarded=True, added=(Addition(TWO), Addition(ONE)))
+    house.rooms.policy.verdicts["data"] = Verdict(each={ONE: instead})
+    house.rooms.delivery.at_end[ONE] = DELAYED
+    house.rooms.door.answer = Refused(Refusal.FULL)
+    assert not (await bring(house)).startswith("250 ")
+    await settled(house)
+    del house.rooms.delivery.at_end[ONE]
+    assert (await bring(house)).startswith("250 ")
+    assert [sorted(set(recipients)) for recipients in delivered(house)] == [[ONE, TWO], [ONE]]
+
+
 async def test_a_body_that_looks_like_a_signature_is_a_body(build: Build) -> None:
     house = await build()
     await lose(house, content=b"\r\nDKIM-Signature: one\r\n\r\nend")
