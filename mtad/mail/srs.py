@@ -58,7 +58,7 @@ class Srs:
 
     def read(self, path: str, day: int) -> str | None:
         """Return the path that one was made of; None where it was not made by us, or too long ago."""
-        local = path.rpartition("@")[0]
+        local = path.rpartition("@")[0] if path.isascii() else ""  # no other was made; some letters pass for ASCII
         if found := _MADE_0.fullmatch(local):
             mac, stamp, of, sender = found.groups()
             made = _DIGITS.index(stamp[0].lower()) * 32 + _DIGITS.index(stamp[1].lower())

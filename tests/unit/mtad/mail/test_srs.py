@@ -71,6 +71,18 @@ def test_what_cannot_be_put_into_one_or_is_ours_stays(path: str) -> None:
     assert SRS.made(path, OURS, DAY) == path
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "SRS0=\u017faaaaa=aa=d.example=bob@fwd.example",
+        "SRS0=aaaaaa=\u017fa=d.example=bob@fwd.example",
+        "SRS1=aaaaa\u212a=h.example==x@fwd.example",
+    ],
+)
+def test_letters_that_pass_for_ascii_are_none(path: str) -> None:
+    assert SRS.read(path, DAY) is None
+
+
 def test_a_path_stays_where_it_would_be_too_long() -> None:
     fits = "a" * (PATH_OCTETS_MAX - len("SRS0=123456=12=sender.example=@fwd.example")) + "@sender.example"
     assert len(SRS.made(fits, OURS, DAY)) == PATH_OCTETS_MAX
