@@ -46,6 +46,7 @@ stage "data" {
     foreachrcpt {
         if envelope :localpart "to" "last" { break; }
         if envelope :localpart "to" "no" { ereject "no"; }
+        if envelope :localpart "to" "left" { delrcpt; }
         set "rcpt.of" "${envelope.from} ${envelope.to}";
         if dns :matches "mx" "${envelope.to.domain}" "*" { break; }
         set "of" "${of} ${envelope.to.localpart}";
