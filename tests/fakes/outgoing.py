@@ -26,14 +26,14 @@ HOSTNAME = "us.test"
 TIMEOUTS = Timeouts(
     connect_seconds=2,
     tls_seconds=2,
-    banner_seconds=0.3,
-    ehlo_seconds=0.3,
-    mail_seconds=0.3,
-    rcpt_seconds=0.3,
-    data_seconds=0.3,
-    block_seconds=0.3,
-    dot_seconds=0.3,
-    reset_seconds=0.3,
+    banner_seconds=0.6,
+    ehlo_seconds=0.6,
+    mail_seconds=0.6,
+    rcpt_seconds=0.6,
+    data_seconds=0.6,
+    block_seconds=0.6,
+    dot_seconds=0.6,
+    reset_seconds=0.6,
 )
 
 
