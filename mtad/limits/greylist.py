@@ -44,6 +44,7 @@ class Greylist:
         self._on_drop = on_drop
         self._waiting: OrderedDict[bytes, Known] = OrderedDict()
         self._passed: OrderedDict[bytes, Known] = OrderedDict()
+        self.crowded_out_count = 0  # that were forgotten for want of room
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._passed)
@@ -100,6 +101,7 @@ class Greylist:
             self._waiting.pop(counter, None)
         pool = self._passed if known.is_passed else self._waiting
         if counter not in pool and len(pool) >= self._known_max:
+            self.crowded_out_count += 1
             self.forget(next(iter(pool)))
         pool[counter] = known
         pool.move_to_end(counter)

@@ -57,6 +57,11 @@ class Ledger:
         return counted
 
     @property
+    def crowded_out_count(self) -> int:
+        """How many counters were forgotten for want of room."""
+        return self._windows.crowded_out_count + self._greylist.crowded_out_count
+
+    @property
     def is_changed(self) -> bool:
         """Tell whether anything has changed."""
         return bool(self._changed)

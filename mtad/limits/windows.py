@@ -55,6 +55,7 @@ class Windows:
         self._on_drop = on_drop
         self._windows: OrderedDict[Key, Window] = OrderedDict()  # the one that was quiet for the longest time first
         self._nodes = [node]
+        self.crowded_out_count = 0  # that were forgotten for want of room
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -90,9 +91,9 @@ class Windows:
         if known is None:
             self._keep(node, counter, window)
         else:
-            known.taken = {
-                slot: max(known.taken.get(slot, 0), window.taken.get(slot, 0)) for slot in _slots(known, window)
-            }
+            slots = known.taken.keys() | window.taken.keys()
+            seen = [slot for slot in slots if slot >= max(slots) - SLOTS]  # nobody here may ever ask for it
+            known.taken = {slot: max(known.taken.get(slot, 0), window.taken.get(slot, 0)) for slot in seen}
 
     def expired(self, now_ms: int) -> Iterator[Key]:
         """Yield those that count for nothing any more; the one just given may be forgotten."""
@@ -109,10 +110,7 @@ class Windows:
 
     def _keep(self, node: int, counter: bytes, window: Window) -> None:
         if len(self._windows) >= self._windows_max:
+            self.crowded_out_count += 1
             quiet = islice(self._windows.items(), LOOKED_AT)
             self.forget(min(quiet, key=lambda one: sum(one[1].taken.values()))[0])
         self._windows[node, counter] = window
-
-
-def _slots(one: Window, other: Window) -> set[int]:
-    return one.taken.keys() | other.taken.keys()

@@ -66,6 +66,7 @@ class CounterStore:
         self._home: dict[bytes, bytes] = {}  # the batch of each counter
         self._number = 0  # of the last item: milliseconds of UTC, or more where the clock has gone back
         self._is_refused = False
+        self._crowded_out_told = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._news: dict[bytes, None] = {}  # keys of items that were added, changed or removed
         self._has_news = asyncio.Event()
@@ -248,6 +249,10 @@ class CounterStore:
         for step, _ in enumerate(self._ledger.sweep(now_ms), 1):
             if not step % SWEEP_STEPS:
                 await asyncio.sleep(0)
+        crowded_out = self._ledger.crowded_out_count - self._crowded_out_told
+        if crowded_out:
+            self._crowded_out_told += crowded_out
+            self._events.emit("limits.full", level="warning", forgotten=crowded_out, held=len(self._ledger))
         over = [key for key, batch in self._others.items() if batch.until_ms <= now_ms]
         if over and self._node.is_owner:
             await self._is_kept(list(self._ends(over)))

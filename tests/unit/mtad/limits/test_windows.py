@@ -102,6 +102,13 @@ def test_nodes_are_added_up() -> None:
     assert window.taken == {slot: 1}, "each tells of its own alone"
 
 
+def test_what_another_node_goes_on_to_tell_takes_no_more_room() -> None:
+    counters = windows()
+    for slot in range(1000):
+        counters.learn(2, A, Window(8, {slot: 1}))
+    assert len(counters._windows[2, A].taken) == SLOTS + 1
+
+
 def test_a_clock_that_was_ahead_holds_nobody_up() -> None:
     counters, rate = windows(), Rate(A, 1, 60)
     assert not over(counters, rate, NOW_MS + 86_400_000)
@@ -118,6 +125,7 @@ def test_what_is_too_many_goes_and_what_holds_much_stays() -> None:
         over(counters, Rate(number.to_bytes(16, "big"), 5, 60), NOW_MS)
     assert len(counters) == 10
     assert len(gone) == 991
+    assert counters.crowded_out_count == 991
     assert over(counters, Rate(A, 5, 60), NOW_MS), "who is at the limit is not forgotten for the sake of the flood"
 
 

@@ -160,6 +160,10 @@ async def test_what_is_dropped_for_want_of_room_is_not_kept_for_ever(tmp_path: P
             await found.keep()
         assert len(found.ledger) == 5
         assert len(found.store) <= SELDOM.batches_max + 1
+        for _ in range(2):
+            await found.store.sweep()
+        (told,) = found.events.named("limits.full")
+        assert (told["forgotten"], told["held"]) == (95, 5)
 
 
 async def test_what_another_node_has_counted_counts_here(tmp_path: Path) -> None:
