@@ -12,6 +12,7 @@ stage "rcpt" {
 
 stage "data" {
     authresults :id "mx.here.example";
+    if header "authentication-results" "mx.here.example; dkim=pass header.d=bank.example" { ereject "forged"; }
     if dkim :count "gt" "2" { ereject "many"; }
     if dkim :domain "bank.example" :selector "s1" "pass" { accept :text "signed"; }
     if allof (dmarc "fail", dmarc :policy "reject") { ereject "policy"; }

@@ -63,6 +63,7 @@ stage "data" {
 }
 stage "deliver" {
     if envelope :localpart "to" "gone" { queue :after 1; }
+    if envelope :localpart "to" "urgent" { queue :priority 2; }
     retry :intervals ["1", "2"] :expire 1 :attempts 5;
 }
 stage "queue" {

@@ -1,0 +1,2 @@
+require ["vnd.mtad.mailauth", "vnd.mtad.stage", "vnd.mtad.verdict"];
+stage "data" { authresults; }
