@@ -315,14 +315,16 @@ class Acceptance:
                 refusal = reply_after_refusal(answer.why, transaction.queue_id)
                 is_for_all = bool(owed) or not set(settlement.keep) <= set(transaction.named)
                 return _answer(transaction, settlement, refusal, is_for_all=is_for_all)
-        hearing.take(transaction.by_name({a: news[a] for a in settlement.failed if a in news}))
+        ruled = {one.recipient.address for one in transaction.accepted if one.is_ruled}  # may not be for another client
+        hearing.take(transaction.by_name({a: news[a] for a in settlement.failed if a in news and a not in ruled}))
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return _answer(transaction, settlement, settlement.reply)
         kept = answer if isinstance(answer, Committed) else Committed(0)
         reply = reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
         queued = dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname))
-        hearing.take(transaction.by_name(queued))
+        if not transaction.held:  # nor may that
+            hearing.take(transaction.by_name(queued))
         return _answer(transaction, settlement, reply)
 
     def _memory(self, ready: Ready) -> Memory:

@@ -416,6 +416,21 @@ async def test_who_is_added_for_itself_is_not_known_by_whom_its_name_led_to(buil
     assert [sorted(set(recipients)) for recipients in delivered(house)] == [[ONE, TWO], [ONE]]
 
 
+@pytest.mark.parametrize(
+    "verdict",
+    [Verdict(held="suspect", queue_at_once=True), Verdict(each={ONE: Verdict(Reply.of(550, "5.7.1", "Not from you"))})],
+)
+async def test_what_policy_makes_of_the_content_for_one_client_is_nothing_for_another(
+    build: Build, verdict: Verdict
+) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = verdict
+    assert (await lose(house, ONE, TWO)).startswith("250 ")
+    del house.rooms.policy.verdicts["data"]
+    assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
+    assert [ONE in recipients for recipients in delivered(house)][-1:] == [True]
+
+
 async def test_a_body_that_looks_like_a_signature_is_a_body(build: Build) -> None:
     house = await build()
     await lose(house, content=b"\r\nDKIM-Signature: one\r\n\r\nend")
