@@ -33,6 +33,8 @@ stage "mail" {
 stage "rcpt" {
     if envelope :domain "to" "set.example" { setrcpt "${env.helo}"; }
     if envelope :domain "to" "box.example" { setrcpt "<box@here.example>"; }
+    if envelope :localpart "to" "away" { redirect "<home@here.example>"; }
+    if envelope :localpart "to" "afar" { redirect "${env.helo}"; }
     if envelope :localpart "to" "more" { addrcpt "${env.helo}"; addrcpt "<all@here.example>"; delrcpt; }
     if envelope :domain "to" "gone.example" { discard :rcpt; ereject "not reached"; }
     if envelope :detail "to" "detail" { accept :text "with detail"; }

@@ -1,7 +1,7 @@
 # Names that are none.
 require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.route", "vnd.mtad.queue", "vnd.mtad.log", "vnd.mtad.score", "vnd.mtad.envelope",
          "vnd.mtad.lookup", "vnd.mtad.dns", "vnd.mtad.sign", "extlists", "envelope", "environment", "variables", "relational", "include",
-         "editheader", "date", "index", "encoded-character", "foreverypart", "extracttext", "ihave", "vnd.mtad.limits", "vnd.mtad.mailauth"];
+         "editheader", "date", "index", "encoded-character", "foreverypart", "extracttext", "ihave", "vnd.mtad.limits", "vnd.mtad.mailauth", "redirect-dsn"];
 separators "";
 separators "a";
 map "twice" ["a b"];
@@ -10,6 +10,8 @@ map "empty" ["a", " "];
 map :cidr "nets" ["here yes"];
 stage "rcpt" {
     setrcpt "nobody";
+    redirect "postmaster";
+    redirect "ü@here.example";
     addrcpt "nobody";
     addrcpt :orcpt "nobody" "a@here.example";
     addrcpt :notify "SOON" "a@here.example";

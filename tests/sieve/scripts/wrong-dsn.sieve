@@ -1,0 +1,3 @@
+require "redirect-dsn";
+redirect :notify "SOON" "a@x.example";
+redirect :ret "ALL" "a@x.example";
