@@ -157,6 +157,7 @@ class Policy:
         self._settings = settings
         self._events = events
         self._domains = frozenset(map(plain_domain, settings.domains))
+        self.lacks: frozenset[str] = frozenset().union(*(script.lacks for script in scripts))
         self._default = Disposition(settings.route, settings.retry)
         self._stages: Mapping[str, Code] = {
             stage: first_equal(codes, True)

@@ -64,7 +64,11 @@ class PolicySource:
     def _compiled(self, file: Path | None, outside: Outside) -> Policy | PolicyErrors:
         node = self.settings.node
         known = PolicySettings(node.domains, outside=outside, agent=Agent(node.hostname, node.domains[0], VERSION))
-        return Policy.load(file or DEFAULT_POLICY, known, self.events)
+        found = Policy.load(file or DEFAULT_POLICY, known, self.events)
+        if isinstance(found, Policy):
+            for what in sorted(found.lacks):
+                self.events.emit("policy.lacks", "warning", what=what)
+        return found
 
 
 def _map_error(unusable: Unusable) -> SieveError:

@@ -153,6 +153,7 @@ class Definitions:
 
     maps         what it may look things up in, by name: those outside, and its own
     separators   the characters that divide a local part into user and detail (RFC 5233)
+    lacks        what it asks, and nobody here can answer
     spam_scale, virus_scales   how spam and viruses are read where no scanner has looked (RFC 5235)
     """
 
@@ -160,6 +161,7 @@ class Definitions:
     separators: str = SEPARATOR
     spam_scale: SpamScale | None = None
     virus_scales: list[VirusScale] = field(default_factory=list)
+    lacks: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

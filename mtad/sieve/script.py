@@ -22,9 +22,13 @@ _CAPTURE = re.compile(r"\$\{[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a script does at each stage that it mentions; what stands in no stage under OUTSIDE."""
+    """What a script does at each stage that it mentions; what stands in no stage under OUTSIDE.
+
+    lacks   what it asks, and nobody here can answer
+    """
 
     stages: Mapping[str, Code]
+    lacks: frozenset[str] = frozenset()
 
 
 def compile_script(text: str, file: str, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
@@ -32,7 +36,7 @@ def compile_script(text: str, file: str, language: Language, outside: Outside = 
     compilation = _Compilation(language, outside)
     stages = compilation.compile(text, file, None, frozenset())
     errors = compilation.errors[:ERRORS_MAX]
-    return SieveErrors(tuple(errors)) if errors else Script(stages)
+    return SieveErrors(tuple(errors)) if errors else Script(stages, compilation.lacks)
 
 
 _Key = tuple[str, str, str, frozenset[str]]  # as scripts are asked for
@@ -50,6 +54,10 @@ class _Compilation:
         self._made: dict[_Key, Code] = {}
         self._open: list[_Key] = []
         self._units_count = 0
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        return frozenset(self._defined.lacks)
 
     def compile(self, text: str, file: str, stage: str | None, around: frozenset[str]) -> dict[str, Code]:
         """Compile one of the scripts; one with a stage is what stands in that stage."""

@@ -243,6 +243,9 @@ def _policy(look: _Look) -> Iterator[Finding]:
         mend = "mend the script (`mtactl sieve check FILE` looks at it alone), or leave policy.file out"
         yield Finding("policy", Grade.FAIL, str(last), mend)
         return
+    for what in sorted(loaded.lacks):
+        found = f"it asks `{what}`, which this version cannot answer: where it comes to that, clients hear 451"
+        yield Finding("policy", Grade.WARN, found, 'ask for "unavailable" first, say `:onerror`, or take it out')
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 

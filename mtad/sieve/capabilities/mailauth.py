@@ -22,6 +22,7 @@ from mtad.mail.authenticity import (
     Finding,
     Found,
     Method,
+    NoMethods,
     Subject,
     Untried,
     field_value,
@@ -97,6 +98,8 @@ def _tried(bound: Bound, method: Method, words: Collection[str], values: Values)
     """Make a test of what a method comes to."""
     methods, subject = bound.unit.outside.methods, _subject(bound)
     is_match, failed = matching(bound, bound.templates(0)), on_error(bound, method, TEMPFAIL)
+    if isinstance(methods, NoMethods):
+        bound.unit.defined.lacks.add(bound.spec.name)
     is_asked_for = _asks_for_unavailable(bound, words)
 
     async def ask(run: Run) -> bool:

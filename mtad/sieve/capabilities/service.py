@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from mtad.mail.services import Refused, Unanswered
+from mtad.mail.services import NoServices, Refused, Unanswered
 from mtad.sieve.actions import Refuse
 from mtad.sieve.capabilities.score import thousandths
 from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
@@ -106,6 +106,8 @@ def _scan(bound: Bound) -> Code:
 def _service(bound: Bound) -> str:
     """Return the name of the service; one that is none is reported."""
     item = bound.strings(0).items[0]
+    if isinstance(bound.unit.outside.services, NoServices):
+        bound.unit.defined.lacks.add(f"{bound.spec.name} {item.value}")
     if not _NAME.match(item.value):
         bound.fail(item.at, f'"{item.value}" is no name of a service')
     elif bound.spec.kind is Kind.COMMAND and bound.stands_in(_LOOP):

@@ -98,3 +98,14 @@ async def test_a_fault_of_ours_changes_nothing(source: PolicySource, monkeypatch
     assert source.maps.maps is before
     monkeypatch.undo()
     assert await said(source.anew()) == "554 5.7.1 one at mx1.example.org"
+
+
+def test_what_nobody_can_answer_is_told_when_the_policy_is_loaded(source: PolicySource) -> None:
+    (source.config.parent / "policy.sieve").write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.mailauth", "vnd.mtad.service"];\n'
+        'stage "data" { authresults; milter "opendkim"; if spf "fail" { stop; } if spf :helo "fail" { stop; } }\n'
+    )
+    assert isinstance(source.anew(), Policy)
+    events = source.events
+    assert isinstance(events, CollectedEvents)
+    assert events.named("policy.lacks") == [{"what": "milter opendkim"}, {"what": "spf"}]

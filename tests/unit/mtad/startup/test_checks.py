@@ -357,3 +357,12 @@ def test_the_file_system_is_the_one_of_the_longest_mount(tmp_path: Path) -> None
     assert filesystem_type(tmp_path / "a b/c/d", mounts) == "nfs4"
     assert filesystem_type(tmp_path / "a b/cd", mounts) == "tmpfs"
     assert filesystem_type(tmp_path, tmp_path / "none") == ""
+
+
+def test_a_policy_that_asks_what_nobody_can_answer(node: Path) -> None:
+    (node / "policy.sieve").write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.mailauth"];\nstage "data" { if dmarc "fail" { stop; } }\n'
+    )
+    (finding,) = found(settings_of(node))
+    assert (finding.check, finding.grade) == ("policy", Grade.WARN)
+    assert finding.found.startswith("it asks `dmarc`, which this version cannot answer")
