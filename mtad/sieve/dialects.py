@@ -30,6 +30,7 @@ from mtad.sieve.capabilities.service import SCAN_VARIABLES, SERVICE
 from mtad.sieve.capabilities.sign import SIGN
 from mtad.sieve.capabilities.spamtest import SPAMTEST
 from mtad.sieve.capabilities.stage import STAGE
+from mtad.sieve.capabilities.validsender import VALIDSENDER
 from mtad.sieve.capabilities.variables import VARIABLES
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
 from mtad.sieve.comparators import COMPARATORS
@@ -45,7 +46,7 @@ _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
+_OUTSIDE = LOOKUP + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,

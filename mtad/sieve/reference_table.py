@@ -495,7 +495,10 @@ ABOUT = (
         "vnd.mtad.lookup",
         ("vnd.mtad.lookup",),
         "ours",
-        "Questions to [maps](../maps.md): those of `mtad.toml`, and those that stand in the policy itself.",
+        "Questions to [maps](../maps.md): those of `mtad.toml`, and those that stand in the policy itself. `validrcpt` "
+        'is true of a recipient that `"map:recipients"` has, `validsender` of a reverse-path whose domain takes mail, '
+        "as DNS says (the null one is valid). That a recipient is not there at its next hop needs no question: RCPT is "
+        "passed on while the client asks.",
         'require ["variables", "envelope", "vnd.mtad.lookup", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'map "moved" ["rr@acme.example rr@new.example"];\n\n'
         'stage "rcpt" {\n'
