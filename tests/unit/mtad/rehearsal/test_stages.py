@@ -339,3 +339,23 @@ async def test_each_connect_begins_a_session_that_stays_until_it_is_ended(tmp_pa
         if not test_verdict "text" "many mails" {{ test_fail "two transactions at a time"; }}
     }}"""
     assert await failed(tmp_path, text, p=policy) == []
+
+
+async def test_each_recipient_is_greylisted_by_itself_when_the_content_is_there(tmp_path: Path) -> None:
+    policy = (
+        HEAD
+        + 'require "vnd.mtad.limits"; stage "data" { foreachrcpt { if greylist { ereject "new"; } } }'
+        + ' stage "rcpt" { if greylist { tempfail "new"; } }'
+    )
+    data = 'if not test_stage_run "data" { test_fail "run"; }'
+    text = f"""test "a" {{ {COMPILED}
+        test_set "currentdate" "2026-03-01T12:00:00+01:00";
+        test_set "envelope.to" "b@l.example";
+        if not test_stage_run "rcpt" {{ test_fail "run"; }}
+        test_set "currentdate" "2026-03-01T12:05:00+01:00";
+        test_set "envelope.to" "b@l.example, c@l.example";
+        {data}
+        if not test_verdict "refused" "c@l.example" {{ test_fail "c is new"; }}
+        if test_verdict "refused" "b@l.example" {{ test_fail "b was there"; }}
+    }}"""
+    assert await failed(tmp_path, text, p=policy) == []

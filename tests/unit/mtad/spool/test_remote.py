@@ -27,7 +27,7 @@ from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.queue import START_MS, FakeDoor, message, until
 
-LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=30)
+LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=30, limit_seconds_max=60.0)
 
 
 @pytest.fixture
