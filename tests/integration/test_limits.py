@@ -46,11 +46,6 @@ def counts(node: MtadNode, times: int) -> bool:
     return 1 <= codes.count(250) <= 3 and codes[-1] == 450
 
 
-def holding(node: MtadNode) -> tuple[smtplib.SMTP, int]:
-    client = client_of(node)
-    return client, asked(client, "hold")
-
-
 def pid_of(node: MtadNode, name: str) -> int | None:
     assert node.process is not None
     return children_of(node.process.pid).get(name)
@@ -77,27 +72,33 @@ def test_a_node_without_workers_remembers_too() -> None:
         assert mail(node, "look") == 450
 
 
+def hold(node: MtadNode, why: str) -> smtplib.SMTP:
+    """Hold a place, once one is free: who has let go of it may be another worker's client."""
+    client = client_of(node)
+    wait_until(lambda: asked(client, "hold") == 250, why, node.log)
+    return client
+
+
 def test_a_place_is_free_again_however_its_session_ends() -> None:
     with single(POLICY, TWO_WORKERS) as node:
-        (one, first), (two, second) = holding(node), holding(node)
-        assert (first, second) == (250, 250)
+        one, two = (hold(node, "there are two places") for _ in range(2))
         assert mail(node, "hold") == 450
         one.rset()
-        assert mail(node, "hold") == 250
-        assert asked(one, "hold") == 250
+        hold(node, "the transaction is over").quit()
+        wait_until(lambda: asked(one, "hold") == 250, "the session is over", node.log)
         assert mail(node, "hold") == 450
         two.sock.close()  # without a word
         two.close()
-        wait_until(lambda: mail(node, "hold") == 250, "the lost session holds nothing", node.log)
+        hold(node, "the lost session holds nothing").quit()
         one.quit()
-        clients = [holding(node) for _ in range(2)]
-        assert [code for _, code in clients] == [250, 250]
+        clients = [hold(node, "all have gone") for _ in range(2)]
+        assert mail(node, "hold") == 450
         for name in ("worker0", "worker1"):
             worker = pid_of(node, name)
             assert worker is not None
             os.kill(worker, signal.SIGKILL)
         wait_until(lambda: _is_free(node), "workers that died hold nothing", node.log)
-        for client, _ in clients:
+        for client in clients:
             client.close()
 
 
