@@ -12,7 +12,6 @@ from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
-from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.pb import queue_pb2
 from mtad.spool.door import (
     ATTEMPTS_KEPT,
@@ -26,6 +25,7 @@ from mtad.spool.door import (
     Rank,
     RecipientState,
 )
+from mtad.spool.route_codec import read_route, route_message
 from replicator.core.values import NO_FLAGS, Dot, Flags, Item, Kind, PartValue, Record
 
 BESIDE_MAIL = b"{"
@@ -33,8 +33,6 @@ BESIDE_MAIL = b"{"
 
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
-_TRANSPORTS = {transport.value: transport for transport in Transport}
-_LEVELS = {level.value: level for level in TlsLevel}
 _RETURNS = {ret.value: ret for ret in Return}
 _NOTIFY_BITS = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 
@@ -121,27 +119,6 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
     )
 
 
-def route_message(route: Route) -> queue_pb2.Route:
-    """Return the stored form of a route."""
-    return queue_pb2.Route(
-        transport=route.transport.value,
-        hosts=route.hosts,
-        port=route.port or 0,
-        tls=route.tls.value,
-        sources=route.sources,
-        helo=route.helo,
-    )
-
-
-def _read_route(stored: queue_pb2.RecipientState) -> Route | None:
-    """Return the route that is stored; None where there is none, or one that a newer program has chosen."""
-    route = stored.route
-    transport, tls = _TRANSPORTS.get(route.transport), _LEVELS.get(route.tls)
-    if not stored.HasField("route") or transport is None or tls is None:
-        return None
-    return Route(transport, tuple(route.hosts), route.port or None, tls, tuple(route.sources), route.helo)
-
-
 def _claim_message(claim: Claim) -> queue_pb2.Claim:
     return queue_pb2.Claim(node=claim.node, since_ms=claim.since_ms, until_ms=claim.until_ms)
 
@@ -171,9 +148,7 @@ def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> Reci
     )
     known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
     count = len(attempts) + stored.attempts_dropped
-    return RecipientState(
-        known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms, _read_route(stored)
-    )
+    return RecipientState(known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms, read_route(stored))
 
 
 def part_value(state: RecipientState, hlc: int) -> PartValue:

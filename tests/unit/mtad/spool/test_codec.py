@@ -67,18 +67,6 @@ def test_a_message_comes_back_as_it_was():
     assert codec.sender_of(read.item) == ("alice@example.org", 7)
 
 
-@pytest.mark.parametrize("route", [None, Route(), Route(hosts=("unix:/run/mda",))])
-def test_a_route_that_policy_has_chosen_is_kept(route):
-    state = RecipientState(route=route)
-    assert codec.read_state(0, 0, codec.state_message(state)) == state
-
-
-def test_a_route_of_a_newer_program_is_none():
-    stored = codec.state_message(RecipientState(route=ROUTE))
-    stored.route.tls = "dane"
-    assert codec.read_state(0, 0, stored).route is None
-
-
 def test_of_what_is_noted_the_variables_of_those_who_are_kept_are_stored():
     told = Noted(Notes({"s": "1"}), Notes({}, {"SYMBOL": 1}), {"gone@example.net": Notes({"a": "1"})})
     read = codec.read_message(item_of(codec.put_record(replace(MESSAGE, noted=told), hlc=1)))
