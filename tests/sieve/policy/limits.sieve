@@ -6,6 +6,9 @@ stage "connect" {
 stage "ehlo" {
     if concurrency :onerror "true" 1 { tempfail "too many at once"; }
 }
+stage "auth" {
+    if greylist :key "users" { tempfail "come again"; }
+}
 stage "mail" {
     if ratelimit :key "${envelope.from}" :cost 3 5 60 { tempfail "too much"; }
 }
