@@ -38,7 +38,7 @@ KNOWN = (
     Known(_COST, path=r"(weights|effort)\.py"),
     Known(_COST, line=r"\.spend\("),
     Known(_COST, line=r"^_(NETWORK|COUNTED|CHANGED|ENTITY) = "),
-    Known(_COST, "(errors|lexer|script).py", r"effort\.left"),
+    Known(_COST, "(errors|lexer|script).py", r"effort\.left|effort or Effort\(\)"),
     Known(_COST, "language.py", r"sum\(\[test.nodes"),
     Known(_LIMIT, line=r"^_?[A-Z_, ]*_MAX(: int)? = |^\w+_max: int = |LINE_LENGTH = |_LENGTH = "),
     Known(_LIMIT, "run.py", r"if self._nodes_left < 0:", "0 made 1"),
@@ -88,6 +88,8 @@ KNOWN = (
           r"end > start and content\[end - 1\] == 0x0A", "And turned"),
     Known("a rehearsal's lines end with two characters: tests/unit/mtad/sieve/test_mime.py", "mime.py", r"^end -= 1$"),
     Known("a parameter in one piece is put together of one", "mime.py", r"name is None or \(name", "Or turned"),
+    Known("what a redirect asks a test file does not see: tests/unit/mtad/sieve/capabilities/test_change_envelope.py",
+          "capabilities/rfc5228.py", r"return asked or Notify\.UNSAID"),
     Known("a mistake was told, which is all that counts", "validate.py", r"and is_right$", "And turned"),
     Known("for the type checker", "lexer.py", r"assert run is not None"),
 )  # fmt: skip
