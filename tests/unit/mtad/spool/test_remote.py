@@ -263,6 +263,7 @@ async def test_a_spool_process_that_is_silent_does_not_hold_a_commit_for_ever(so
         assert len(events.named("spool.silent")) == 1
         door.may_answer.set()
         await asyncio.sleep(0.02)  # the late answer is for nobody
+        remote._limits = LIMITS  # the next one has all the time that a busy machine takes
         assert await remote.commit(Changes(puts=(message(),)), is_accepting=True) == Committed(2)
 
 
