@@ -5,7 +5,7 @@ A unit is worth about a microsecond of a machine that has nothing else to do.
 
 from __future__ import annotations
 
-EFFORT_MAX = 30_000  # of a script and all that it includes: some two thousand lines, or a list of 7,000 keys
+EFFORT_MAX = 30_000  # of a script and all that it includes: some two thousand lines, or a list of 6,000 keys
 NODE = 14  # a command or test, checked and made a closure
 _LENGTH = 64  # characters that are read for a unit
 _STRING_LENGTH = 16  # of strings, which are read more than once

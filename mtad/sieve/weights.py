@@ -13,7 +13,7 @@ from mtad.sieve.regex import GROUPED_LENGTH_MAX, LENGTH_MAX
 Weigh = Callable[[Sequence[str]], int]
 
 SOURCE = 2  # to ask one for its values
-EXPRESSION = 80  # to compile a regular expression, whatever it says
+EXPRESSION = 120  # to compile a regular expression, whatever it says
 NO_EXPRESSION = 500  # to see that it is none, or too large
 
 _BLOCK = 1024  # characters that are folded and searched for a node
@@ -39,8 +39,8 @@ def weight(match_type: str, keys: Sequence[str], comparator: Comparator) -> Weig
 
 def made_of(match_type: str, keys: Sequence[str], comparator: Comparator) -> int:
     """Return what it costs to make what is asked out of keys."""
-    of_patterns = len(keys) + 5 * _wildcards(keys) if match_type == ":matches" else 0
-    return 2 * len(keys) + sum(map(len, keys)) // (2 if comparator.is_slow else _BLOCK) + of_patterns
+    of_patterns = 5 * _wildcards(keys) if match_type == ":matches" else 0
+    return 3 * len(keys) + sum(map(len, keys)) // (2 if comparator.is_slow else _BLOCK) + of_patterns
 
 
 def _wildcards(keys: Sequence[str]) -> int:
