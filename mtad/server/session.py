@@ -10,24 +10,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mtad.delivery.reply_table import passed_on
-from mtad.mail.envelope import Client, Envelope, Recipient, Tls
-from mtad.mail.notes import NO_NOTES
+from mtad.mail.envelope import Client, Recipient, Tls
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
-from mtad.mail.route import Route
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
-from mtad.server.adding import Joining, joined, opened, request_of
-from mtad.server.answering import Hears
-from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of, refusal_of_mail
+from mtad.server.adding import Joining, joined, opened
+from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import BAD_CHUNK, CHUNK_REFUSED, Chunk, parse_bdat
 from mtad.server.collaborators import Policy
 from mtad.server.content_verbs import MAIL_FIRST, Begun, begin_chunk, begin_data, brings_nothing
+from mtad.server.envelope_verbs import TOO_MANY_RECIPIENTS, coming_of, envelope_of, hear_mail, hear_rcpt, hears_of
 from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
 from mtad.server.hearing import Hearing
-from mtad.server.parameters import parse_mail, parse_rcpt
 from mtad.server.rates import Act
 from mtad.server.service import Service
 from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
@@ -50,12 +47,7 @@ _START_TLS = Step(Reply.of(220, "2.0.0", "Ready to start TLS"), Then.TLS)
 _NOT_TEXT = Step(Reply.of(501, "5.5.2", "Command is not text"))
 AHEAD = Step(Reply.of(554, "5.5.0", "Client did not wait for its turn to speak"), Then.CLOSE)
 _NO_ARGUMENT = Step(Reply.of(501, "5.5.4", "This command takes no argument"))
-_HELO_FIRST = Step(Reply.of(503, "5.5.1", "Send EHLO or HELO first"))
-_LHLO_FIRST = Step(Reply.of(503, "5.5.1", "Send LHLO first"))
-_NESTED_MAIL = Step(Reply.of(503, "5.5.1", "Nested MAIL command"))
 _TLS_ALREADY = Step(Reply.of(503, "5.5.1", "TLS is active already"))
-_TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
-_TOO_MANY_RECIPIENTS = Step(Reply.of(452, "4.5.3", "Too many recipients"))
 _TOO_MANY_MESSAGES = Step(Reply.of(450, "4.7.1", "Too many messages from your network, try again later"))
 _TOO_MANY_OF_NETWORK = Step(Reply.of(450, "4.7.1", "Too many recipients from your network, try again later"))
 _TOO_MANY_ERRORS = Step(Reply.of(421, "4.7.0", "Too many errors"), Then.CLOSE)
@@ -240,40 +232,13 @@ class Session:
         return AUTHENTICATED
 
     async def mail(self, argument: str) -> Step:
-        service, is_lmtp = self._service, self._service.entrance.is_lmtp
-        if not self._client.helo:
-            return _LHLO_FIRST if is_lmtp else _HELO_FIRST
-        refusal = refusal_of_mail(service, self._client)
-        if refusal is not None:
-            return refusal
-        if self._transaction is not None:
-            return _NESTED_MAIL
-        said = parse_mail(
-            argument,
-            is_binary_offered=service.is_binary_offered,
-            is_auth_offered=service.entrance.is_submission,
-            is_prdr_offered=not is_lmtp,
-        )
-        if isinstance(said, Reply):
-            return Step(said)
-        if said.size_octets > service.limits.content.size_octets_max:
-            return _TOO_LARGE
+        service, client = self._service, self._client
+        said = hear_mail(service, client, argument, is_in_transaction=self._transaction is not None)
+        if isinstance(said, Step):
+            return said
         if not self._may(Act.MESSAGE):
             return _TOO_MANY_MESSAGES
-        envelope = Envelope(
-            said.path,
-            self._client,
-            is_8bit=said.is_8bit,
-            is_utf8=said.is_utf8,
-            is_binary=said.is_binary,
-            size_declared_octets=said.size_octets,
-            is_submission=(self._is_trusted and not is_lmtp) or bool(self._client.identity),
-            is_trusted=self._is_trusted,
-            is_sender_verified=bool(self._client.identity),
-            request=said.request,
-            queue_id=service.next_id(),
-            number=self._messages_count + 1,
-        )
+        envelope = envelope_of(service, client, said, is_trusted=self._is_trusted, number=self._messages_count + 1)
         verdict = await self._asked(self._policy.mail(envelope))
         envelope = envelope.noting(verdict.noted)
         if verdict.reverse_path is not None:
@@ -282,8 +247,8 @@ class Session:
         if verdict.reply is not None:
             self._policy.transaction_ended()
             return self._refusal("mail", verdict)
-        hears = Hears.EACH if is_lmtp else Hears.DIFFERENCES if said.is_prdr else Hears.ONE
         self._messages_count += 1
+        hears = hears_of(service.entrance, said)
         self._transaction = Transaction(envelope, self._policy, hears=hears, said_path=said.path)
         return _positive(_SENDER_OK, verdict)
 
@@ -291,16 +256,10 @@ class Session:
         service, transaction = self._service, self._transaction
         if transaction is None:
             return MAIL_FIRST
-        if transaction.chunks is not None:
-            return transaction.chunks.refusal
-        if transaction.is_broken:
-            return Step(local_fault(transaction.queue_id))
-        said = parse_rcpt(argument, is_utf8=transaction.envelope.is_utf8)
-        if isinstance(said, Reply):
-            return Step(said)
-        address = said.path if "@" in said.path else f"{said.path}@{service.postmaster_domain}"
-        if len(transaction.named) >= service.limits.session.recipients_max:
-            return _TOO_MANY_RECIPIENTS
+        said = hear_rcpt(service, transaction, argument)
+        if isinstance(said, Step):
+            return said
+        address = said.path
         named_before = transaction.named_before(address)
         if named_before is not None:
             self._transaction = transaction.naming(address, named_before)
@@ -314,20 +273,14 @@ class Session:
             return self._refusal("rcpt", verdict)
         coming_count = len(verdict.added) + (not verdict.is_discarded)
         if len(transaction.accepted) + coming_count > service.limits.session.recipients_max:
-            return _TOO_MANY_RECIPIENTS
-        notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
-        coming = [Joining(one.address, request_of(one, address, said.request), notes) for one in verdict.added]
-        if verdict.is_discarded and not coming:
+            return TOO_MANY_RECIPIENTS
+        coming = coming_of(said, verdict)
+        if coming.recipient is None:
             self._transaction = transaction.discarding(address)
             return _positive(_RECIPIENT_OK, verdict)
-        if verdict.is_discarded:  # the first of them is who the client hears of
-            target, request = coming[0].address, coming[0].request
-        else:
-            target = verdict.recipient or address
-            request = said.request if target == address else said.request.of_alias(address)
-        step = await self._take_recipient(Recipient(target, Route(), request=request, notes=notes), address)
-        if step is _RECIPIENT_OK and coming:
-            await self._extend([replace(one, is_extra=not verdict.is_discarded) for one in coming])
+        step = await self._take_recipient(coming.recipient, address)
+        if step is _RECIPIENT_OK and coming.added:
+            await self._extend(coming.added)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step
 
     async def _take_recipient(self, recipient: Recipient, written: str) -> Step:
