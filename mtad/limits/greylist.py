@@ -65,7 +65,6 @@ class Greylist:
                 return Counted(False, 0), True
             if known.since_ms <= now_ms:  # else the clock was ahead, and it begins anew
                 return Counted(True, -(-left_ms // 1000)), False
-        self._passed.pop(asked.counter, None)
         self._keep(asked.counter, Known(now_ms, now_ms + asked.window_seconds * 1000))
         return Counted(True, asked.delay_seconds), True
 
@@ -97,9 +96,8 @@ class Greylist:
         self._on_drop(counter)
 
     def _keep(self, counter: bytes, known: Known) -> None:
-        if known.is_passed:
-            self._waiting.pop(counter, None)
-        pool = self._passed if known.is_passed else self._waiting
+        pool, other = (self._passed, self._waiting) if known.is_passed else (self._waiting, self._passed)
+        other.pop(counter, None)
         if counter not in pool and len(pool) >= self._known_max:
             self.crowded_out_count += 1
             self.forget(next(iter(pool)))

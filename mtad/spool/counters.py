@@ -194,9 +194,16 @@ class CounterStore:
         until_ms = max((entry.until_ms for entry in entries.values()), default=0)
         if entries:
             records.insert(0, counter_codec.counters_record(key, self._ledger.node, until_ms, entries))
-        if not records or not await self._is_kept(records):
-            for counter in changed if records else ():
-                self._ledger.change_again(counter)
+        if not records:
+            return
+        is_kept = False
+        try:
+            is_kept = await self._is_kept(records)
+        finally:  # else they would be kept only when they change again: not if the store fails, or this ends, meanwhile
+            if not is_kept:
+                for counter in changed:
+                    self._ledger.change_again(counter)
+        if not is_kept:
             return
         if entries:
             self._own[key] = _Batch(until_ms)

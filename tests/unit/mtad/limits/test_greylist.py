@@ -99,3 +99,13 @@ def test_what_another_node_knows_counts() -> None:
     assert answers(found, 200_000) == [(True, 300)], "until that is forgotten"
     found.learn(A, Known(NOW_MS, NOW_MS + 86_400_000, True))
     assert answers(found, 200_100) == [(True, 200)], "what was over before says nothing"
+
+
+def test_who_began_anew_at_another_node_does_not_begin_again_here() -> None:
+    found = greylist()
+    found.ask(ASKED, NOW_MS)
+    found.ask(ASKED, NOW_MS + 300_000)
+    over_ms = NOW_MS + 300_000 + 86_400_000
+    found.learn(A, Known(over_ms, over_ms + 3_600_000))
+    assert len(found) == 1
+    assert answers(found, (over_ms - NOW_MS) / 1000 + 300) == [(False, 0)], "it has waited there"

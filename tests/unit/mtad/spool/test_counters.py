@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from mtad.limits.ledger import Ledger, LedgerLimits
 from mtad.limits.questions import Counted, Greylisting, Rate
@@ -227,6 +230,44 @@ async def test_what_could_not_be_kept_is_kept_later(tmp_path: Path) -> None:
         assert len(keys(found)) == 1
     async with counting(tmp_path) as found:
         assert found.held(1) == 3
+
+
+class FailingNode:
+    """Fails when it is to keep something, or is at it for ever."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.is_hanging = False
+        self.is_asked = asyncio.Event()
+
+    async def submit(self, records: tuple[Record, ...], *, wait: bool) -> Submitted:
+        self.is_asked.set()
+        if self.is_hanging:
+            await asyncio.Event().wait()
+        raise OSError("the store is being reopened")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._node, name)
+
+
+async def test_what_was_to_be_kept_when_the_store_failed_is_kept_later(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        node, failing = found.node, FailingNode(found.node)
+        found.store._node = failing  # type: ignore[assignment]
+        found.take(1)
+        with pytest.raises(OSError, match="reopened"):
+            await found.keep()
+        failing.is_hanging = True
+        failing.is_asked.clear()
+        keeping = asyncio.create_task(found.keep())
+        await failing.is_asked.wait()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        found.store._node = node
+        await found.keep()
+        assert len(keys(found)) == 1
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 1
 
 
 async def test_they_are_kept_by_themselves(tmp_path: Path) -> None:
