@@ -111,9 +111,11 @@ async def joined(
     new: list[Accepted] = []
     renamed: dict[str, str] = {}
     for one in coming:
-        address = spellings.setdefault(mailbox_key(one.address), one.address)
+        key = mailbox_key(one.address)
+        is_known = key in spellings
+        address = spellings.setdefault(key, one.address)
         renamed |= dict.fromkeys(one.instead_of, address)
-        if address is not one.address or any(address == other.recipient.address for other in new):
+        if is_known:
             continue
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
         is_queued_at_once = said.queue_at_once or is_queued
