@@ -284,7 +284,7 @@ class Attempt:
             return Outcome(Result.FAILED, reply, hop.name, is_ours=True)
         if reply.is_transient:
             return Outcome(Result.DELAYED, reply, hop.name, is_ours=opened.is_ours)
-        transient = Reply.of(450, "4.3.2", f"{hop.name} refuses us: {reply}")
+        transient = Reply.of(450, "4.4.1", f"{hop.name} refuses us: {reply}")
         return Outcome(Result.DELAYED, transient, hop.name, is_ours=True)
 
     def _objects(self, connection: Connection, mail: Mail) -> bool:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from mtad.mail.reply import Reply
 
+_OUR_SYSTEM = "4.3."  # RFC 3463 §3.4, said by ourselves: stopped, shut down, misled by a route, faulted
+
 
 class Result(StrEnum):
     """How an attempt ended for a recipient."""
@@ -43,3 +45,9 @@ class Outcome:
     @property
     def is_final(self) -> bool:
         return self.result in (Result.DELIVERED, Result.FAILED)
+
+    @property
+    def is_our_fault(self) -> bool:
+        """Tell whether it was we who could not go on."""
+        is_ours = self.is_ours or not self.next_hop
+        return is_ours and self.result is Result.DELAYED and self.reply.enhanced.startswith(_OUR_SYSTEM)

@@ -12,7 +12,6 @@ from mtad.mail.verdict import Resolution, RetryPlan, Tried
 from mtad.spool.codec import StoredMessage
 
 _UNDELIVERED = (Result.DELAYED, Result.FAILED)  # surely: what is in doubt may have arrived, and nobody bounces it
-_OUR_SYSTEM = "4.3."  # RFC 3463 §3.4, said by ourselves: stopped, shut down, misled by a route, faulted
 
 
 class Judge(Protocol):
@@ -61,6 +60,4 @@ def envelope_of(message: StoredMessage) -> Envelope:
 
 def _is_policys(outcome: Outcome) -> bool:
     """Tell whether policy is asked what becomes of a recipient; not where it was we who could not go on."""
-    is_ours = outcome.is_ours or not outcome.next_hop
-    is_our_fault = is_ours and outcome.result is Result.DELAYED and outcome.reply.enhanced.startswith(_OUR_SYSTEM)
-    return outcome.result in _UNDELIVERED and not is_our_fault
+    return outcome.result in _UNDELIVERED and not outcome.is_our_fault

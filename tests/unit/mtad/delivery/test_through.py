@@ -166,10 +166,10 @@ async def test_refused_by_all_ends_with_rset_and_reuse() -> None:
         ({"data": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
         ({"ehlo": "421 4.3.2 Closing"}, "delayed 421 4.3.2"),
         ({"banner": "421 4.3.2 Busy"}, "delayed 421 4.3.2"),
-        ({"banner": "554 5.7.1 Go away"}, "delayed 450 4.3.2"),
+        ({"banner": "554 5.7.1 Go away"}, "delayed 450 4.4.1"),
         ({"banner": DROP}, "delayed 450 4.4.2"),
         ({"banner": HANG}, "delayed 450 4.4.2"),
-        ({"ehlo": "500 What?", "helo": "500 What?"}, "delayed 450 4.3.2"),
+        ({"ehlo": "500 What?", "helo": "500 What?"}, "delayed 450 4.4.1"),
     ],
 )
 @pytest.mark.parametrize("is_through", [True, False], ids=["through", "redelivery"])
@@ -184,6 +184,7 @@ async def test_one_hop_fails(replies: dict[str, str], expected: str, is_through:
         assert outcomes[U].next_hop == "127.0.0.1"
         answer = next(iter(replies.values()))
         assert outcomes[U].is_ours is not str(outcomes[U].reply).startswith(answer), "a reply is its who gave it"
+        assert not outcomes[U].is_our_fault, "it is the host's"
 
 
 async def test_nobody_listens() -> None:

@@ -79,6 +79,22 @@ def test_after_as_many_attempts_as_there_may_be_it_is_given_up(before, rank):
     assert bool(made.notices) is (rank is Rank.FAILED)
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "Local error")),
+        Outcome(Result.DELAYED, Reply.of(451, "4.3.2", "Delivery was stopped"), "mx", is_ours=True),
+    ],
+)
+def test_a_fault_of_ours_is_not_the_last_of_all_attempts(outcome):
+    plans, by = {"bob": replace(PLAN, attempts_max=3)}, Attempter(1, 1_001_000)
+    faulted = after_attempt(stored(bob=RecipientState(attempts_count=2)), {"bob": outcome}, plans, by)
+    assert faulted.states["bob"].rank is Rank.DEFERRED
+    assert not faulted.notices
+    refused = after_attempt(stored(**faulted.states), {"bob": DELAYED}, plans, by)
+    assert refused.states["bob"].rank is Rank.FAILED
+
+
 def test_a_route_stays_until_there_is_another_one():
     message, by = stored(bob=RecipientState()), Attempter(1, 1_001_000)
     first, second = Route(hosts=("a",)), Route(hosts=("b",))
