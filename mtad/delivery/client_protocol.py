@@ -1,7 +1,7 @@
 """The client side of one SMTP or LMTP connection, without I/O: octets in, events out, octets to send.
 
-RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3030 (BDAT), RFC 9422 (LIMITS),
-draft-hall-prdr-00 (PRDR); what the commands carry: mtad.delivery.client_commands. The caller asks (`begin`,
+RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (BDAT), draft-hall-prdr-00 (PRDR); how a connection opens:
+mtad.delivery.opening; what the commands carry: mtad.delivery.client_commands. The caller asks (`begin`,
 `recipient`, `data`, `end_of_data`, `reset`), writes what `to_send` gives, feeds what arrives to `receive`, and acts on
 the events. Commands wait here until they may go out, so a caller need not know whether the peer offers PIPELINING.
 """
@@ -26,15 +26,13 @@ from mtad.delivery.client_events import (
     StartTls,
     Step,
 )
-from mtad.delivery.hop_limits import NO_LIMITS, HopLimits, read_limits
+from mtad.delivery.hop_limits import HopLimits
+from mtad.delivery.opening import Command, Opening, Turn
 from mtad.delivery.reply_parser import Broken, ReplyParser
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
-from mtad.mail.route import TlsLevel, Transport
-
-_NO_TLS = Reply.of(450, "4.7.4", "The next hop does not offer TLS, and the route wants it")
-_LOOP = Reply.of(554, "5.4.6", "Mail for this domain loops back to us")
+from mtad.mail.route import Transport
 
 # RFC 2920 §3.1: these may be followed by others before their reply is there.
 _MAY_BE_FOLLOWED = frozenset({Step.MAIL, Step.RCPT, Step.RSET})
@@ -60,6 +58,7 @@ class ClientProtocol:
 
     def __init__(self, greeting: Greeting) -> None:
         self._greeting = greeting
+        self._opening = Opening(greeting)
         self._parser = ReplyParser()
         self._awaited: deque[tuple[Step, str]] = deque([(Step.BANNER, "")])
         self._unsent: deque[tuple[Step, str, bytes]] = deque()
@@ -67,13 +66,10 @@ class ClientProtocol:
         self._events: list[Event] = []
         self._transaction: _Transaction | None = None
         self._is_tls_awaited = False
-        self._is_tls = False
         self._is_open = False
         self._is_dead = False
         self.is_sent_away = False  # by a 421 in answer to something
         self._answers_count = 0
-        self.extensions: dict[str, str] = {}
-        self.limits: HopLimits = NO_LIMITS
 
     # What the caller may ask
 
@@ -110,7 +106,17 @@ class ClientProtocol:
     @property
     def is_tls(self) -> bool:
         """Tell whether the connection is encrypted."""
-        return self._is_tls
+        return self._opening.is_tls
+
+    @property
+    def extensions(self) -> Mapping[str, str]:
+        """What the peer offers: the parameters by the keyword, in upper case."""
+        return self._opening.extensions
+
+    @property
+    def limits(self) -> HopLimits:
+        """What the peer says that it takes at most."""
+        return self._opening.limits
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
@@ -129,8 +135,7 @@ class ClientProtocol:
         if not self._parser.is_empty:
             return self.lost("talked before the TLS handshake")
         self._is_tls_awaited = False
-        self._is_tls = True
-        self._say_ehlo()
+        self._go_on(self._opening.tls_started())
         return self._take_events()
 
     def begin(self, mail: Mail) -> list[Event]:
@@ -258,12 +263,6 @@ class ClientProtocol:
         """Tell whether a step may be sent ahead; a chunk is sent to recipients that are known to be accepted."""
         return step is not Step.CHUNK and all(awaited in _MAY_BE_FOLLOWED for awaited, _ in self._awaited)
 
-    def _say_ehlo(self) -> None:
-        self.extensions = {}
-        self.limits = NO_LIMITS
-        verb = "LHLO" if self._greeting.transport is Transport.LMTP else "EHLO"
-        self._ask(Step.EHLO, "", f"{verb} {self._greeting.helo}\r\n".encode("ascii"))
-
     def _answered(self, reply: Reply) -> None:
         step, recipient = self._awaited.popleft()
         self._answers_count += 1
@@ -271,14 +270,28 @@ class ClientProtocol:
         if reply.code == 421 and step is not Step.DOT:
             self._closing(reply)
             return
+        turn = self._opening.answered(step, reply)
         act = _ACTS.get((step, reply.code // 100))
-        if act is None:
+        if turn is not None:
+            self._go_on(turn)
+        elif act is not None:
+            act(self, reply, recipient)
+        else:
             self._lose(f"unexpected reply to {step}: {reply.code}")
             return
-        act(self, reply, recipient)
         if reply.code == 421 and not self._is_dead:
             self._lose("the next hop closes the connection")
         self._send_more()
+
+    def _go_on(self, turn: Turn) -> None:
+        """Go on with the opening of the connection."""
+        if isinstance(turn, Command):
+            self._ask(turn.step, "", turn.octets)
+            return
+        self._is_tls_awaited = isinstance(turn, StartTls)
+        self._is_open = isinstance(turn, Opened)
+        self._is_dead = isinstance(turn, NotOpened)
+        self._events.append(turn)
 
     def _unasked(self, reply: Reply) -> None:
         """Handle a reply that nothing asked for: some refuse content before its end, then close."""
@@ -336,63 +349,6 @@ class ClientProtocol:
     def _close_transaction(self) -> None:
         """End a transaction that the peer still holds open."""
         self._ask(Step.RSET, "", b"RSET\r\n")
-
-    def _on_banner(self, reply: Reply, recipient: str) -> None:
-        self._say_ehlo()
-
-    def _on_not_opened(self, reply: Reply, recipient: str) -> None:
-        self._events.append(NotOpened(reply))
-        self._is_dead = True
-
-    def _on_ehlo(self, reply: Reply, recipient: str) -> None:
-        if self._is_us(reply):
-            return
-        words = (line.strip().partition(" ") for line in reply.lines[1:])
-        self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in words}
-        if self._greeting.transport is Transport.LMTP:  # which has a reply for each recipient anyhow
-            self.extensions.pop("PRDR", None)
-        self.limits = read_limits(self.extensions.get("LIMITS", ""))
-        if self._is_tls or self._greeting.tls is TlsLevel.NONE:
-            self._on_opened(reply, recipient)
-        elif "STARTTLS" in self.extensions:
-            self._ask(Step.STARTTLS, "", b"STARTTLS\r\n")
-        else:
-            self._on_tls_refused(reply, recipient)
-
-    def _on_ehlo_refused(self, reply: Reply, recipient: str) -> None:
-        """Fall back to HELO (RFC 5321 §3.2), which LMTP does not have and which cannot lead to TLS."""
-        if self._greeting.transport is Transport.LMTP or self._greeting.tls is TlsLevel.ENCRYPT or self._is_tls:
-            self._on_not_opened(reply, recipient)
-        else:
-            self._ask(Step.HELO, "", f"HELO {self._greeting.helo}\r\n".encode("ascii"))
-
-    def _on_helo(self, reply: Reply, recipient: str) -> None:
-        if not self._is_us(reply):
-            self._on_opened(reply, recipient)
-
-    def _is_us(self, reply: Reply) -> bool:
-        """Tell whether the peer gives itself our name, and end that: each session would open another one."""
-        name = reply.lines[0].partition(" ")[0].lower()
-        is_us = bool(name) and name == self._greeting.own_name.lower()
-        if is_us:
-            self._events.append(NotOpened(_LOOP, is_us=True))
-            self._is_dead = True
-        return is_us
-
-    def _on_opened(self, reply: Reply, recipient: str) -> None:
-        self._is_open = True
-        self._events.append(Opened())
-
-    def _on_starttls(self, reply: Reply, recipient: str) -> None:
-        self._is_tls_awaited = True
-        self._events.append(StartTls())
-
-    def _on_tls_refused(self, reply: Reply, recipient: str) -> None:
-        if self._greeting.tls is TlsLevel.ENCRYPT:
-            self._events.append(NotOpened(_NO_TLS, is_ours=True))
-            self._is_dead = True
-        else:
-            self._on_opened(reply, recipient)
 
     def _on_mail(self, reply: Reply, recipient: str) -> None:
         """Go on: the recipients' own replies decide."""
@@ -467,20 +423,8 @@ class ClientProtocol:
 _RESULTS = {2: Result.DELIVERED, 4: Result.DELAYED, 5: Result.FAILED}
 
 _P = ClientProtocol
-# What each answered step leads to, by the first digit of the reply (RFC 5321 §4.2.1); any other digit ends it.
+# What each answered step of a transaction leads to, by the first digit of the reply (RFC 5321 §4.2.1); others end it.
 _ACTS: Mapping[tuple[Step, int], Callable[[ClientProtocol, Reply, str], None]] = {
-    (Step.BANNER, 2): _P._on_banner,
-    (Step.BANNER, 4): _P._on_not_opened,
-    (Step.BANNER, 5): _P._on_not_opened,
-    (Step.EHLO, 2): _P._on_ehlo,
-    (Step.EHLO, 4): _P._on_not_opened,
-    (Step.EHLO, 5): _P._on_ehlo_refused,
-    (Step.HELO, 2): _P._on_helo,
-    (Step.HELO, 4): _P._on_not_opened,
-    (Step.HELO, 5): _P._on_not_opened,
-    (Step.STARTTLS, 2): _P._on_starttls,
-    (Step.STARTTLS, 4): _P._on_tls_refused,
-    (Step.STARTTLS, 5): _P._on_tls_refused,
     (Step.MAIL, 2): _P._on_mail,
     (Step.MAIL, 4): _P._on_mail_refused,
     (Step.MAIL, 5): _P._on_mail_refused,
