@@ -346,6 +346,8 @@ class Session:
 
     async def _begin(self, begun: Begun) -> Step | Chunk:
         before, self._transaction = self._transaction, begun.transaction
+        if begun.transaction is None:
+            self._policy.transaction_ended()
         if begun.is_aborted and before is not None:
             await before.abort()
         return begun.answer

@@ -73,6 +73,15 @@ async def test_a_transaction_whose_end_fails_holds_nothing(build: Build) -> None
     assert len(ledger.places) == 1
 
 
+@pytest.mark.parametrize("end", ["DATA", "BDAT 0 LAST"])
+async def test_a_transaction_that_is_not_gone_on_with_holds_nothing(end: str, build: Build) -> None:
+    house, wire, ledger = await began(build)
+    house.rooms.delivery.at_rcpt["c@l.example"] = RuntimeError("what it was told is not known")
+    answers = await say(wire, "RCPT TO:<c@l.example>", end)
+    assert [answer[:3] for answer in answers] == ["451", "451"]
+    assert len(ledger.places) == 1
+
+
 async def test_a_session_that_is_over_holds_nothing(build: Build) -> None:
     _, wire, ledger = await began(build)
     await say(wire, "QUIT")
