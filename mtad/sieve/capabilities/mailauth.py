@@ -150,11 +150,14 @@ def _authresults(bound: Bound) -> Code:
 
 
 def _forget_forged(run: Run, server_id: str) -> None:
-    """Take out the fields that claim to be ours: the message came with them (RFC 8601 §5)."""
+    """Take out the fields that claim to be ours: the message came with them (RFC 8601 §5).
+
+    One whose author cannot be read goes too: whoever reads it otherwise may take it for ours.
+    """
     message = run.message()
     values = message.values(_FOLDED_NAME)
     run.spend(len(values) + len(Method))
-    places = tuple(at for at, value in enumerate(values) if server_id_of(value) == server_id.lower())
+    places = tuple(at for at, value in enumerate(values) if server_id_of(value) in ("", server_id.lower()))
     if places:
         run.edited = message.with_fields(
             without(message.fields(), lambda field: field[0].lower() == _FOLDED_NAME, places)

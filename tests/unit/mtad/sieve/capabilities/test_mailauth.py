@@ -19,11 +19,9 @@ from tests.fakes.sieve_facts import StillFacts, first_error
 
 REQUIRE = 'require ["variables", "relational", "editheader", "vnd.mtad.mailauth", "vnd.mtad.stage", "vnd.mtad.log"];\n'
 CONTENT = b"From: a@d.example\r\nAuthentication-Results: mx.h.example; forged\r\n\r\n"
-FACTS = StillFacts(
-    CONTENT,
-    {"from": ["a@d.example"], "to": ["b@h.example"], "auth": []},
-    {"remote-ip": "192.0.2.9", "vnd.mtad.helo": "mx.d.example", "host": "mx.h.example"},
-)
+ENVELOPE: dict[str, list[str]] = {"from": ["a@d.example"], "to": ["b@h.example"], "auth": []}
+ENVIRONMENT = {"remote-ip": "192.0.2.9", "vnd.mtad.helo": "mx.d.example", "host": "mx.h.example"}
+FACTS = StillFacts(CONTENT, ENVELOPE, ENVIRONMENT)
 
 
 def played(**found: list[Finding]) -> PlayedMethods:
@@ -38,10 +36,10 @@ FOUND = played(
 )
 
 
-async def run(text: str, methods: PlayedMethods = FOUND, stage: str = "data") -> Run:
+async def run(text: str, methods: PlayedMethods = FOUND, stage: str = "data", facts: StillFacts = FACTS) -> Run:
     script = compile_script(f'{REQUIRE} stage "{stage}" {{ {text} }}', "t", POLICY, Outside(methods=methods))
     assert isinstance(script, Script), str(script)
-    one = Run(FACTS, Limits())
+    one = Run(facts, Limits())
     await answer(script.stages[stage], one)
     return one
 
@@ -165,6 +163,17 @@ async def test_the_field_stands_on_top_and_those_in_our_name_go() -> None:
     assert Log("seen") not in one.actions
     edits = [edit for edit in one.actions if isinstance(edit, AddField | DeleteFields)]
     assert b"forged" not in edited(CONTENT, edits)
+
+
+@pytest.mark.parametrize(
+    ("claim", "is_kept"),
+    [("(a (b)) mx.h.example", False), ("(c) MX.h.example", False), ("; forged", False), ("mx.d.example", True)],
+)
+async def test_what_may_be_read_as_ours_goes(claim: str, is_kept: bool) -> None:
+    content = f"Authentication-Results: {claim}; forged\r\n\r\n".encode()
+    one = await run("authresults;", facts=StillFacts(content, ENVELOPE, ENVIRONMENT))
+    edits = [edit for edit in one.actions if isinstance(edit, AddField | DeleteFields)]
+    assert (b"forged" in edited(content, edits)) is is_kept
 
 
 async def test_in_another_name_and_of_nobody() -> None:
