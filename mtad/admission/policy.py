@@ -287,7 +287,8 @@ class Policy:
         each = verdicts_of(ran.each)
         changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted, seen=tuple(ran.seen))
         changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
-        if changed.added and changed.is_discarded and (refusal := default()).reply is not None:
+        is_elsewhere = changed.added and changed.is_discarded and not changed.is_trusted
+        if is_elsewhere and (refusal := default()).reply is not None:
             return replace(refusal, noted=ran.noted), ran.actions  # who may not be sent to is no way to anybody else
         return changed, ran.actions
 
