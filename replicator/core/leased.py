@@ -27,6 +27,7 @@ class Leased(Ownership):
         self._answered_at = -1
         self._word = "silent"
         self._wanted_until = now  # an owner named us, or an operator did: silence is not waited for
+        self._ordered_until = now  # an operator did: word of a site that was promoted does not end that
 
     def is_owner_at(self, now: int, spare: int) -> bool:
         """Tell whether this member may deliver for so long from now on."""
@@ -44,12 +45,19 @@ class Leased(Ownership):
     # --- what is heard --------------------------------------------------------------------------------------
 
     def heard(self, authority: Authority, role: Role, now: int, out: list[Effect]) -> None:
-        """Take in what the peer said of itself. An epoch above ours was granted after ours had ended."""
-        if self.breaks_silence(role) and authority.node not in self._sites:
+        """Take in what the peer said of itself. An epoch above ours was granted after ours had ended.
+
+        An owner that named us knew nothing of a site's promotion that we hear of after that: it counts no longer. What
+        an operator ordered here still does.
+        """
+        is_of_site = authority.node in self._sites
+        if self.breaks_silence(role) and not is_of_site:
             self.heard_active(authority, now)
-            self._wanted_until = now
+            self._wanted_until = self._ordered_until = now
         elif role in STANDING_BY:
             self._votes.unbind(now)
+        if is_of_site and authority > self.seen:
+            self._wanted_until = self._ordered_until
         is_outranked = authority > self.held and self.role in HOLDING
         if authority > self.seen:
             self.seen = authority
@@ -167,6 +175,8 @@ class Leased(Ownership):
         if self.role in STANDING_BY and not self.is_unfit:
             self.is_held_back = False
             self._wanted_until = now + 2 * self._settings.lease
+            if cue is Cue.ORDERED:
+                self._ordered_until = self._wanted_until
             self._asked_at = now - self._settings.lease
             self._ask_if_due(now, out)
         return "asking the witness"
@@ -201,7 +211,7 @@ class Leased(Ownership):
         if is_moved and self.role in STANDING_BY and was not in STANDING_BY:
             self._give_up(out)
         if is_moved and self.role is Role.ACTIVE:
-            self._wanted_until = self._now
+            self._wanted_until = self._ordered_until = self._now
         return is_moved
 
     def _give_up(self, out: list[Effect]) -> None:

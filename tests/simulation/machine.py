@@ -79,6 +79,7 @@ class Machine:
         self.ordered_at = -1  # when it last claimed an epoch for that, where there is a site
         self._is_refused = False  # the command that was given last
         self.known = Authority(0, 0)  # the highest grant that this process brought to its disk
+        self.abroad_at = -1  # when it last learnt that the site was promoted
         self.wall_skew_ms = 0
         self._room_told = 1000
         self._hybrid = 0

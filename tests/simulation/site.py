@@ -141,11 +141,14 @@ class Site:
     def learnt(self, machine: Machine, known: Authority, authority: Authority) -> None:
         """S18: a member that knows of the site's grant claims another by an operator's order, or by its peer's.
 
-        One that stands by claims nothing: after a disk's loss a member may be told of what itself once claimed.
+        The peer knew of the site's, too, if it handed over after that. One that stands by claims nothing: after a
+        disk's loss a member may be told of what itself once claimed.
         """
+        if authority.node == SITE:
+            machine.abroad_at = self.clock.now
         if authority.node != machine.node or machine.role in STANDING_BY:
             return
-        is_handed_over = self.clock.now - machine.handed_over_at < SECOND
+        is_handed_over = machine.handed_over_at >= max(machine.abroad_at, self.clock.now - SECOND)
         if machine.is_ordered:
             machine.ordered_at = self.clock.now
         elif machine is not self.machine and known.node == SITE and not is_handed_over:

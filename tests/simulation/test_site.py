@@ -11,7 +11,7 @@ from replicator.core.following import Following
 from replicator.core.values import NO_FLAGS, Authority, Item, PartValue, Role
 from tests.simulation import campaign
 from tests.simulation.campaign import ABROAD, CALM_ABROAD, FOLLOWING, LOST_PAIRS
-from tests.simulation.clock import MS, Violation
+from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.lives import Life
 from tests.simulation.ranks import BOUNCED, DELIVERED
 from tests.simulation.script import Deed, Script, draw
@@ -78,6 +78,21 @@ def test_what_a_member_learns_of_its_former_life_is_no_claim() -> None:
     member.role = Role.PROMOTING
     with pytest.raises(Violation, match="S18"):
         site.learnt(member, Authority(1, SITE), Authority(2, member.node))
+
+
+def test_what_a_peer_handed_over_before_the_site_was_heard_of_is_no_leave_to_claim() -> None:
+    world, _ = campaign.play(1, CALM_ABROAD)
+    site, member = world.site, world.machines[0]
+    assert site is not None
+    member.role, member.is_ordered = Role.PROMOTING, False
+    world.clock.now += SECOND
+    site.learnt(member, Authority(1, member.node), Authority(1001, SITE))
+    member.handed_over_at = world.clock.now
+    site.learnt(member, Authority(1001, SITE), Authority(1002, member.node))
+    world.clock.now += MS
+    site.learnt(member, Authority(1002, member.node), Authority(2002, SITE))
+    with pytest.raises(Violation, match="S18"):
+        site.learnt(member, Authority(2002, SITE), Authority(2003, member.node))
 
 
 def _left_at_one_member() -> tuple[World, Life]:

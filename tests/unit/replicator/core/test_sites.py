@@ -743,6 +743,29 @@ def test_with_a_witness_a_member_takes_back_by_its_grant(is_forced: bool) -> Non
     assert roles(wan) == [Role.PASSIVE, Role.ACTIVE, Role.PASSIVE]
 
 
+@pytest.mark.parametrize(("is_ordered", "owner"), [(False, Role.PASSIVE), (True, Role.ACTIVE)])
+def test_a_switchover_under_way_ends_where_a_site_is_promoted_and_an_order_does_not(
+    is_ordered: bool, owner: Role
+) -> None:
+    wan = Wan(authority=Mode.WITNESS)
+    wan.link_all()
+    wan.run(3_000)
+    wan.isolate(wan.c)
+    wan.cut_from_witness = {1}
+    wan.a.command("switchover")
+    if is_ordered:
+        wan.b.command("promote", force=True)
+    wan.run(100)
+    assert roles(wan)[:2] == [Role.PASSIVE, Role.PASSIVE], "the witness has not granted it yet"
+    assert told(wan.c, force=True)[0]
+    wan.link((wan.a, wan.c), (wan.b, wan.c))
+    wan.run(500)
+    wan.cut_from_witness = set()
+    wan.run(20_000)
+    assert wan.b.member.role is owner
+    assert [side.member.role for side in wan.sides].count(Role.ACTIVE) == 1
+
+
 def test_beats_of_members_carry_no_plea_to_a_site() -> None:
     wan = Wan(authority=Mode.WITNESS)
     wan.link_all()
