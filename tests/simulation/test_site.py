@@ -8,15 +8,17 @@ import pytest
 
 from replicator.core.authority import Cue
 from replicator.core.following import Following
-from replicator.core.values import NO_FLAGS, Authority, Item, PartValue, Role
+from replicator.core.values import NO_FLAGS, Authority, Branch, Dot, Durability, Item, PartValue, Role
 from tests.simulation import campaign
-from tests.simulation.campaign import ABROAD, CALM_ABROAD, FOLLOWING, LOST_PAIRS
+from tests.simulation.campaign import ABROAD, CALM_ABROAD, FOLLOWING, LOST_PAIRS, ROTTEN_ABROAD
 from tests.simulation.clock import MS, SECOND, Violation
 from tests.simulation.lives import Life
 from tests.simulation.ranks import BOUNCED, DELIVERED
 from tests.simulation.script import Deed, Script, draw
 from tests.simulation.site import SITE
 from tests.simulation.world import World
+
+LEFT_AT_SITE = "excused: what has ended, left at the site of a snapshot that never did"
 
 
 def test_calm_histories_reach_the_site_and_deliver_everything_once() -> None:
@@ -176,6 +178,59 @@ def test_one_that_came_by_records_alone_is_not() -> None:
 
 def test_one_that_is_still_unknown_when_all_is_over_is_not() -> None:
     world, _ = _known_less_at_home()
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_end()
+
+
+def test_what_the_pair_finished_stays_at_the_site_when_a_snapshot_broke_off_and_both_disks_were_lost() -> None:
+    deeds = (
+        Deed(744 * MS, "bit flips", 2645867265),
+        Deed(2061 * MS, "site away", 3523059310),
+        Deed(2790 * MS, "pair lost", 1886617579),
+    )
+    world, failure = campaign.play_script(replace(draw(400026099, ROTTEN_ABROAD), deeds=deeds))
+    assert failure is None
+    assert world.clock.counts[LEFT_AT_SITE] > 0
+
+
+def _left_at_the_site() -> tuple[World, Life]:
+    """Return a world at rest, in which the site has an item that was delivered, and no position covers it."""
+    world, failure = campaign.play(1, CALM_ABROAD)
+    assert failure is None
+    assert world.site is not None
+    life = next(life for life in world.truth.lives.values() if life.done)
+    life.put = Dot(Branch(0, 1), 1)  # of a disk that was lost
+    world.site.machine.disk.store.items[life.key] = Item(life.key, life.put, {}, NO_FLAGS, b"", 0)
+    return world, life
+
+
+def test_what_a_snapshot_that_never_ended_left_at_the_site_is_excused() -> None:
+    world, _ = _left_at_the_site()
+    world.truth.check_end()
+    assert world.clock.counts[LEFT_AT_SITE] == 1
+
+
+def test_what_is_left_at_the_site_and_owed_is_not() -> None:
+    world, life = _left_at_the_site()
+    life.delivered.clear()
+    life.acked = Durability.REFUSED  # else S2 says it first
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_end()
+
+
+def test_what_is_left_where_a_position_covers_it_is_not() -> None:
+    world, life = _left_at_the_site()
+    for machine in world.truth.everybody:
+        machine.disk.vector[life.put.branch] = life.put.seq
+    with pytest.raises(Violation, match="S10"):
+        world.truth.check_end()
+
+
+def test_what_is_left_at_a_member_is_not() -> None:
+    world, life = _left_at_the_site()
+    assert world.site is not None
+    item = world.site.machine.disk.store.items.pop(life.key)
+    world.machines[1].disk.store.items[life.key] = item
     with pytest.raises(Violation, match="S10"):
         world.truth.check_end()
 

@@ -255,7 +255,8 @@ class World:
         if owners != self._owner:
             self._owner, self._single_since = owners, clock.now
         disks = [machine.disk for machine in self.everybody]
-        is_left = any(self.truth.owed(disk.items) or self.truth.owed_of_away(disk.away) for disk in disks)
+        is_left = any(self.truth.owed(machine) for machine in self.everybody)
+        is_left = is_left or any(self.truth.owed_of_away(disk.away) for disk in disks)
         are_equal = all(disk.vector == disks[0].vector for disk in disks)
         is_quiet = self.clients.are_content and not is_left and are_equal
         is_home = owners in ((0,), (1,))
