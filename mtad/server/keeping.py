@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.server.transaction import Accepted
@@ -33,14 +35,16 @@ def state_at_commit(
     is_pending   its attempt goes on in the background, and claims it: nothing is due before that has ended, or is not
                  heard of any more
     """
+    not_before_ms = now_ms + accepted.seconds * 1000
     if outcome is not None:
-        return state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
+        state = state_after(outcome, accepted.retry, now_ms=now_ms, node=node)
+        return replace(state, due_ms=max(state.due_ms, not_before_ms)) if state.rank is Rank.DEFERRED else state
     if is_pending:
         return state_while_pending(now_ms, node, since_ms=now_ms)
     if accepted.is_fault:
-        return RecipientState(due_ms=now_ms + accepted.retry.first_seconds * 1000)
+        return RecipientState(due_ms=max(now_ms + accepted.retry.first_seconds * 1000, not_before_ms))
     if accepted.seconds:
-        return RecipientState(Rank.DEFERRED, now_ms + accepted.seconds * 1000)
+        return RecipientState(Rank.DEFERRED, not_before_ms)
     return RecipientState(due_ms=DUE_AT_ONCE)
 
 

@@ -29,7 +29,7 @@ class Accepted:
     outcome     what the next hop said, when it refused for now and we keep the mail
     is_fault    policy failed on its route: it is asked again at the first attempt from the queue
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
-    seconds     for so long nobody tries it, where it is queued without an attempt
+    seconds     for so long nobody tries it, where it is queued without an attempt or was refused for now
     priority    that the message has at least in the queue
     signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too

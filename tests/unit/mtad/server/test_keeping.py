@@ -77,3 +77,27 @@ def test_what_policy_queues_for_later_is_due_then() -> None:
     later = replace(accepted(), seconds=300)
     state = state_at_commit(later, None, is_pending=False, now_ms=NOW_MS, node=3)
     assert state == RecipientState(Rank.DEFERRED, NOW_MS + 300_000)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds", "rank", "due_ms"),
+    [
+        (DELAYED, 300, Rank.DEFERRED, NOW_MS + 300_000),
+        (DELAYED, 30, Rank.DEFERRED, NOW_MS + 60_000),
+        (DELIVERED, 300, Rank.DELIVERED, 0),
+        (FAILED, 300, Rank.FAILED, 0),
+    ],
+)
+def test_what_policy_queues_for_later_is_not_due_before_though_its_next_hop_was_asked(
+    outcome: Outcome, seconds: int, rank: Rank, due_ms: int
+) -> None:
+    later = replace(accepted(), seconds=seconds)
+    state = state_at_commit(later, outcome, is_pending=False, now_ms=NOW_MS, node=3)
+    assert (state.rank, state.due_ms) == (rank, due_ms)
+
+
+@pytest.mark.parametrize(("seconds", "due_ms"), [(300, NOW_MS + 300_000), (30, NOW_MS + 60_000)])
+def test_nor_though_a_fault_has_left_its_route_unknown(seconds: int, due_ms: int) -> None:
+    later = replace(accepted(is_fault=True), seconds=seconds)
+    state = state_at_commit(later, None, is_pending=False, now_ms=NOW_MS, node=3)
+    assert state == RecipientState(Rank.QUEUED, due_ms)
