@@ -52,7 +52,7 @@ class Srs:
             made = self._of_forwarder(found[1], found[2])
         else:
             stamp = _DIGITS[day // 32 % 32] + _DIGITS[day % 32]
-            made = f"SRS0={_hash(self.secrets[0], stamp, of, local)}={stamp}={of}={local}"
+            made = f"SRS0={_hash(self.secrets[0], 'srs0', stamp, of, local)}={stamp}={of}={local}"
         path_made = f"{made}@{domain}"
         return path_made if len(path_made) <= PATH_OCTETS_MAX else path
 
@@ -63,19 +63,20 @@ class Srs:
             mac, stamp, of, sender = found.groups()
             made = _DIGITS.index(stamp[0].lower()) * 32 + _DIGITS.index(stamp[1].lower())
             age = (day - made + 1) % _DAYS - 1  # the clock that it was made by may be a day ahead
-            return f"{sender}@{of}" if age <= DAYS_MAX and self._is_ours(mac, stamp, of, sender) else None
+            return f"{sender}@{of}" if age <= DAYS_MAX and self._is_ours(mac, "srs0", stamp, of, sender) else None
         if found := _MADE_1.fullmatch(local):
             mac, host, rest = found.groups()
-            return f"SRS0{rest}@{host}" if self._is_ours(mac, host, rest) else None
+            return f"SRS0{rest}@{host}" if self._is_ours(mac, "srs1", host, rest) else None
         return None
 
     def _of_forwarder(self, host: str, rest: str) -> str:
-        return f"SRS1={_hash(self.secrets[0], host, rest)}={host}={rest}"
+        return f"SRS1={_hash(self.secrets[0], 'srs1', host, rest)}={host}={rest}"
 
-    def _is_ours(self, mac: str, *parts: str) -> bool:
-        return any([hmac.compare_digest(mac.lower(), _hash(secret, *parts)) for secret in self.secrets])
+    def _is_ours(self, mac: str, kind: str, *parts: str) -> bool:
+        return any([hmac.compare_digest(mac.lower(), _hash(secret, kind, *parts)) for secret in self.secrets])
 
 
-def _hash(secret: bytes, *parts: str) -> str:
-    digest = hmac.digest(secret, "=".join(parts).lower().encode(), "sha256")
+def _hash(secret: bytes, kind: str, *parts: str) -> str:
+    """Return what only who has the secret can make; what is made for one kind is none of another."""
+    digest = hmac.digest(secret, "=".join((kind, *parts)).lower().encode(), "sha256")
     return base64.b32encode(digest).decode("ascii")[:_HASH_LENGTH].lower()

@@ -64,6 +64,13 @@ def test_what_forwarders_have_made_leads_back_to_the_first_of_them() -> None:
     assert first.read(once, DAY) == "a@sender.example"
 
 
+def test_what_is_made_of_a_forwarders_path_is_none_of_a_senders() -> None:
+    of_forwarder = SRS.made("SRS0+other.example=bob@aa", OURS, DAY)  # "aa" could be a day
+    assert of_forwarder.startswith("SRS1=")
+    assert SRS.read(of_forwarder, DAY) == "SRS0+other.example=bob@aa"
+    assert all(SRS.read(of_forwarder.replace("SRS1", "SRS0"), day) is None for day in range(1024))
+
+
 @pytest.mark.parametrize(
     "path", ["", "a@FWD.example", "a", '"a b"@sender.example', "b\u00fccher@sender.example", "a@[192.0.2.1]"]
 )
