@@ -226,10 +226,12 @@ class Policy:
         return replace(verdict, content=await asyncio.to_thread(edited, facts.content, edits))
 
     async def remember(self, seen: Sequence[Seen]) -> None:
-        """Have what `data` has seen known from now on: its message is accepted."""
-        for one in seen:
-            limit = LIMIT_MAX if one.is_last else 1  # what is over the limit is not counted anew
-            await self._settings.outside.limits.ask(Rate(one.counter, limit, one.seconds))
+        """Have what `data` has seen known from now on: its message is accepted.
+
+        All are told at once: the client waits, and a counter that does not answer takes its time.
+        """
+        limits = self._settings.outside.limits
+        await asyncio.gather(*(limits.ask(_sighting(one)) for one in seen))
 
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         """Say where a recipient goes, and what to do when it cannot go there now.
@@ -344,6 +346,10 @@ def _local_time() -> datetime:
 def _noted(session: SessionFacts, notes: Notes = NO_NOTES) -> Noted:
     before = session.client.notes
     return NOTHING_NOTED if before is NO_NOTES and notes is NO_NOTES else Noted(before, notes)
+
+
+def _sighting(seen: Seen) -> Rate:
+    return Rate(seen.counter, LIMIT_MAX if seen.is_last else 1, seen.seconds)  # what is over it is not counted anew
 
 
 def _go_on() -> Verdict:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,11 @@ from mtad.admission.policy import (
     PolicyErrors,
     PolicySettings,
 )
+from mtad.limits.questions import Answer, Counted, Held, Question, Rate
 from mtad.mail.envelope import NO_TLS, Client, Envelope, Tls
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
-from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Signing, Verdict
+from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Seen, Signing, Verdict
 from mtad.maps.table import Table
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.doors import Doors
@@ -400,3 +402,33 @@ async def test_a_policy_knows_how_the_client_is_encrypted() -> None:
         assert (await sieve.ehlo(SessionFacts(client))).is_accepted
     assert (await sieve.mail(MailFacts(SessionFacts(told), ""))).is_accepted
     assert not (await sieve.mail(MailFacts(STRANGER, ""))).is_accepted
+
+
+class CountedTogether:
+    """Answers when it was asked so many questions."""
+
+    def __init__(self, questions_count: int) -> None:
+        self._left = questions_count
+        self._is_all = asyncio.Event()
+        self.asked: list[Question] = []
+
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if len(self.asked) == self._left:
+            self._is_all.set()
+        await self._is_all.wait()
+        return Counted(False, 1)
+
+    async def take(self, counter: bytes, limit: int) -> Held | Answer:
+        raise AssertionError("nothing is held")
+
+
+async def test_all_that_was_seen_is_told_at_once_for_the_client_waits() -> None:
+    seen = [Seen(bytes([number]) * 16, 3600) for number in range(16)]
+    limits = CountedTogether(len(seen))
+    settings = PolicySettings((), Limits(), RetryPlan(), outside=Outside(limits=limits))
+    found = Policy.compile(DEFAULT_POLICY.read_text(), "test.sieve", settings, CollectedEvents())
+    assert isinstance(found, Policy)
+    async with asyncio.timeout(30):
+        await found.remember(seen)
+    assert limits.asked == [Rate(one.counter, 1, 3600) for one in seen]
