@@ -121,11 +121,11 @@ class CounterStore:
             return
         if item is None:
             self._forget(key)
-        elif counter_codec.node_of(key) != self._ledger.node:
+        elif key not in self._own:  # one of this node is not, where it has lost its disk and the other refills it
             self._learn(item)
 
     def _learn(self, item: Item) -> None:
-        """Take in a batch; those of this node are read at its start alone."""
+        """Take in a batch; those of this node in whatever order they come."""
         try:
             stored = counter_codec.counters_of(item)
         except DecodeError as error:
@@ -138,7 +138,9 @@ class CounterStore:
         for counter, entry in counter_codec.entries_of(stored):
             if entry.until_ms > now_ms:
                 self._ledger.learn(stored.node, counter, entry)
-                if is_own:
+                if is_own and self._home.get(counter, b"") > item.key:
+                    self._ledger.change_again(counter)  # what both hold is kept together
+                elif is_own:
                     self._come_home(counter, item.key)
 
     def _forget(self, key: bytes) -> None:
@@ -197,16 +199,18 @@ class CounterStore:
         if not records:
             return
         is_kept = False
+        if entries:
+            self._own[key] = _Batch(until_ms)  # before the news of it comes, which is none
         try:
             is_kept = await self._is_kept(records)
         finally:  # else they would be kept only when they change again: not if the store fails, or this ends, meanwhile
             if not is_kept:
+                self._forget(key)
+                self.changed((key,))  # it may be in the store all the same
                 for counter in changed:
                     self._ledger.change_again(counter)
         if not is_kept:
             return
-        if entries:
-            self._own[key] = _Batch(until_ms)
         for counter in entries:
             if self._ledger.entry(counter) is not None:  # it may have been dropped meanwhile
                 self._come_home(counter, key)

@@ -200,6 +200,77 @@ async def test_what_the_other_node_left_counts_after_a_restart(tmp_path: Path) -
         assert found.held(1) == 1
 
 
+async def submit_own(found: Counting, at_ms: int, asked: Greylisting | None = None) -> bytes:
+    """Have the store hold what this node had counted before it lost its disk, and return its key."""
+    lost = Ledger(1)
+    for question in (rate(1), rate(1), *((asked,) if asked else ())):
+        lost.ask(question, at_ms)
+    if asked:
+        assert not lost.ask(asked, at_ms + asked.delay_seconds * 1000).is_over
+    counters = [rate(1).counter, *((asked.counter,) if asked else ())]
+    entries = {counter: entry for counter in counters if (entry := lost.entry(counter)) is not None}
+    key = counter_codec.key_of(1, at_ms, 7)
+    until_ms = max(entry.until_ms for entry in entries.values())
+    await found.node.submit((counter_codec.counters_record(key, 1, until_ms, entries),), wait=False)
+    return key
+
+
+async def test_what_the_other_node_gives_back_counts_at_once(tmp_path: Path) -> None:
+    asked = Greylisting(b"g" * 16, 300, 3600, 86_400)
+    async with counting(tmp_path) as found:
+        await submit_own(found, START_MS - 450_000, asked)
+        await until(lambda: len(found.store) == 1)
+        assert found.held(1) == 2
+        assert found.ledger.ask(asked, found.wall.ms) == Counted(False, 0)
+        found.wall.forward(100_000)
+        await found.store.sweep()
+        found.take(2)
+        await found.keep()
+        await found.keep()
+        assert len(keys(found)) == 1, "and is dropped when it is over"
+
+
+async def test_what_is_given_back_is_kept_with_what_was_counted_since(tmp_path: Path) -> None:
+    async with counting(tmp_path) as found:
+        found.take(1)
+        await found.keep()
+        older = await submit_own(found, START_MS - 450_000)
+        await until(lambda: len(found.store) == 2)
+        assert found.held(1) == 3
+        await found.keep()
+        await found.keep()
+        assert older not in keys(found)
+        assert len(keys(found)) == 1
+    async with counting(tmp_path) as found:
+        assert found.held(1) == 3
+
+
+class BusyNode:
+    """Counts something while it keeps, and lets the news of what it keeps be heard before it answers."""
+
+    def __init__(self, found: Counting) -> None:
+        self._found, self._node = found, found.node
+
+    async def submit(self, records: tuple[Record, ...], *, wait: bool) -> Submitted:
+        self._found.take(2)
+        submitted = await self._node.submit(records, wait=wait)
+        await asyncio.sleep(0.01)
+        await until(lambda: not self._found.store._news)
+        return submitted
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._node, name)
+
+
+async def test_the_news_of_what_is_being_kept_brings_back_nothing(tmp_path: Path) -> None:
+    async with counting(tmp_path, LedgerLimits(windows_max=1)) as found:
+        found.take(1)
+        node, found.store._node = found.node, BusyNode(found)  # type: ignore[assignment]
+        await found.keep()
+        found.store._node = node
+        assert (found.held(1), found.held(2)) == (0, 1)
+
+
 class FullNode:
     """Refuses what it is to keep, for as long as the test says."""
 
