@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from mtad.mail.address import mailbox_key
+from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
@@ -20,6 +21,25 @@ FINGERPRINT_OCTETS = 16
 _ADDED = " added"  # no address of a client ends so
 _NOTHING_YET = Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "Not delivered yet"))
 _SIGNATURES = re.compile(rb"^DKIM-Signature[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """What a message is known again by.
+
+    of_anybody   whoever brings it: large senders come back from another address
+    of_client    brought by the same client: policy may have made of it what it makes of nobody else's
+    """
+
+    of_anybody: bytes
+    of_client: bytes
+
+    @classmethod
+    def by(cls, client: Client, fingerprint: bytes) -> Fingerprints:
+        """Return those of a message that this client has brought; it is who authenticated, else its address."""
+        who = f"identity {client.identity}" if client.identity else f"address {client.address}"
+        taken = blake2b(fingerprint + who.encode("utf-8", "surrogateescape"), digest_size=FINGERPRINT_OCTETS)
+        return cls(fingerprint, taken.digest())
 
 
 @dataclass(frozen=True, slots=True)

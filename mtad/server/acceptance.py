@@ -23,7 +23,7 @@ from mtad.delivery.reply_table import (
 from mtad.mail.dsn import Action, Notice, notice_of
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
-from mtad.mail.memory import Memory
+from mtad.mail.memory import Fingerprints, Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
@@ -112,7 +112,7 @@ class Ready:
 
     transaction: Transaction
     content: bytes
-    fingerprint: bytes
+    fingerprints: Fingerprints
 
 
 class Acceptance:
@@ -188,11 +188,11 @@ class Acceptance:
             return Step(SPOILT_REPLIES[content])
         if received_count(content) >= self._limits.content.received_fields_max:
             return _LOOP
-        fingerprint = await self.recall.fingerprint(transaction, content)
-        known = await self.recall.known(transaction, fingerprint)
+        fingerprints = await self.recall.fingerprints(transaction, content)
+        known = await self.recall.known(transaction, fingerprints)
         if isinstance(known, Step):
             return known
-        ruling = await self._rule(known, content, fingerprint)
+        ruling = await self._rule(known, content, fingerprints)
         if isinstance(ruling, Step):
             return ruling
         ruled, content = ruling
@@ -202,10 +202,10 @@ class Acceptance:
             content = missing_fields(content, hostname=self._hostname, queue_id=queue_id, wall=wall) + content
         received = received_field(envelope, hostname=self._hostname, queue_id=queue_id, wall=wall)
         signature = await self._signature(ruled, content)
-        return Ready(ruled, b"".join((received, signature, content)), fingerprint)
+        return Ready(ruled, b"".join((received, signature, content)), fingerprints)
 
     async def _rule(
-        self, transaction: Transaction, content: bytes, fingerprint: bytes
+        self, transaction: Transaction, content: bytes, fingerprints: Fingerprints
     ) -> tuple[Transaction, bytes] | Step:
         """Ask policy; return transaction and content as they go on, or the final reply where they go no further."""
         verdict = heard(await transaction.policy.data(transaction.envelope, content), transaction)
@@ -220,7 +220,7 @@ class Acceptance:
         ruled = replace(
             transaction.ruled(verdict), signing=verdict.signing, seen=verdict.seen, priority=verdict.priority
         )
-        extended = await self._extend(ruled, verdict, transaction, fingerprint)
+        extended = await self._extend(ruled, verdict, transaction, fingerprints)
         if isinstance(extended, Step):
             return extended
         if verdict.queue_at_once:
@@ -233,7 +233,7 @@ class Acceptance:
         return extended, content if verdict.content is None else verdict.content
 
     async def _extend(
-        self, ruled: Transaction, verdict: Verdict, before: Transaction, fingerprint: bytes
+        self, ruled: Transaction, verdict: Verdict, before: Transaction, fingerprints: Fingerprints
     ) -> Transaction | Step:
         """Return the transaction with those that policy adds, and what is remembered of them."""
         coming = tuple(joining(before, verdict))
@@ -244,7 +244,7 @@ class Acceptance:
         rooms = self._rooms
         joint = await joined(ruled, coming, rooms.delivery, self._events, is_queued=verdict.queue_at_once)
         new = joint.accepted[len(ruled.accepted) :]
-        return await self.recall.known(joint, fingerprint, {one.recipient.address for one in new})
+        return await self.recall.known(joint, fingerprints, {one.recipient.address for one in new})
 
     def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:
         of = {"recipient": recipient} if recipient else {}
@@ -331,12 +331,15 @@ class Acceptance:
         """Return what is to be remembered of a message whose attempt begins."""
         transaction, now_ms = ready.transaction, self._clock.wall_ms()
         seconds = self._limits.seconds.delivery_deadline + COMMIT_SECONDS
-        addresses = {one.recipient.address for one in transaction.accepted} - transaction.recalled
+        names = transaction.by_name(
+            dict.fromkeys({one.recipient.address for one in transaction.accepted} - transaction.recalled)
+        )
+        fingerprints = ready.fingerprints
         return Memory(
             transaction.queue_id,
-            ready.fingerprint,
+            fingerprints.of_client if transaction.is_led_elsewhere(names) else fingerprints.of_anybody,
             now_ms,
-            transaction.by_name(dict.fromkeys(addresses)),
+            names,
             until_ms=now_ms + int(seconds * 1000),
         )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 from mtad.delivery.reply_table import settle
-from mtad.mail.memory import Memory, fingerprint_of
+from mtad.mail.memory import Fingerprints, Memory, fingerprint_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.server.collaborators import Clock
@@ -31,26 +31,26 @@ class Recall:
         self.answered_count = 0  # messages of which something was remembered
         self.in_doubt_count = 0  # messages of which nobody told what became of them: they may arrive twice
 
-    async def fingerprint(self, transaction: Transaction, content: bytes) -> bytes:
+    async def fingerprints(self, transaction: Transaction, content: bytes) -> Fingerprints:
         """Return what the message is known again by."""
-        reverse_path = transaction.said_path
+        client, reverse_path = transaction.envelope.client, transaction.said_path
         if len(content) <= HASH_INLINE_OCTETS_MAX:
-            return fingerprint_of(reverse_path, content)
-        return await asyncio.to_thread(fingerprint_of, reverse_path, content)
+            return Fingerprints.by(client, fingerprint_of(reverse_path, content))
+        return Fingerprints.by(client, await asyncio.to_thread(fingerprint_of, reverse_path, content))
 
     async def known(
-        self, transaction: Transaction, fingerprint: bytes, among: Collection[str] | None = None
+        self, transaction: Transaction, fingerprints: Fingerprints, among: Collection[str] | None = None
     ) -> Transaction | Step:
         """Return the transaction with what is remembered of its recipients, or the reply where nothing is left to do.
 
         among   those that are asked about now; None: all of them
         An attempt that goes on, here or on the other node, is waited for.
         """
-        if not self._memories.has(fingerprint):
-            return transaction
-        memories = await self._memories.recall(fingerprint)
+        memories = await self._recalled(fingerprints)
         if memories is None:
             return Step(local_fault(transaction.queue_id))
+        if not memories:
+            return transaction
         wall_ms = self._clock.wall_ms()
         everybody = {one.recipient.address for one in transaction.accepted}
         names = transaction.by_name(dict.fromkeys(everybody if among is None else everybody.intersection(among))).keys()
@@ -69,6 +69,16 @@ class Recall:
             return transaction.recalling(settled)
         reply = settle(settled, {}).reply
         return Step(local_fault(transaction.queue_id) if reply is None else with_status(reply))
+
+    async def _recalled(self, fingerprints: Fingerprints) -> list[Memory] | None:
+        """Return what is remembered, the oldest first, or None when that cannot be told now."""
+        asked = [one for one in (fingerprints.of_anybody, fingerprints.of_client) if self._memories.has(one)]
+        found: list[Memory] = []
+        for memories in await asyncio.gather(*map(self._memories.recall, asked)) if asked else ():
+            if memories is None:
+                return None
+            found.extend(memories)
+        return sorted(found, key=lambda memory: memory.at_ms)
 
     def _note_doubt(self, transaction: Transaction, memories: list[Memory]) -> None:
         if memories:

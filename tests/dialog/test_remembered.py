@@ -24,6 +24,7 @@ OTHER = CONTENT.replace(b"body", b"tody")
 TAKEN = "250 2.0.0 Ok: delivered (mx.example.net: 250 2.0.0 Ok, taken)"
 ONE, TWO, THREE = "one@example.net", "two@example.net", "three@example.net"
 SENDER = "sender@client.example"
+HERE, ELSEWHERE = "192.0.2.1", "203.0.113.9"  # whence clients come
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -38,9 +39,9 @@ async def settled(house: House) -> None:
     await house.server.acceptance.remembering.tasks.drained()
 
 
-async def bring(house: House, content: bytes = CONTENT, *recipients: str) -> str:
+async def bring(house: House, content: bytes = CONTENT, *recipients: str, address: str = HERE) -> str:
     """Bring a message as a client does that behaves; return the final reply."""
-    wire = await greeted(house.wire())
+    wire = await greeted(house.wire(address))
     said = await send_message(wire, content, *recipients)
     await say(wire, "QUIT")
     return said
@@ -429,6 +430,61 @@ async def test_what_policy_makes_of_the_content_for_one_client_is_nothing_for_an
     del house.rooms.policy.verdicts["data"]
     assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
     assert [ONE in recipients for recipients in delivered(house)][-1:] == [True]
+
+
+LEADING_ELSEWHERE = [
+    (f"rcpt {ONE}", Verdict(recipient=TWO)),
+    ("data", Verdict(is_discarded=True, added=(Addition(TWO),))),
+    ("data", Verdict(each={ONE: Verdict(is_discarded=True, added=(Addition(TWO),))})),
+]
+
+
+@pytest.mark.parametrize(("stage", "verdict"), LEADING_ELSEWHERE)
+@pytest.mark.parametrize("others", [(), (THREE,)])
+async def test_whom_policy_leads_elsewhere_for_one_client_gets_what_another_brings(
+    build: Build, stage: str, verdict: Verdict, others: tuple[str, ...]
+) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[stage] = verdict
+    assert (await lose(house, ONE, *others)).startswith("250 ")
+    del house.rooms.policy.verdicts[stage]
+    assert (await bring(house, CONTENT, ONE, address=ELSEWHERE)).startswith("250 ")
+    assert delivered(house)[-1] == [ONE]
+    assert house.events.named("retry.answered") == []
+
+
+@pytest.mark.parametrize(("stage", "verdict"), LEADING_ELSEWHERE)
+async def test_whom_policy_leads_elsewhere_is_not_sought_there_again_for_the_same_client(
+    build: Build, stage: str, verdict: Verdict
+) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[stage] = verdict
+    await lose(house)
+    passive = FakeRooms()
+    passive.memories = house.rooms.memories
+    passive.policy.verdicts[stage] = verdict
+    other_node = await build(passive)
+    assert await bring(other_node) == await bring(house) == TAKEN
+    assert [TWO in recipients for recipients in delivered(house)] == [True]
+    assert delivered(other_node) == []
+
+
+async def test_a_client_that_comes_back_from_another_address_is_known_again(build: Build) -> None:
+    house = await build()
+    await lose(house, ONE, TWO)
+    assert await bring(house, CONTENT, ONE, TWO, address=ELSEWHERE) == TAKEN
+    assert delivered(house) == [[ONE, TWO]]
+
+
+async def test_what_was_done_for_one_client_and_what_for_any_is_known_together(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = Verdict(recipient=THREE)
+    await lose(house, ONE)
+    await lose(house, TWO)
+    assert await bring(house, CONTENT, ONE, TWO) == TAKEN
+    assert delivered(house) == [[THREE], [TWO]]
+    house.rooms.memories.can_tell = False
+    assert (await bring(house, CONTENT, ONE)).startswith("451 4.3.0")
 
 
 async def test_a_body_that_looks_like_a_signature_is_a_body(build: Build) -> None:

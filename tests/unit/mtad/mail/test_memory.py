@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.mail.memory import FINGERPRINT_OCTETS, Memory, fingerprint_of
+from mtad.mail.envelope import Client
+from mtad.mail.memory import FINGERPRINT_OCTETS, Fingerprints, Memory, fingerprint_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 
@@ -64,6 +65,27 @@ def test_bounds_of_sender_and_content_are_no_part_of_either() -> None:
 
 def test_a_sender_that_is_no_text_is_taken_as_it_came() -> None:
     assert fingerprint_of("\udcff@x", BODY) != fingerprint_of("\udcfe@x", BODY)
+
+
+def test_a_client_is_who_authenticated_wherever_it_is() -> None:
+    taken = fingerprint_of(SENDER, BODY)
+    first = Fingerprints.by(Client("192.0.2.1", 40000, identity="ann"), taken)
+    assert first == Fingerprints.by(Client("2001:db8::1", 40001, identity="ann"), taken)
+    assert first.of_anybody == taken
+    assert len(first.of_client) == FINGERPRINT_OCTETS
+
+
+def test_a_client_that_did_not_authenticate_is_its_address() -> None:
+    taken = fingerprint_of(SENDER, BODY)
+    first = Fingerprints.by(Client("192.0.2.1", 40000, "one.example"), taken)
+    assert first == Fingerprints.by(Client("192.0.2.1", 40001, "two.example"), taken)
+    others = [
+        Fingerprints.by(Client("192.0.2.2", 40000), taken),
+        Fingerprints.by(Client("192.0.2.1", 40000, identity="ann"), taken),
+        Fingerprints.by(Client("192.0.2.3", 40000, identity="192.0.2.1"), taken),
+        Fingerprints.by(Client("192.0.2.1", 40000), fingerprint_of(SENDER, HEADER + BODY)),
+    ]
+    assert len({first.of_client, *(one.of_client for one in others)}) == 5
 
 
 def test_is_settled_when_every_recipient_is() -> None:
