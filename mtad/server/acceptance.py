@@ -21,7 +21,6 @@ from mtad.delivery.reply_table import (
     settle_apart,
 )
 from mtad.mail.dsn import Action, Notice, notice_of
-from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.envelope import domain_of
 from mtad.mail.memory import Fingerprints, Memory
 from mtad.mail.outcome import Outcome, Result
@@ -35,7 +34,7 @@ from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget, Spilt, Spoilt
 from mtad.server.hearing import Hearing, Remembering
-from mtad.server.keeping import state_at_commit
+from mtad.server.keeping import requests_of, state_at_commit
 from mtad.server.limits import Limits
 from mtad.server.recall import Recall
 from mtad.server.received import author_domain, received_count, received_field
@@ -388,7 +387,7 @@ class Acceptance:
             is_sender_verified=envelope.is_sender_verified,
             is_submission=envelope.is_submission,
             request=envelope.request,
-            requests={one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST},
+            requests=requests_of(transaction),
             noted=envelope.noted,
             held=transaction.held,
             priority=_priority(transaction, kept),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mtad.delivery.client_events import Mail
 from mtad.mail.address import mailbox_key
-from mtad.mail.dsn_request import RecipientRequest
+from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Recipient
 from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.verdict import Addition, Verdict
@@ -22,6 +22,7 @@ class Joining:
     """A recipient that is to join a transaction.
 
     instead_of   those that get nothing: what becomes of this one is what they hear
+    notify       what policy itself asks of it
     """
 
     address: str
@@ -29,6 +30,7 @@ class Joining:
     notes: Notes = NO_NOTES
     is_extra: bool = False
     instead_of: tuple[str, ...] = ()
+    notify: Notify = Notify.UNSAID
 
 
 def opened(delivery: Delivery, transaction: Transaction) -> Through:
@@ -69,7 +71,13 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
     names = [one.recipient.address for one in left] if ruling.is_discarded else []
     for addition, instead_of in zip(ruling.added, _instead(names, ruling.added), strict=True):
         request = _asked_anew(addition, _of_all(left)) if addition.is_redirected else addition.request
-        yield Joining(addition.address, request, is_extra=not ruling.is_discarded, instead_of=instead_of)
+        yield Joining(
+            addition.address,
+            request,
+            is_extra=not ruling.is_discarded,
+            instead_of=instead_of,
+            notify=addition.request.notify,
+        )
 
 
 def _of_one(recipient: Recipient, verdict: Verdict) -> Iterator[Joining]:
@@ -77,7 +85,7 @@ def _of_one(recipient: Recipient, verdict: Verdict) -> Iterator[Joining]:
     for addition, instead_of in zip(verdict.added, _instead(names, verdict.added), strict=True):
         request = request_of(addition, recipient.address, recipient.request)
         notes = recipient.notes if addition.is_redirected else NO_NOTES
-        yield Joining(addition.address, request, notes, not verdict.is_discarded, instead_of)
+        yield Joining(addition.address, request, notes, not verdict.is_discarded, instead_of, addition.request.notify)
 
 
 def _instead(names: Sequence[str], additions: Sequence[Addition]) -> list[tuple[str, ...]]:
@@ -120,7 +128,7 @@ async def joined(
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
         is_queued_at_once = said.queue_at_once or is_queued
         recipient = Recipient(address, said.route, said.queue_on_transient, is_queued_at_once, one.request, one.notes)
-        new.append(Accepted.by(said, recipient, is_extra=one.is_extra))
+        new.append(Accepted.by(said, recipient, is_extra=one.is_extra, notify=one.notify))
         events.emit(
             "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
         )

@@ -109,7 +109,13 @@ def coming_of(said: RcptArgument, verdict: Verdict) -> Coming:
     address, request = said.path, said.request
     notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
     added = [
-        Joining(one.address, request_of(one, address, request), notes, is_extra=not verdict.is_discarded)
+        Joining(
+            one.address,
+            request_of(one, address, request),
+            notes,
+            is_extra=not verdict.is_discarded,
+            notify=one.request.notify,
+        )
         for one in verdict.added
     ]
     if not verdict.is_discarded:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mtad.mail.dsn_request import NO_REQUEST, Notify, Requests
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
-from mtad.server.transaction import Accepted
+from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 
 PENDING_SECONDS = 60  # as long a recipient stays with the attempt in the background that was heard of last
@@ -55,3 +56,17 @@ def state_while_pending(now_ms: int, node: int, *, since_ms: int) -> RecipientSt
     """
     until_ms = now_ms + PENDING_SECONDS * 1000
     return RecipientState(due_ms=until_ms, claim=Claim(node, since_ms, until_ms))
+
+
+def requests_of(transaction: Transaction) -> Requests:
+    """Return what is asked of recipients.
+
+    Whom policy has added no sender has named: of those one that may be forged hears what policy asks alone.
+    """
+    envelope = transaction.envelope
+    is_sender_known = envelope.is_sender_verified or envelope.is_submission
+    found = {one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST}
+    for one in () if is_sender_known else transaction.accepted:
+        if one.is_extra and one.recipient.address not in transaction.named:
+            found[one.recipient.address] = replace(one.recipient.request, notify=one.notify or Notify.NEVER)
+    return found

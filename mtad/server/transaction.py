@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mtad.mail.address import mailbox_key
+from mtad.mail.dsn_request import Notify
 from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
@@ -33,6 +34,7 @@ class Accepted:
     priority    that the message has at least in the queue
     signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too
+    notify      what policy itself asks of one that it has added
     """
 
     recipient: Recipient
@@ -41,13 +43,20 @@ class Accepted:
     is_fault: bool = False
     is_ruled: bool = False
     is_extra: bool = False
+    notify: Notify = Notify.UNSAID
     seconds: int = 0
     priority: int = 0
     signing: Signing | None = None
 
     @classmethod
     def by(
-        cls, said: Disposition, recipient: Recipient, outcome: Outcome | None = None, *, is_extra: bool = False
+        cls,
+        said: Disposition,
+        recipient: Recipient,
+        outcome: Outcome | None = None,
+        *,
+        is_extra: bool = False,
+        notify: Notify = Notify.UNSAID,
     ) -> Accepted:
         """Return a recipient with what policy has said of it."""
         return cls(
@@ -56,6 +65,7 @@ class Accepted:
             outcome,
             said.is_fault,
             is_extra=is_extra,
+            notify=notify,
             seconds=said.queue_seconds,
             priority=said.priority,
             signing=said.signing,

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from mtad.delivery.client_events import Mail
+from mtad.mail.dsn import Action, Notice
+from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.queue_id import QueueIdSource
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
-from mtad.mail.verdict import RetryPlan, Signing, Verdict
+from mtad.mail.verdict import Addition, RetryPlan, Signing, Verdict
 from mtad.server.acceptance import SIGN_INLINE_OCTETS_MAX, Acceptance
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
 from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import Rank
+from mtad.spool.notification import reported, told
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
 
@@ -210,3 +213,33 @@ async def test_policy_says_by_which_key_a_message_is_signed(envelope: Envelope, 
     assert [(one["domain"], one["selector"]) for one in bench.events.named("dkim.no_key")] == [
         ("other.example", "none")
     ]
+
+
+ADDED = "added@example.net"
+FAILURES = RecipientRequest(Notify.FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "addition", "asked"),
+    [
+        (STRANGER, Addition(ADDED), Notify.NEVER),
+        (STRANGER, Addition(ADDED, FAILURES), Notify.FAILURE),
+        (STRANGER, Addition(ADDED, is_redirected=True), Notify.NEVER),
+        (SUBMITTER, Addition(ADDED), Notify.UNSAID),
+        (replace(STRANGER, is_sender_verified=True), Addition(ADDED), Notify.UNSAID),
+    ],
+    ids=["a stranger", "policy asks", "a copy to another", "a submitter", "a verified sender"],
+)
+async def test_who_may_be_forged_hears_nothing_of_whom_policy_has_added(
+    envelope: Envelope, addition: Addition, asked: Notify
+) -> None:
+    bench = Bench()
+    bench.rooms.policy.verdicts["data"] = Verdict(added=(addition,))
+    bench.rooms.delivery.at_end = {ADDED: DELAYED}
+    assert (await bench.accept(b"text\r\n", envelope, one=None)).code == 250
+    (message,) = bench.rooms.door.messages.values()
+    assert set(message.recipients) == {ADDED}
+    assert message.requests.get(ADDED, NO_REQUEST).notify == asked
+    failure = Notice(ADDED, Action.FAILED, FAILED)
+    assert bool(told(reported(message), [failure], bench.events, is_queued=True)) == (asked is not Notify.NEVER)
+    assert bool(bench.events.named("dsn.withheld")) == (asked is Notify.NEVER)

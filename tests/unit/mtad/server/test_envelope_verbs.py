@@ -17,7 +17,8 @@ BOB, CAROL, DAVE = "bob@example.net", "carol@example.net", "dave@example.net"
 ASKED = RecipientRequest(Notify.FAILURE)
 OF_BOB = RecipientRequest(Notify.FAILURE, f"rfc822;{BOB}")
 SAID = RcptArgument(BOB, ASKED)
-ARCHIVE = Addition(DAVE, RecipientRequest(Notify.NEVER))
+HIDDEN = RecipientRequest(Notify.NEVER)
+ARCHIVE = Addition(DAVE, HIDDEN)
 
 
 @pytest.mark.parametrize(
@@ -27,11 +28,14 @@ ARCHIVE = Addition(DAVE, RecipientRequest(Notify.NEVER))
         (Verdict(recipient=CAROL), Coming(Recipient(CAROL, Route(), request=OF_BOB), [])),
         (
             Verdict(added=(ARCHIVE,)),
-            Coming(Recipient(BOB, Route(), request=ASKED), [Joining(DAVE, ARCHIVE.request, is_extra=True)]),
+            Coming(Recipient(BOB, Route(), request=ASKED), [Joining(DAVE, HIDDEN, is_extra=True, notify=Notify.NEVER)]),
         ),
         (
             Verdict(is_discarded=True, added=(Addition(CAROL, is_redirected=True), ARCHIVE)),
-            Coming(Recipient(CAROL, Route(), request=OF_BOB), [Joining(CAROL, OF_BOB), Joining(DAVE, ARCHIVE.request)]),
+            Coming(
+                Recipient(CAROL, Route(), request=OF_BOB),
+                [Joining(CAROL, OF_BOB), Joining(DAVE, HIDDEN, notify=Notify.NEVER)],
+            ),
         ),
     ],
     ids=["as named", "another name", "a copy for one more", "others instead"],

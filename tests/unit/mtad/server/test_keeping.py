@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from mtad.mail.envelope import Recipient
+from mtad.mail.dsn_request import Notify, RecipientRequest
+from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome
 from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.server.background import PENDING_AGAIN_SECONDS
-from mtad.server.keeping import PENDING_SECONDS, state_after, state_at_commit, state_while_pending
-from mtad.server.transaction import Accepted
+from mtad.server.keeping import PENDING_SECONDS, requests_of, state_after, state_at_commit, state_while_pending
+from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
-from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN
+from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN, FakePolicy
 
 NOW_MS = 1_000_000
 PLAN = RetryPlan((60, 600))
@@ -101,3 +102,11 @@ def test_nor_though_a_fault_has_left_its_route_unknown(seconds: int, due_ms: int
     later = replace(accepted(is_fault=True), seconds=seconds)
     state = state_at_commit(later, None, is_pending=False, now_ms=NOW_MS, node=3)
     assert state == RecipientState(Rank.QUEUED, due_ms)
+
+
+def test_a_sender_hears_of_whom_it_names_though_policy_had_added_it_before() -> None:
+    asked = RecipientRequest(Notify.FAILURE)
+    added = replace(accepted(), recipient=Recipient("b@example.net", Route(), request=asked), is_extra=True)
+    extended = Transaction(Envelope("a@client.example", Client("192.0.2.1", 25)), FakePolicy()).joined_by([added], {})
+    assert requests_of(extended) == {"b@example.net": RecipientRequest(Notify.NEVER)}
+    assert requests_of(extended.naming("b@example.net", "b@example.net")) == {"b@example.net": asked}
