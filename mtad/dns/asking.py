@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Protocol
 
 from mtad.dns.resolver import Answer, Unknown
+from mtad.mail.ip_address import IpAddress
 
 
 class Names(Protocol):
@@ -24,15 +24,6 @@ class NobodyAsked:
         return Unknown("there is no resolver")
 
 
-def reverse_name(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+def reverse_name(address: IpAddress) -> str:
     """Return where an address stands in a list, and in the reverse tree: its parts in reverse order."""
     return address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-
-
-def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return an address, an IPv4-mapped one as the IPv4 address that it carries; None for what is none."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

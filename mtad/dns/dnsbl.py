@@ -7,8 +7,9 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtad.dns.asking import Names, parse_address, reverse_name
+from mtad.dns.asking import Names, reverse_name
 from mtad.dns.resolver import Absent, Found, Unknown
+from mtad.mail.ip_address import parse_ip
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # §2.1; what else comes is from whoever has the domain now
 _REFUSED = ipaddress.ip_network("127.255.255.0/24")  # by custom: the list does not answer who asks
@@ -25,7 +26,7 @@ class Listing:
 
 async def listings(names: Names, zones: Sequence[str], subject: str) -> list[Listing | Unknown]:
     """Ask all lists at once for an address or a domain; in their order."""
-    address = parse_address(subject)
+    address = parse_ip(subject)
     prefix = reverse_name(address) if address is not None else subject.rstrip(".")
     return list(await asyncio.gather(*(_listing(names, zone, f"{prefix}.{zone}") for zone in zones)))
 

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mtad.dns.asking import Names, parse_address
+from mtad.dns.asking import Names
 from mtad.dns.resolver import Absent, Answer, Found, Unknown
+from mtad.mail.ip_address import parse_ip
 
 NAMES_MAX = 10  # of one address that are looked at
 
@@ -31,7 +32,7 @@ class Iprev:
 
 async def iprev(names: Names, address_text: str) -> Iprev:
     """Look the address up, and its names at once."""
-    address = parse_address(address_text)
+    address = parse_ip(address_text)
     if address is None:
         return Iprev(IprevResult.PERMERROR)
     reverse = await names.lookup(address.reverse_pointer, "PTR")
@@ -43,7 +44,7 @@ async def iprev(names: Names, address_text: str) -> Iprev:
     record_type = "A" if address.version == 4 else "AAAA"
     answers = await asyncio.gather(*(names.lookup(host, record_type) for host in hosts))
     for host, answer in zip(hosts, answers, strict=True):
-        if any(parse_address(record) == address for record in _records(answer)):
+        if any(parse_ip(record) == address for record in _records(answer)):
             return Iprev(IprevResult.PASS, host)
     is_known = not any(isinstance(answer, Unknown) for answer in answers)
     return Iprev(IprevResult.FAIL if is_known else IprevResult.TEMPERROR)

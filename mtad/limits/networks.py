@@ -1,11 +1,17 @@
-"""The network of a client: what is counted where a policy names no key (pure)."""
+"""The network of a client: what is counted where nobody names a key (pure).
+
+A network is what one customer has: an IPv4 address, or the /64 around an IPv6 address. Neighbours of an IPv4 address
+are other people, and a /64 holds more addresses than could be counted one by one.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
+from ipaddress import ip_network
 
-IPV6_BITS = 64  # what one customer has: it holds more addresses than could be counted one by one
+from mtad.mail.ip_address import parse_ip
+
+IPV6_BITS = 64
 _PARSED_MAX = 1024
 
 
@@ -15,10 +21,8 @@ def network_of(address: str, ipv4_bits: int = 32) -> str:
 
     What is no address, such as that of a Unix socket, stands for itself.
     """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = parse_ip(address)
+    if parsed is None:
         return address
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     bits = ipv4_bits if parsed.version == 4 else IPV6_BITS
-    return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False).network_address)
+    return str(ip_network((parsed.packed, bits), strict=False).network_address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from mtad.mail.ip_address import parse_ip
 from mtad.maps.answer import ABSENT, Answer, Found
 from mtad.maps.lines import Line, Wrong, key_and_value, logical_lines
 
@@ -31,11 +32,9 @@ class Networks:
 
     def get(self, key: str) -> Answer:
         """Return the value of the first network that holds an address; an IPv4-mapped one is its IPv4 address."""
-        try:
-            parsed = ipaddress.ip_address(key)
-        except ValueError:
+        address = parse_ip(key)
+        if address is None:
             return ABSENT
-        address = getattr(parsed, "ipv4_mapped", None) or parsed
         number, version = int(address), address.version
         found = [
             here

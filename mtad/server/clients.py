@@ -1,29 +1,19 @@
-"""The clients of one process by network: who may come in, and who may do more of something (pure).
-
-A network is what one customer has: an IPv4 address, or the /64 around an IPv6 address. Neighbours of an IPv4 address
-are other people, and a /64 holds more addresses than could be counted one by one.
-"""
+"""The clients of one process by network: who may come in, and who may do more of something (pure)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from mtad.limits.networks import network_of
+from mtad.mail.ip_address import parse_ip
 from mtad.mail.reply import Reply
 from mtad.server.limits import PRESSED_PERCENT, Limits
 from mtad.server.rates import Act, Rates
-
-IPV6_NETWORK_OCTETS = 8
 
 _TOO_MANY_SESSIONS = Reply.of(421, "4.3.2", "Too many sessions, try again later")
 _TOO_MANY_OF_NETWORK = Reply.of(421, "4.7.0", "Too many sessions from your network, try again later")
 _TOO_MANY_CONNECTIONS = Reply.of(421, "4.7.0", "Too many connections from your network, try again later")
 _TOO_MANY_ERRORS = Reply.of(421, "4.7.0", "Too many errors from your network, try again later")
-
-
-def network_of(ip: IPv4Address | IPv6Address) -> bytes:
-    """Return the network of an address, as what it is counted by."""
-    return ip.packed if ip.version == 4 else ip.packed[:IPV6_NETWORK_OCTETS]
 
 
 class Clients:
@@ -32,7 +22,7 @@ class Clients:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._rates = Rates(limits.rates)
-        self._sessions_of: Counter[bytes] = Counter()
+        self._sessions_of: Counter[str] = Counter()
         self.sessions_count = 0
 
     @property
@@ -77,11 +67,9 @@ class Clients:
         network = self._network(address)
         return network is None or self._rates.take(network, act, now)
 
-    def _network(self, address: str) -> bytes | None:
+    def _network(self, address: str) -> str | None:
         """Return what the client is counted by; None where it is not: it is exempt, or came by a Unix socket."""
-        if not address:
+        ip = parse_ip(address)
+        if ip is None or any(ip in network for network in self._limits.exempt):
             return None
-        ip = ip_address(address)
-        if any(ip in network for network in self._limits.exempt):
-            return None
-        return network_of(ip)
+        return network_of(address)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
-from mtad.server.clients import network_of
+from mtad.limits.networks import network_of
 
 DELAY_SECONDS = 1.0  # of the first refusal; each further one of the same client doubles it, up to
 DELAY_SECONDS_MAX = 8.0
@@ -16,11 +14,11 @@ class FailedAttempts:
     """The failures of all sessions of one process, by the client's network."""
 
     def __init__(self) -> None:
-        self._failures: dict[bytes, tuple[int, float]] = {}  # how many, and when the last was; the oldest first
+        self._failures: dict[str, tuple[int, float]] = {}  # how many, and when the last was; the oldest first
 
     def add(self, address: str, now: float) -> float:
         """Count a failure; return the seconds to wait before the client hears of it."""
-        network = network_of(ip_address(address)) if address else b""  # by a Unix socket
+        network = network_of(address)  # '' is a Unix socket
         count, last = self._failures.pop(network, (0, now))
         count = 1 if now - last >= FORGET_SECONDS else count + 1
         self._failures[network] = (count, now)

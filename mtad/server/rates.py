@@ -42,14 +42,14 @@ class Rates:
     def __init__(self, rates: Mapping[Act, Rate], networks_max: int = NETWORKS_MAX) -> None:
         self._rates = rates
         self._networks_max = networks_max
-        self._empty_at: OrderedDict[bytes, list[float]] = OrderedDict()
+        self._empty_at: OrderedDict[str, list[float]] = OrderedDict()
 
     @property
     def networks_count(self) -> int:
         """How many networks are remembered."""
         return len(self._empty_at)
 
-    def take(self, network: bytes, act: Act, now: float) -> bool:
+    def take(self, network: str, act: Act, now: float) -> bool:
         """Count one act; False when it is one too many, which is not counted."""
         after = self._after(network, act, now)
         if after is None:
@@ -64,11 +64,11 @@ class Rates:
             self._empty_at.move_to_end(network)
         return True
 
-    def has(self, network: bytes, act: Act, now: float) -> bool:
+    def has(self, network: str, act: Act, now: float) -> bool:
         """Tell whether one more would be within the rate."""
         return self._after(network, act, now) is not None
 
-    def _after(self, network: bytes, act: Act, now: float) -> float | None:
+    def _after(self, network: str, act: Act, now: float) -> float | None:
         """Return when the bucket is empty after one more act; None when that is one too many."""
         rate = self._rates.get(act)
         if rate is None:

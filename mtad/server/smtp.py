@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from aiosmtpd.smtp import SMTP
 
 from mtad.mail.envelope import Client, Tls
+from mtad.mail.ip_address import parse_ip
 from mtad.mail.reply import Reply
 from mtad.server.acknowledged import has_acknowledged
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
@@ -59,9 +60,8 @@ def client_of(transport: asyncio.BaseTransport, listener: str = "") -> Client:
 
 
 def _plain(address: str) -> str:
-    """Return an address without its zone; an IPv4-mapped one is the IPv4 address that it carries."""
-    address = address.partition("%")[0]
-    return address.removeprefix("::ffff:") if "." in address else address
+    """Return an address as a client is known by it, however the socket gives it."""
+    return str(parse_ip(address) or address)
 
 
 def _hand_over(octets: bytearray, protocol: Any) -> None:

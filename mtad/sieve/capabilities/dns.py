@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from mtad.dns.asking import parse_address
 from mtad.dns.dnsbl import Listing, listings, reason
 from mtad.dns.iprev import iprev
 from mtad.dns.resolver import Absent, Unknown
+from mtad.mail.ip_address import parse_ip
 from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
 from mtad.sieve.capabilities.variables import writer_of
 from mtad.sieve.code import Code, Waiting
@@ -80,7 +80,7 @@ def _dns(bound: Bound) -> Code:
         asked = name.read(run)
         if not asked:
             return is_match(run, ())  # the domain of the null reverse-path
-        address = parse_address(asked) if record_type == "ptr" else None
+        address = parse_ip(asked) if record_type == "ptr" else None
         answer = await names.lookup(asked if address is None else address.reverse_pointer, record_type.upper())
         if isinstance(answer, Unknown):
             return failed(run, f"{given.value} of {asked}: {answer.why}")

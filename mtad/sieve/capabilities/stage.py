@@ -6,6 +6,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
+from mtad.mail.ip_address import parse_ip
 from mtad.sieve.code import Code, Plain, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
@@ -15,18 +16,10 @@ _SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
 _NETWORK = 4  # units of compiling
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@lru_cache(maxsize=_PARSED_MAX)
-def _address(text: str) -> Address | None:
-    """Parse a client's address; an IPv4-mapped one is the IPv4 address that it carries."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+_client = lru_cache(maxsize=_PARSED_MAX)(parse_ip)  # who is asked about at each stage of its session
 
 
 def _network(text: str) -> Network | str:
@@ -53,7 +46,7 @@ def _ip(bound: Bound) -> Code:
             masks[network.version].append((int(network.network_address), int(network.netmask)))
 
     def ask(run: Run) -> bool:
-        address = _address(run.facts.environment("remote-ip"))
+        address = _client(run.facts.environment("remote-ip"))
         if address is None:
             return False
         candidates = masks[address.version]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mtad.server.rates import Act, Rate, Rates
 
-ONE, OTHER = b"\xc0\0\2\1", b"\xc0\0\2\2"
+ONE, OTHER = "192.0.2.1", "192.0.2.2"
 FOUR_A_MINUTE = {Act.MESSAGE: Rate(4, 60)}
 
 
-def taken(rates: Rates, network: bytes, now: float, times: int, act: Act = Act.MESSAGE) -> list[bool]:
+def taken(rates: Rates, network: str, now: float, times: int, act: Act = Act.MESSAGE) -> list[bool]:
     return [rates.take(network, act, now) for _ in range(times)]
 
 
@@ -65,5 +65,5 @@ def test_the_network_that_was_quiet_for_the_longest_time_is_forgotten() -> None:
 def test_however_many_networks_come_few_are_remembered() -> None:
     rates = Rates(FOUR_A_MINUTE, networks_max=100)
     for number in range(10_000):
-        rates.take(number.to_bytes(8, "big"), Act.MESSAGE, float(number))
+        rates.take(str(number), Act.MESSAGE, float(number))
     assert rates.networks_count == 100
