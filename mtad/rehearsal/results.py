@@ -5,6 +5,7 @@ Carried out, a result puts messages into mailboxes in memory and on a list of wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from mtad.rehearsal.asking import INDEX, one_or_all, step
@@ -20,6 +21,9 @@ from mtad.sieve.run import Run
 
 _CAPABILITY = ("vnd.dovecot.testsuite",)
 _INBOX = "INBOX"
+_ANNOTATION = re.compile(
+    r"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+\Z", re.ASCII | re.IGNORECASE
+)  # RFC 5464 §3.2
 
 NAMES: Mapping[type[Action], str] = {
     Keep: "keep",
@@ -89,6 +93,20 @@ def _test_mailbox_create(bound: Bound) -> Code:
     return step(lambda run: workbench(run).mailboxes.setdefault(name, []))
 
 
+def _test_imap_metadata_set(bound: Bound) -> Code:
+    """Make what fails its test: the extensions that read annotations (RFC 5490) are a mailbox server's."""
+    item, line = bound.strings(0).items[0], bound.line
+    if not _ANNOTATION.match(item.value):
+        return bound.fail(item.at, f'"{item.value}" is no annotation: /private/NAME or /shared/NAME')
+
+    def fail(run: Run) -> bool:
+        bench = workbench(run)
+        bench.failure = Failure(bench.file, line, "annotations are not available: a relay keeps no mailboxes")
+        return True
+
+    return Plain(fail)
+
+
 def _test_message(bound: Bound) -> Code:
     choose = _chosen_message(bound)
     line = bound.line
@@ -153,6 +171,14 @@ RESULTS = (
         _test_mailbox_create,
         capabilities=_CAPABILITY,
         positional=(ArgumentType.STRING,),
+    ),
+    Spec(
+        "test_imap_metadata_set",
+        Kind.COMMAND,
+        _test_imap_metadata_set,
+        capabilities=_CAPABILITY,
+        tags=(Tag(":mailbox", value=ArgumentType.STRING),),
+        positional=(ArgumentType.STRING, ArgumentType.TEXT),
     ),
     *(
         Spec(

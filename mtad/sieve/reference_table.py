@@ -488,9 +488,14 @@ ABOUT = (
         ("vnd.mtad.sign",),
         "ours",
         "Chooses what signs the message: the key of this domain and selector, of those in `dkim.keys`; at `deliver` it "
-        "is signed for a recipient, where `data` has named no key. `:headers` are the fields signed beside From.",
+        "is signed for a recipient, where `data` has named no key. `:headers` are the fields signed beside From. "
+        "`seal` seals what we send on (ARC, RFC 8617), as a forwarder does. **This version has the language and not "
+        'the seal**: where it stands the stage ends for now, unless it says `:onerror "continue"`.',
         'require ["vnd.mtad.stage", "vnd.mtad.sign"];\n\n'
-        'stage "data" {\n    sign :domain "example.org" :selector "s1";\n}\n',
+        'stage "data" {\n'
+        '    seal :onerror "continue" :domain "example.org" :selector "s1";\n'
+        '    sign :domain "example.org" :selector "s1";\n'
+        "}\n",
     ),
     About(
         "vnd.mtad.lookup",

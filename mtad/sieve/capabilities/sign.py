@@ -1,4 +1,11 @@
-"""By which key a message is signed: `sign` (vnd.mtad.sign)."""
+"""By which key a message is signed, and sealed (vnd.mtad.sign).
+
+    sign [":domain" <string>] [":selector" <string>] [":headers" <string-list>]
+    seal [":domain" <string>] [":selector" <string>] [":onerror" <string>]
+
+A seal (RFC 8617) vouches for what SPF, DKIM, DMARC and ARC have found, which nobody here looks for yet: where it stands
+the stage ends for now, unless `:onerror` says "continue".
+"""
 
 from __future__ import annotations
 
@@ -7,15 +14,20 @@ import re
 from mtad.sieve.actions import Sign
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.onerror import ON_ERROR_TAG, or_continue
 from mtad.sieve.template import fixed
 
 FIELDS_MAX = 64
 _NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 §3.6.8
+_LOOP = "foreachrcpt"
+_CAPABILITY = ("vnd.mtad.sign",)
+_STAGES = ("data", "deliver")
+_KEY = (Tag(":domain", value=ArgumentType.TEXT), Tag(":selector", value=ArgumentType.TEXT))
 
 
 def _sign(bound: Bound) -> Code:
-    if bound.stands_in("foreachrcpt"):
-        return bound.fail(bound.at, "sign cannot stand in foreachrcpt")
+    if bound.stands_in(_LOOP):
+        return bound.fail(bound.at, f"sign cannot stand in {_LOOP}")
     domain, selector = bound.tag_template(":domain"), bound.tag_template(":selector") or fixed("")
     if domain is None:
         return bound.fail(bound.at, "sign needs :domain")
@@ -33,17 +45,25 @@ def _sign(bound: Bound) -> Code:
     return Plain(lambda run: run.act(Sign(read_domain(run), read_selector(run), fields)))
 
 
+def _seal(bound: Bound) -> Code:
+    if bound.stands_in(_LOOP):
+        return bound.fail(bound.at, f"seal cannot stand in {_LOOP}")
+    domain, _ = bound.tag_template(":domain"), bound.tag_template(":selector")
+    if domain is None:
+        return bound.fail(bound.at, "seal needs :domain")
+    bound.unit.defined.lacks.add(bound.spec.name)
+    failed = or_continue(bound, bound.spec.name)
+    return Plain(lambda run: failed(run, "ARC is not available"))
+
+
 SIGN = (
     Spec(
         "sign",
         Kind.COMMAND,
         _sign,
-        capabilities=("vnd.mtad.sign",),
-        tags=(
-            Tag(":domain", value=ArgumentType.TEXT),
-            Tag(":selector", value=ArgumentType.TEXT),
-            Tag(":headers", value=ArgumentType.STRINGS),
-        ),
-        stages=("data", "deliver"),
+        capabilities=_CAPABILITY,
+        tags=(*_KEY, Tag(":headers", value=ArgumentType.STRINGS)),
+        stages=_STAGES,
     ),
+    Spec("seal", Kind.COMMAND, _seal, capabilities=_CAPABILITY, tags=(*_KEY, ON_ERROR_TAG), stages=_STAGES),
 )

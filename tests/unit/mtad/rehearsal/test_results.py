@@ -10,7 +10,7 @@ import pytest
 from mtad.rehearsal.results import NAMES
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
 from mtad.sieve.edits import AddField, DeleteFields
-from tests.unit.mtad.rehearsal.files import failed
+from tests.unit.mtad.rehearsal.files import failed, played
 
 RUN = """
     if not test_script_compile "s.sieve" { test_fail "compile"; }
@@ -78,6 +78,21 @@ async def test_a_mailbox_may_be_made_and_is_empty(tmp_path: Path) -> None:
         if test_message :folder "a" 0 { test_fail "not empty"; }
     }"""
     assert await failed(tmp_path, text) == []
+
+
+async def test_annotations_are_not_available(tmp_path: Path) -> None:
+    text = """test "a" { test_imap_metadata_set :mailbox "INBOX" "/shared/comment" "x"; test_fail "went on"; }
+        test "b" { if false { test_imap_metadata_set "/private/vendor/a.b" ""; } }"""
+    assert await failed(tmp_path, text) == ["annotations are not available: a relay keeps no mailboxes"]
+
+
+@pytest.mark.parametrize(
+    "name", ["comment", "/comment", "/shared", "/shared//a", "/public/a", "/shared/*", "/shared/ü"]
+)
+async def test_what_is_no_annotation(tmp_path: Path, name: str) -> None:
+    report = await played(tmp_path, f'test "a" {{ test_imap_metadata_set "{name}" "x"; }}')
+    assert len(report.errors) == 1
+    assert f':2:35: "{name}" is no annotation: /private/NAME or /shared/NAME' in report.errors[0]
 
 
 async def test_a_result_is_carried_out_once(tmp_path: Path) -> None:
