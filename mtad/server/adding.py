@@ -32,6 +32,26 @@ class Joining:
     instead_of: tuple[str, ...] = ()
     notify: Notify = Notify.UNSAID
 
+    @classmethod
+    def by(
+        cls,
+        addition: Addition,
+        asked: RecipientRequest,
+        notes: Notes = NO_NOTES,
+        *,
+        is_extra: bool,
+        instead_of: tuple[str, ...] = (),
+    ) -> Joining:
+        """Return who joins by an addition.
+
+        asked   what the sender asks of those that may be redirected to it
+        notes   of who was named: they go with all who come by that name
+        """
+        request, notify = addition.request, addition.request.notify
+        if addition.is_redirected:
+            request = replace(asked, notify=notify) if notify else asked
+        return cls(addition.address, request, notes, is_extra, instead_of, notify)
+
 
 def opened(delivery: Delivery, transaction: Transaction) -> Through:
     """Return the way to the next hops of a transaction, which begins now."""
@@ -46,16 +66,6 @@ def opened(delivery: Delivery, transaction: Transaction) -> Through:
     return delivery.open(mail, trace=transaction.queue_id)
 
 
-def request_of(addition: Addition, named: str, request: RecipientRequest) -> RecipientRequest:
-    """Return what the sender asks of a recipient that is added: of who was named it asks this."""
-    return _asked_anew(addition, request.of_alias(named)) if addition.is_redirected else addition.request
-
-
-def _asked_anew(addition: Addition, request: RecipientRequest) -> RecipientRequest:
-    """Return a request with what policy asks in its place."""
-    return replace(request, notify=addition.request.notify) if addition.request.notify else request
-
-
 def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
     """Yield who is added at the end of the data; the transaction is as it was before that."""
     left: list[Accepted] = []
@@ -65,27 +75,19 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
         if verdict is None or not (verdict.is_discarded or verdict.reply):
             left.append(one)
         if verdict is not None:
-            yield from _of_one(recipient, verdict)
-    if not ruling.added:
-        return
-    names = [one.recipient.address for one in left] if ruling.is_discarded else []
-    for addition, instead_of in zip(ruling.added, _instead(names, ruling.added), strict=True):
-        request = _asked_anew(addition, _of_all(left)) if addition.is_redirected else addition.request
-        yield Joining(
-            addition.address,
-            request,
-            is_extra=not ruling.is_discarded,
-            instead_of=instead_of,
-            notify=addition.request.notify,
-        )
+            asked = recipient.request.of_alias(recipient.address)
+            yield from _by_verdict(verdict, [recipient.address], asked, recipient.notes)
+    if ruling.added:
+        yield from _by_verdict(ruling, [one.recipient.address for one in left], _of_all(left))
 
 
-def _of_one(recipient: Recipient, verdict: Verdict) -> Iterator[Joining]:
-    names = [recipient.address] if verdict.is_discarded else []
+def _by_verdict(
+    verdict: Verdict, named: Sequence[str], asked: RecipientRequest, notes: Notes = NO_NOTES
+) -> Iterator[Joining]:
+    """Yield who joins by a verdict on those that are named."""
+    names = named if verdict.is_discarded else ()
     for addition, instead_of in zip(verdict.added, _instead(names, verdict.added), strict=True):
-        request = request_of(addition, recipient.address, recipient.request)
-        notes = recipient.notes if addition.is_redirected else NO_NOTES
-        yield Joining(addition.address, request, notes, not verdict.is_discarded, instead_of, addition.request.notify)
+        yield Joining.by(addition, asked, notes, is_extra=not verdict.is_discarded, instead_of=instead_of)
 
 
 def _instead(names: Sequence[str], additions: Sequence[Addition]) -> list[tuple[str, ...]]:

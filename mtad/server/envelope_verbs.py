@@ -13,7 +13,7 @@ from mtad.mail.notes import NO_NOTES
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import Verdict
-from mtad.server.adding import Joining, request_of
+from mtad.server.adding import Joining
 from mtad.server.answering import Hears
 from mtad.server.authentication import refusal_of_mail
 from mtad.server.entrance import Entrance
@@ -108,16 +108,8 @@ def coming_of(said: RcptArgument, verdict: Verdict) -> Coming:
     """Return who gets the mail of a recipient that policy does not refuse."""
     address, request = said.path, said.request
     notes = NO_NOTES if verdict.noted is None else verdict.noted.recipients.get(address, NO_NOTES)
-    added = [
-        Joining(
-            one.address,
-            request_of(one, address, request),
-            notes,
-            is_extra=not verdict.is_discarded,
-            notify=one.request.notify,
-        )
-        for one in verdict.added
-    ]
+    asked, is_extra = request.of_alias(address), not verdict.is_discarded
+    added = [Joining.by(one, asked, notes, is_extra=is_extra) for one in verdict.added]
     if not verdict.is_discarded:
         target = verdict.recipient or address
         request = request if target == address else request.of_alias(address)
