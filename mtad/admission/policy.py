@@ -49,6 +49,7 @@ from mtad.mail.notes import NO_NOTES, NOTHING_NOTED, Noted, Notes
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Seen, Tried, Verdict
+from mtad.off_loop import off_loop_if_long
 from mtad.sieve.actions import (
     Action,
     AddRecipient,
@@ -78,7 +79,6 @@ from mtad.telemetry.events import Events
 
 DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
 FILES_MAX = 100
-EDIT_INLINE_OCTETS_MAX = 256 * 1024  # more would hold up the other sessions
 
 _RELAYING_DENIED = Verdict(Reply.of(550, "5.7.1", "Relaying denied"), log="relaying denied")
 _NOT_YOURS = Verdict(Reply.of(550, "5.7.1", "Sender address is not one of ours"), log="sender is not ours")
@@ -221,9 +221,7 @@ class Policy:
         verdict = kept_by(actions, verdict)
         if not edits:
             return verdict
-        if len(facts.content) <= EDIT_INLINE_OCTETS_MAX:
-            return replace(verdict, content=edited(facts.content, edits))
-        return replace(verdict, content=await asyncio.to_thread(edited, facts.content, edits))
+        return replace(verdict, content=await off_loop_if_long(len(facts.content), edited, facts.content, edits))
 
     async def remember(self, seen: Sequence[Seen]) -> None:
         """Have what `data` has seen known from now on: its message is accepted.

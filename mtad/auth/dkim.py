@@ -7,7 +7,6 @@ every message. Body hashes are made here: dkimpy's regular expressions cost 30 m
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
@@ -26,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from dkim.canonicalization import CanonicalizationPolicy
 
-ON_LOOP_OCTETS_MAX = 262144  # above it, hashing takes longer than other sessions should wait
 RSA_BITS_MIN = 1024  # RFC 8301 §3.2
 _TXT_STRING_OCTETS_MAX = 255
 
@@ -161,7 +159,7 @@ class Signer:
         """Return the DKIM-Signature field, CRLF included, to be put before the content.
 
         b'' when there is no key, or when the header section has no From field or is no header section at all: what
-        cannot be signed is sent unsigned. May be run in a thread; see `sign_large`.
+        cannot be signed is sent unsigned. May be run in a thread.
         """
         key = self.key_for(domain)
         return b"" if key is None else self._signature(content, key)
@@ -204,12 +202,6 @@ class Signer:
         message.hasher = hashlib.sha256
         field: bytes = message.gen_header(parts, tuple(included), self._policy, b"DKIM-Signature", key)
         return b"DKIM-Signature: " + field
-
-    async def sign_large(self, content: bytes, domain: str) -> bytes:
-        """Sign as `sign` does, in a thread when the content is large."""
-        if len(content) <= ON_LOOP_OCTETS_MAX:
-            return self.sign(content, domain)
-        return await asyncio.to_thread(self.sign, content, domain)
 
 
 def load_key(file: KeyFile) -> SigningKey | BadKey:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol
 
 from mtad.delivery.reply_table import (
@@ -27,6 +26,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import GO_ON, Signing, Verdict
+from mtad.off_loop import off_loop_if_long
 from mtad.server.adding import joined, joining
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
@@ -46,7 +46,6 @@ from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
 from mtad.telemetry.events import Events
 
 COMMIT_SECONDS = 10.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
-SIGN_INLINE_OCTETS_MAX = 256 * 1024  # hashing more on the loop would hold up the other sessions
 
 SPOILT_REPLIES: Mapping[Spoilt, Reply] = {
     Spoilt.TOO_LARGE: Reply.of(552, "5.3.4", "Message too large"),
@@ -263,14 +262,13 @@ class Acceptance:
         if not (envelope.is_submission or envelope.is_trusted):
             return b""
         domain = author_domain(content) or domain_of(envelope.reverse_path) or self._hostname
-        if len(content) <= SIGN_INLINE_OCTETS_MAX:
-            return self._rooms.signer.sign(content, domain)
-        return await asyncio.to_thread(self._rooms.signer.sign, content, domain)
+        return await off_loop_if_long(len(content), self._rooms.signer.sign, content, domain)
 
     async def _signature_by(self, transaction: Transaction, content: bytes, signing: Signing) -> bytes:
         """Return the signature that policy wants, whoever sent the mail; b'' where we have no such key."""
-        sign = partial(self._rooms.signer.sign_by, content, signing.domain, signing.selector, signing.fields)
-        field = sign() if len(content) <= SIGN_INLINE_OCTETS_MAX else await asyncio.to_thread(sign)
+        field = await off_loop_if_long(
+            len(content), self._rooms.signer.sign_by, content, signing.domain, signing.selector, signing.fields
+        )
         if field is None:
             of = {"domain": signing.domain, "selector": signing.selector}
             self._events.emit("dkim.no_key", "warning", queue_id=transaction.queue_id, **of)

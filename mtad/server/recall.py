@@ -9,13 +9,12 @@ from mtad.delivery.reply_table import settle
 from mtad.mail.memory import Fingerprints, Memory, fingerprint_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
+from mtad.off_loop import off_loop_if_long
 from mtad.server.collaborators import Clock
 from mtad.server.step import Step, with_status
 from mtad.server.transaction import Transaction
 from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
-
-HASH_INLINE_OCTETS_MAX = 256 * 1024  # more would hold up the other sessions
 
 _SETTLED = (Result.DELIVERED, Result.FAILED)
 _GOES_ON = Step(Reply.of(451, "4.3.2", "This message is being delivered already, try again later"))
@@ -34,9 +33,7 @@ class Recall:
     async def fingerprints(self, transaction: Transaction, content: bytes) -> Fingerprints:
         """Return what the message is known again by."""
         client, reverse_path = transaction.envelope.client, transaction.said_path
-        if len(content) <= HASH_INLINE_OCTETS_MAX:
-            return Fingerprints.by(client, fingerprint_of(reverse_path, content))
-        return Fingerprints.by(client, await asyncio.to_thread(fingerprint_of, reverse_path, content))
+        return Fingerprints.by(client, await off_loop_if_long(len(content), fingerprint_of, reverse_path, content))
 
     async def known(
         self, transaction: Transaction, fingerprints: Fingerprints, among: Collection[str] | None = None

@@ -11,7 +11,6 @@ import pytest
 from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, SessionFacts
 from mtad.admission.policy import (
     DEFAULT_POLICY,
-    EDIT_INLINE_OCTETS_MAX,
     FILES_MAX,
     Policy,
     PolicyErrors,
@@ -23,6 +22,7 @@ from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.mail.verdict import GO_ON, Disposition, RetryPlan, Seen, Signing, Verdict
 from mtad.maps.table import Table
+from mtad.off_loop import ON_LOOP_OCTETS_MAX
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.doors import Doors
 from mtad.sieve.outside import Outside
@@ -376,7 +376,7 @@ class TestLoading:
         assert isinstance(self.load(tmp_path), Policy)
 
 
-@pytest.mark.parametrize("octets", [0, EDIT_INLINE_OCTETS_MAX])
+@pytest.mark.parametrize("octets", [0, ON_LOOP_OCTETS_MAX])
 async def test_what_a_policy_changes_goes_on_changed(octets: int) -> None:
     sieve = policy('stage "data" { addheader "X-A" "b"; }', require="editheader")
     body = b"x" * octets

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from mtad.auth.dkim import (
-    ON_LOOP_OCTETS_MAX,
     BadKey,
     BodyForm,
     KeyFile,
@@ -166,13 +165,6 @@ def test_content_without_a_body() -> None:
     key = SigningKey("example.com", "s1", RSA)
     content = b"From: a@example.com\r\n"
     assert verifies(Signer([key]).sign(content, "example.com") + content, key)
-
-
-@pytest.mark.parametrize("size_octets", [10, ON_LOOP_OCTETS_MAX + 1])
-async def test_large_content_is_signed_off_the_loop(size_octets: int) -> None:
-    key = SigningKey("example.com", "s1", RSA)
-    content = CONTENT + b"x" * size_octets + b"\r\n"
-    assert verifies(await Signer([key]).sign_large(content, "example.com") + content, key)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from mtad.mail.queue_id import QueueIdSource
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import Addition, RetryPlan, Signing, Verdict
-from mtad.server.acceptance import SIGN_INLINE_OCTETS_MAX, Acceptance
+from mtad.off_loop import ON_LOOP_OCTETS_MAX
+from mtad.server.acceptance import Acceptance
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
 from mtad.server.transaction import Accepted, Transaction
@@ -107,7 +108,7 @@ async def test_a_stranger_who_writes_as_an_author_of_ours_gets_no_signature() ->
 
 async def test_signs_large_contents_elsewhere() -> None:
     bench = Bench()
-    await bench.accept(b"x" * SIGN_INLINE_OCTETS_MAX + b"\r\n", SUBMITTER, one=None)
+    await bench.accept(b"x" * ON_LOOP_OCTETS_MAX + b"\r\n", SUBMITTER, one=None)
     assert bench.signer.signed[0][2] != threading.get_ident()
 
 
@@ -200,7 +201,7 @@ async def test_delivered_outcomes_of_others_are_not_ours() -> None:
     assert bench.rooms.door.changes == []
 
 
-@pytest.mark.parametrize("octets", [0, SIGN_INLINE_OCTETS_MAX])
+@pytest.mark.parametrize("octets", [0, ON_LOOP_OCTETS_MAX])
 @pytest.mark.parametrize("envelope", [STRANGER, SUBMITTER])
 async def test_policy_says_by_which_key_a_message_is_signed(envelope: Envelope, octets: int) -> None:
     bench = Bench()
