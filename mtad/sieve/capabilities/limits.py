@@ -12,9 +12,10 @@ known, unless `:onerror` says otherwise.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 
 from mtad.limits.networks import network_of
-from mtad.limits.questions import Greylisting, Rate, Unknown, counter_of
+from mtad.limits.questions import Answer, Counted, Greylisting, Rate, Unknown, counter_of
 from mtad.maps.answer import folded
 from mtad.sieve.code import Code, Waiting
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
@@ -46,41 +47,27 @@ def _ratelimit(bound: Bound) -> Code:
         return bound.fail(bound.at, f"a rate is of 1 to {RATE_SECONDS_MAX} seconds")
     if not 1 <= cost <= limit:
         return bound.fail(bound.at, f"a cost is 1 to {limit}, which is the limit")
-    key, is_peek = _key(bound), bound.has(":peek")
-    limits, failed = bound.unit.outside.limits, on_error(bound, "ratelimit", "false")
-    compared = bound.compared if bound.unit.outside.tell is not None else None
+    key, is_peek, limits = _key(bound), bound.has(":peek"), bound.unit.outside.limits
 
-    async def ask(run: Run) -> bool:
-        counter = counter_of("rate", str(seconds), key(run))
-        answer = await limits.ask(Rate(counter, limit, seconds, cost, is_peek))
-        if isinstance(answer, Unknown):
-            return failed(run, answer.why)
-        if compared is not None:
-            compared.append(f"{answer.count} of {limit} in {seconds} s")
-        return answer.is_over
+    def ask(run: Run) -> Awaitable[Answer]:
+        return limits.ask(Rate(counter_of("rate", str(seconds), key(run)), limit, seconds, cost, is_peek))
 
-    return Waiting(ask)
+    return _limiting(bound, ask, lambda answer: f"{answer.count} of {limit} in {seconds} s")
 
 
 def _concurrency(bound: Bound) -> Code:
     limit, is_of_transaction = bound.number(0), bound.stage in _OF_TRANSACTION
     if not 1 <= limit <= LIMIT_MAX:
         return bound.fail(bound.at, f"a limit is 1 to {LIMIT_MAX}")
-    key, limits, failed = _key(bound), bound.unit.outside.limits, on_error(bound, "concurrency", "false")
-    compared = bound.compared if bound.unit.outside.tell is not None else None
+    key, limits = _key(bound), bound.unit.outside.limits
 
-    async def ask(run: Run) -> bool:
+    async def ask(run: Run) -> Answer:
         if run.holder is None:
-            return failed(run, "there is no session that could hold a place")
+            return Unknown("there is no session that could hold a place")
         counter = counter_of("concurrency", key(run))
-        answer = await run.holder.take(limits, counter, limit, is_of_transaction=is_of_transaction)
-        if isinstance(answer, Unknown):
-            return failed(run, answer.why)
-        if compared is not None:
-            compared.append(f"{answer.count} of {limit}")
-        return answer.is_over
+        return await run.holder.take(limits, counter, limit, is_of_transaction=is_of_transaction)
 
-    return Waiting(ask)
+    return _limiting(bound, ask, lambda answer: f"{answer.count} of {limit}")
 
 
 def _greylist(bound: Bound) -> Code:
@@ -91,19 +78,28 @@ def _greylist(bound: Bound) -> Code:
         return bound.fail(bound.at, f"window and lifetime are {KNOWN_SECONDS_MAX} seconds at most")
     if not bound.has(_KEY.name) and bound.stage not in _WITH_RECIPIENT:
         return bound.fail(bound.at, f"where no recipient is known, greylist needs {_KEY.name}")
-    key = _key(bound) if bound.has(_KEY.name) else _triplet
-    limits, failed = bound.unit.outside.limits, on_error(bound, "greylist", "false")
+    key, limits = _key(bound) if bound.has(_KEY.name) else _triplet, bound.unit.outside.limits
+
+    def ask(run: Run) -> Awaitable[Answer]:
+        return limits.ask(Greylisting(counter_of("greylist", key(run)), delay, window, lifetime))
+
+    return _limiting(bound, ask, lambda answer: f"{answer.count} s to wait" if answer.is_over else "known")
+
+
+def _limiting(bound: Bound, ask: Callable[[Run], Awaitable[Answer]], said: Callable[[Counted], str]) -> Code:
+    """Make a test of whether it is too much; `said` is what who listens to the script hears of the answer."""
+    failed = on_error(bound, bound.spec.name, "false")
     compared = bound.compared if bound.unit.outside.tell is not None else None
 
-    async def ask(run: Run) -> bool:
-        answer = await limits.ask(Greylisting(counter_of("greylist", key(run)), delay, window, lifetime))
+    async def is_over(run: Run) -> bool:
+        answer = await ask(run)
         if isinstance(answer, Unknown):
             return failed(run, answer.why)
         if compared is not None:
-            compared.append(f"{answer.count} s to wait" if answer.is_over else "known")
+            compared.append(said(answer))
         return answer.is_over
 
-    return Waiting(ask)
+    return Waiting(is_over)
 
 
 def _seconds(bound: Bound, tag: str) -> int:
