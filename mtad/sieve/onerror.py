@@ -1,4 +1,4 @@
-"""The tag `:onerror`: what a test answers, or whether a stage goes on, when what is asked outside cannot be had."""
+"""What cannot be had of what is asked outside: what a test answers then, or whether a stage goes on (`:onerror`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mtad.sieve.language import ArgumentType, Bound, Tag
 from mtad.sieve.run import Run, ScriptFailed
 
 ON_ERROR_TAG = Tag(":onerror", value=ArgumentType.STRING)
+UNAVAILABLE = "unavailable"  # the key of a test that asks whether it cannot be had
 TEMPFAIL = "tempfail"  # the stage fails for now: unknown is not no
 _ANSWERS: Mapping[str, bool | None] = {TEMPFAIL: None, "true": True, "false": False}
 _WAYS_ON: Mapping[str, bool | None] = {TEMPFAIL: None, "continue": False}
@@ -25,6 +26,13 @@ def on_error(bound: Bound, asked: str, default: str) -> Callable[[Run, str], boo
 def or_continue(bound: Bound, asked: str) -> Callable[[Run, str], bool]:
     """Make the same for a command, behind which the stage goes on where the script says so."""
     return _failing(bound, asked, TEMPFAIL, _WAYS_ON)
+
+
+def asks_for_unavailable(bound: Bound, keys: int) -> bool:
+    """Tell whether a key is there that is true of what cannot be had; `keys` is the place of them all."""
+    if bound.chosen.get("match", ":is") != ":is":
+        return False
+    return any(item.value.lower() == UNAVAILABLE for item in bound.strings(keys).items)
 
 
 def _failing(bound: Bound, asked: str, default: str, answers: Mapping[str, bool | None]) -> Callable[[Run, str], bool]:

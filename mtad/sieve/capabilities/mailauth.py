@@ -34,11 +34,10 @@ from mtad.sieve.edits import AddField, DeleteFields, without
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, is_count, matching
 from mtad.sieve.message import FIELD_LENGTH_MAX
-from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error
+from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, UNAVAILABLE, asks_for_unavailable, on_error
 from mtad.sieve.run import Run, ScriptFailed
 
 CAPABILITY = "vnd.mtad.mailauth"
-UNAVAILABLE = "unavailable"
 _NONE = "none"
 _WITH_CONTENT = "data"  # the stage
 _FOLDED_NAME = FIELD_NAME.lower()
@@ -100,7 +99,8 @@ def _tried(bound: Bound, method: Method, words: Collection[str], values: Values)
     is_match, failed = matching(bound, bound.templates(0)), on_error(bound, method, TEMPFAIL)
     if isinstance(methods, NoMethods):
         bound.unit.defined.lacks.add(bound.spec.name)
-    is_asked_for = _asks_for_unavailable(bound, words)
+    _check_keys(bound, [*sorted(words), UNAVAILABLE])
+    is_asked_for = asks_for_unavailable(bound, 0)
 
     async def ask(run: Run) -> bool:
         found = await methods.findings(method, subject(run))
@@ -111,15 +111,11 @@ def _tried(bound: Bound, method: Method, words: Collection[str], values: Values)
     return Waiting(ask)
 
 
-def _asks_for_unavailable(bound: Bound, words: Collection[str]) -> bool:
-    """Tell whether a key is there for a method that cannot be tried; a key that nothing can be equal to is reported."""
-    if bound.chosen.get("match", ":is") != ":is":
-        return False
-    keys = [item for item in bound.strings(0).items if "${" not in item.value]
-    for item in keys:
-        if item.value.lower() not in {*words, UNAVAILABLE}:
-            bound.fail(item.at, f'"{item.value}" is none of {", ".join([*sorted(words), UNAVAILABLE])}')
-    return any(item.value.lower() == UNAVAILABLE for item in keys)
+def _check_keys(bound: Bound, words: Sequence[str]) -> None:
+    """Report the keys that nothing can be equal to."""
+    for item in bound.strings(0).items if bound.chosen.get("match", ":is") == ":is" else ():
+        if "${" not in item.value and item.value.lower() not in words:
+            bound.fail(item.at, f'"{item.value}" is none of {", ".join(words)}')
 
 
 def _authresults(bound: Bound) -> Code:

@@ -24,14 +24,13 @@ from mtad.sieve.capabilities.variables import writer_of
 from mtad.sieve.code import Code, Waiting, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Namespace, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, matching
-from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error, or_continue
+from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, asks_for_unavailable, on_error, or_continue
 from mtad.sieve.run import Run
 from mtad.sieve.scales import VIRUS_SCALES_MAX, SpamScale, VirusScale
 from mtad.sieve.sources import is_field_name
 from mtad.sieve.template import Read
 
 CAPABILITY = "vnd.mtad.service"
-UNAVAILABLE = "unavailable"
 LEVEL_MAX = 5
 ATTRIBUTES_MAX = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -74,9 +73,7 @@ def _policy(bound: Bound) -> Code:
     into = bound.tag_strings(":into")
     write = writer_of(bound, into.items[0]) if into is not None else None
     is_match, failed = matching(bound, bound.templates(1)), on_error(bound, f"policy {name}", TEMPFAIL)
-    is_asked_for = bound.chosen.get("match", ":is") == ":is" and any(
-        item.value.lower() == UNAVAILABLE for item in bound.strings(1).items
-    )
+    is_asked_for = asks_for_unavailable(bound, 1)
 
     async def ask(run: Run) -> bool:
         answer = await services.policy(name, {**known(run), **extra(run)})
