@@ -9,16 +9,15 @@ the stage ends for now, unless `:onerror` says "continue".
 
 from __future__ import annotations
 
-import re
-
 from mtad.sieve.actions import Sign
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.onerror import ON_ERROR_TAG, or_continue
+from mtad.sieve.sources import is_field_name
 from mtad.sieve.template import fixed
 
 FIELDS_MAX = 64
-_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 §3.6.8
+NAME_LENGTH_MAX = 76  # of a field: the signature lists them, and is folded between names alone (RFC 5322 §2.1.1)
 _LOOP = "foreachrcpt"
 _CAPABILITY = ("vnd.mtad.sign",)
 _STAGES = ("data", "deliver")
@@ -33,7 +32,7 @@ def _sign(bound: Bound) -> Code:
         return bound.fail(bound.at, "sign needs :domain")
     given = bound.tag_strings(":headers")
     names = given.items if given is not None else ()
-    wrong = next((name for name in names if not _NAME.fullmatch(name.value)), None)
+    wrong = next((name for name in names if not is_field_name(name.value) or len(name.value) > NAME_LENGTH_MAX), None)
     if wrong is not None:
         return bound.fail(wrong.at, f'"{wrong.value}" is no name of a header field')
     if len(names) > FIELDS_MAX:
