@@ -38,6 +38,10 @@ def test_a_path_is_taken_apart(text, local_part, domain):
         "a b@c",
         "a@b c",
         "a@b\r\n",
+        "a@b\n",
+        "a@[192.0.2.1]\n",
+        "postmaster\n",
+        "user@x-.org",
     ],
 )
 def test_what_is_no_path_says_why(text):
