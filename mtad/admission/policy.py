@@ -186,21 +186,21 @@ class Policy:
 
     async def connect(self, facts: SessionFacts) -> Verdict:
         """Decide before the greeting."""
-        return await self._decide(Scene("connect", facts, noted=_noted(facts)), _go_on)
+        return _verdict(await self._run(Scene("connect", facts, noted=_noted(facts))), _go_on)
 
     async def ehlo(self, facts: SessionFacts) -> Verdict:
         """Decide on the name that the client gives itself."""
-        return await self._decide(Scene("ehlo", facts, noted=_noted(facts)), _go_on)
+        return _verdict(await self._run(Scene("ehlo", facts, noted=_noted(facts))), _go_on)
 
     async def auth(self, facts: SessionFacts) -> Verdict:
         """Decide on who authenticated."""
-        return await self._decide(Scene("auth", facts, noted=_noted(facts)), _go_on)
+        return _verdict(await self._run(Scene("auth", facts, noted=_noted(facts))), _go_on)
 
     async def mail(self, facts: MailFacts) -> Verdict:
         """Decide on the reverse-path. A user has those of our domains, if policy did not `accept :relay` at auth."""
         scene = Scene("mail", facts.session, facts.reverse_path, noted=_noted(facts.session, facts.notes))
         scene.asked, scene.progress = facts.asked, facts.progress
-        return await self._decide(scene, lambda: self._sender(facts))
+        return _verdict(await self._run(scene), lambda: self._sender(facts))
 
     async def rcpt(self, facts: RecipientFacts) -> Verdict:
         """Decide on one more recipient. What the policy does not `accept :relay` must be ours or from a submitter."""
@@ -208,17 +208,17 @@ class Policy:
             "rcpt", facts.session, facts.reverse_path, (facts.recipient,), noted=_noted(facts.session, facts.notes)
         )
         scene.asked, scene.progress = facts.asked, facts.progress
-        return await self._decide(scene, lambda: self._relay(facts))
+        return _verdict(await self._run(scene), lambda: self._relay(facts))
 
     async def data(self, facts: MessageFacts) -> Verdict:
         """Decide on the message."""
         scene = Scene("data", facts.session, facts.reverse_path, facts.recipients, facts.content, facts.noted)
         scene.asked, scene.progress = facts.asked, facts.progress
-        verdict, actions = await self._ruled(scene, _go_on)
-        edits = edits_of(actions)
-        if verdict.reply is not None or (verdict.is_discarded and not verdict.added):
+        ran = await self._run(scene)
+        verdict = _verdict(ran, _go_on)
+        if isinstance(ran, Reply) or verdict.reply is not None or (verdict.is_discarded and not verdict.added):
             return verdict
-        verdict = kept_by(actions, verdict)
+        verdict, edits = kept_by(ran.actions, verdict), edits_of(ran.actions)
         if not edits:
             return verdict
         return replace(verdict, content=await off_loop_if_long(len(facts.content), edited, facts.content, edits))
@@ -270,28 +270,6 @@ class Policy:
         is_submitter = facts.session.is_trusted or bool(facts.session.client.identity)
         return GO_ON if is_submitter or is_ours(facts.recipient, self._domains) else _RELAYING_DENIED
 
-    async def _decide(self, scene: Scene, default: Callable[[], Verdict]) -> Verdict:
-        verdict, _ = await self._ruled(scene, default)
-        return verdict
-
-    async def _ruled(self, scene: Scene, default: Callable[[], Verdict]) -> tuple[Verdict, Sequence[Action]]:
-        """Run a stage; return the verdict, and the actions that it was made of."""
-        ran = await self._run(scene)
-        if isinstance(ran, Reply):
-            return Verdict(ran, log="policy fault"), ()
-        verdict = verdict_of(ran.actions, default) if ran.actions else default()
-        if ran.is_plain:
-            return verdict, ran.actions
-        delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
-        sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
-        each = verdicts_of(ran.each)
-        changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted, seen=tuple(ran.seen))
-        changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
-        is_elsewhere = changed.added and changed.is_discarded and not changed.is_trusted
-        if is_elsewhere and (refusal := default()).reply is not None:
-            return replace(refusal, noted=ran.noted), ran.actions  # who may not be sent to is no way to anybody else
-        return changed, ran.actions
-
     async def _run(self, scene: Scene) -> Ran | Reply:
         """Run a stage; the reply to give when it failed."""
         code = self._stages.get(scene.stage)
@@ -318,6 +296,8 @@ class Policy:
                 why=f"{type(error).__name__}: {error}",
             )
             return local_fault(trace)
+        if noted is None and not (run.actions or run.each or run.seen):
+            return _NOTHING
         self._tell(scene, run.actions)
         for recipient, actions in run.each.items():
             self._tell(scene, actions, recipient)
@@ -352,6 +332,26 @@ def _sighting(seen: Seen) -> Rate:
 
 def _go_on() -> Verdict:
     return GO_ON
+
+
+def _verdict(ran: Ran | Reply, default: Callable[[], Verdict]) -> Verdict:
+    """Make the verdict of what a stage came to, or of its failure."""
+    if ran is _NOTHING:
+        return default()
+    if isinstance(ran, Reply):
+        return Verdict(ran, log="policy fault")
+    verdict = verdict_of(ran.actions, default)
+    if ran.is_plain:
+        return verdict
+    delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
+    sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
+    each = verdicts_of(ran.each)
+    changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted, seen=tuple(ran.seen))
+    changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
+    is_elsewhere = changed.added and changed.is_discarded and not changed.is_trusted
+    if is_elsewhere and (refusal := default()).reply is not None:
+        return replace(refusal, noted=ran.noted)  # who may not be sent to is no way to anybody else
+    return changed
 
 
 def _disposition(actions: Sequence[Action], default: Disposition, recipient: str) -> Disposition:

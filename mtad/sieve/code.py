@@ -118,6 +118,9 @@ def branch(arms: Sequence[tuple[Code, Code]]) -> Code:
             return False
 
         return Waiting(choose)
+    if len(arms) == 1:
+        (is_true,), (run_block,) = tests, blocks
+        return Plain(lambda run: is_true(run) and run_block(run))
     pairs = tuple(zip(tests, blocks, strict=True))
 
     def choose_now(run: Run) -> bool:

@@ -107,10 +107,9 @@ def _ask(bound: Bound, keys: Sequence[Template], *, is_remembered: bool = True) 
 
     def ask(sources: Sequence[Source], run: Run) -> bool:
         is_found, weigh = question(run)
-        run.spend(SOURCE * len(sources))
         for source in sources:
             values = source(run)
-            run.spend(weigh(values))
+            run.spend(SOURCE + weigh(values))
             for value in values:
                 if is_found(fold(value)):
                     return True
@@ -229,10 +228,9 @@ def _captured(asked: _Asked[Spans]) -> Ask:
 
     def ask(sources: Sequence[Source], run: Run) -> bool:
         spans_in, weigh = question(run)
-        run.spend(SOURCE * len(sources))
         for source in sources:
             values = source(run)
-            run.spend(weigh(values))
+            run.spend(SOURCE + weigh(values))
             for value in values:
                 spans = spans_in(fold(value))
                 if spans is not None:
