@@ -37,6 +37,10 @@ class Asked:
     of_message: MessageRequest = NO_MESSAGE_REQUEST
     of_recipient: RecipientRequest = NO_REQUEST
 
+    def envelope(self, part: str) -> Sequence[str]:
+        """Return what stands in a part of the envelope (RFC 6009 §2)."""
+        return _ASKED[part](self)
+
 
 NOTHING_ASKED = Asked()
 
@@ -147,7 +151,8 @@ class Scene:
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope, or what else stands in it."""
-        return _ENVELOPE[part](self)
+        read = _ENVELOPE.get(part)
+        return self.asked.envelope(part) if read is None else read(self)
 
     def message(self) -> Message:
         """Return the message; its fields are split and decoded once for the stage."""
@@ -214,8 +219,10 @@ _ENVELOPE: Mapping[str, Callable[[Scene], Sequence[str]]] = {
     "from": lambda scene: (scene.reverse_path,),
     "to": lambda scene: scene.recipients,
     "auth": lambda scene: (scene.client.identity,) if scene.client.identity else (),
-    "ret": lambda scene: (scene.asked.of_message.ret.value,) if scene.asked.of_message.ret else (),
-    "envid": lambda scene: (scene.asked.of_message.envid,) if scene.asked.of_message.envid else (),
-    "notify": lambda scene: [word for word in notify_text(scene.asked.of_recipient.notify).split(",") if word],
-    "orcpt": lambda scene: (scene.asked.of_recipient.original,) if scene.asked.of_recipient.original else (),
+}
+_ASKED: Mapping[str, Callable[[Asked], Sequence[str]]] = {
+    "ret": lambda asked: (asked.of_message.ret.value,) if asked.of_message.ret else (),
+    "envid": lambda asked: (asked.of_message.envid,) if asked.of_message.envid else (),
+    "notify": lambda asked: [word for word in notify_text(asked.of_recipient.notify).split(",") if word],
+    "orcpt": lambda asked: (asked.of_recipient.original,) if asked.of_recipient.original else (),
 }

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 from mtad.admission.facts import NOTHING_ASKED, Asked
 from mtad.admission.policy import Policy
 from mtad.limits.places import Holder
 from mtad.mail.address import BadPath, parse_mailbox
-from mtad.mail.dsn_request import Notify, Return, notify_text
+from mtad.mail.dsn_request import Notify, Return, read_notify
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Resolution, Verdict
 from mtad.rehearsal.lookups import Lookups, PlayedLimits
@@ -100,7 +98,8 @@ class Workbench:
 
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope, or what else stands in it."""
-        return _ENVELOPE[part](self)
+        read = _ENVELOPE.get(part)
+        return self.asked.envelope(part) if read is None else read(self)
 
     def message(self) -> Message:
         """Return the message."""
@@ -209,11 +208,10 @@ class Workbench:
         self.asked = replace(self.asked, of_message=replace(self.asked.of_message, envid=value))
 
     def set_notify(self, value: str) -> None:
-        """Say of what the sender wants to be told, as RCPT has it. Errors: ValueError."""
-        unknown = [name for name in value.split(",") if value and name not in Notify.__members__]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(Notify.__members__)}")
-        notify = reduce(or_, (Notify[name] for name in value.split(",") if name), Notify.UNSAID)
+        """Say of what the sender wants to be told, as RCPT has it; '' says nothing of it. Errors: ValueError."""
+        notify = read_notify(value) if value else Notify.UNSAID
+        if notify is None:
+            raise ValueError(f"{value!r} is neither NEVER nor a list of SUCCESS, FAILURE and DELAY")
         self.asked = replace(self.asked, of_recipient=replace(self.asked.of_recipient, notify=notify))
 
     def set_original(self, value: str) -> None:
@@ -232,18 +230,10 @@ class Workbench:
         return next((address for name in names for address in self.message_now.addresses(name)), "")
 
 
-def _if_any(value: str) -> Sequence[str]:
-    return (value,) if value else ()
-
-
 _ENVELOPE: Mapping[str, Callable[[Workbench], Sequence[str]]] = {
     "from": lambda bench: (bench.sender,),
     "to": lambda bench: bench.recipients,
-    "auth": lambda bench: _if_any(bench.environment("vnd.mtad.auth-user")),
-    "ret": lambda bench: _if_any(bench.asked.of_message.ret),
-    "envid": lambda bench: _if_any(bench.asked.of_message.envid),
-    "notify": lambda bench: [word for word in notify_text(bench.asked.of_recipient.notify).split(",") if word],
-    "orcpt": lambda bench: _if_any(bench.asked.of_recipient.original),
+    "auth": lambda bench: (identity,) if (identity := bench.environment("vnd.mtad.auth-user")) else (),
 }
 _FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
     "message": Workbench.set_content,

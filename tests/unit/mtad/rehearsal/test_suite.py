@@ -211,6 +211,12 @@ async def test_the_clock_stands_where_it_was_set(tmp_path: Path) -> None:
     assert await failed(tmp_path, text, s=script.replace(":originalzone ", "")) == []
 
 
+@pytest.mark.parametrize("value", ["DELAYED", "NEVER,DELAY", "UNSAID"])
+async def test_a_sender_asks_in_a_test_for_what_it_may_ask_rcpt(tmp_path: Path, value: str) -> None:
+    (found,) = await failed(tmp_path, f'test "a" {{ test_set "envelope.notify" "{value}"; }}')
+    assert f"{value!r} is neither NEVER nor a list" in str(found)
+
+
 @pytest.mark.parametrize(("value", "reason"), [("noon", "noon"), ("2024-02-29T12:00:00", "has no zone")])
 async def test_what_is_no_time_fails_the_test(tmp_path: Path, value: str, reason: str) -> None:
     (found,) = await failed(tmp_path, f'test "a" {{ test_set "currentdate" "{value}"; }}')

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve.actions import Action, Log, Sign
-from mtad.sieve.capabilities.sign import FIELDS_MAX
+from mtad.sieve.capabilities.sign import FIELDS_MAX, NAME_LENGTH_MAX
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.run import ScriptFailed
@@ -12,6 +12,7 @@ from tests.fakes.sieve_facts import StillFacts, run_plain
 
 REQUIRE = 'require ["envelope", "variables", "vnd.mtad.stage", "vnd.mtad.sign"];\n'
 FACTS = StillFacts(envelope={"from": ("ann@d.example",), "to": ()})
+LONG = "x" * (NAME_LENGTH_MAX + 1)
 
 
 @pytest.mark.parametrize("stage", ["data", "deliver"])
@@ -39,6 +40,7 @@ def test_a_key_is_named(stage: str, command: str, action: Action) -> None:
         ("data", 'foreachrcpt { sign :domain "a"; }', "sign cannot stand in foreachrcpt"),
         ("data", 'sign :domain "a" :headers ["to", "a b"];', '"a b" is no name of a header field'),
         ("data", 'sign :domain "a" :headers "x:";', '"x:" is no name of a header field'),
+        ("data", f'sign :domain "a" :headers "{LONG}";', f'"{LONG}" is no name of a header field'),
         (
             "data",
             'sign :domain "a" :headers [' + ",".join(f'"x{n}"' for n in range(FIELDS_MAX + 1)) + "];",
