@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from mtad.sieve.comments import without_comments
 from mtad.sieve.encoded_word import is_charset
 
 LENGTH_MAX = 1 << 15  # of a field; the rest is not looked at
@@ -21,10 +22,9 @@ _WORD = r"[^\s()<>@,;:\\\"/\[\]?=]++"
 _VALUE = re.compile(rf"\s*+({_WORD})(?:\s*+/\s*+({_WORD}))?")
 _PARAMETER = re.compile(rf';\s*+({_WORD})\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"?|([^\s;"]*+))[^;]*+', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_COMMENT = re.compile(r"\([^()]*+\)")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")  # RFC 2231 §4.1
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_JUNK = bytes(set(range(256)) - set(_BASE64))
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]++")
+_SOFT_END = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
 class FieldValue(NamedTuple):
@@ -40,8 +40,7 @@ TEXT = FieldValue("text", "plain", {})  # RFC 2045 §5.2
 
 def field_value(text: str) -> FieldValue | None:
     """Take a field's value apart; None when it has not the form of one."""
-    text = text[:LENGTH_MAX]
-    text = _COMMENT.sub("", text) if "(" in text else text
+    text = without_comments(text[:LENGTH_MAX])
     found = _VALUE.match(text)
     if found is None:
         return None
@@ -91,14 +90,12 @@ def text_of(octets: bytes, charset: str) -> str:
 def transfer_decoded(octets: bytes, encoding: str) -> bytes:
     """Undo a Content-Transfer-Encoding (RFC 2045 §6); what cannot be decoded stays as it is."""
     if encoding == "quoted-printable":
-        return quopri.decodestring(octets)
+        return quopri.decodestring(_SOFT_END.sub(b"=", octets))  # (3): blanks at the end of a line are none
     if encoding == "base64":
-        digits = octets.translate(None, _JUNK)
-        digits = digits[:-1] if len(digits) % 4 == 1 else digits
         try:
-            return base64.b64decode(digits + b"=" * (-len(digits) % 4))
-        except binascii.Error:
-            return octets
+            return base64.b64decode(octets + b"==")  # ends at the first padding, as with most readers
+        except binascii.Error:  # a digit too many
+            return base64.b64decode(_NO_BASE64.sub(b"", octets)[:-1] + b"==")
     return octets
 
 

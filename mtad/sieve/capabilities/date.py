@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_tz
 
 from mtad.sieve.code import Code
+from mtad.sieve.comments import without_comments
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, Source, compare
 from mtad.sieve.run import Run
 from mtad.sieve.sources import INDEX_TAGS, field_names, picked
 
 _ZONE = re.compile(r"([+-])([0-9]{2})([0-5][0-9])\Z")
-_DATE_LENGTH_MAX = 200  # of what is taken for a date
+_LENGTH_MAX = 1000  # of the end of a field, where its date stands
 _JULIAN_ZERO = 678576  # the ordinal of 17 November 1858
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -54,11 +55,13 @@ _PARTS: Mapping[str, Callable[[datetime], str]] = {  # §4.2
 
 def parsed(text: str) -> datetime | None:
     """Return the date that stands in a field, in a Received field behind its last semicolon; None when none does."""
-    found = parsedate_tz(text.rpartition(";")[2].strip()[:_DATE_LENGTH_MAX])
+    found = parsedate_tz(without_comments(text[-_LENGTH_MAX:]).rpartition(";")[2].strip())
     if found is None:
         return None
+    year, month, day, hour, minute, second = found[:6]
+    if not MINYEAR < year < MAXYEAR:
+        return None  # another zone may have no such date
     try:
-        year, month, day, hour, minute, second = found[:6]
         zone = timezone(timedelta(seconds=found[9] or 0))
         return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
     except (ValueError, OverflowError):
