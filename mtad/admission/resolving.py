@@ -61,4 +61,7 @@ def put_off(outcome: Outcome) -> Outcome:
         return outcome
     said = f"{outcome.next_hop} said: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
     enhanced = f"4{outcome.reply.enhanced[1:]}" if outcome.reply.enhanced else "4.0.0"
-    return Outcome(Result.DELAYED, Reply.of(_DEFERRED_CODE, enhanced, f"Put off by policy; {said}"))
+    found = Outcome(Result.DELAYED, Reply.of(_DEFERRED_CODE, enhanced, f"Put off by policy; {said}"))
+    if found.is_counted:
+        return found
+    return replace(found, reply=replace(found.reply, enhanced="4.0.0"))  # it is the next hop's system, not ours

@@ -8,6 +8,7 @@ from enum import StrEnum
 from mtad.mail.reply import Reply
 
 _OUR_SYSTEM = "4.3."  # RFC 3463 §3.4, said by ourselves: stopped, shut down, misled by a route, faulted
+_NOT_LOOKED_UP = "4.4.3"  # the same: DNS did not tell
 
 
 class Result(StrEnum):
@@ -49,5 +50,17 @@ class Outcome:
     @property
     def is_our_fault(self) -> bool:
         """Tell whether it was we who could not go on."""
-        is_ours = self.is_ours or not self.next_hop
-        return is_ours and self.result is Result.DELAYED and self.reply.enhanced.startswith(_OUR_SYSTEM)
+        return self._is_ours_for_now and self.reply.enhanced.startswith(_OUR_SYSTEM)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether it is one of the attempts after so many of which a recipient is given up.
+
+        A fault of ours is none, nor is a lookup that failed: it may be our resolver that does not answer.
+        """
+        is_not_known = self._is_ours_for_now and self.reply.enhanced == _NOT_LOOKED_UP
+        return not self.is_our_fault and not is_not_known
+
+    @property
+    def _is_ours_for_now(self) -> bool:
+        return (self.is_ours or not self.next_hop) and self.result is Result.DELAYED

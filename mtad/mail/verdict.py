@@ -23,7 +23,7 @@ class RetryPlan:
     intervals_seconds: tuple[int, ...] = (300, 900, 1800, 3600, 7200, 14400)  # the last one repeats
     expire_seconds: int = 432000  # RFC 5321 §4.5.4.1: four to five days
     warn_seconds: int = 14400  # 0 is never
-    attempts_max: int = 0  # those that the client waited for count too; 0 is as many as there is time for
+    attempts_max: int = 0  # those that the client waited for too, but no fault of ours; 0: as many as there is time for
     route: Route | None = None
     is_silent: bool = False
 
@@ -145,7 +145,8 @@ class Disposition:
 class Tried:
     """What the queue stage decides on: one recipient that an attempt from the queue has not delivered to.
 
-    attempts_count   this one included; what was tried while the client waited counts too
+    attempts_count   this one included, unless a lookup failed in it; what was tried while the client waited counts
+                     too, and what a fault of ours or a failed lookup has ended does not
     """
 
     outcome: Outcome

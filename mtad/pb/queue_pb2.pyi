@@ -89,18 +89,20 @@ class Client(_message.Message):
     def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., helo: _Optional[str] = ..., is_esmtp: _Optional[bool] = ..., is_tls: _Optional[bool] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class RecipientState(_message.Message):
-    __slots__ = ("attempts", "attempts_dropped", "claim", "delay_told_ms", "route")
+    __slots__ = ("attempts", "attempts_dropped", "claim", "delay_told_ms", "route", "attempts_uncounted")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     DELAY_TOLD_MS_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_UNCOUNTED_FIELD_NUMBER: _ClassVar[int]
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     attempts_dropped: int
     claim: Claim
     delay_told_ms: int
     route: Route
-    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ..., route: _Optional[_Union[Route, _Mapping]] = ...) -> None: ...
+    attempts_uncounted: int
+    def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ..., route: _Optional[_Union[Route, _Mapping]] = ..., attempts_uncounted: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
     __slots__ = ("transport", "hosts", "port", "tls", "sources", "helo")

@@ -54,9 +54,9 @@ def after_attempt(
 
     message   as it is after the attempt; one that is held waits until it is released
     Who is late by the plan's warn_seconds has that told to the sender, once, by the queue's owner.
-    A recipient past its plan's expire_seconds, or after its attempts_max, is given up after this attempt; but for their
-    number not after one that a fault of ours has ended. Where an attempt ended in doubt the DSN says so: whoever sent
-    the mail would rather ask than never hear of it (RFC 5321 §4.5.4.1, §6.1).
+    A recipient past its plan's expire_seconds, or after its attempts_max, is given up after this attempt; what a fault
+    of ours has ended is none of them, nor what a lookup that failed has. Where an attempt ended in doubt the DSN says
+    so: whoever sent the mail would rather ask than never hear of it (RFC 5321 §4.5.4.1, §6.1).
     """
     states: dict[str, RecipientState] = {}
     notices: list[Notice] = []
@@ -65,7 +65,14 @@ def after_attempt(
         if before.rank >= TERMINAL_RANK:
             continue
         attempts = (*before.attempts, Attempt(by.wall_ms, outcome, by.node))[-ATTEMPTS_KEPT:]
-        after = replace(before, due_ms=0, attempts=attempts, attempts_count=before.attempts_count + 1, claim=None)
+        after = replace(
+            before,
+            due_ms=0,
+            attempts=attempts,
+            attempts_count=before.attempts_count + 1,
+            uncounted_count=before.uncounted_count + (not outcome.is_counted),
+            claim=None,
+        )
         plan = plans[address]
         is_expired = by.is_owner and _is_over(message, after, plan, by.wall_ms)
         if outcome.result is Result.DELIVERED:
@@ -87,9 +94,10 @@ def after_attempt(
 
 def _is_over(message: StoredMessage, after: RecipientState, plan: RetryPlan, wall_ms: int) -> bool:
     """Tell whether there is no time left for another attempt, or there were as many as there may be."""
-    has_had_all = bool(plan.attempts_max) and after.attempts_count >= plan.attempts_max
-    is_our_fault = after.attempts[-1].outcome.is_our_fault
-    return (has_had_all and not is_our_fault) or wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
+    counted = after.attempts_count - after.uncounted_count
+    has_had_all = bool(plan.attempts_max) and counted >= plan.attempts_max
+    is_counted = after.attempts[-1].outcome.is_counted
+    return (has_had_all and is_counted) or wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
 
 
 def _deferred(

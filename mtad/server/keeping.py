@@ -24,7 +24,8 @@ def state_after(outcome: Outcome, retry: RetryPlan, *, now_ms: int, node: int) -
     """Return the state of a recipient after its first attempt."""
     rank = _RANKS[outcome.result]
     due_ms = now_ms + retry.first_seconds * 1000 if rank is Rank.DEFERRED else 0
-    return RecipientState(rank, due_ms, (Attempt(now_ms, outcome, node),), 1)
+    attempts = (Attempt(now_ms, outcome, node),)
+    return RecipientState(rank, due_ms, attempts, 1, uncounted_count=int(not outcome.is_counted))
 
 
 def state_at_commit(

@@ -436,7 +436,8 @@ ABOUT = (
         "([why](../../explanation/policy-decisions.md)). At the stage `queue`, which is asked behind each attempt that "
         "did not end well, `outcome` is true of what became of it, and `bounce` and `defer` decide instead of the "
         "reply; `bounce :silent` tells the log alone. `retry :attempts` counts the attempt that the client waited for; "
-        "nobody is given up for their number after one that a fault of our own has ended.",
+        'what a fault of our own has ended counts neither there nor in `outcome "attempts"`, nor does a lookup in '
+        "DNS that failed.",
         'require ["variables", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.queue"];\n\n'
         'stage "deliver" {\n'
         "    queue :transient;\n"

@@ -113,6 +113,7 @@ def state_message(state: RecipientState) -> queue_pb2.RecipientState:
             for attempt in kept
         ],
         attempts_dropped=max(0, state.attempts_count - len(kept)),
+        attempts_uncounted=state.uncounted_count,
         claim=None if state.claim is None else _claim_message(state.claim),
         delay_told_ms=state.delay_told_ms,
         route=None if state.route is None else route_message(state.route),
@@ -148,7 +149,16 @@ def read_state(rank: int, due_ms: int, stored: queue_pb2.RecipientState) -> Reci
     )
     known = Rank(min(max(rank, Rank.QUEUED), Rank.DELIVERED))
     count = len(attempts) + stored.attempts_dropped
-    return RecipientState(known, due_ms, attempts, count, _read_claim(stored), stored.delay_told_ms, read_route(stored))
+    return RecipientState(
+        known,
+        due_ms,
+        attempts,
+        count,
+        _read_claim(stored),
+        stored.delay_told_ms,
+        read_route(stored),
+        min(stored.attempts_uncounted, count),
+    )
 
 
 def part_value(state: RecipientState, hlc: int) -> PartValue:

@@ -66,6 +66,7 @@ class RecipientState:
     claim: Claim | None = None
     delay_told_ms: int = 0  # UTC; when the sender was told of the delay, which happens once
     route: Route | None = None  # that policy has chosen when it could not be delivered to; None: as `deliver` says
+    uncounted_count: int = 0  # of the attempts, those that say nothing of the recipient: see `Outcome.is_counted`
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ async def test_a_recipient_is_tried_again_whatever_the_next_hop_said() -> None:
     later = RetryPlan((7,), 3600, 600)
     assert await judged("defer :after 7;", FAILED) == Resolution(Outcome(Result.DELAYED, told), later)
     assert await judged("defer :after 7;", DELAYED) == Resolution(DELAYED, later)
+    for enhanced in ("5.3.4", "5.4.3"):
+        too_large = Outcome(Result.FAILED, Reply.of(552, enhanced, "Too large"), "mx.test")
+        assert (await judged("defer;", too_large)).outcome.is_counted, "it is no fault of ours"
     assert (await judged("retry :expire 9; defer;", DELAYED)).retry == RetryPlan((60, 120), 9, 600)
 
 

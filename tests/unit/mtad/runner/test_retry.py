@@ -13,7 +13,7 @@ from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.pb import queue_pb2
 from mtad.runner.retry import Attempter, after_attempt, next_due_ms
-from mtad.spool.codec import StoredMessage, claim_record, due_record, part_value, read_state
+from mtad.spool.codec import StoredMessage, claim_record, due_record, part_value, read_state, state_message
 from mtad.spool.door import ATTEMPTS_KEPT, Attempt, Claim, Rank, RecipientState
 from replicator.core.merge import join_part
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item
@@ -23,6 +23,15 @@ DELIVERED = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx")
 DELAYED = Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "later"), "mx")
 FAILED = Outcome(Result.FAILED, Reply.of(550, "5.1.1", "no"), "mx")
 UNKNOWN = Outcome(Result.UNKNOWN, Reply.of(451, "4.4.2", "lost"), "mx")
+
+
+OWNER = Attempter(1, 1_001_000)
+
+
+def restored(state: RecipientState) -> RecipientState:
+    """Return a state as it comes back from the disk."""
+    kept = queue_pb2.RecipientState.FromString(state_message(state).SerializeToString())
+    return read_state(state.rank, state.due_ms, kept)
 
 
 def stored(**recipients):
@@ -84,15 +93,30 @@ def test_after_as_many_attempts_as_there_may_be_it_is_given_up(before, rank):
     [
         Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "Local error")),
         Outcome(Result.DELAYED, Reply.of(451, "4.3.2", "Delivery was stopped"), "mx", is_ours=True),
+        Outcome(Result.DELAYED, Reply.of(450, "4.4.3", "The recipient's domain cannot be looked up now")),
     ],
 )
-def test_a_fault_of_ours_is_not_the_last_of_all_attempts(outcome):
+@pytest.mark.parametrize("before", [0, 2, ATTEMPTS_KEPT])
+def test_what_a_fault_of_ours_has_ended_is_none_of_the_attempts_that_there_may_be(outcome, before):
     plans, by = {"bob": replace(PLAN, attempts_max=3)}, Attempter(1, 1_001_000)
-    faulted = after_attempt(stored(bob=RecipientState(attempts_count=2)), {"bob": outcome}, plans, by)
-    assert faulted.states["bob"].rank is Rank.DEFERRED
-    assert not faulted.notices
-    refused = after_attempt(stored(**faulted.states), {"bob": DELAYED}, plans, by)
-    assert refused.states["bob"].rank is Rank.FAILED
+    state = RecipientState()
+    for _ in range(before):
+        made = after_attempt(stored(bob=state), {"bob": outcome}, plans, by)
+        state = restored(made.states["bob"])
+        assert (state.rank, made.notices) == (Rank.DEFERRED, ())
+    assert state.attempts_count == before
+    for rank in (Rank.DEFERRED, Rank.DEFERRED, Rank.FAILED):
+        faulted = after_attempt(stored(bob=state), {"bob": outcome}, plans, by).states["bob"]
+        assert faulted.rank is Rank.DEFERRED, "nor the last one"
+        state = restored(after_attempt(stored(bob=faulted), {"bob": DELAYED}, plans, by).states["bob"])
+        assert state.rank is rank
+
+
+@pytest.mark.parametrize("reply", [Reply.of(451, "4.3.0", "later"), Reply.of(450, "4.4.3", "I know no such domain")])
+def test_what_a_next_hop_says_of_its_own_system_is_an_attempt(reply):
+    refused = Outcome(Result.DELAYED, reply, "mx")
+    made = after_attempt(stored(bob=RecipientState()), {"bob": refused}, {"bob": replace(PLAN, attempts_max=1)}, OWNER)
+    assert made.states["bob"].rank is Rank.FAILED
 
 
 def test_a_route_stays_until_there_is_another_one():

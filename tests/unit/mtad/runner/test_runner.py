@@ -72,6 +72,22 @@ async def test_policy_says_what_becomes_of_who_was_not_delivered_to(tmp_path: Pa
         assert states["gone@y.test"].attempts[-1].outcome == put_off
 
 
+async def test_policy_is_told_of_no_attempt_that_says_nothing_of_the_recipient(tmp_path: Path) -> None:
+    not_looked_up = Outcome(Result.DELAYED, Reply.of(450, "4.4.3", "Not now"))
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes = {"b@y.test": not_looked_up}
+        scene.policy.has_queue_stage = True
+        scene.policy.may_judge.set()
+        kept = message("b@y.test")
+        await scene.keep(kept)
+        for number, outcome in enumerate((STOPPED, DELAYED, FAILED), 1):
+            await until(lambda: scene.state(kept.queue_id).attempts_count == number)  # noqa: B023 (awaited here)
+            scene.hops.outcomes = {"b@y.test": outcome}
+            scene.wall.forward(121)
+        await until(lambda: len(scene.policy.tried) == 3)
+        assert [tried.attempts_count for _, tried in scene.policy.tried] == [0, 1, 2]
+
+
 async def test_what_was_delivered_is_recorded_before_policy_is_asked_about_the_others(tmp_path: Path) -> None:
     async with running(tmp_path) as scene:
         scene.hops.outcomes = {"gone@y.test": FAILED}

@@ -8,7 +8,8 @@ import pytest
 
 from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Client, Envelope, Recipient
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.server.background import PENDING_AGAIN_SECONDS
@@ -38,6 +39,11 @@ def test_after_an_attempt(outcome: Outcome, rank: Rank, due_ms: int) -> None:
     expected = RecipientState(rank, due_ms, (Attempt(NOW_MS, outcome, 3),), 1)
     assert state_after(outcome, PLAN, now_ms=NOW_MS, node=3) == expected
     assert state_at_commit(accepted(), outcome, is_pending=False, now_ms=NOW_MS, node=3) == expected
+
+
+def test_a_fault_of_ours_is_no_attempt_that_counts() -> None:
+    fault = Outcome(Result.DELAYED, Reply.of(451, "4.3.2", "Delivery was stopped"))
+    assert state_after(fault, PLAN, now_ms=NOW_MS, node=3).uncounted_count == 1
 
 
 @pytest.mark.parametrize(
