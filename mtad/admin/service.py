@@ -346,6 +346,7 @@ def read_selection(asked: admin_pb2.Selection) -> Selection:
         recipient=asked.recipient,
         state=asked.state,
         older_than_ms=int(asked.older_than_seconds * 1000),
+        queue=asked.queue,
         is_all=asked.all,
     )
 
@@ -394,6 +395,7 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
         next_attempt=_next_attempt_ms(message) / 1000,
         attempts=max((state.attempts_count for state in message.recipients.values()), default=0),
         position=message.position,
+        queue=message.queue_name,
     )
 
 

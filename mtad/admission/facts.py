@@ -164,16 +164,19 @@ class Scene:
 class QueueScene(Scene):
     """The facts of the stage `queue`: what was tried besides."""
 
-    __slots__ = ("_tried",)
+    __slots__ = ("_queue_name", "_tried")
 
     def __init__(self, envelope: Envelope, recipient: str, notes: Notes, tried: Tried) -> None:
         noted = Noted(message=envelope.notes, recipients={recipient: notes})
         super().__init__("queue", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
         self._tried = tried
+        self._queue_name = envelope.queue_name
         self.progress = Progress(envelope.queue_id)
 
     def environment(self, item: str) -> str:
         """Return an item of the environment."""
+        if item == "vnd.mtad.queue-name":
+            return self._queue_name
         of_tried = _OF_TRIED.get(item)
         return of_tried(self._tried) if of_tried is not None else super().environment(item)
 

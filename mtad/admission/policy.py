@@ -58,6 +58,7 @@ from mtad.sieve.actions import (
     Enqueue,
     Log,
     Monitored,
+    NameQueue,
     Prioritise,
     Redirect,
     Retry,
@@ -369,6 +370,8 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
             )
         elif isinstance(action, Prioritise):
             found = replace(found, priority=action.priority)
+        elif isinstance(action, NameQueue):
+            found = replace(found, queue_name=action.name)
         elif isinstance(action, Sign):
             found = replace(found, signing=signing_of(action))
         elif isinstance(action, Retry):

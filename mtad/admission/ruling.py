@@ -17,6 +17,7 @@ from mtad.sieve.actions import (
     Enqueue,
     Hold,
     Keep,
+    NameQueue,
     Prioritise,
     Redirect,
     Refuse,
@@ -119,11 +120,12 @@ def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:
     is_queued = bool(held) or any(isinstance(action, Enqueue) for action in actions)
     signing = next((signing_of(one) for one in reversed(actions) if isinstance(one, Sign)), None)
     priority = next((one.priority for one in reversed(actions) if isinstance(one, Prioritise)), None)
-    if not is_queued and signing is None and priority is None:
+    name = next((one.name for one in reversed(actions) if isinstance(one, NameQueue)), "")
+    if not is_queued and not name and signing is None and priority is None:
         return verdict
     seconds = next((one.after_seconds for one in reversed(actions) if isinstance(one, Enqueue)), 0)
     kept = replace(verdict, held=held, queue_at_once=is_queued, queue_seconds=seconds)
-    return replace(kept, signing=signing, priority=priority)
+    return replace(kept, signing=signing, priority=priority, queue_name=name)
 
 
 def signing_of(action: Sign) -> Signing:

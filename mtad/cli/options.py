@@ -59,6 +59,7 @@ class Selected:
     sender: Annotated[str, typer.Option(metavar="S", help="From this reverse-path; <> is the null one.")] = ""
     recipient: Annotated[str, typer.Option(metavar="R", help="To this recipient.")] = ""
     state: Annotated[str, typer.Option(metavar="STATE", help="deferred, held, active or unknown.")] = ""
+    queue: Annotated[str, typer.Option(metavar="NAME", help="That policy has wait in this queue.")] = ""
     older_than: Annotated[
         float,
         typer.Option(

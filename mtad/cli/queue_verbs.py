@@ -80,7 +80,7 @@ def _rows(entry: pb.QueueEntry, wall: float) -> list[tuple[str, ...]]:
     """Return one row a recipient; only the first says what belongs to the message."""
     start = (
         entry.queue_id,
-        entry.queue_name,
+        _queue(entry),
         show_duration(wall - entry.arrival_time),
         show_octets(entry.message_size),
         _when(entry.next_attempt, wall),
@@ -89,6 +89,11 @@ def _rows(entry: pb.QueueEntry, wall: float) -> list[tuple[str, ...]]:
     )
     recipients = [(recipient.address, recipient.delay_reason) for recipient in entry.recipients] or [("", "")]
     return [(*(start if not index else ("",) * len(start)), *each) for index, each in enumerate(recipients)]
+
+
+def _queue(entry: pb.QueueEntry) -> str:
+    """Return in what state it waits, as Postfix calls it, and in which queue of policy's."""
+    return f"{entry.queue_name} ({entry.queue})" if entry.queue else entry.queue_name
 
 
 def _when(at: float, wall: float) -> str:
@@ -130,7 +135,7 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
         ("", ""),
         [
             ("id", entry.queue_id),
-            ("queue", entry.queue_name),
+            ("queue", _queue(entry)),
             ("arrived", f"{_moment(entry.arrival_time)}, {show_duration(wall - entry.arrival_time)} ago"),
             ("client", shown.client),
             ("sender", entry.sender),
@@ -277,6 +282,7 @@ def _selection(ids: list[str], selected: Selected, *, is_all: bool) -> pb.Select
         recipient=selected.recipient,
         state=selected.state,
         older_than_seconds=selected.older_than,
+        queue=selected.queue,
         all=is_all,
     )
 

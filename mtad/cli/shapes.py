@@ -138,6 +138,7 @@ def entry_object(entry: pb.QueueEntry) -> dict[str, Any]:
         "next_attempt": entry.next_attempt or None,
         "attempts": entry.attempts,
         "position": entry.position,
+        "queue": entry.queue,
     }
 
 

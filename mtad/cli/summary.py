@@ -37,6 +37,7 @@ _NAMES: dict[str, Callable[[pb.QueueEntry], list[str]]] = {
     "domain": lambda entry: [_domain(recipient.address) for recipient in entry.recipients],
     "sender": lambda entry: [entry.sender] * len(entry.recipients),
     "reason": lambda entry: [recipient.delay_reason for recipient in entry.recipients],
+    "queue": lambda entry: [entry.queue] * len(entry.recipients),
 }
 GROUPINGS = tuple(_NAMES)
 

@@ -71,6 +71,7 @@ class Envelope:
     request: MessageRequest = NO_MESSAGE_REQUEST
     notes: Notes = NO_NOTES  # that policy made of the message
     queue_id: QueueId = ""
+    queue_name: str = ""  # as policy calls the queue in which it waits; only what waits has one
     number: int = 0  # of the messages of its session, this one included; the queue does not keep it
 
     @property

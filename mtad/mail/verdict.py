@@ -92,6 +92,7 @@ class Verdict:
     queue_at_once   at data: no attempt while the client waits
     queue_seconds   at data: nor for so long behind that
     priority        at data: of the message, where it comes to wait in the queue; None: as its recipients have it
+    queue_name      at data: of the queue in which it comes to wait; '': as its recipients have it
     signing         at data: by which key the message is signed; None: as it is without policy's word
     seen            at data: what is to be remembered if the message is accepted
     noted           what is noted for the stages behind, whatever the answer is; None: nothing more than before
@@ -114,6 +115,7 @@ class Verdict:
     queue_at_once: bool = False
     queue_seconds: int = 0
     priority: int | None = None
+    queue_name: str = ""
     signing: Signing | None = None
     seen: tuple[Seen, ...] = ()
     noted: Noted | None = None
@@ -126,6 +128,7 @@ class Disposition:
     queue_at_once   no attempt while the client waits
     queue_seconds   nor for so long behind that
     priority        what the message has at least, where it comes to wait in the queue
+    queue_name      of the queue in which the message comes to wait
     signing         a key that the message is signed by, where the stage data names none
     is_fault        the policy failed: `route` is not what it would have said. Keep the mail, attempt nothing, ask
                     again at the next attempt
@@ -137,6 +140,7 @@ class Disposition:
     queue_at_once: bool = False
     queue_seconds: int = 0
     priority: int = 0
+    queue_name: str = ""
     signing: Signing | None = None
     is_fault: bool = False
 

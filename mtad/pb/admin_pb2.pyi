@@ -145,7 +145,7 @@ class Queue(_message.Message):
     def __init__(self, messages: _Optional[int] = ..., recipients: _Optional[int] = ..., octets: _Optional[int] = ..., oldest_seconds: _Optional[float] = ...) -> None: ...
 
 class Selection(_message.Message):
-    __slots__ = ("queue_ids", "domain", "sender", "recipient", "state", "older_than_seconds", "all")
+    __slots__ = ("queue_ids", "domain", "sender", "recipient", "state", "older_than_seconds", "all", "queue")
     QUEUE_IDS_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class Selection(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     OLDER_THAN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     queue_ids: _containers.RepeatedScalarFieldContainer[str]
     domain: str
     sender: str
@@ -160,7 +161,8 @@ class Selection(_message.Message):
     state: str
     older_than_seconds: float
     all: bool
-    def __init__(self, queue_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., state: _Optional[str] = ..., older_than_seconds: _Optional[float] = ..., all: _Optional[bool] = ...) -> None: ...
+    queue: str
+    def __init__(self, queue_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., state: _Optional[str] = ..., older_than_seconds: _Optional[float] = ..., all: _Optional[bool] = ..., queue: _Optional[str] = ...) -> None: ...
 
 class QueueListRequest(_message.Message):
     __slots__ = ("selection", "limit", "sort")
@@ -173,7 +175,7 @@ class QueueListRequest(_message.Message):
     def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., limit: _Optional[int] = ..., sort: _Optional[str] = ...) -> None: ...
 
 class QueueEntry(_message.Message):
-    __slots__ = ("queue_name", "queue_id", "arrival_time", "message_size", "forced_expire", "sender", "recipients", "next_attempt", "attempts", "position")
+    __slots__ = ("queue_name", "queue_id", "arrival_time", "message_size", "forced_expire", "sender", "recipients", "next_attempt", "attempts", "position", "queue")
     QUEUE_NAME_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     ARRIVAL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +186,7 @@ class QueueEntry(_message.Message):
     NEXT_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     queue_name: str
     queue_id: str
     arrival_time: int
@@ -194,7 +197,8 @@ class QueueEntry(_message.Message):
     next_attempt: float
     attempts: int
     position: str
-    def __init__(self, queue_name: _Optional[str] = ..., queue_id: _Optional[str] = ..., arrival_time: _Optional[int] = ..., message_size: _Optional[int] = ..., forced_expire: _Optional[bool] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[QueueRecipient, _Mapping]]] = ..., next_attempt: _Optional[float] = ..., attempts: _Optional[int] = ..., position: _Optional[str] = ...) -> None: ...
+    queue: str
+    def __init__(self, queue_name: _Optional[str] = ..., queue_id: _Optional[str] = ..., arrival_time: _Optional[int] = ..., message_size: _Optional[int] = ..., forced_expire: _Optional[bool] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[QueueRecipient, _Mapping]]] = ..., next_attempt: _Optional[float] = ..., attempts: _Optional[int] = ..., position: _Optional[str] = ..., queue: _Optional[str] = ...) -> None: ...
 
 class QueueRecipient(_message.Message):
     __slots__ = ("address", "delay_reason", "state")

@@ -13,6 +13,7 @@ Then: route a@example.net = lmtp unix:/run/dovecot/lmtp             where it wen
 Then: queued = b@example.net WAITING                                recipients in the queue; or nothing
 Then: due b@example.net = 300                                       seconds until the queue tries it
 Then: priority = 3                                                  of the message that was queued last
+Then: queue name = bulk                                             of the same
 Then: aborted = 1                                                   transactions with next hops that were given up
 Then: from = *=client.example=a@fwd.example                         the reverse-path that next hops were told
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
@@ -205,6 +206,11 @@ def _priority(scene: Scene, rest: str, value: str) -> str:
     return _instead(str(messages[-1].priority), value) if messages else "nothing is queued"
 
 
+def _queue_name(scene: Scene, rest: str, value: str) -> str:
+    messages = list(scene.rooms.door.messages.values())
+    return _instead(messages[-1].queue_name, value) if messages else "nothing is queued"
+
+
 def _route(scene: Scene, rest: str, value: str) -> str:
     for through in reversed(scene.rooms.delivery.opened):
         if rest in through.routes:
@@ -261,6 +267,7 @@ _THEN: Mapping[str, Callable[[Scene, str, str], str]] = {
     "top": _top,
     "due": _due,
     "priority": _priority,
+    "queue name": _queue_name,
     "route": _route,
     "queued": _queued,
     "aborted": _aborted,

@@ -204,6 +204,7 @@ def _envelope(bench: Workbench) -> Envelope:
         is_trusted=bench.is_trusted,
         notes=bench.noted.message,
         queue_id=bench.environment("vnd.mtad.queue-id"),
+        queue_name=bench.environment("vnd.mtad.queue-name"),
     )
 
 
@@ -291,6 +292,7 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "disconnect": lambda verdict: ("yes" if verdict.is_disconnect else "no",),
     "kept": lambda verdict: (verdict.held or "for later",) if verdict.queue_at_once else (),
     "priority": lambda verdict: (str(verdict.priority),) if verdict.priority is not None else (),
+    "queue name": lambda verdict: (verdict.queue_name,) if verdict.queue_name else (),
     "after": lambda verdict: (str(verdict.queue_seconds),) if verdict.queue_seconds else (),
     "signed by": lambda verdict: _key(verdict.signing) if verdict.signing is not None else (),
     "content": lambda verdict: () if verdict.content is None else (verdict.content.decode("utf-8", "surrogateescape"),),
@@ -311,6 +313,7 @@ _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
     "signed by": lambda found: _key(found.signing) if found.signing is not None else (),
     "helo": lambda found: (found.route.helo,) if found.route.helo else (),
     "priority": lambda found: (str(found.priority),) if found.priority else (),
+    "queue name": lambda found: (found.queue_name,) if found.queue_name else (),
     "after": lambda found: (str(found.queue_seconds),) if found.queue_seconds else (),
     "on transient": lambda found: ("queue" if found.queue_on_transient else "reply",),
     "intervals": lambda found: [str(seconds) for seconds in found.retry.intervals_seconds],

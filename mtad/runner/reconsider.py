@@ -56,6 +56,7 @@ def envelope_of(message: StoredMessage) -> Envelope:
         is_sender_verified=message.is_sender_verified,
         notes=message.noted.message,
         queue_id=message.queue_id,
+        queue_name=message.queue_name,
     )
 
 

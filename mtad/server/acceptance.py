@@ -216,7 +216,11 @@ class Acceptance:
             if one.reply is not None:
                 self._tell_refusal(transaction, one.reply, one.log, recipient)
         ruled = replace(
-            transaction.ruled(verdict), signing=verdict.signing, seen=verdict.seen, priority=verdict.priority
+            transaction.ruled(verdict),
+            signing=verdict.signing,
+            seen=verdict.seen,
+            priority=verdict.priority,
+            queue_name=verdict.queue_name,
         )
         extended = await self._extend(ruled, verdict, transaction, fingerprints)
         if isinstance(extended, Step):
@@ -389,6 +393,7 @@ class Acceptance:
             noted=envelope.noted,
             held=transaction.held,
             priority=_priority(transaction, kept),
+            queue_name=_queue_name(transaction, kept),
         )
 
 
@@ -397,6 +402,12 @@ def _priority(transaction: Transaction, kept: Collection[str]) -> int:
     if transaction.priority is not None:
         return transaction.priority
     return max((one.priority for one in transaction.accepted if one.recipient.address in kept), default=0)
+
+
+def _queue_name(transaction: Transaction, kept: Collection[str]) -> str:
+    """Return the name of the queue in which the recipients that are kept wait."""
+    names = (one.queue_name for one in transaction.accepted if one.recipient.address in kept)
+    return transaction.queue_name or next(filter(None, names), "")
 
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:

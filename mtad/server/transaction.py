@@ -32,6 +32,7 @@ class Accepted:
     is_ruled    policy refused it when the content was there: `outcome` is that, and it is nothing for the queue
     seconds     for so long nobody tries it, where it is queued without an attempt or was refused for now
     priority    that the message has at least in the queue
+    queue_name  of the queue in which policy wants it to wait
     signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too
     notify      what policy itself asks of one that it has added
@@ -46,6 +47,7 @@ class Accepted:
     notify: Notify = Notify.UNSAID
     seconds: int = 0
     priority: int = 0
+    queue_name: str = ""
     signing: Signing | None = None
 
     @classmethod
@@ -68,6 +70,7 @@ class Accepted:
             notify=notify,
             seconds=said.queue_seconds,
             priority=said.priority,
+            queue_name=said.queue_name,
             signing=said.signing,
         )
 
@@ -97,6 +100,7 @@ class Transaction:
     signing     the key that policy wants it signed by
     seen        what policy is to remember if it is accepted
     priority    that policy gives the message in the queue; None: the highest that a recipient has
+    queue_name  of the queue in which the message waits; '': that of the first recipient that has one
     named       who gets the mail by each RCPT that the client has a 250 for, in their order; '' is nobody
     names       the same by what the client wrote, as what all spellings of it have in common
     addresses   the accepted as they are written, by what all spellings of them have in common; who is named is one
@@ -119,6 +123,7 @@ class Transaction:
     signing: Signing | None = None
     seen: tuple[Seen, ...] = ()
     priority: int | None = None
+    queue_name: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     said_path: str = ""

@@ -128,6 +128,13 @@ class Prioritise:
 
 
 @dataclass(frozen=True, slots=True)
+class NameQueue:
+    """Call the queue so in which it comes to wait: operators and the stage `queue` know it by that."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """When to try again, to give up, and to tell the sender of the delay (0: never); None keeps what is configured.
 
@@ -207,6 +214,7 @@ Action = (
     | RouteTo
     | Enqueue
     | Prioritise
+    | NameQueue
     | Retry
     | Sign
     | Hold

@@ -90,6 +90,7 @@ POLICY = Language(
         *(Environment(f"vnd.mtad.last-{name}", ("queue",)) for name in ("code", "enhanced", "text", "host", "class")),
         Environment("vnd.mtad.attempts", ("queue",)),
         Environment("vnd.mtad.age", ("queue",)),
+        Environment("vnd.mtad.queue-name", ("queue",)),
     ),
     extra_capabilities=_WITHOUT_ROWS,
     stages=STAGES,

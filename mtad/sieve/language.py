@@ -154,6 +154,7 @@ class Definitions:
     maps         what it may look things up in, by name: those outside, and its own
     separators   the characters that divide a local part into user and detail (RFC 5233)
     lacks        what it asks, and nobody here can answer
+    queue_names  of the queues that it chooses
     spam_scale, virus_scales   how spam and viruses are read where no scanner has looked (RFC 5235)
     """
 
@@ -162,6 +163,7 @@ class Definitions:
     spam_scale: SpamScale | None = None
     virus_scales: list[VirusScale] = field(default_factory=list)
     lacks: set[str] = field(default_factory=set)
+    queue_names: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -432,7 +432,8 @@ ABOUT = (
         ("vnd.mtad.queue",),
         "ours",
         "What goes into the queue, when it is tried there (`queue :after`: not for so many seconds; `queue :priority`: "
-        "before others of its destination), how long it stays, and what becomes of it "
+        "before others of its destination), by which name operators find it (`queue :name`), how long it stays, and "
+        "what becomes of it "
         "([why](../../explanation/policy-decisions.md)). At the stage `queue`, which is asked behind each attempt that "
         "did not end well, `outcome` is true of what became of it, and `bounce` and `defer` decide instead of the "
         "reply; `bounce :silent` tells the log alone. `retry :attempts` counts the attempt that the client waited for; "
@@ -441,6 +442,7 @@ ABOUT = (
         'require ["variables", "relational", "comparator-i;ascii-numeric", "vnd.mtad.stage", "vnd.mtad.queue"];\n\n'
         'stage "deliver" {\n'
         "    queue :transient;\n"
+        '    queue :name "partners" :priority 2;\n'
         '    retry :intervals ["300", "900"] :expire 432000 :delaydsn 14400;\n'
         "}\n\n"
         'stage "queue" {\n'

@@ -65,6 +65,7 @@ class StoredMessage:
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)
     noted: Noted = NOTHING_NOTED
+    queue_name: str = ""
 
     @property
     def size_octets(self) -> int:
@@ -189,6 +190,7 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         is_sender_verified=message.is_sender_verified,
         is_submission=message.is_submission,
         priority=message.priority,
+        queue_name=message.queue_name,
         dsn_of=message.dsn_of,
         ret=message.request.ret.value,
         envid=message.request.envid,
@@ -386,6 +388,7 @@ def read_message(item: Item) -> StoredMessage:
         request=_read_request(meta),
         requests=_read_requests(meta),
         noted=_read_noted(meta),
+        queue_name=meta.queue_name,
     )
 
 
@@ -488,4 +491,5 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         noted=_read_noted(meta),
         held=stored.held,
         priority=meta.priority,
+        queue_name=meta.queue_name,
     )

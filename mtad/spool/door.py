@@ -73,10 +73,11 @@ class RecipientState:
 class QueuedMessage:
     """All that the queue is told of a message when it is committed. `content` is final: fields added, signed.
 
-    requests   what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
-    held       why nobody is tried before an operator releases it; '' where it is not held
-    priority   what has a higher one is tried before it; 0 is that of most mail
-    noted      the variables that policy has set, of the message and its recipients; nothing else of it is kept
+    requests     what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
+    held         why nobody is tried before an operator releases it; '' where it is not held
+    priority     what has a higher one is tried before it; 0 is that of most mail
+    queue_name   of the queue in which policy has it wait; '' is that of most mail
+    noted        the variables that policy has set, of the message and its recipients; nothing else of it is kept
     """
 
     queue_id: QueueId
@@ -96,6 +97,7 @@ class QueuedMessage:
     noted: Noted = NOTHING_NOTED
     held: str = ""
     priority: int = 0
+    queue_name: str = ""
 
 
 class Refusal(StrEnum):

@@ -20,12 +20,14 @@ class Selection:
     recipient: str = ""
     state: str = ""  # deferred held active unknown, see state_of
     older_than_ms: int = 0
+    queue: str = ""  # as policy calls it
     is_all: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing was asked for."""
-        return not (self.queue_ids or self.domain or self.sender or self.recipient or self.state or self.older_than_ms)
+        of_message = self.queue_ids or self.sender or self.state or self.older_than_ms or self.queue
+        return not (of_message or self.domain or self.recipient)
 
     def matches(self, message: StoredMessage, wall_ms: int) -> bool:
         """Tell whether the message is meant."""
@@ -39,6 +41,7 @@ class Selection:
             and (not self.sender or message.reverse_path.lower() == sender)
             and (not self.recipient or any(address.lower() == self.recipient.lower() for address in pending))
             and (not self.state or self.state == state_of(message, wall_ms))
+            and (not self.queue or message.queue_name == self.queue)
             and (not self.older_than_ms or wall_ms - message.arrival_ms >= self.older_than_ms)
         )
 

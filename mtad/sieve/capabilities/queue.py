@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Bounce, Defer, Enqueue, Hold, Prioritise, Retry
-from mtad.sieve.code import Code, Plain, perform
+from mtad.sieve.actions import Bounce, Defer, Enqueue, Hold, NameQueue, Prioritise, Retry
+from mtad.sieve.code import Code, Plain, perform, sequence
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, compare
 
 INTERVALS_MAX = 64
 SECONDS_MAX = 365 * 86400
 PRIORITY_MAX = 9
+NAMES_MAX = 64  # of queues, in one policy
 ATTEMPTS_MIN, ATTEMPTS_MAX = 2, 10_000  # the first one may have been made while the client waited
 REASON_LENGTH_MAX = 200  # of a hold
 _CAPABILITY = ("vnd.mtad.queue",)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
 _FAILED = 500
 _DEFAULT_CODE, _DEFAULT_STATUS = 554, "5.0.0"
 _STATUS = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}\Z")
@@ -54,19 +56,32 @@ def _queue(bound: Bound) -> Code:
         if bound.stands_in("foreachrcpt"):
             return bound.fail(bound.at, "queue cannot stand in foreachrcpt")
     after, is_transient = bound.tag_number(":after"), bound.has(":transient")
-    priority = bound.tag_number(":priority")
     if after is not None and is_transient:
         return bound.fail(after.at, "queue :transient has no :after: the retry plan says when it is tried again")
     if after is not None and not 1 <= after.value <= SECONDS_MAX:
         return bound.fail(after.at, f":after is 1 to {SECONDS_MAX} seconds")
-    enqueue = Enqueue(is_transient, after.value if after is not None else 0)
-    if priority is None:
-        return perform(enqueue, is_terminal=False)
-    if priority.value > PRIORITY_MAX:
+    if bound.has(":name") or bound.has(":priority"):
+        return _marked(bound, is_alone=after is None and not is_transient)
+    return perform(Enqueue(is_transient, after.value if after is not None else 0), is_terminal=False)
+
+
+def _marked(bound: Bound, *, is_alone: bool) -> Code:
+    """Make what says how that waits which comes to wait."""
+    name, priority = bound.tag_strings(":name"), bound.tag_number(":priority")
+    if not is_alone:
+        return bound.fail(bound.at, "queue :name and :priority stand alone: they queue nothing by themselves")
+    if priority is not None and priority.value > PRIORITY_MAX:
         return bound.fail(priority.at, f":priority is 0 (as most mail) to {PRIORITY_MAX} (first)")
-    if is_transient or after is not None:
-        return bound.fail(priority.at, "queue :priority stands alone: it queues nothing by itself")
-    return perform(Prioritise(priority.value), is_terminal=False)
+    if name is not None and not _NAME.match(name.items[0].value):
+        return bound.fail(name.at, f'"{name.items[0].value}" is no name of a queue')
+    marks: list[NameQueue | Prioritise] = [] if priority is None else [Prioritise(priority.value)]
+    if name is not None:
+        known = bound.unit.defined.queue_names
+        known.add(name.items[0].value)
+        if len(known) > NAMES_MAX:
+            return bound.fail(name.at, f"a policy may name {NAMES_MAX} queues")
+        marks.append(NameQueue(name.items[0].value))
+    return sequence([perform(mark, is_terminal=False) for mark in marks], len(marks))
 
 
 def _retry(bound: Bound) -> Code:
@@ -181,7 +196,12 @@ QUEUE = (
         Kind.COMMAND,
         _queue,
         capabilities=_CAPABILITY,
-        tags=(Tag(":transient"), Tag(":after", value=ArgumentType.NUMBER), Tag(":priority", value=ArgumentType.NUMBER)),
+        tags=(
+            Tag(":transient"),
+            Tag(":after", value=ArgumentType.NUMBER),
+            Tag(":name", value=ArgumentType.STRING),
+            Tag(":priority", value=ArgumentType.NUMBER),
+        ),
         stages=("data", "deliver"),
     ),
     Spec(

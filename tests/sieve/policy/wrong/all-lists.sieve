@@ -12,4 +12,5 @@ stage "deliver" {
     queue :priority 10;
     queue :priority 1 :after 5;
     queue :priority 1 :transient;
+    queue :name "a b";
 }

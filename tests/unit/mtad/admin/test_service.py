@@ -171,7 +171,9 @@ async def test_roles_have_the_names_that_users_know(tmp_path: Path, role: str, p
 async def test_the_list_is_filtered_sorted_and_cut(tmp_path: Path) -> None:
     async with serving(tmp_path) as scene:
         small = message("b@y.test", reverse_path="z@x.test", due_ms=START_MS + 2000)
-        large = replace(message("B@Z.test", reverse_path="", due_ms=START_MS + 1000), content=b"x" * 999)
+        large = replace(
+            message("B@Z.test", reverse_path="", due_ms=START_MS + 1000), content=b"x" * 999, queue_name="slow"
+        )
         tried = in_state(RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1))
         doubt = in_state(RecipientState(Rank.DEFERRED, START_MS + 4000, (DOUBT,), 1))
         await scene.keep(small, large, tried, doubt)
@@ -186,6 +188,8 @@ async def test_the_list_is_filtered_sorted_and_cut(tmp_path: Path) -> None:
         assert await scene.ids(sender="<>") == [large.queue_id]
         assert await scene.ids(state="deferred") == [tried.queue_id]
         assert await scene.ids(state="unknown") == [doubt.queue_id]
+        assert await scene.ids(queue="slow") == [large.queue_id]
+        assert await scene.ids(queue="slo") == []
         assert await scene.ids(queue_ids=[doubt.queue_id, small.queue_id, "nonsense", new_queue_id()]) == [
             small.queue_id,
             doubt.queue_id,

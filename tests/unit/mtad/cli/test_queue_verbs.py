@@ -32,6 +32,7 @@ def entries() -> list[pb.QueueEntry]:
             next_attempt=now + 600.5,
             attempts=2,
             position="1.ab.17",
+            queue="slow",
         ),
         pb.QueueEntry(
             queue_name="hold",
@@ -59,7 +60,7 @@ def test_list_as_json_is_postqueues_shape_and_more(queued: FakeAdmin, mtactl: Mt
         f'{{"queue_name": "deferred", "queue_id": "{ONE}", "arrival_time": {entry.arrival_time}, "message_size": 4200, '
         '"forced_expire": false, "sender": "a@example.org", "recipients": [{"address": "b@example.net", '
         '"delay_reason": "host mx said: 451 busy"}, {"address": "c@Example.net"}], '
-        f'"next_attempt": {entry.next_attempt}, "attempts": 2, "position": "1.ab.17"}}'
+        f'"next_attempt": {entry.next_attempt}, "attempts": 2, "position": "1.ab.17", "queue": "slow"}}'
     )
     assert json.loads(second)["next_attempt"] is None
     assert queued.requests == [pb.QueueListRequest(selection=pb.Selection(all=True), sort="arrival")]
@@ -73,7 +74,7 @@ def test_an_empty_list_as_json_is_no_output(admin: FakeAdmin, mtactl: Mtactl) ->
 def test_list_for_people(queued: FakeAdmin, mtactl: Mtactl) -> None:
     titles, first, second, third = mtactl("queue", "list").stdout.splitlines()
     assert titles.split() == ["ID", "QUEUE", "AGE", "SIZE", "NEXT", "TRIES", "SENDER", "RECIPIENT", "REASON"]
-    assert first.split()[:6] == [ONE, "deferred", "1", "h", "4.2", "kB"]
+    assert first.split()[:7] == [ONE, "deferred", "(slow)", "1", "h", "4.2", "kB"]
     assert "in 10 min" in first
     assert first.endswith("b@example.net  host mx said: 451 busy")
     assert second == " " * second.index("c@") + "c@Example.net"
@@ -83,9 +84,13 @@ def test_list_for_people(queued: FakeAdmin, mtactl: Mtactl) -> None:
 
 
 def test_list_passes_the_filters_on(queued: FakeAdmin, mtactl: Mtactl) -> None:
-    filters = ["--domain", "d", "--sender", "<>", "--recipient", "r@d", "--state", "held", "--older-than", "2h"]
-    assert mtactl("queue", "list", *filters, "--limit", "5", "--sort", "size", "--json").exit_code == 0
-    selection = pb.Selection(domain="d", sender="<>", recipient="r@d", state="held", older_than_seconds=7200)
+    filters = ["--domain", "d", "--sender", "<>", "--recipient", "r@d", "--state", "held", "--queue", "slow"]
+    assert (
+        mtactl("queue", "list", *filters, "--older-than", "2h", "--limit", "5", "--sort", "size", "--json").exit_code
+        == 0
+    )
+    chosen = {"domain": "d", "sender": "<>", "recipient": "r@d", "state": "held", "queue": "slow"}
+    selection = pb.Selection(older_than_seconds=7200, **chosen)
     assert queued.requests == [pb.QueueListRequest(selection=selection, limit=5, sort="size")]
 
 
@@ -115,7 +120,7 @@ def test_a_stranger_cannot_drive_the_terminal(queued: FakeAdmin, mtactl: Mtactl)
     [
         (["list", "--sort", "age"], "--sort 'age' is not known; it is one of arrival, next-attempt, size, sender"),
         (["list", "--state", "odd"], "--state 'odd' is not known; it is one of deferred, held, active, unknown"),
-        (["summary", "--by", "odd"], "--by 'odd' is not known; it is one of domain, sender, reason"),
+        (["summary", "--by", "odd"], "--by 'odd' is not known; it is one of domain, sender, reason, queue"),
         (["show", "xyz"], "'xyz' is no queue id"),
         (["flush", ONE, "xyz"], "'xyz' is no queue id"),
         (["hold"], "choose messages by ids, by filters or with --all"),

@@ -31,3 +31,9 @@ def test_groups_come_by_size_then_name() -> None:
         ("y", 1, 1, 1.0),
         ("z", 1, 1, 9.0),
     ]
+
+
+def test_queues_are_counted_by_the_name_that_policy_gives_them() -> None:
+    entries = [entry(1, "a@x", "b@y"), entry(1, "c@x"), entry(1, "d@x")]
+    entries[0].queue = entries[1].queue = "slow"
+    assert [(one.name, one.recipients) for one in summarize(entries, "queue", WALL)] == [("slow", 3), ("", 1)]

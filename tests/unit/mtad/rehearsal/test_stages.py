@@ -59,6 +59,8 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             {"result": "queue", "intervals": "90", "expire": "900", "delaydsn": "5"},
         ),
         ('stage "deliver" { queue :priority 3; }', "deliver", {"result": "deliver", "priority": "3"}),
+        ('stage "deliver" { queue :name "slow"; }', "deliver", {"result": "deliver", "queue name": "slow"}),
+        ('stage "data" { queue :name "slow"; }', "data", {"result": "go on", "queue name": "slow"}),
         ('stage "deliver" { queue :transient; }', "deliver", {"result": "deliver", "on transient": "queue"}),
         ('stage "queue" { }', "queue", {"result": "defer", "code": "451", "text": "No next hop could be reached"}),
         (

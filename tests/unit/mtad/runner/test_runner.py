@@ -562,6 +562,13 @@ async def test_another_route_of_policy_is_taken_at_the_next_attempt_and_outlives
         assert scene.hops.asked[-1] == (kept.queue_id, {"b@y.test": elsewhere})
 
 
+async def test_policy_is_told_in_which_queue_a_message_waits(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        await scene.keep(replace(message("b@y.test"), queue_name="slow"))
+        await until(lambda: scene.queue() == [])
+        assert [envelope.queue_name for envelope in scene.policy.envelopes] == ["slow"]
+
+
 async def test_what_has_a_priority_is_tried_first(tmp_path: Path) -> None:
     limits = replace(LIMITS, places=PlaceLimits(at_once_max=1, slow_seconds=600))
     async with running(tmp_path, limits) as scene:

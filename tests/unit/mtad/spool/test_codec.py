@@ -36,6 +36,7 @@ MESSAGE = QueuedMessage(
     is_submission=True,
     dsn_of="01JD4Z8Q6K199999",
     priority=7,
+    queue_name="slow",
     request=MessageRequest(Return.HEADERS, "QQ=1"),
     requests={"bob@example.net": RecipientRequest(Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org")},
     noted=Noted(message=Notes({"a": "ä\udcff"}), recipients={"bob@example.net": Notes({"slow": "1"})}),
@@ -63,6 +64,7 @@ def test_a_message_comes_back_as_it_was():
     assert read.recipients == MESSAGE.recipients
     assert (read.request, read.requests) == (MESSAGE.request, MESSAGE.requests)
     assert read.is_sender_verified
+    assert read.queue_name == "slow"
     assert read.noted == MESSAGE.noted
     assert codec.sender_of(read.item) == ("alice@example.org", 7)
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from mtad.mail.reply import Reply
-from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, Prioritise, Retry
+from mtad.sieve.actions import Action, Bounce, Defer, Enqueue, Hold, Log, NameQueue, Prioritise, Retry
 from mtad.sieve.capabilities.queue import (
     ATTEMPTS_MAX,
     ATTEMPTS_MIN,
     INTERVALS_MAX,
+    NAMES_MAX,
     REASON_LENGTH_MAX,
     SECONDS_MAX,
 )
@@ -16,6 +17,7 @@ from mtad.sieve.errors import SieveErrors
 from mtad.sieve.script import compile_script
 from tests.fakes.sieve_facts import StillFacts, run_plain
 
+ALONE = "queue :name and :priority stand alone: they queue nothing by themselves"
 _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
 
 
@@ -27,6 +29,8 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.queue"];\nstage "deliver" {\n'
         ("queue :after 300;", Enqueue(after_seconds=300)),
         ("queue :priority 9;", Prioritise(9)),
         ("queue :priority 0;", Prioritise(0)),
+        ('queue :name "a";', NameQueue("a")),
+        ('queue :name "Big-2.b_c";', NameQueue("Big-2.b_c")),
         ("retry :expire 86400;", Retry(expire_seconds=86400)),
         ('retry :intervals "60";', Retry((60,))),
         ('retry :intervals ["60", "3600"] :expire 7200;', Retry((60, 3600), 7200)),
@@ -38,6 +42,19 @@ def test_queueing(command: str, action: Action) -> None:
     assert run_plain(f"{_REQUIRE}{command} }}", StillFacts(), language=POLICY, stage="deliver") == [action]
 
 
+@pytest.mark.parametrize("stage", ["data", "deliver"])
+def test_a_name_and_a_priority_at_once(stage: str) -> None:
+    commands = 'queue :name "a" :priority 2; queue :name "b";'
+    text = f'require ["vnd.mtad.stage", "vnd.mtad.queue"]; stage "{stage}" {{ {commands} }}'
+    done = run_plain(text, StillFacts(), language=POLICY, stage=stage)
+    assert done == [Prioritise(2), NameQueue("a"), NameQueue("b")]
+
+
+def test_a_name_counts_once() -> None:
+    text = _REQUIRE + 'queue :name "a";' * (NAMES_MAX + 1) + "}"
+    assert not isinstance(compile_script(text, "t", POLICY), SieveErrors)
+
+
 @pytest.mark.parametrize(
     ("command", "error"),
     [
@@ -45,8 +62,18 @@ def test_queueing(command: str, action: Action) -> None:
         ("retry :attempts 1;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
         ("retry :attempts 1M;", f"3:17: :attempts is {ATTEMPTS_MIN} to {ATTEMPTS_MAX}"),
         ("queue :priority 10;", "3:17: :priority is 0 (as most mail) to 9 (first)"),
-        ("queue :after 5 :priority 1;", "3:26: queue :priority stands alone: it queues nothing by itself"),
-        ("queue :transient :priority 1;", "3:28: queue :priority stands alone: it queues nothing by itself"),
+        ("queue :after 5 :priority 1;", f"3:1: {ALONE}"),
+        ("queue :transient :priority 1;", f"3:1: {ALONE}"),
+        ('queue :name "a" :after 5;', f"3:1: {ALONE}"),
+        ('queue :transient :name "a";', f"3:1: {ALONE}"),
+        ('queue :name "";', '3:13: "" is no name of a queue'),
+        ('queue :name "a b" :priority 1;', '3:13: "a b" is no name of a queue'),
+        ('queue :name "-a";', '3:13: "-a" is no name of a queue'),
+        (f'queue :name "{"a" * 33}";', f'3:13: "{"a" * 33}" is no name of a queue'),
+        (
+            "".join(f'queue :name "q{n}"; ' for n in range(NAMES_MAX + 1)),
+            f"3:1219: a policy may name {NAMES_MAX} queues",
+        ),
         ("queue :after 0;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
         ("queue :after 1G;", f"3:14: :after is 1 to {SECONDS_MAX} seconds"),
         (
