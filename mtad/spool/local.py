@@ -84,7 +84,7 @@ class LocalSpool:
     """The door, and all else that the owning process may ask of the queue."""
 
     def __init__(
-        self, node: Node, limits: SpoolLimits, events: Events, wall_ms: Callable[[], int], ledger: Ledger | None = None
+        self, node: Node, limits: SpoolLimits, events: Events, wall_ms: Callable[[], int], ledger: Ledger
     ) -> None:
         self._node = node
         self._limits = limits
@@ -95,7 +95,7 @@ class LocalSpool:
         self._on_change: Callable[[Collection[QueueId]], None] = lambda _queue_ids: None
         self._on_flush: Callable[[], None] = lambda: None
         self.memories = LocalMemories(node, events, wall_ms)
-        self.counters = CounterStore(node, Ledger(node=0) if ledger is None else ledger, events, wall_ms)
+        self.counters = CounterStore(node, ledger, events, wall_ms)
         node.on_change(self._changed)
         self._full_checked_ms = 0
         self._was_full = False

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from mtad.limits.ledger import Ledger
 from mtad.mail.envelope import Client
 from mtad.mail.queue_id import QueueIdSource
 from mtad.spool.door import TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
@@ -68,7 +69,7 @@ async def spooling(
     """Run a node without a peer, which owns its queue, and the spool over it."""
     settings = NodeSettings("group", 1, "one", folder / "queue", TERMINAL_RANK, map_octets=1 << 22)
     node = Node(settings, events)
-    spool = LocalSpool(node, limits or SpoolLimits(), events, wall)
+    spool = LocalSpool(node, limits or SpoolLimits(), events, wall, Ledger(settings.node))
     await node.start()
     try:
         await until(lambda: node.is_owner)

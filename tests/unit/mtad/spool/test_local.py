@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mtad.limits.ledger import Ledger
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
@@ -139,7 +140,7 @@ async def test_a_full_store_refuses_what_is_new_and_records_what_ends(tmp_path: 
     kept = message()
     async with queue(tmp_path, SpoolLimits(free_permille_min=0)) as (spool, node, wall):
         await keep(spool, kept)
-        full = LocalSpool(node, SpoolLimits(free_permille_min=1001), CollectedEvents(), wall)
+        full = LocalSpool(node, SpoolLimits(free_permille_min=1001), CollectedEvents(), wall, Ledger(1))
         assert await full.commit(Changes(puts=(message(),)), is_accepting=True) == Refused(Refusal.FULL)
         ends = Changes(states={kept.queue_id: {"b@y.test": DELIVERED}})
         assert isinstance(await full.commit(ends, is_accepting=False), Committed)
@@ -148,7 +149,7 @@ async def test_a_full_store_refuses_what_is_new_and_records_what_ends(tmp_path: 
 async def test_fullness_is_reported_once_and_its_end_too(tmp_path: Path) -> None:
     events = CollectedEvents()
     async with queue(tmp_path) as (_, node, wall):
-        spool = LocalSpool(node, SpoolLimits(free_permille_min=1001), events, wall)
+        spool = LocalSpool(node, SpoolLimits(free_permille_min=1001), events, wall, Ledger(1))
         for _ in range(3):
             wall.forward(FULL_CHECK_MS / 1000)
             await spool.commit(Changes(puts=(message(),)), is_accepting=True)
@@ -166,7 +167,7 @@ async def test_what_the_node_refuses_is_refused(tmp_path: Path, why: str, refusa
 
     async with queue(tmp_path) as (_, node, wall):
         node.__class__ = Refusing
-        spool = LocalSpool(node, SpoolLimits(), CollectedEvents(), wall)
+        spool = LocalSpool(node, SpoolLimits(), CollectedEvents(), wall, Ledger(1))
         kept = message()
         assert await spool.commit(Changes(puts=(kept,)), is_accepting=True) == Refused(refusal)
         assert spool.message(kept.queue_id) is None
@@ -361,7 +362,7 @@ async def test_the_last_word_wins_over_a_clock_that_was_ahead(tmp_path: Path) ->
         await keep(spool, kept)
         await spool.act("hold", [kept.queue_id])
         wall.forward(-3600)
-        later = LocalSpool(spool._node, SpoolLimits(), CollectedEvents(), wall)
+        later = LocalSpool(spool._node, SpoolLimits(), CollectedEvents(), wall, Ledger(1))
         assert (await later.act("release", [kept.queue_id])).done == [kept.queue_id]
         assert later.is_deliverable(kept.queue_id)
         assert [entry.queue_id for entry in later.due(wall() + 1, 10)] == [kept.queue_id]
