@@ -10,12 +10,12 @@ limited, and how large they are together.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mtad.maps.answer import ABSENT, Answer, Found
 from mtad.maps.expression import BadExpression, compiled, limited_options, searchable
-from mtad.maps.lines import Line, Wrong, logical_lines
+from mtad.maps.lines import ERRORS_MAX, Line, Wrong, logical_lines
 
 PATTERNS_MAX = 2_000
 SIZE_MAX = 50_000  # steps of all expressions
@@ -56,17 +56,24 @@ class Patterns:
         return ABSENT
 
 
-def patterns(lines: Iterable[Line]) -> Patterns | Wrong:
-    """Make a map of such lines."""
+def patterns(lines: Iterable[Line], told: Callable[[int | None], object] = lambda steps: None) -> Patterns | Wrong:
+    """Make a map of such lines.
+
+    told   is told of each line, before the next is read, how many steps its expression has; None: it has none
+    """
     made: list[_Pattern] = []
     wrong: list[Line] = []
     size = 0
     for number, text in lines:
         pattern = _pattern(text) if len(made) < PATTERNS_MAX else f"there are more than {PATTERNS_MAX} expressions"
         if isinstance(pattern, str):
+            told(None)
             wrong.append(Line(number, pattern))
+            if len(wrong) >= ERRORS_MAX:
+                break
             continue
         made.append(pattern)
+        told(pattern.program.programsize)
         size += pattern.program.programsize
         if size > SIZE_MAX:
             return Wrong((Line(number, f"the expressions down to here are larger than {SIZE_MAX} steps together"),))

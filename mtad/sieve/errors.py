@@ -11,7 +11,7 @@ from mtad.sieve.effort import EFFORT_MAX, NODE, Effort
 ERRORS_MAX = 20
 _TOO_LARGE = (
     f"too large: compiling a script and all that it includes may cost {EFFORT_MAX} units, one for each word, string "
-    f"and mark and {NODE} for each command and test; long lists belong in maps"
+    f"and mark and {NODE} for each command and test; long lists belong in maps of mtad.toml"
 )
 _LINE_END = re.compile("\n")
 

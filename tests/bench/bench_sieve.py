@@ -21,9 +21,19 @@ from mtad.admission.facts import MailFacts, MessageFacts, RecipientFacts, Sessio
 from mtad.admission.policy import Policy, PolicySettings
 from mtad.mail.envelope import Client, Envelope
 from mtad.sieve.dialects import PLAIN, POLICY
+from mtad.sieve.language import Language
 from mtad.sieve.script import Script, compile_script
 from mtad.telemetry.events import CollectedEvents
-from tests.unit.mtad.sieve.test_hostile import MESSAGES, NOT_COMPILED, READ_ALL, REQUIRE, SCRIPTS, played
+from tests.unit.mtad.sieve.test_hostile import (
+    MESSAGES,
+    NOT_COMPILED,
+    READ_ALL,
+    REQUIRE,
+    REQUIRE_LISTS,
+    SCRIPTS,
+    TOO_LONG_LISTS,
+    played,
+)
 
 ROUNDS = 7
 COMPILE_MICROSECONDS_MAX = 1000.0
@@ -155,7 +165,9 @@ def hostile() -> dict[str, float]:
     for name, content in MESSAGES.items():
         tried[f"message: {name}"] = partial(_seconds_of_run, READ_ALL, content)
     for name, (text, _) in NOT_COMPILED.items():
-        tried[f"not compiled: {name}"] = partial(_seconds_to_compile, REQUIRE + text)
+        tried[f"not compiled: {name}"] = partial(_seconds_to_compile, REQUIRE + text, PLAIN)
+    for name, text in TOO_LONG_LISTS.items():
+        tried[f"not compiled: {name}"] = partial(_seconds_to_compile, REQUIRE_LISTS + text, POLICY)
     return {name: min(measure() for _ in range(HOSTILE_ROUNDS)) * 1000 for name, measure in tried.items()}
 
 
@@ -163,9 +175,9 @@ def _seconds_of_run(text: str, content: bytes) -> float:
     return played(text, content)[1]
 
 
-def _seconds_to_compile(text: str) -> float:
+def _seconds_to_compile(text: str, language: Language) -> float:
     started = time.process_time()
-    compile_script(text, "hostile.sieve", PLAIN)
+    compile_script(text, "hostile.sieve", language)
     return time.process_time() - started
 
 

@@ -5,7 +5,8 @@ map [":cidr" / ":regexp"] <name: string> <lines: string-list>       top level; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mtad.maps.answer import Map
 from mtad.maps.cidr import networks
@@ -16,9 +17,34 @@ from mtad.sieve.code import Code, Plain, constant
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.lists import CAPABILITY, PREFIX
 from mtad.sieve.run import Run
+from mtad.sieve.syntax import Text
+from mtad.sieve.weights import EXPRESSION, NO_EXPRESSION, steps_of
 
 _KIND = "kind of map"
-_KINDS: Mapping[str, Callable[[Iterable[Line]], Map | Wrong]] = {":cidr": networks, ":regexp": patterns}
+_GROUP = 2  # units that a group costs which a value names
+
+
+class _Kind(NamedTuple):
+    """How the lines are made a map, and how many units each costs besides its expression's size."""
+
+    make: Callable[[Bound, Iterable[Line]], Map | Wrong]
+    units: int
+
+
+def _expressions(bound: Bound, lines: Iterable[Line]) -> Map | Wrong:
+    """Make a map of expressions, each paid for as one of `:regex` is."""
+
+    def pay(steps: int | None) -> None:
+        bound.spend(NO_EXPRESSION if steps is None else steps_of(steps))
+
+    return patterns(lines, pay)
+
+
+_TABLE = _Kind(lambda bound, lines: table(lines), 2)
+_KINDS: Mapping[str, _Kind] = {
+    ":cidr": _Kind(lambda bound, lines: networks(lines), 8),
+    ":regexp": _Kind(_expressions, EXPRESSION),
+}
 
 
 def _map(bound: Bound) -> Code:
@@ -28,15 +54,22 @@ def _map(bound: Bound) -> Code:
     empty = [item for item in items if not item.value.strip()]
     if empty:
         return bound.fail(empty[0].at, "a line of a map begins with its key")
-    made = _KINDS.get(bound.chosen.get(_KIND, ""), table)(
-        Line(index, item.value.strip()) for index, item in enumerate(items)
-    )
+    kind = _KINDS.get(bound.chosen.get(_KIND, ""), _TABLE)
+    made = kind.make(bound, _paid(bound, items, kind.units))
     if isinstance(made, Wrong):
         for line in made.lines:
             bound.fail(items[line.number].at, line.text)
     else:
         bound.unit.defined.maps[name] = made
     return constant(False)
+
+
+def _paid(bound: Bound, items: Sequence[Text], units: int) -> Iterator[Line]:
+    """Yield the lines, as many as may still be compiled."""
+    for index, item in enumerate(items):
+        if not bound.spend(units + _GROUP * item.value.count("$")):
+            return
+        yield Line(index, item.value.strip())
 
 
 def _valid_ext_list(bound: Bound) -> Code:

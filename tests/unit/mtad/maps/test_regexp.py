@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from mtad.maps.answer import ABSENT, Answer, Found
-from mtad.maps.lines import Line, Wrong
-from mtad.maps.regexp import PATTERNS_MAX, SIZE_MAX, Patterns, read_patterns
+from mtad.maps.lines import ERRORS_MAX, Line, Wrong
+from mtad.maps.regexp import PATTERNS_MAX, SIZE_MAX, Patterns, patterns, read_patterns
 
 TEXT = r"""
 /^(.+)\+(.*)@l\.example$/   ${1}@l.example ($2)
@@ -35,9 +36,9 @@ TEXT = r"""
     ],
 )
 def test_the_first_expression_that_is_found(key: str, answer: Answer) -> None:
-    patterns = read_patterns(TEXT)
-    assert isinstance(patterns, Patterns)
-    assert patterns.get(key) == answer
+    found = read_patterns(TEXT)
+    assert isinstance(found, Patterns)
+    assert found.get(key) == answer
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,28 @@ def test_there_are_no_more_expressions_than_a_look_has_time_for() -> None:
     assert too_large.lines[0].text == "the expressions down to here are larger than 50000 steps together"
 
 
+def test_each_line_is_told_of_before_the_next_is_read() -> None:
+    told: list[int | None] = []
+
+    def lines() -> Iterator[Line]:
+        for text in ("/a/ x", "/(a/ y", "/a{500}/ z"):
+            read.append(len(told))
+            yield Line(1, text)
+
+    read: list[int] = []
+    assert isinstance(patterns(lines(), told.append), Wrong)
+    small, none, large = told
+    assert small is not None
+    assert large is not None
+    assert (read, none, small < 10 < 500 < large) == ([0, 1, 2], None, True)
+
+
+def test_as_many_wrong_lines_are_looked_at_as_are_told() -> None:
+    told: list[int | None] = []
+    assert isinstance(patterns((Line(1, "/(/ x") for _ in range(1000)), told.append), Wrong)
+    assert told == [None] * ERRORS_MAX
+
+
 def test_a_look_costs_as_much_as_there_is_to_look_for_and_to_look_in() -> None:
     few, many = read_patterns("/ab/\n"), read_patterns("/ab/\n" * 1000)
     assert isinstance(few, Patterns)
@@ -78,8 +101,8 @@ def test_a_look_costs_as_much_as_there_is_to_look_for_and_to_look_in() -> None:
 
 
 def test_no_key_makes_it_slow() -> None:
-    patterns = read_patterns("/(a|aa)*(a|aa)*(a|aa)*(a|aa)*b$/ x\n")
-    assert isinstance(patterns, Patterns)
+    found = read_patterns("/(a|aa)*(a|aa)*(a|aa)*(a|aa)*b$/ x\n")
+    assert isinstance(found, Patterns)
     start = time.process_time()
-    assert patterns.get("a" * 1_000_000) == ABSENT
+    assert found.get("a" * 1_000_000) == ABSENT
     assert time.process_time() - start < 0.5

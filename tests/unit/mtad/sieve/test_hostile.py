@@ -11,7 +11,7 @@ import pytest
 
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN, POLICY
-from mtad.sieve.errors import SieveErrors
+from mtad.sieve.errors import ERRORS_MAX, SieveErrors
 from mtad.sieve.language import OUTSIDE
 from mtad.sieve.outside import Outside
 from mtad.sieve.run import LimitExceeded, Limits, Run
@@ -183,8 +183,37 @@ def test_what_a_script_includes_is_part_of_it() -> None:
     assert asked == ["0", "1"]
 
 
-def test_networks_count() -> None:
-    text = 'require "vnd.mtad.stage"; stage "connect" { if ip ["::1"' + ',"::1"' * 9000 + "] { } }"
-    found = compile_script(text, "hostile.sieve", POLICY)
+REQUIRE_LISTS = 'require ["vnd.mtad.stage", "vnd.mtad.lookup"];\n'
+TOO_LONG_LISTS = {
+    "networks": 'stage "connect" { if ip ["::1"' + ',"::1"' * 9000 + "] { } }",
+    "a map": 'map "m" [' + ",".join(f'"k{number} v"' for number in range(9000)) + "];",
+    "a map of networks": 'map :cidr "m" [' + ",".join(f'"2001:db8:{number:x}::/48"' for number in range(5000)) + "];",
+    "a map of expressions": 'map :regexp "m" [' + ",".join(f'"/^foo{number}/ v"' for number in range(1990)) + "];",
+    "a map of large expressions": (
+        'map :regexp "m" [' + ",".join(f'"/(a?){{200}}{number}/ v"' for number in range(900)) + "];"
+    ),
+    "a map of values with groups": (
+        'map :regexp "m" [' + ",".join(f'"/(a){number}/ {"$1" * 200}"' for number in range(400)) + "];"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG_LISTS)
+def test_lists_count_by_their_lines(name: str) -> None:
+    started = time.process_time()
+    found = compile_script(REQUIRE_LISTS + TOO_LONG_LISTS[name], "hostile.sieve", POLICY)
+    assert time.process_time() - started < SECONDS_MAX
     assert isinstance(found, SieveErrors)
-    assert TOO_LARGE in str(found)
+    assert [(error.line, error.text[: len(TOO_LARGE)]) for error in found.errors] == [(2, TOO_LARGE)]
+
+
+def test_the_first_lines_that_are_no_expressions_are_told_of() -> None:
+    lines = ",".join(rf'"/(\\pL){{99}}{number}/ v"' for number in range(900))
+    found = compile_script(f'{REQUIRE_LISTS}map :regexp "m" [{lines}];', "hostile.sieve", POLICY)
+    assert isinstance(found, SieveErrors)
+    assert [error.text for error in found.errors] == [TOO_MANY_STEPS] * ERRORS_MAX
+
+
+def test_what_a_map_may_have() -> None:
+    lines = ",".join(f'"/^foo{number}/ v"' for number in range(200))
+    assert isinstance(compile_script(f'{REQUIRE_LISTS}map :regexp "m" [{lines}];', "t", POLICY), Script)
