@@ -96,7 +96,7 @@ def _is_left_out(actions: Sequence[Action]) -> bool:
 def _addition(action: AddRecipient | Redirect) -> Addition:
     if isinstance(action, Redirect):
         return Addition(action.address, RecipientRequest(action.notify), is_redirected=True)
-    return Addition(action.address, action.request)
+    return Addition(action.address, action.request, is_hidden=action.is_hidden)
 
 
 def sender_of(actions: Sequence[Action]) -> str | None:

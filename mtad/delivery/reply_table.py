@@ -10,7 +10,7 @@ it besides.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mtad.mail.outcome import Outcome, Result
@@ -27,6 +27,7 @@ class Wish:
     queue_at_once: bool = False
     is_refused: bool = False  # by policy, which knows the content: the queue is no way around it
     is_extra: bool = False  # policy adds it: what the client hears is of those that it has named
+    is_hidden: bool = False  # and hears nothing of it even where none of those is left
 
 
 _PLAIN = Wish()
@@ -114,7 +115,10 @@ def settle(
     is_submission   the client is a submitter: it has no queue
     """
     standings = _standings(outcomes, wishes, is_submission=is_submission)
-    named = {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_extra} or standings
+    named = {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_extra}
+    named = named or {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_hidden}
+    if not named:
+        return replace(settle_apart(outcomes, wishes, is_submission=is_submission), each={})
     if not _is_taken(named.values()):
         standings = named
     decision = DECISIONS[frozenset(standings.values())]

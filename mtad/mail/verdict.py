@@ -51,11 +51,13 @@ class Addition:
 
     request         what is asked of it; where it is redirected to, what says nothing leaves what the sender has asked
     is_redirected   who was named is redirected to it, and reports speak of that one
+    is_hidden       neither the sender nor the client hears of it, whoever gets nothing
     """
 
     address: str
     request: RecipientRequest = NO_REQUEST
     is_redirected: bool = False
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from mtad.delivery.reply_table import (
     Settlement,
-    Wish,
     reply_after_commit,
     reply_after_refusal,
     settle,
@@ -231,7 +230,7 @@ class Acceptance:
         if not extended.accepted:
             if verdict.seen:
                 await transaction.policy.remember(verdict.seen)
-            return Step(Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}"))
+            return Step(transaction.dropped_reply)
         return extended, content if verdict.content is None else verdict.content
 
     async def _extend(
@@ -411,17 +410,8 @@ def _queue_name(transaction: Transaction, kept: Collection[str]) -> str:
 
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
-    wishes = {
-        one.recipient.address: Wish(
-            one.recipient.queue_on_transient,
-            one.recipient.queue_at_once,
-            one.is_ruled,
-            one.recipient.address not in transaction.named and (one.is_extra or transaction.hears is not Hears.ONE),
-        )
-        for one in transaction.accepted
-    }
     read = settle if transaction.hears is Hears.ONE else settle_apart
-    return read(attempted.outcomes, wishes, is_submission=transaction.envelope.is_submission)
+    return read(attempted.outcomes, transaction.wishes, is_submission=transaction.envelope.is_submission)
 
 
 def _answer(transaction: Transaction, settlement: Settlement, reply: Reply, *, is_for_all: bool = False) -> Step:
@@ -430,9 +420,9 @@ def _answer(transaction: Transaction, settlement: Settlement, reply: Reply, *, i
     is_for_all   it is instead of every 250: nobody would hear it of those whom policy adds
     """
     if transaction.hears is Hears.ONE:
-        return Step(with_status(reply))
-    dropped = Reply.of(250, "2.0.0", f"Ok: {transaction.queue_id}")
-    replies = {**dict.fromkeys(("", *transaction.dropped), dropped), **dict.fromkeys(settlement.keep, reply)}
+        return Step(with_status(transaction.heard(reply)))
+    dropped = dict.fromkeys(("", *transaction.dropped), transaction.dropped_reply)
+    replies = {**dropped, **dict.fromkeys(settlement.keep, reply)}
     replies = {**replies, **settlement.each}
     if is_for_all:
         replies = {address: reply if one.is_positive else one for address, one in replies.items()}

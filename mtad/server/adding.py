@@ -23,6 +23,7 @@ class Joining:
 
     instead_of   those that get nothing: what becomes of this one is what they hear
     notify       what policy itself asks of it
+    is_hidden    the client hears nothing of it
     """
 
     address: str
@@ -31,6 +32,7 @@ class Joining:
     is_extra: bool = False
     instead_of: tuple[str, ...] = ()
     notify: Notify = Notify.UNSAID
+    is_hidden: bool = False
 
     @classmethod
     def by(
@@ -50,7 +52,8 @@ class Joining:
         request, notify = addition.request, addition.request.notify
         if addition.is_redirected:
             request = replace(asked, notify=notify) if notify else asked
-        return cls(addition.address, request, notes, is_extra, instead_of, notify)
+        is_hidden = addition.is_hidden
+        return cls(addition.address, request, notes, is_extra or is_hidden, instead_of, notify, is_hidden)
 
 
 def opened(delivery: Delivery, transaction: Transaction) -> Through:
@@ -91,12 +94,16 @@ def _by_verdict(
 
 
 def _instead(names: Sequence[str], additions: Sequence[Addition]) -> list[tuple[str, ...]]:
-    """Return whom each addition stands for: one that is among them for itself, the first of them for all others."""
-    keys = [mailbox_key(one.address) for one in additions]
+    """Return whom each addition stands for: one that is among them for itself, the first of them for all others.
+
+    What is hidden stands for nobody: those that nobody stands for are dropped, as far as the client hears.
+    """
+    keys = ["" if one.is_hidden else mailbox_key(one.address) for one in additions]
+    first = next((number for number, key in enumerate(keys) if key), None)
     found: list[list[str]] = [[] for _ in additions]
-    for name in names if additions else ():
+    for name in names if first is not None else ():
         key = mailbox_key(name)
-        found[keys.index(key) if key in keys else 0].append(name)
+        found[keys.index(key) if key in keys else first].append(name)
     return [tuple(one) for one in found]
 
 
@@ -130,7 +137,7 @@ async def joined(
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
         is_queued_at_once = said.queue_at_once or is_queued
         recipient = Recipient(address, said.route, said.queue_on_transient, is_queued_at_once, one.request, one.notes)
-        new.append(Accepted.by(said, recipient, is_extra=one.is_extra, notify=one.notify))
+        new.append(Accepted.by(said, recipient, is_extra=one.is_extra, is_hidden=one.is_hidden, notify=one.notify))
         events.emit(
             "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
         )

@@ -33,7 +33,8 @@ _TOO_LARGE = Step(Reply.of(552, "5.3.4", "Message too large"))
 class Coming:
     """Who gets the mail by one RCPT.
 
-    recipient   who the client hears of, without a route yet; None when policy drops it and puts nobody in its place
+    recipient   who the client hears of, without a route yet; None when policy drops it, and puts nobody in its place
+                that is not hidden
     added       those that policy adds
     """
 
@@ -113,8 +114,8 @@ def coming_of(said: RcptArgument, verdict: Verdict) -> Coming:
     if not verdict.is_discarded:
         target = verdict.recipient or address
         request = request if target == address else request.of_alias(address)
-    elif added:  # the first of them is who the client hears of
-        target, request = added[0].address, added[0].request
-    else:
-        return Coming(None, ())
-    return Coming(Recipient(target, Route(), request=request, notes=notes), added)
+        return Coming(Recipient(target, Route(), request=request, notes=notes), added)
+    heard_of = next((one for one in added if not one.is_hidden), None)
+    if heard_of is None:
+        return Coming(None, added)
+    return Coming(Recipient(heard_of.address, Route(), request=heard_of.request, notes=notes), added)

@@ -64,8 +64,8 @@ class Recall:
         is_owed = any(outcome.result not in _SETTLED for outcome in known.values())  # to those whom policy adds
         if is_owed or len(settled) < len(everybody):
             return transaction.recalling(settled)
-        reply = settle(settled, {}).reply
-        return Step(local_fault(transaction.queue_id) if reply is None else with_status(reply))
+        reply = settle(settled, transaction.wishes).reply
+        return Step(local_fault(transaction.queue_id) if reply is None else with_status(transaction.heard(reply)))
 
     async def _recalled(self, fingerprints: Fingerprints) -> list[Memory] | None:
         """Return what is remembered, the oldest first, or None when that cannot be told now."""

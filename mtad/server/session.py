@@ -275,10 +275,11 @@ class Session:
         if len(transaction.accepted) + coming_count > service.limits.session.recipients_max:
             return TOO_MANY_RECIPIENTS
         coming = coming_of(said, verdict)
+        step = _RECIPIENT_OK
         if coming.recipient is None:
             self._transaction = transaction.discarding(address)
-            return _positive(_RECIPIENT_OK, verdict)
-        step = await self._take_recipient(coming.recipient, address)
+        else:
+            step = await self._take_recipient(coming.recipient, address)
         if step is _RECIPIENT_OK and coming.added:
             await self._extend(coming.added)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from mtad.delivery.reply_table import Wish
 from mtad.mail.address import mailbox_key
 from mtad.mail.dsn_request import Notify
 from mtad.mail.envelope import Envelope, Recipient
@@ -13,6 +14,7 @@ from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
+from mtad.mail.reply import Reply
 from mtad.mail.verdict import Disposition, RetryPlan, Seen, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
@@ -35,6 +37,7 @@ class Accepted:
     queue_name  of the queue in which policy wants it to wait
     signing     a key that policy wants the message signed by for it
     is_extra    policy has added it to those that the client named, which get the message too
+    is_hidden   such a one of which the client hears nothing
     notify      what policy itself asks of one that it has added
     """
 
@@ -44,6 +47,7 @@ class Accepted:
     is_fault: bool = False
     is_ruled: bool = False
     is_extra: bool = False
+    is_hidden: bool = False
     notify: Notify = Notify.UNSAID
     seconds: int = 0
     priority: int = 0
@@ -58,6 +62,7 @@ class Accepted:
         outcome: Outcome | None = None,
         *,
         is_extra: bool = False,
+        is_hidden: bool = False,
         notify: Notify = Notify.UNSAID,
     ) -> Accepted:
         """Return a recipient with what policy has said of it."""
@@ -67,6 +72,7 @@ class Accepted:
             outcome,
             said.is_fault,
             is_extra=is_extra,
+            is_hidden=is_hidden,
             notify=notify,
             seconds=said.queue_seconds,
             priority=said.priority,
@@ -235,6 +241,32 @@ class Transaction:
     def is_led_elsewhere(self, names: Collection[str]) -> bool:
         """Tell whether by one of these names another one gets the mail: policy may send no other client's there."""
         return any(name in names and mailbox_key(address) != name for name, address in self.names.items())
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """What policy says of each of the accepted, where it is not delivered at once."""
+        return {one.recipient.address: self._wish(one) for one in self.accepted}
+
+    def _wish(self, one: Accepted) -> Wish:
+        recipient = one.recipient
+        is_named = recipient.address in self.named
+        return Wish(
+            recipient.queue_on_transient,
+            recipient.queue_at_once,
+            one.is_ruled,
+            not is_named and (one.is_extra or self.hears is not Hears.ONE),
+            is_hidden=not is_named and one.is_hidden,
+        )
+
+    @property
+    def dropped_reply(self) -> Reply:
+        """What the client hears of those that policy has dropped."""
+        return Reply.of(250, "2.0.0", f"Ok: {self.queue_id}")
+
+    def heard(self, reply: Reply) -> Reply:
+        """Return the one reply to the message as the client may hear it: of who is hidden it is told nothing."""
+        is_of_hidden = all(wish.is_hidden for wish in self.wishes.values())
+        return self.dropped_reply if reply.is_positive and is_of_hidden else reply
 
     @property
     def queue_id(self) -> QueueId:

@@ -68,10 +68,11 @@ class SetRecipient:
 
 @dataclass(frozen=True, slots=True)
 class AddRecipient:
-    """Send the message to this address too; of it the sender is told what `request` asks."""
+    """Send the message to this address too; of it the sender is told what `request` asks, of who is hidden nothing."""
 
     address: str
     request: RecipientRequest = NO_REQUEST
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

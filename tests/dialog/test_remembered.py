@@ -10,7 +10,7 @@ import pytest
 
 from mtad.mail.envelope import Envelope
 from mtad.mail.memory import Memory, fingerprint_of
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Addition, Verdict
 from mtad.server.acknowledged import has_acknowledged
@@ -430,6 +430,23 @@ async def test_what_policy_makes_of_the_content_for_one_client_is_nothing_for_an
     del house.rooms.policy.verdicts["data"]
     assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
     assert [ONE in recipients for recipients in delivered(house)][-1:] == [True]
+
+
+HIDDEN = Addition(TWO, is_hidden=True)
+
+
+@pytest.mark.parametrize("verdict", [Verdict(added=(HIDDEN,)), Verdict(is_discarded=True, added=(HIDDEN,))])
+async def test_a_client_that_comes_back_hears_nothing_of_who_is_hidden(build: Build, verdict: Verdict) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = verdict
+    house.rooms.delivery.at_end[TWO] = Outcome(Result.FAILED, Reply.of(550, "5.1.1", f"No {TWO}"), "archive.test")
+    first = await lose(house, ONE)
+    again = await bring(house, CONTENT, ONE)
+    assert house.events.named("retry.answered"), "it is remembered"
+    for said in (first, again):
+        assert said.startswith("250 ")
+        assert TWO not in said
+        assert "archive.test" not in said
 
 
 LEADING_ELSEWHERE = [

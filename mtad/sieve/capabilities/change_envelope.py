@@ -35,9 +35,10 @@ def _setrcpt(bound: Bound) -> Code:
 
 def _addrcpt(bound: Bound) -> Code:
     notify, original = bound.tag_strings(":notify"), bound.tag_strings(":orcpt")
-    if bound.has(":hidden") and notify is not None:
+    is_hidden = bound.has(":hidden")
+    if is_hidden and notify is not None:
         return bound.fail(notify.at, "addrcpt :hidden has no :notify: nobody hears of it")
-    asked = Notify.NEVER if bound.has(":hidden") else Notify.UNSAID
+    asked = Notify.NEVER if is_hidden else Notify.UNSAID
     if notify is not None:
         said = read_notify(notify.items[0].value)
         if said is None:
@@ -50,11 +51,12 @@ def _addrcpt(bound: Bound) -> Code:
         )
     request, address = RecipientRequest(asked, of), bound.templates(0)[0]
     if address.constant is None:
-        return Plain(lambda run: run.act(AddRecipient(_recipient_now(bound.spec.name, address.read(run)), request)))
+        name = bound.spec.name
+        return Plain(lambda run: run.act(AddRecipient(_recipient_now(name, address.read(run)), request, is_hidden)))
     path = _path(address.constant)
     if not path:
         return bound.fail(bound.strings(0).at, f'"{address.constant}" is no address in ASCII')
-    return perform(AddRecipient(path, request), is_terminal=False)
+    return perform(AddRecipient(path, request, is_hidden), is_terminal=False)
 
 
 def _delrcpt(bound: Bound) -> Code:

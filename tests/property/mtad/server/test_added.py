@@ -34,8 +34,8 @@ def address(name: str) -> str:
 NAMED = [address(kind) for kind in KINDS]
 ADDED = [address(f"x{kind}") for kind in KINDS] + NAMED
 VERDICTS = st.builds(
-    lambda added, is_discarded: Verdict(is_discarded=is_discarded, added=tuple(map(Addition, added))),
-    st.lists(st.sampled_from(ADDED), max_size=2),
+    lambda added, is_discarded: Verdict(is_discarded=is_discarded, added=tuple(added)),
+    st.lists(st.builds(Addition, st.sampled_from(ADDED), is_hidden=st.booleans()), max_size=2),
     st.booleans(),
 )
 
@@ -77,7 +77,7 @@ class Case:
     @property
     def answered_for(self) -> set[str]:
         """Whom an LMTP client may hear of: those that it has named, and who stands for one of them."""
-        return {*self.names, *(one.added[0].address for one in self.verdicts if one.is_discarded and one.added)}
+        return {*self.names, *(_first(one) for one in self.verdicts if one.is_discarded)}
 
     def stand_in(self, name: str) -> str:
         """Return who has the place of one that the client has named; '' is nobody."""
@@ -101,7 +101,7 @@ class Case:
 
 
 def _first(verdict: Verdict) -> str:
-    return verdict.added[0].address if verdict.added else ""
+    return next((one.address for one in verdict.added if not one.is_hidden), "")
 
 
 CASES = st.builds(

@@ -236,6 +236,27 @@ def test_where_nobody_is_left_of_those_that_were_named_the_rest_is_ours(extra: O
     assert found.failed == (("extra@x.test",) if extra is SPAM else ())
 
 
+HIDDEN = Wish(is_extra=True, is_hidden=True)
+
+
+@pytest.mark.parametrize(("hidden", "is_kept"), [(TAKEN, False), (SPAM, False), (FULL, True), (None, True)])
+def test_where_only_the_hidden_are_left_the_client_hears_nothing_of_them(hidden: Outcome | None, is_kept: bool) -> None:
+    found = settle({"extra@x.test": hidden}, {"extra@x.test": HIDDEN})
+    assert (found.is_accepting, found.keep) == (True, ("extra@x.test",) if is_kept else ())
+    assert found.failed == (("extra@x.test",) if hidden is SPAM else ())
+    assert found.reply is None or str(found.reply) == "250 2.0.0 Ok"
+
+
+@pytest.mark.parametrize(("shown", "hidden"), tuple(product([TAKEN, SPAM, FULL, None], repeat=2)))
+def test_the_hidden_change_nothing_of_what_is_heard_of_others_that_policy_adds(
+    shown: Outcome | None, hidden: Outcome | None
+) -> None:
+    alone = settle({"extra@x.test": shown}, {"extra@x.test": EXTRA})
+    found = settle({"h@x.test": hidden, "extra@x.test": shown}, {"extra@x.test": EXTRA, "h@x.test": HIDDEN})
+    assert found.is_accepting == alone.is_accepting
+    assert found.reply in (alone.reply, None)
+
+
 def test_the_client_is_not_told_of_the_next_hop_of_what_policy_adds() -> None:
     elsewhere = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "archive.test")
     found = settle({"extra@x.test": elsewhere, "one@x.test": TAKEN}, {"extra@x.test": EXTRA})

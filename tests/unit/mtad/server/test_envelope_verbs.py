@@ -18,7 +18,8 @@ ASKED = RecipientRequest(Notify.FAILURE)
 OF_BOB = RecipientRequest(Notify.FAILURE, f"rfc822;{BOB}")
 SAID = RcptArgument(BOB, ASKED)
 HIDDEN = RecipientRequest(Notify.NEVER)
-ARCHIVE = Addition(DAVE, HIDDEN)
+ARCHIVE = Addition(DAVE, HIDDEN, is_hidden=True)
+OF_ARCHIVE = Joining(DAVE, HIDDEN, is_extra=True, notify=Notify.NEVER, is_hidden=True)
 
 
 @pytest.mark.parametrize(
@@ -28,17 +29,18 @@ ARCHIVE = Addition(DAVE, HIDDEN)
         (Verdict(recipient=CAROL), Coming(Recipient(CAROL, Route(), request=OF_BOB), [])),
         (
             Verdict(added=(ARCHIVE,)),
-            Coming(Recipient(BOB, Route(), request=ASKED), [Joining(DAVE, HIDDEN, is_extra=True, notify=Notify.NEVER)]),
+            Coming(Recipient(BOB, Route(), request=ASKED), [OF_ARCHIVE]),
         ),
+        (Verdict(is_discarded=True, added=(ARCHIVE,)), Coming(None, [OF_ARCHIVE])),
         (
-            Verdict(is_discarded=True, added=(Addition(CAROL, is_redirected=True), ARCHIVE)),
+            Verdict(is_discarded=True, added=(ARCHIVE, Addition(CAROL, is_redirected=True))),
             Coming(
                 Recipient(CAROL, Route(), request=OF_BOB),
-                [Joining(CAROL, OF_BOB), Joining(DAVE, HIDDEN, notify=Notify.NEVER)],
+                [OF_ARCHIVE, Joining(CAROL, OF_BOB)],
             ),
         ),
     ],
-    ids=["as named", "another name", "a copy for one more", "others instead"],
+    ids=["as named", "another name", "a copy for one more", "only who is hidden", "others instead"],
 )
 def test_who_comes(verdict: Verdict, coming: Coming) -> None:
     assert coming_of(SAID, verdict) == coming

@@ -62,7 +62,7 @@ def test_nobody_is_no_recipient(given: str) -> None:
     [
         ('addrcpt "b@x.test";', AddRecipient("b@x.test")),
         ('set "a" "b"; addrcpt "${a}@x.test";', AddRecipient("b@x.test")),
-        ('addrcpt :hidden "b@x.test";', AddRecipient("b@x.test", RecipientRequest(Notify.NEVER))),
+        ('addrcpt :hidden "b@x.test";', AddRecipient("b@x.test", RecipientRequest(Notify.NEVER), is_hidden=True)),
         (
             'addrcpt :notify "SUCCESS,DELAY" :orcpt "rfc822;c@x.test" "b@x.test";',
             AddRecipient("b@x.test", RecipientRequest(Notify.SUCCESS | Notify.DELAY, "rfc822;c@x.test")),
