@@ -99,11 +99,11 @@ def _instead(names: Sequence[str], additions: Sequence[Addition]) -> list[tuple[
     What is hidden stands for nobody: those that nobody stands for are dropped, as far as the client hears.
     """
     keys = ["" if one.is_hidden else mailbox_key(one.address) for one in additions]
-    first = next((number for number, key in enumerate(keys) if key), None)
+    heard_of = [number for number, key in enumerate(keys) if key]
     found: list[list[str]] = [[] for _ in additions]
-    for name in names if first is not None else ():
+    for name in names if heard_of else ():
         key = mailbox_key(name)
-        found[keys.index(key) if key in keys else first].append(name)
+        found[keys.index(key) if key in keys else heard_of[0]].append(name)
     return [tuple(one) for one in found]
 
 
