@@ -45,6 +45,7 @@ check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python -m mtad.config.reference --check
 	@$(BIN)/python -m mtad.cli.reference --check
+	@$(BIN)/python -m mtad.admin.reference --check
 	@$(BIN)/python -m mtad.sieve.reference --check
 	@$(BIN)/python -m replicator.reference --check
 
@@ -82,6 +83,7 @@ bench-replication: $(VENV)/.dev ## Measure a pair: two disks against one, 100,00
 docs: $(VENV)/.dev ## Write the generated reference pages
 	@$(BIN)/python -m mtad.config.reference
 	@$(BIN)/python -m mtad.cli.reference
+	@$(BIN)/python -m mtad.admin.reference
 	@$(BIN)/python -m mtad.sieve.reference
 	@$(BIN)/python -m replicator.reference
 

@@ -73,6 +73,10 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 
     async def Status(self, request: admin_pb2.StatusRequest, context: Any) -> admin_pb2.StatusReply:  # noqa: N802
         """Say how this node is."""
+        return self.status()
+
+    def status(self) -> admin_pb2.StatusReply:
+        """Return how this node is."""
         status, counts = self._spool.status(), self._vitals.counts()
         totals = status.totals
         oldest = totals.oldest_key.decode("ascii", "replace")
@@ -98,6 +102,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             delivered_through=counts.delivered_through,
             retries_answered=counts.retries_answered,
             retries_in_doubt=counts.retries_in_doubt,
+            workers=counts.workers,
         )
         reply.policy.CopyFrom(_policy(self._vitals.policy()))
         if status.peer.name:
@@ -281,6 +286,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
 def _policy(state: PolicyState) -> admin_pb2.Policy:
     return admin_pb2.Policy(
         loaded=state.loaded_ms / 1000,
+        broken=state.broken_ms / 1000,
         errors=[
             admin_pb2.PolicyError(file=one.file, line=one.line, column=one.column, text=one.text)
             for one in state.errors

@@ -22,10 +22,12 @@ class PolicyState:
 
     loaded_ms   UTC; when the one in effect was read
     errors      what is wrong with one that was to take its place, and did not
+    broken_ms   UTC; since when there is something wrong
     """
 
     loaded_ms: int
     errors: tuple[SieveError, ...] = ()
+    broken_ms: int = 0
 
 
 class PolicyInEffect:
@@ -61,7 +63,7 @@ class PolicyInEffect:
         async with self._turn:
             found = await asyncio.to_thread(self._found)
             if isinstance(found, PolicyErrors):
-                self.state = PolicyState(self.state.loaded_ms, found.errors)
+                self.state = PolicyState(self.state.loaded_ms, found.errors, self.state.broken_ms or self._wall_ms())
                 for error in found.errors[:ERRORS_TOLD_MAX]:
                     self._events.emit("policy.broken", "error", error=str(error))
             else:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mtad.admin.health import policy_error, problems
 from mtad.cli import queue_verbs, sieve_verbs, site_verbs, user_verbs
 from mtad.cli.connection import connect
 from mtad.cli.duration import show_duration, show_octets
@@ -19,7 +20,7 @@ from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
 from mtad.cli.resync import resync as fill_again
 from mtad.cli.role_change import change_role
 from mtad.cli.screen import say, say_json, say_table
-from mtad.cli.shapes import policy_error, policy_object, problems, status_object, verify_object
+from mtad.cli.shapes import policy_object, status_object, verify_object
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.show import as_document, as_toml
 from mtad.pb import admin_pb2 as pb

@@ -5,39 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from mtad.admin.health import problems
 from mtad.pb import admin_pb2 as pb
-
-WORKING_ROLES = frozenset({"active", "passive", "alone", "following"})
-WISHED_SINGLE = frozenset({"remote-received", "local"})
-SINGLE_COPY_STATES = frozenset({"degraded", "catchup"})
-
-
-def problems(status: pb.StatusReply) -> list[str]:
-    """Say what keeps a node from being healthy; nothing when it does its job and new mail gets two copies."""
-    found = []
-    if status.role not in WORKING_ROLES:
-        found.append(f"the role is {status.role}")
-    if status.HasField("peer"):
-        if status.peer.state in SINGLE_COPY_STATES:
-            found.append(f"the peer {status.peer.node} is {status.peer.state}: new mail has one copy")
-        if status.peer.problem:
-            found.append(f"no link to {status.peer.node}: {status.peer.problem}")
-    if status.members and not any(each.state == "up" for each in status.members):
-        found.append(f"no member is connected: {status.members[0].problem}")
-    if status.is_unfit:
-        found.append("the peer wrote what this version does not understand: it does not deliver until it is upgraded")
-    if status.witness.problem:
-        found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
-    is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
-    if status.unprotected_messages and not is_wished:
-        found.append(f"{status.unprotected_messages} messages have one copy only")
-    if status.policy.errors:
-        found.append(f"the policy is broken, and an older one in effect: {policy_error(status.policy.errors[0])}")
-    if status.is_full:
-        found.append("the queue's file or its disk is full (queue.full_percent): what must be queued gets 452")
-    if status.damaged_messages:
-        found.append(f"{status.damaged_messages} messages are damaged here and have not come back from the peer")
-    return found
 
 
 def status_object(status: pb.StatusReply) -> dict[str, Any]:
@@ -99,11 +68,6 @@ def policy_object(policy: pb.Policy) -> dict[str, Any]:
         {"file": each.file, "line": each.line, "column": each.column, "text": each.text} for each in policy.errors
     ]
     return {"ok": not errors, "loaded": policy.loaded, "errors": errors}
-
-
-def policy_error(error: pb.PolicyError) -> str:
-    """Say what is wrong with a policy, and where."""
-    return f"{error.file}:{error.line}:{error.column}: {error.text}"
 
 
 def far_object(far: pb.Far) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
         return "none"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"`{figure(value)}`"
+    if isinstance(value, tuple) and not isinstance(value, Address):
+        value = list(map(str, value))
     return f"`{toml_value(str(value) if isinstance(value, Path | Address) else value)}`"
 
 

@@ -31,7 +31,7 @@ from mtad.config.forms import (
     Purpose,
 )
 
-SETTINGS_MAX = 61
+SETTINGS_MAX = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +326,16 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitoring:
+    """Where /metrics (Prometheus), /healthz and /readyz are answered. Without this table they are not."""
+
+    listen: Annotated[
+        tuple[Address, ...],
+        About("Where watchers connect; nobody is asked who they are, so let them alone reach it.", 1, 8, LISTENER),
+    ] = (Address("127.0.0.1", 7251),)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of mtad.toml; a table that is absent has its defaults."""
 
@@ -338,3 +348,4 @@ class Settings:
     queue: Queue = field(default_factory=Queue)
     replication: Replication | None = None
     log: Log = field(default_factory=Log)
+    monitoring: Monitoring | None = None

@@ -28,7 +28,9 @@ from mtad.main.policy_source import PolicySource
 from mtad.main.start import StartError
 from mtad.maps.shelf import Shelf, build_shelf
 from mtad.sieve.outside import Outside
+from mtad.telemetry.counted import CountedEvents
 from mtad.telemetry.events import Events
+from mtad.telemetry.tally import Tally
 
 MESSAGE_EXTRA_OCTETS = 16 << 20  # what a message with its envelope may have beyond the content that a client sent
 
@@ -79,6 +81,12 @@ def build_shared(
     outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts())
     policy = load_policy(PolicySource(config, settings, maps, outside, events))
     return Shared(policy, delivery, load_signer(settings), maps)
+
+
+def counting(events: Events) -> tuple[CountedEvents, Tally]:
+    """Return the same events, counted, and where a process keeps what it counts."""
+    tally = Tally(events)
+    return CountedEvents(events, tally), tally
 
 
 def load_maps(settings: Settings) -> Shelf:

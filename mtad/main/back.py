@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
 
+from mtad.admin.http import HttpServer
+from mtad.admin.monitoring import monitoring_pages
 from mtad.admin.service import AdminService, Vitals
 from mtad.config.settings import Settings
 from mtad.limits.ledger import Ledger
@@ -22,7 +25,8 @@ from mtad.runner.runner import Collaborators, Local, Runner, RunnerLimits
 from mtad.spool.notification import Notifier
 from mtad.spool.remote import NO_COUNTS, WorkerCounts, channel_options
 from mtad.spool.service import SpoolService
-from mtad.telemetry.events import Events
+from mtad.telemetry.counted import CountedEvents
+from mtad.telemetry.tally import Tally
 from replicator.view import role_name
 
 SLOW_TIMES = 3  # attempts at next hops that are slow to answer, beside as many others as the settings allow
@@ -31,10 +35,20 @@ SLOW_TIMES = 3  # attempts at next hops that are slow to answer, beside as many 
 class Back:
     """The queue's half of a node."""
 
-    def __init__(self, settings: Settings, shared: Shared, queue_ids: QueueIds, ledger: Ledger, events: Events) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shared: Shared,
+        queue_ids: QueueIds,
+        ledger: Ledger,
+        counted: tuple[CountedEvents, Tally],
+    ) -> None:
+        events, tally = counted
         self._settings = settings
         self._node, self.spool = build_spool(settings, ledger, events)
-        self._service = SpoolService(self.spool, self.spool.memories, events, self.spool.counters.door, ledger.places)
+        self._service = SpoolService(
+            self.spool, self.spool.memories, events, self.spool.counters.door, ledger.places, tally.take
+        )
         self._delivery = shared.delivery
         self._policy = shared.policy
         self._policy.on_load(self._service.reloaded)
@@ -55,6 +69,7 @@ class Back:
         )
         vitals = Vitals(VERSION, self._counts, wall_ms, lambda: self._policy.state, self._policy.reload)
         self._admin = AdminService(self.spool, vitals, events)
+        self._watched = HttpServer(monitoring_pages(self._admin.status, tally), events)
         self._hook = role_hook(settings, events)
         self._server: grpc.aio.Server | None = None
 
@@ -66,8 +81,8 @@ class Back:
         self._delivery.forget_failures()
         self._service.flushed()
 
-    async def start(self) -> None:
-        """Open the queue, meet the peer, answer on the Unix socket.
+    async def start(self, watched: Sequence[socket.socket]) -> None:
+        """Open the queue, meet the peer, answer on the Unix socket, and on those that are watched.
 
         Errors: those of `replicator.node.Node.start`; OSError and StartError when the socket cannot be made.
         """
@@ -76,6 +91,7 @@ class Back:
         await self.spool.counters.start()
         self._server = self._bound(self._settings.node.admin_socket)
         await self._server.start()
+        await self._watched.start(watched)
         self._runner.start()
         if self._hook is not None:
             self._begin_telling(self._hook)
@@ -106,6 +122,7 @@ class Back:
     async def stop(self) -> None:
         """Let attempts end, then close the queue."""
         await self._runner.stop()
+        await self._watched.stop()
         if self._server is not None:
             await self._server.stop(1.0)
         await self.spool.counters.stop()

@@ -11,6 +11,7 @@ import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from mtad.config.forms import Address
 
@@ -19,8 +20,8 @@ UNIX_MODE = 0o666  # who may enter the folder may connect
 _ADVICE = {
     errno.EACCES: "; ports below 1024 need root or CAP_NET_BIND_SERVICE (docs/how-to/run-with-systemd.md)",
     errno.EADDRINUSE: "; another program listens there, `ss -ltnp` shows which",
-    errno.EADDRNOTAVAIL: "; smtp.listen names an address that this machine does not have",
-    errno.EAFNOSUPPORT: "; this machine has no IPv6: take that address out of smtp.listen",
+    errno.EADDRNOTAVAIL: "; mtad.toml names an address that this machine does not have",
+    errno.EAFNOSUPPORT: "; this machine has no IPv6: take that address out of mtad.toml",
 }
 _UNIX_ADVICE = {
     errno.EACCES: "; this user must be able to write in that folder",
@@ -107,6 +108,13 @@ def _explained(made: socket.socket, where: str, advice: Mapping[int, str]) -> It
         raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}{mend}") from error
 
 
-def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
-    """Return the sockets that the supervisor handed over."""
-    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+class Sockets(NamedTuple):
+    """What a node in one process listens on."""
+
+    smtp: Sequence[socket.socket]
+    watched: Sequence[socket.socket]  # of [monitoring]
+
+
+def adopt(descriptors: str) -> list[socket.socket]:
+    """Return the sockets that the supervisor handed over, by their numbers with commas between them."""
+    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors.split(",") if descriptor]

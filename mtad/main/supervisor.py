@@ -19,7 +19,7 @@ from typing import Any
 
 from mtad.config.forms import Address
 from mtad.config.settings import Settings
-from mtad.main.listening import open_sockets
+from mtad.main.listening import Sockets, open_sockets
 from mtad.main.processes import notify
 from mtad.main.start import READY
 from mtad.startup import open_files
@@ -51,39 +51,45 @@ def run(config_path: Path, settings: Settings) -> int:
     open_files.raise_limit()  # the children's too: they inherit it
     try:
         socket_lists = open_sockets([listener.address for listener in settings.smtp.listen], copies)
+        (watched,) = open_sockets([] if settings.monitoring is None else settings.monitoring.listen, 1)
     except OSError as error:
         print(f"mtad: {error.strerror or error}", file=sys.stderr)
         return 1
     for listener, made in zip(settings.smtp.listen, socket_lists[0], strict=True):
         bound = listener.address if listener.address.is_unix else Address(*made.getsockname()[:2])
         events.emit("server.listening", address=str(bound), purpose=listener.purpose)
+    for made in watched:
+        events.emit("server.listening", address=str(Address(*made.getsockname()[:2])), purpose="monitoring")
     if settings.node.workers == 0:
         from mtad.main import single
 
-        return single.run(config_path, settings, socket_lists[0], events)
-    return asyncio.run(_supervise(config_path, settings, socket_lists, events))
+        return single.run(config_path, settings, Sockets(socket_lists[0], watched), events)
+    return asyncio.run(_supervise(settings, _children(config_path, socket_lists, watched), events))
 
 
-def _children(config_path: Path, socket_lists: Sequence[Sequence[socket.socket]]) -> tuple[Child, list[Child]]:
+def _children(
+    config_path: Path, socket_lists: Sequence[Sequence[socket.socket]], watched: Sequence[socket.socket]
+) -> tuple[Child, list[Child]]:
+    """Return the spool process, which answers on the sockets of [monitoring], and the workers."""
     config = ("--config", str(config_path), "--parent", str(os.getpid()))
-    spool = Child("spool", ("mtad.main.spool_process", *config))
-    workers = []
-    for index, sockets in enumerate(socket_lists):
+
+    def child(name: str, words: tuple[str, ...], sockets: Sequence[socket.socket]) -> Child:
         descriptors = tuple(made.fileno() for made in sockets)
-        listed = ",".join(str(descriptor) for descriptor in descriptors)
-        arguments = ("mtad.main.worker", *config, "--index", str(index), "--sockets", listed)
-        workers.append(Child(f"worker{index}", arguments, descriptors))
-    return spool, workers
+        return Child(name, (*words, "--sockets", ",".join(map(str, descriptors))), descriptors)
+
+    workers = [
+        child(f"worker{index}", ("mtad.main.worker", *config, "--index", str(index)), sockets)
+        for index, sockets in enumerate(socket_lists)
+    ]
+    return child("spool", ("mtad.main.spool_process", *config), watched), workers
 
 
-async def _supervise(
-    config_path: Path, settings: Settings, socket_lists: Sequence[Sequence[socket.socket]], events: Events
-) -> int:
+async def _supervise(settings: Settings, children: tuple[Child, list[Child]], events: Events) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    spool, workers = _children(config_path, socket_lists)
+    spool, workers = children
     spool_keeper = Keeper(spool, events)
     loop.add_signal_handler(signal.SIGHUP, spool_keeper.hang_up)  # the spool process tells the workers
     worker_keepers = [Keeper(worker, events) for worker in workers]

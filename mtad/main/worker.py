@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from mtad.config.settings import Settings
-from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, build_shared, settings_of_child
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, build_shared, counting, settings_of_child
 from mtad.main.front import Front
 from mtad.main.listening import adopt
 from mtad.main.processes import die_with_parent, run_until_stopped
@@ -18,10 +18,10 @@ from mtad.telemetry.events import LineEvents
 SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool process, before it takes clients
 
 
-async def _serve(config: Path, settings: Settings, descriptors: list[int], ready: int, stop: asyncio.Event) -> None:
-    events = LineEvents(style=settings.log.format, level=settings.log.level)
+async def _serve(config: Path, settings: Settings, descriptors: str, ready: int, stop: asyncio.Event) -> None:
+    events, tally = counting(LineEvents(style=settings.log.format, level=settings.log.level))
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
-    door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts())
+    door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts(), tally.drain)
     shared = build_shared(config, settings, events, share=max(1, settings.node.workers), limits=door)
     shared.maps.start(events)
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
@@ -58,9 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     die_with_parent(options.parent)
     settings = settings_of_child(options.config)
-    descriptors = [int(number) for number in options.sockets.split(",")]
     with explained():
-        run_until_stopped(lambda stop: _serve(options.config, settings, descriptors, options.ready, stop))
+        run_until_stopped(lambda stop: _serve(options.config, settings, options.sockets, options.ready, stop))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "retries_answered", "retries_in_doubt", "sites", "members", "policy")
+    __slots__ = ("node", "role", "epoch", "position", "peer", "queue", "sessions", "version", "unprotected_messages", "uptime_seconds", "delivered_through", "witness", "lease_seconds", "damaged_messages", "is_unfit", "is_full", "retries_answered", "retries_in_doubt", "sites", "members", "policy", "workers")
     NODE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class StatusReply(_message.Message):
     SITES_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     node: str
     role: str
     epoch: int
@@ -54,15 +55,18 @@ class StatusReply(_message.Message):
     sites: _containers.RepeatedCompositeFieldContainer[Far]
     members: _containers.RepeatedCompositeFieldContainer[Far]
     policy: Policy
-    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    workers: int
+    def __init__(self, node: _Optional[str] = ..., role: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ..., peer: _Optional[_Union[Peer, _Mapping]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ..., sessions: _Optional[int] = ..., version: _Optional[str] = ..., unprotected_messages: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., delivered_through: _Optional[int] = ..., witness: _Optional[_Union[Witness, _Mapping]] = ..., lease_seconds: _Optional[float] = ..., damaged_messages: _Optional[int] = ..., is_unfit: _Optional[bool] = ..., is_full: _Optional[bool] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ..., sites: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Far, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("loaded", "errors")
+    __slots__ = ("loaded", "errors", "broken")
     LOADED_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_FIELD_NUMBER: _ClassVar[int]
     loaded: float
     errors: _containers.RepeatedCompositeFieldContainer[PolicyError]
-    def __init__(self, loaded: _Optional[float] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ...) -> None: ...
+    broken: float
+    def __init__(self, loaded: _Optional[float] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ..., broken: _Optional[float] = ...) -> None: ...
 
 class PolicyError(_message.Message):
     __slots__ = ("file", "line", "column", "text")

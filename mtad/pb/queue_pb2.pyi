@@ -348,8 +348,28 @@ class WorkerReport(_message.Message):
     retries_in_doubt: int
     def __init__(self, sessions: _Optional[int] = ..., delivered_through: _Optional[int] = ..., retries_answered: _Optional[int] = ..., retries_in_doubt: _Optional[int] = ...) -> None: ...
 
+class Measured(_message.Message):
+    __slots__ = ("name", "is_gauge", "labels", "samples")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_GAUGE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    is_gauge: bool
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    samples: _containers.RepeatedCompositeFieldContainer[Sample]
+    def __init__(self, name: _Optional[str] = ..., is_gauge: _Optional[bool] = ..., labels: _Optional[_Iterable[str]] = ..., samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ...) -> None: ...
+
+class Sample(_message.Message):
+    __slots__ = ("values", "number")
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    number: int
+    def __init__(self, values: _Optional[_Iterable[str]] = ..., number: _Optional[int] = ...) -> None: ...
+
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist", "place", "held", "left")
+    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist", "place", "held", "left", "measured")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REMEMBER_FIELD_NUMBER: _ClassVar[int]
@@ -359,6 +379,7 @@ class FromWorker(_message.Message):
     PLACE_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
     remember: RememberRequest
@@ -368,7 +389,8 @@ class FromWorker(_message.Message):
     place: PlaceRequest
     held: Place
     left: int
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ..., place: _Optional[_Union[PlaceRequest, _Mapping]] = ..., held: _Optional[_Union[Place, _Mapping]] = ..., left: _Optional[int] = ...) -> None: ...
+    measured: Measured
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ..., place: _Optional[_Union[PlaceRequest, _Mapping]] = ..., held: _Optional[_Union[Place, _Mapping]] = ..., left: _Optional[int] = ..., measured: _Optional[_Union[Measured, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count")

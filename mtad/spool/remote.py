@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,9 +14,10 @@ import grpc.aio
 from mtad.limits.questions import Answer, Held, Question, Unknown
 from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, counter_codec, memory_codec
+from mtad.spool import codec, counter_codec, measure_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from mtad.telemetry.events import Events
+from mtad.telemetry.metrics import Family
 
 BATCH_OCTETS_MAX = 1 << 20
 RECONNECT_SECONDS = 0.2
@@ -54,6 +55,7 @@ class WorkerCounts:
     delivered_through: int
     retries_answered: int = 0
     retries_in_doubt: int = 0
+    workers: int = 1
 
     def __add__(self, other: WorkerCounts) -> WorkerCounts:
         """Return what two of them tell together."""
@@ -62,10 +64,11 @@ class WorkerCounts:
             self.delivered_through + other.delivered_through,
             self.retries_answered + other.retries_answered,
             self.retries_in_doubt + other.retries_in_doubt,
+            self.workers + other.workers,
         )
 
 
-NO_COUNTS = WorkerCounts(0, 0)
+NO_COUNTS = WorkerCounts(0, 0, workers=0)
 
 
 def channel_options(octets_max: int) -> list[tuple[str, int]]:
@@ -74,15 +77,24 @@ def channel_options(octets_max: int) -> list[tuple[str, int]]:
 
 
 class RemoteSpool:
-    """A door to the spool process, and its memories; reconnects by itself when that process was restarted."""
+    """A door to the spool process, and its memories; reconnects by itself when that process was restarted.
+
+    drain   gives what the worker has measured and not told yet; what is on its way as a stream breaks is lost
+    """
 
     def __init__(
-        self, socket_path: str, limits: RemoteLimits, events: Events, counts: Callable[[], WorkerCounts]
+        self,
+        socket_path: str,
+        limits: RemoteLimits,
+        events: Events,
+        counts: Callable[[], WorkerCounts],
+        drain: Callable[[], Sequence[Family]] = lambda: (),
     ) -> None:
         self._target = f"unix:{socket_path}"
         self._limits = limits
         self._events = events
         self._counts = counts
+        self._drain = drain
         self._calls: dict[int, asyncio.Future[queue_pb2.Answer]] = {}
         self._remembered: set[bytes] = set()  # fingerprints
         self._places: dict[int, bytes] = {}  # that sessions of this worker hold: counters by their numbers
@@ -300,6 +312,9 @@ class RemoteSpool:
                 retries_in_doubt=counts.retries_in_doubt,
             )
             self._outgoing.is_wanted.set()
+            if self._is_connected.is_set():
+                for family in self._drain():
+                    self._send(measure_codec.measured_message(family))
             await asyncio.sleep(REPORT_SECONDS)
 
 

@@ -11,12 +11,13 @@ import grpc.aio
 from mtad.limits.places import Places
 from mtad.limits.questions import Limits, NobodyCounts, Question
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, counter_codec, memory_codec
+from mtad.spool import codec, counter_codec, measure_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
 from mtad.spool.memories import LocalMemories
 from mtad.spool.remote import NO_COUNTS, WorkerCounts
 from mtad.spool.worker_places import WorkerPlaces
 from mtad.telemetry.events import Events
+from mtad.telemetry.metrics import Family
 
 CALLS_MAX = 20_000  # calls of one worker without an answer; past it the stream is not read on
 NEWS_MAX = 10_000  # that wait for one worker; past it the worker is told everything anew
@@ -32,12 +33,14 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
         events: Events,
         limits: Limits | None = None,
         places: Places | None = None,
+        measured: Callable[[Family], None] = lambda family: None,
     ) -> None:
         self._door = door
         self._memories = memories
         self._events = events
         self._limits = limits or NobodyCounts()
         self._places = Places() if places is None else places
+        self._measured = measured
         self._workers: dict[int, WorkerCounts] = {}
         self._streams: dict[int, _Stream] = {}
         self._worker_last = 0
@@ -87,6 +90,8 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
                 for item in batch.items:
                     if item.HasField("report"):
                         self._workers[worker] = _counts(item.report)
+                    elif item.HasField("measured"):
+                        self._measured(measure_codec.read_measured(item.measured))
                     else:
                         await stream.take(item)
         finally:

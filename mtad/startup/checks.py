@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -228,6 +229,18 @@ def _files(look: _Look) -> Iterator[Finding]:
     yield Finding("files", Grade.WARN, found, mend)
 
 
+def _monitoring(look: _Look) -> Iterator[Finding]:
+    """Tell who can read the metrics; whether the port is free shows when it is opened, as with all others."""
+    monitoring = look.settings.monitoring
+    for address in () if monitoring is None else monitoring.listen:
+        if ip_address(address.host).is_unspecified:
+            found = f"whoever reaches this machine can read the metrics at port {address.port}"
+            mend = "name loopback, or an address of a network that watchers alone reach, in monitoring.listen"
+            yield Finding("monitoring", Grade.WARN, found, mend)
+        else:
+            yield Finding("monitoring", Grade.OK, f"{address} answers Prometheus and health checks")
+
+
 def _policy(look: _Look) -> Iterator[Finding]:
     path = look.settings.policy.file or DEFAULT_POLICY
     maps = build_shelf(look.settings.policy.maps)
@@ -249,7 +262,18 @@ def _policy(look: _Look) -> Iterator[Finding]:
     yield Finding("policy", Grade.OK, f"{path} compiles")
 
 
-CHECKS: tuple[_Check, ...] = (_dkim, _tls, _users, _replication, _role_hook, _data_dir, _run_dir, _files, _policy)
+CHECKS: tuple[_Check, ...] = (
+    _dkim,
+    _tls,
+    _users,
+    _replication,
+    _role_hook,
+    _data_dir,
+    _run_dir,
+    _files,
+    _monitoring,
+    _policy,
+)
 
 
 def _private(check: str, path: Path) -> Finding | None:

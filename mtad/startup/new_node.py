@@ -313,6 +313,8 @@ file = "policy.sieve"
 domain = {domain}
 selector = {selector}
 file = "keys/dkim.key"
+
+# [monitoring]  # answers Prometheus and health checks at 127.0.0.1:7251: docs/how-to/watch-a-node.md
 """
 _PAIR = """
 # The pair: a message is on both nodes' disks before its client hears 250.

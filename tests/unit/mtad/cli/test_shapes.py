@@ -1,6 +1,7 @@
 """The JSON of a status: what a witness adds to it."""
 
-from mtad.cli.shapes import problems, status_object
+from mtad.admin.health import problems
+from mtad.cli.shapes import status_object
 from mtad.pb import admin_pb2 as pb
 
 

@@ -57,7 +57,7 @@ def test_a_port_that_another_program_has_is_an_error_that_names_it(is_shared: bo
 
 def test_an_address_that_is_not_ours_is_an_error() -> None:
     with pytest.raises(
-        OSError, match=r"192\.0\.2\.1 port 25: .*; smtp.listen names an address that this machine does not"
+        OSError, match=r"192\.0\.2\.1 port 25: .*; mtad.toml names an address that this machine does not"
     ):
         open_sockets([Address("192.0.2.1", 25)], copies=1)
 
@@ -65,7 +65,7 @@ def test_an_address_that_is_not_ours_is_an_error() -> None:
 def test_a_worker_adopts_what_it_was_handed() -> None:
     lists = open_sockets([Address("127.0.0.1", 0)], copies=1)
     name = lists[0][0].getsockname()
-    (adopted,) = adopt([lists[0][0].detach()])
+    (adopted,) = adopt(str(lists[0][0].detach()))
     try:
         assert adopted.getsockname() == name
         assert adopted.proto == socket.IPPROTO_TCP

@@ -22,9 +22,11 @@ from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.rehearsal.rooms import DictMemories
 from mtad.spool.door import Attempt, Changes, Committed, Rank, RecipientState, Refusal, Refused
-from mtad.spool.remote import RemoteLimits, RemoteSpool, WorkerCounts, channel_options
+from mtad.spool.remote import NO_COUNTS, RemoteLimits, RemoteSpool, WorkerCounts, channel_options
 from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
+from mtad.telemetry.metrics import Family, Kind, Metric, Sample
+from mtad.telemetry.tally import Tally
 from tests.fakes.queue import START_MS, FakeDoor, message, until
 
 LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=30, limit_seconds_max=60.0)
@@ -338,8 +340,29 @@ async def test_the_workers_counts_are_added_up_while_they_are_there(socket: Path
     service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())
     async with serving(socket, service):
         async with working(socket), working(socket):
-            await until(lambda: service.counts() == WorkerCounts(6, 28, 4, 2))
-        await until(lambda: service.counts() == WorkerCounts(0, 0))
+            await until(lambda: service.counts() == WorkerCounts(6, 28, 4, 2, workers=2))
+        await until(lambda: service.counts() == WorkerCounts(0, 0, workers=0))
+
+
+async def test_what_a_worker_has_measured_is_told_once_and_kept_while_nobody_is_there(socket: Path) -> None:
+    seen, level = Metric("seen_total", Kind.COUNTER, ("who", "how")), Metric("level", Kind.GAUGE)
+    node, worker = Tally(CollectedEvents()), Tally(CollectedEvents())
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), measured=node.take)
+    remote = RemoteSpool(str(socket), LIMITS, CollectedEvents(), lambda: NO_COUNTS, worker.drain)
+    worker.tell(seen, ("ü", "b"), 3)
+    await remote.start()
+    try:
+        async with serving(socket, service):
+            await until(lambda: len(node.families()) == 1)
+            worker.tell(seen, ("ü", "b"), 1)
+            worker.tell(level, (), 1 << 40)
+            await until(lambda: len(node.families()) == 2)
+            assert node.families() == [
+                Family(seen, [Sample(("ü", "b"), 4)]),
+                Family(level, [Sample((), 1 << 40)]),
+            ]
+    finally:
+        await remote.stop()
 
 
 # --- what is remembered -------------------------------------------------------------------------------------

@@ -64,6 +64,15 @@ def only(settings: Settings, now: datetime = NOW) -> Finding:
     return finding
 
 
+@pytest.mark.parametrize(
+    ("listen", "grade"), [("127.0.0.1:7251", Grade.OK), ("192.0.2.1:1", Grade.OK), ("[::]:1", Grade.WARN)]
+)
+def test_metrics_for_whoever_reaches_the_machine_are_worth_a_word(node: Path, listen: str, grade: Grade) -> None:
+    settings = settings_of(node, lambda text: f'{text}\n[monitoring]\nlisten = ["{listen}"]\n')
+    (finding,) = [each for each in run_checks(settings, CollectedEvents(), NOW) if each.check == "monitoring"]
+    assert finding.grade is grade
+
+
 def test_a_sound_node_passes_every_check(node: Path) -> None:
     findings = run_checks(settings_of(node), CollectedEvents(), NOW)
     assert [each.grade for each in findings] == [Grade.OK] * len(findings)
