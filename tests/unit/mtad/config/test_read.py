@@ -10,18 +10,8 @@ import pytest
 from mtad.config.forms import Address, Listener, MapSource
 from mtad.config.read import FILE_OCTETS_MAX, ConfigurationError, ConfigurationErrors, read, read_text
 from mtad.config.settings import Delivery, DkimKey, Followed, Log, Settings, Site
+from tests.fakes.configuration import FILE, MINIMAL, settings_of
 
-FILE = Path("/etc/mtad/mtad.toml")
-MINIMAL = """\
-[node]
-name = "alpha"
-id = 1
-hostname = "mx1.example.org"
-domains = ["example.org"]
-
-[smtp]
-listen = ["127.0.0.1:25"]
-"""
 PAIR = """
 [replication]
 group = "mail"
@@ -31,12 +21,6 @@ cert = "pki/alpha.pem"
 key = "pki/alpha.key"
 peer = { name = "beta", id = 2, address = "mx2.example.org:7250" }
 """
-
-
-def good(text: str) -> Settings:
-    settings = read_text(text, FILE)
-    assert isinstance(settings, Settings), str(settings)
-    return settings
 
 
 def errors(text: str) -> list[str]:
@@ -51,7 +35,7 @@ def with_line(old: str, new: str) -> str:
 
 
 def test_minimal_file_takes_every_default() -> None:
-    settings = good(MINIMAL)
+    settings = settings_of(MINIMAL)
     assert settings.node.domains == ("example.org",)
     assert settings.smtp.listen == (Listener(Address("127.0.0.1", 25)),)
     assert (settings.delivery, settings.log, settings.replication) == (Delivery(), Log(), None)
@@ -59,7 +43,7 @@ def test_minimal_file_takes_every_default() -> None:
 
 
 def test_paths_start_at_the_files_folder() -> None:
-    settings = good(MINIMAL.replace("id = 1", 'id = 1\ndata_dir = "var/data"\nrun_dir = "/run/x"') + PAIR)
+    settings = settings_of(MINIMAL.replace("id = 1", 'id = 1\ndata_dir = "var/data"\nrun_dir = "/run/x"') + PAIR)
     assert settings.node.data_dir == Path("/etc/mtad/var/data")
     assert settings.node.run_dir == Path("/run/x")
     assert settings.replication is not None
@@ -67,7 +51,7 @@ def test_paths_start_at_the_files_folder() -> None:
 
 
 def test_a_pair_and_keys_are_read() -> None:
-    settings = good(MINIMAL + PAIR + '[[dkim.keys]]\ndomain = "example.org"\nselector = "s1"\nfile = "k.pem"\n')
+    settings = settings_of(MINIMAL + PAIR + '[[dkim.keys]]\ndomain = "example.org"\nselector = "s1"\nfile = "k.pem"\n')
     assert settings.replication is not None
     assert settings.replication.peer.address == Address("mx2.example.org", 7250)
     assert settings.dkim.keys == (DkimKey("example.org", "s1", Path("/etc/mtad/k.pem")),)
@@ -84,13 +68,13 @@ def test_what_a_later_version_will_know_is_not_available_yet(key: str, allowed: 
 
 
 def test_a_whole_number_is_a_number() -> None:
-    deadline = good(MINIMAL + "[delivery]\ndeadline_seconds = 5\n").delivery.deadline_seconds
+    deadline = settings_of(MINIMAL + "[delivery]\ndeadline_seconds = 5\n").delivery.deadline_seconds
     assert (deadline, type(deadline)) == (5.0, float)
 
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        good(MINIMAL).log = Log()  # type: ignore[misc]
+        settings_of(MINIMAL).log = Log()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -183,21 +167,21 @@ FOLLOWING = PAIR.replace(
 
 
 def test_what_is_true_or_false() -> None:
-    assert good(MINIMAL).smtp.binarymime is False
-    assert good(with_line("[smtp]", "[smtp]\nbinarymime = true")).smtp.binarymime is True
-    replication = good(MINIMAL + PAIR + SITE + "compression = false").replication
+    assert settings_of(MINIMAL).smtp.binarymime is False
+    assert settings_of(with_line("[smtp]", "[smtp]\nbinarymime = true")).smtp.binarymime is True
+    replication = settings_of(MINIMAL + PAIR + SITE + "compression = false").replication
     assert replication is not None
     assert replication.sites[0].compression is False
 
 
 def test_a_pair_may_have_sites() -> None:
-    replication = good(MINIMAL + PAIR + SITE + "octets_per_second = 65536\ndelay_seconds = 3\n").replication
+    replication = settings_of(MINIMAL + PAIR + SITE + "octets_per_second = 65536\ndelay_seconds = 3\n").replication
     assert replication is not None
     assert replication.sites == (Site("far", 3, Address("mx3.example.org", 7250), True, 65_536, 3.0),)
 
 
 def test_a_site_names_the_members_that_it_follows() -> None:
-    replication = good(MINIMAL + FOLLOWING).replication
+    replication = settings_of(MINIMAL + FOLLOWING).replication
     assert replication is not None
     assert (replication.peer, replication.members) == (None, (Followed("beta", 2), Followed("gamma", 3)))
 
@@ -283,7 +267,9 @@ def test_errors_are_written_one_a_line() -> None:
 
 
 def test_limits_on_clients_are_read() -> None:
-    settings = good(MINIMAL + 'client_limits = ["7 sessions", "9 errors/hour"]\nexempt_networks = ["192.0.2.1"]\n')
+    settings = settings_of(
+        MINIMAL + 'client_limits = ["7 sessions", "9 errors/hour"]\nexempt_networks = ["192.0.2.1"]\n'
+    )
     assert settings.smtp.client_limits == ("7 sessions", "9 errors/hour")
     assert settings.smtp.exempt_networks == ("192.0.2.1/32",)
 
@@ -309,7 +295,7 @@ def test_what_is_no_limit_on_clients(line: str, message: str) -> None:
 
 def test_maps_are_read() -> None:
     text = '[policy.maps]\nusers = "file:users"\nnets = "cidr:/etc/nets"\nall = "socketmap:inet:[::1]:99:n"\n'
-    assert good(MINIMAL + text).policy.maps == {
+    assert settings_of(MINIMAL + text).policy.maps == {
         "users": MapSource("file", str(FILE.parent / "users")),
         "nets": MapSource("cidr", "/etc/nets"),
         "all": MapSource("socketmap", "inet:[::1]:99:n"),

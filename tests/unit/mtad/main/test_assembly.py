@@ -6,14 +6,13 @@ import asyncio
 from pathlib import Path
 
 from mtad.admission.facts import SessionFacts
-from mtad.config.read import read_text
-from mtad.config.settings import Settings
 from mtad.delivery.destination import Destination
 from mtad.dns.resolver import ResolverLimits
 from mtad.mail.envelope import Client
 from mtad.mail.route import Route
 from mtad.main.assembly import build_shared
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.configuration import MINIMAL, settings_of
 from tests.fakes.name_server import SILENCE, NameServer
 
 POLICY = """\
@@ -21,14 +20,7 @@ require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.dns"];
 stage "connect" { if iprev "pass" { ereject "has a name"; } }
 stage "ehlo" { if dnsbl "zen.test" "127.0.0.2" { ereject "is listed"; } }
 """
-TEXT = """\
-[node]
-name = "alpha"
-id = 1
-hostname = "mx1.example.org"
-domains = ["example.org"]
-[smtp]
-listen = ["127.0.0.1:25"]
+OURS = """\
 [policy]
 file = "{file}"
 [dns]
@@ -47,8 +39,8 @@ async def test_names_that_strangers_choose_keep_neither_the_mail_waiting_nor_the
     zone = {f"{last}.0.0.10.in-addr.arpa": {"PTR": SILENCE} for last in strangers}
     zone |= {"1.2.0.192.zen.test": {"A": ("127.0.0.2",)}, "next.test": {"MX": ("10 mx.next.test.",)}}
     async with NameServer(zone) as names:
-        settings = read_text(TEXT.format(file=tmp_path / "policy.sieve", port=names.port), tmp_path / "mtad.toml")
-        assert isinstance(settings, Settings), str(settings)
+        text = MINIMAL + OURS.format(file=tmp_path / "policy.sieve", port=names.port)
+        settings = settings_of(text, tmp_path / "mtad.toml")
         shared = build_shared(tmp_path / "mtad.toml", settings, CollectedEvents(), share=1)
         policy = shared.policy.current
         silent = [asyncio.create_task(policy.connect(of(f"10.0.0.{last}"))) for last in strangers]

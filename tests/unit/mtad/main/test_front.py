@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 
-from mtad.config.read import read_text
-from mtad.config.settings import Settings
 from mtad.main.front import limits_of
 from mtad.server.rates import Act, Rate
+from tests.fakes.configuration import MINIMAL, settings_of
 
-TEXT = """\
-[node]
-name = "alpha"
-id = 1
-hostname = "mx1.example.org"
-domains = ["example.org"]
-workers = 4
-
-[smtp]
-listen = ["127.0.0.1:25"]
+OURS = """\
 sessions_max = 10
 client_limits = ["9 sessions", "60 connections/minute", "7 errors/hour"]
 """
-
-
-def settings_of(text: str) -> Settings:
-    settings = read_text(text, Path("/etc/mtad/mtad.toml"))
-    assert isinstance(settings, Settings), str(settings)
-    return settings
+TEXT = MINIMAL.replace("id = 1\n", "id = 1\nworkers = 4\n") + OURS
 
 
 def test_limits_are_shared_out_and_rounded_up() -> None:

@@ -8,23 +8,13 @@ import pytest
 
 from mtad.admission.facts import SessionFacts
 from mtad.admission.policy import Policy, PolicyErrors
-from mtad.config.read import read
-from mtad.config.settings import Settings
 from mtad.mail.envelope import Client
 from mtad.main.policy_source import PolicySource
 from mtad.maps.shelf import build_shelf
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.configuration import MINIMAL, settings_of
 
-TEXT = """\
-[node]
-name = "alpha"
-id = 1
-hostname = "mx1.example.org"
-domains = ["example.org"]
-[smtp]
-listen = ["127.0.0.1:25"]
-"""
 POLICY = """\
 require ["variables", "environment", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.lookup"];
 stage "connect" { if lookup :into "said" "map:clients" "${env.remote_ip}" { ereject "${said} at ${env.host}"; } }
@@ -33,9 +23,8 @@ stage "connect" { if lookup :into "said" "map:clients" "${env.remote_ip}" { erej
 
 def source_of(folder: Path, table: str) -> PolicySource:
     config = folder / "mtad.toml"
-    config.write_text(TEXT + table)
-    settings = read(config)
-    assert isinstance(settings, Settings), str(settings)
+    config.write_text(MINIMAL + table)
+    settings = settings_of(config.read_text(), config)
     maps = build_shelf(settings.policy.maps)
     return PolicySource(config, settings, maps, Outside(), CollectedEvents())
 
@@ -73,8 +62,8 @@ async def test_another_file(source: PolicySource) -> None:
     [
         ("file:one", "file:none", "none:1:1", "map clients: cannot be read: No such file or directory"),
         ("clients =", "people =", "policy.sieve:2:", 'there is no map "clients" in policy.maps of mtad.toml'),
-        ("clients =", "clients", "mtad.toml:11:1", "not TOML"),
-        ('"policy.sieve"', "5", "mtad.toml:9:1", "policy.file"),
+        ("clients =", "clients", "mtad.toml:12:1", "not TOML"),
+        ('"policy.sieve"', "5", "mtad.toml:10:1", "policy.file"),
     ],
 )
 async def test_what_is_broken_changes_nothing(source: PolicySource, old: str, new: str, where: str, text: str) -> None:
