@@ -91,6 +91,13 @@ class LmdbFile:
         self._opened, self._lost = opened, ""
         return True
 
+    def is_at(self, path: Path) -> bool:
+        """Tell whether this path leads to the same file, however it is written and whatever links it goes by."""
+        try:
+            return self._path.samefile(path)
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Close the file."""
         self._opened.environment.close()
@@ -129,9 +136,14 @@ class LmdbFile:
         return None
 
 
+def whole_path(path: Path) -> Path:
+    """Return where a file is, whose name may be given without its end as Postfix has it."""
+    return path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
+
+
 def open_lmdb(path: Path) -> LmdbFile | Wrong:
-    """Open a file, whose name may be given without its end as Postfix has it."""
-    whole = path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
+    """Open a file."""
+    whole = whole_path(path)
     opened = _opened(whole)
     return opened if isinstance(opened, Wrong) else LmdbFile(whole, opened)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from mtad.config.forms import MapSource, Unfit, socketmap_place, tcp_table_place
 from mtad.maps.answer import Map
@@ -15,7 +16,7 @@ from mtad.maps.cidr import read_networks
 from mtad.maps.directory import Directory, read_search
 from mtad.maps.file import FileMap, open_file
 from mtad.maps.lines import Wrong
-from mtad.maps.lmdb_file import LmdbFile, open_lmdb
+from mtad.maps.lmdb_file import LmdbFile, open_lmdb, whole_path
 from mtad.maps.regexp import read_patterns
 from mtad.maps.socketmap import Socketmap
 from mtad.maps.table import read_table
@@ -81,6 +82,7 @@ class Shelf:
     _opened: Mapping[MapSource, Opened] = field(default_factory=dict)
     _retired: dict[MapSource, _Retired] = field(default_factory=dict)  # the oldest first
     _is_drafting: bool = False
+    _turn: Lock = field(default_factory=Lock)  # a draft begins in a thread, what is retired is forgotten in the loop
     _watch: asyncio.Task[None] | None = None
     _told: dict[str, Wrong] = field(default_factory=dict)  # what is wrong with a file, until it is good again
 
@@ -90,8 +92,14 @@ class Shelf:
 
     def draft(self, sources: Mapping[str, MapSource]) -> Draft:
         """Make the maps of these sources, those excepted that are here; may be called in a thread, once at a time."""
-        self._is_drafting = True  # what is retired stays open meanwhile: the draft may have it again
-        return _drafted(sources, {source: one.opened for source, one in self._retired.items()} | dict(self._opened))
+        with self._turn:
+            self._is_drafting = True  # what is retired stays open meanwhile: the draft may have it again
+            known = {source: one.opened for source, one in self._retired.items()} | dict(self._opened)
+        with ExitStack() as undone:
+            undone.callback(self._end_draft)
+            draft = _drafted(sources, known)
+            undone.pop_all()
+        return draft
 
     def take(self, draft: Draft) -> None:
         """Have the maps of a draft from now on. Who began with the others may ask them for a while."""
@@ -102,12 +110,16 @@ class Shelf:
             if draft.opened.get(source) is not opened:
                 self._retire(source, opened)
         self.maps, self._opened = draft.maps, draft.opened
-        self._is_drafting = False
+        self._end_draft()
 
     def discard(self, draft: Draft) -> None:
         """Let go of what was made for a draft that is not taken."""
-        for source in draft.made:
-            draft.opened[source].held.close()
+        with ExitStack() as undone:
+            undone.callback(self._end_draft)
+            for source in draft.made:
+                undone.push(draft.opened[source].held)
+
+    def _end_draft(self) -> None:
         self._is_drafting = False
 
     def _retire(self, source: MapSource, opened: Opened) -> None:
@@ -136,13 +148,15 @@ class Shelf:
 
     def forget_retired(self) -> None:
         """Let go of maps that nobody should still ask; who does is told that they are not there."""
-        if self._is_drafting:
-            return
-        until = self.now() - RETIRED_SECONDS
-        surplus = len(self._retired) - RETIRED_MAX
-        gone = [source for at, (source, one) in enumerate(self._retired.items()) if at < surplus or one.since <= until]
-        for source in gone:
-            self._retired.pop(source).opened.held.close()
+        with self._turn:
+            if self._is_drafting:
+                return
+            until = self.now() - RETIRED_SECONDS
+            surplus = len(self._retired) - RETIRED_MAX
+            retired = enumerate(self._retired.items())
+            gone = [source for at, (source, one) in retired if at < surplus or one.since <= until]
+            for source in gone:
+                self._retired.pop(source).opened.held.close()
 
     async def refresh(self, events: Events) -> None:
         """Read the files that have changed, in a thread: sessions go on."""
@@ -182,18 +196,30 @@ def _drafted(sources: Mapping[str, MapSource], known: Mapping[MapSource, Opened]
     unusable: list[Unusable] = []
     opened: dict[MapSource, Opened] = {}
     made: list[MapSource] = []
-    for name, source in sources.items():
-        there = opened.get(source) or (None if source.kind in _DESCRIBED else known.get(source))
-        if there is None:
-            held = ExitStack()
-            found = _KINDS[source.kind](source.where, held)
-            if isinstance(found, Wrong):
-                unusable += [Unusable(name, source.where, line.number, line.text) for line in found.lines]
-                continue
-            there = Opened(found, held)
-            made.append(source)
-        maps[name], opened[source] = there.map, there
+    with ExitStack() as undone:
+        for name, given in sources.items():
+            source = _as_opened(given, {**known, **opened})
+            there = opened.get(source) or (None if source.kind in _DESCRIBED else known.get(source))
+            if there is None:
+                held = undone.enter_context(ExitStack())
+                found = _KINDS[source.kind](source.where, held)
+                if isinstance(found, Wrong):
+                    unusable += [Unusable(name, source.where, line.number, line.text) for line in found.lines]
+                    continue
+                there = Opened(found, held)
+                made.append(source)
+            maps[name], opened[source] = there.map, there
+        undone.pop_all()
     return Draft(maps, tuple(unusable), opened, made)
+
+
+def _as_opened(source: MapSource, opened: Mapping[MapSource, Opened]) -> MapSource:
+    """Return the source whose file this is in other words, if it is open: LMDB opens no file twice in a process."""
+    if source.kind != "lmdb" or source in opened:
+        return source
+    whole = whole_path(Path(source.where))
+    same = (one for one, there in opened.items() if isinstance(there.map, LmdbFile) and there.map.is_at(whole))
+    return next(same, source)
 
 
 def _lmdb(where: str, held: ExitStack) -> Map | Wrong:

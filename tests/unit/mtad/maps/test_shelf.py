@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,7 +12,7 @@ from mtad.config.forms import MapSource
 from mtad.maps.answer import AtOnce, Found, Unavailable
 from mtad.maps.file import FileMap, open_file
 from mtad.maps.lines import Wrong
-from mtad.maps.shelf import RETIRED_SECONDS, Shelf, Unusable, build_shelf
+from mtad.maps.shelf import RETIRED_SECONDS, Draft, Shelf, Unusable, build_shelf
 from mtad.maps.table import Table, read_table
 from mtad.telemetry.events import CollectedEvents
 from tests.unit.mtad.maps.test_lmdb_file import write
@@ -107,6 +109,52 @@ async def test_watching_ends(tmp_path: Path) -> None:
     shelf.start(CollectedEvents())
     await shelf.close()
     await Shelf().close()
+
+
+class TestOneFile:
+    """An LMDB file that goes by several names, and is opened once."""
+
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, MapSource]:
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        (tmp_path / "link.lmdb").symlink_to("users.lmdb")
+        names = ("users", "./users", "users.lmdb", str(tmp_path / "users"), "link")
+        return {name: MapSource("lmdb", name) for name in names}
+
+    def test_in_one_policy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        sources = self.folder(tmp_path, monkeypatch)
+        shelf = build_shelf(sources)
+        assert shelf.unusable == ()
+        assert [value(shelf, name, "a") for name in sources] == [Found("1")] * len(sources)
+        shelf.release()
+
+    def test_in_one_policy_after_the_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        sources = self.folder(tmp_path, monkeypatch)
+        shelf = build_shelf({})
+        for _ in range(2):
+            for name, source in sources.items():
+                draft = shelf.draft({name: source})
+                assert draft.unusable == ()
+                shelf.take(draft)
+                assert value(shelf, name, "a") == Found("1")
+        shelf.release()
+
+    def test_a_link_that_leads_elsewhere_is_another_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        sources = self.folder(tmp_path, monkeypatch)
+        shelf = build_shelf(sources)
+        write(tmp_path / "others.lmdb", {b"a": b"2"})
+        (tmp_path / "link.lmdb").unlink()
+        (tmp_path / "link.lmdb").symlink_to("others.lmdb")
+        draft = shelf.draft(sources)
+        assert draft.unusable == ()
+        shelf.take(draft)
+        assert (value(shelf, "users", "a"), value(shelf, "link", "a")) == (Found("1"), Found("2"))
+        shelf.release()
+
+    def test_a_name_that_leads_nowhere_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shelf = build_shelf(self.folder(tmp_path, monkeypatch) | {"none": MapSource("lmdb", "none")})
+        assert [one.name for one in shelf.unusable] == ["none"]
+        shelf.release()
 
 
 async def test_an_lmdb_file_is_followed_and_closed(tmp_path: Path) -> None:
@@ -217,6 +265,71 @@ class TestTakenAnew:
         assert two.get("a") == Found("two")
         shelf.release()
         assert isinstance(two.get("a"), Unavailable)
+
+    def test_a_draft_that_fails_leaves_nothing_open(self, tmp_path: Path) -> None:
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        users = MapSource("lmdb", str(tmp_path / "users"))
+        shelf = build_shelf({"old": self.file(tmp_path, "old")})
+        with pytest.raises(KeyError) as failed:
+            shelf.draft({"users": users, "unheard-of": MapSource("abacus", "x")})
+        again = shelf.draft({"users": users})
+        assert again.unusable == (), failed  # whose frames keep alive what was not closed
+        shelf.take(again)
+        shelf.release()
+
+    def test_what_is_retired_is_forgotten_behind_a_draft_that_failed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        shelf = build_shelf({"users": MapSource("lmdb", str(tmp_path / "users"))})
+        users = shelf.maps["users"]
+        assert isinstance(users, AtOnce)
+        shelf.take(shelf.draft({}))
+        with pytest.raises(KeyError):
+            shelf.draft({"unheard-of": MapSource("abacus", "x")})
+        monkeypatch.setattr("mtad.maps.shelf.RETIRED_MAX", 0)
+        shelf.forget_retired()
+        assert isinstance(users.get("a"), Unavailable)
+
+    def test_a_draft_that_cannot_be_let_go_of_is_over_all_the_same(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            write(tmp_path / f"{name}.lmdb", {b"a": b"1"})
+        sources = {name: MapSource("lmdb", str(tmp_path / name)) for name in ("one", "two")}
+        shelf = build_shelf({})
+        draft = shelf.draft(sources)
+
+        def fail() -> None:
+            raise OSError("cannot be closed")
+
+        draft.opened[sources["one"]].held.callback(fail)
+        with pytest.raises(OSError, match="cannot be closed"):
+            shelf.discard(draft)
+        assert shelf.draft(sources).unusable == ()
+
+    def test_a_draft_waits_while_what_is_retired_is_closed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mtad.maps.shelf.RETIRED_MAX", 0)
+        write(tmp_path / "users.lmdb", {b"a": b"1"})
+        users, drafts = MapSource("lmdb", str(tmp_path / "users")), list[Draft]()
+        shelf = build_shelf({})
+        first = shelf.draft({"users": users})
+        drafting = Thread(target=lambda: drafts.append(shelf.draft({"users": users})))
+
+        def close_slowly() -> None:
+            drafting.start()
+            drafting.join(timeout=0.2)  # it has come that far, or waits for us
+
+        first.opened[users].held.callback(close_slowly)
+        shelf.take(first)
+        shelf.take(shelf.draft({}))
+        shelf.forget_retired()
+        drafting.join()
+        (draft,) = drafts
+        assert draft.unusable == (), "it was opened while it was still open"
+        shelf.take(draft)
+        assert value(shelf, "users", "a") == Found("1")
+        shelf.release()
 
     def test_what_a_file_describes_is_read_anew(self, tmp_path: Path) -> None:
         path = tmp_path / "users.toml"
