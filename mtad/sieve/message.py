@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from mtad.sieve.addresses import addresses_in
 from mtad.sieve.encoded_word import decoded
 from mtad.sieve.html_text import text_of_html
-from mtad.sieve.mime import TEXT, Cut, FieldValue, cut, field_value, text_of, transfer_decoded
+from mtad.sieve.mime import MESSAGE, TEXT, Cut, FieldValue, cut, field_value, text_of, transfer_decoded
 
 HEADER_OCTETS_MAX = 1 << 20  # fields behind it are not seen
 ENTITIES_MAX = 1000  # of one message; those behind are not seen
@@ -25,9 +26,18 @@ _END = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FIELD_END = re.compile(r"\r?\n(?![ \t])")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _MESSAGES = ("rfc822", "global")
+_DIGEST = ("multipart", "digest")
 
 
 Field = tuple[str, str]  # its name as it is written, and its value unfolded
+
+
+class _Head(NamedTuple):
+    """A header section, and where the body starts; one that no empty line ends has none behind it."""
+
+    text: str
+    body_start: int
+    has_body: bool
 
 
 class Message:
@@ -37,6 +47,7 @@ class Message:
         "_addresses",
         "_content",
         "_decoded",
+        "_default",
         "_depth",
         "_edited",
         "_end",
@@ -49,12 +60,15 @@ class Message:
         "_text",
     )
 
-    def __init__(self, content: bytes, start: int = 0, end: int | None = None, depth: int = 0) -> None:
+    def __init__(
+        self, content: bytes, start: int = 0, end: int | None = None, depth: int = 0, default: FieldValue = TEXT
+    ) -> None:
         self._content = content
         self._start = start
         self._end = len(content) if end is None else end
         self._depth = depth
-        self._header: tuple[str, int] | None = None
+        self._default = default
+        self._header: _Head | None = None
         self._edited: list[Field] | None = None  # in place of those of the content
         self._fields: dict[str, list[str]] | None = None
         self._decoded: dict[str, list[str]] = {}
@@ -96,11 +110,11 @@ class Message:
 
     def fields(self) -> list[Field]:
         """Return the fields in their order."""
-        return self._edited if self._edited is not None else list(_fields(self._split()[0]))
+        return self._edited if self._edited is not None else list(_fields(self._split().text))
 
     def with_fields(self, fields: Sequence[Field]) -> Message:
         """Return the entity with these fields in place of its own."""
-        other = Message(self._content, self._start, self._end, self._depth)
+        other = Message(self._content, self._start, self._end, self._depth, self._default)
         other._header = self._split()
         other._edited = list(fields)
         other._parts = self.parts
@@ -115,14 +129,18 @@ class Message:
 
     @property
     def content_type(self) -> FieldValue:
-        """What the entity is; what it does not say, or not so that it can be understood, is plain text."""
-        return self.mime_value("content-type") or TEXT
+        """What the entity is; what it does not say, or not so that it can be understood, is plain text.
+
+        In a digest it is a message (RFC 2046 §5.1.5).
+        """
+        return self.mime_value("content-type") or self._default
 
     @property
     def parts(self) -> tuple[Message, ...]:
         """The entities directly in this one: of a multipart its parts, of a message/rfc822 the message."""
         if self._parts is None:
-            self._parts = tuple(Message(self._content, *part, self._depth + 1) for part in self._cut().parts)
+            default = MESSAGE if self.content_type[:2] == _DIGEST else TEXT
+            self._parts = tuple(Message(self._content, *part, self._depth + 1, default) for part in self._cut().parts)
         return self._parts
 
     def walk(self) -> Iterator[Message]:
@@ -134,6 +152,11 @@ class Message:
             entity = waiting.pop()
             yield entity
             waiting += reversed(entity.parts)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether an empty line ends the header section; without one there is no body, not even an empty one."""
+        return self._split().has_body
 
     def raw_body(self) -> str:
         """Return the body as it is (RFC 5173 §5.1)."""
@@ -165,18 +188,18 @@ class Message:
                     yield _text(self._content[start:end][:BODY_OCTETS_MAX])
         elif self._is_message(kind):
             for part in self.parts:
-                yield part._split()[0]
+                yield part._split().text
         else:
             yield self.text()
 
     @property
     def _encoding(self) -> str:
-        values = self._by_name().get("content-transfer-encoding")
-        return values[0].strip().lower() if values else ""
+        value = self.mime_value("content-transfer-encoding")
+        return value.type if value is not None else ""
 
     @property
     def _body_start(self) -> int:
-        return self._split()[1]
+        return self._split().body_start
 
     def _is_message(self, kind: FieldValue) -> bool:
         return kind.type == "message" and kind.subtype in _MESSAGES
@@ -194,16 +217,17 @@ class Message:
 
     def _by_name(self) -> dict[str, list[str]]:
         if self._fields is None:
-            self._fields = _named(self._edited if self._edited is not None else _fields(self._split()[0]))
+            self._fields = _named(self._edited if self._edited is not None else _fields(self._split().text))
         return self._fields
 
-    def _split(self) -> tuple[str, int]:
-        """Return the header section, and where the body starts."""
+    def _split(self) -> _Head:
         if self._header is None:
             start = self._content[self._start : min(self._end, self._start + HEADER_OCTETS_MAX)]
             end = _END.search(start)
             self._header = (
-                (_text(start[: end.start()]), self._start + end.end()) if end is not None else (_text(start), self._end)
+                _Head(_text(start[: end.start()]), self._start + end.end(), has_body=True)
+                if end is not None
+                else _Head(_text(start), self._end, has_body=False)
             )
         return self._header
 

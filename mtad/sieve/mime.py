@@ -28,7 +28,7 @@ _SOFT_END = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
 class FieldValue(NamedTuple):
-    """What Content-Type or Content-Disposition say; types and the names of parameters are folded."""
+    """What Content-Type and other structured fields say; types and the names of parameters are folded."""
 
     type: str
     subtype: str
@@ -36,6 +36,7 @@ class FieldValue(NamedTuple):
 
 
 TEXT = FieldValue("text", "plain", {})  # RFC 2045 §5.2
+MESSAGE = FieldValue("message", "rfc822", {})
 
 
 def field_value(text: str) -> FieldValue | None:

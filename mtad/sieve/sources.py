@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mtad.sieve.addresses import ADDRESS_PARTS, address_part
+from mtad.sieve.encoded_word import decoded
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Tag
 from mtad.sieve.match import Source
 from mtad.sieve.message import ALL, Message
@@ -140,7 +141,10 @@ def entities_of(bound: Bound) -> Entities | None:
 
 
 def mime_reader(bound: Bound) -> Reader:
-    """Make what reads of fields what `:type`, `:subtype`, `:contenttype` or `:param` name; without them all of it."""
+    """Make what reads of fields what `:type`, `:subtype`, `:contenttype` or `:param` name; without them all of it.
+
+    Many write encoded words into parameters, and most readers decode them there, though RFC 2047 §5 forbids it.
+    """
     option = bound.chosen.get("MIME option")
     if option is None:
         return values
@@ -149,7 +153,7 @@ def mime_reader(bound: Bound) -> Reader:
     given = bound.tag_strings(":param")
     if given is not None:
         names = {item.value.lower() for item in given.items}
-        return _structured(lambda value: [text for name, text in value.parameters.items() if name in names])
+        return _structured(lambda value: [decoded(text) for name, text in value.parameters.items() if name in names])
     return _structured(_OPTIONS[option])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from mtad.sieve.code import Code
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.message import Message
 from mtad.sieve.run import Run
 
 _TYPE = re.compile(r"[^/]+(?:/[^/]+)?\Z")
@@ -21,7 +22,7 @@ def _body(bound: Bound) -> Code:
 
 def _texts(bound: Bound) -> Source:
     if bound.has(":raw"):
-        return lambda run: (run.message().raw_body(),)
+        return _raw
     given = bound.tag_strings(":content")
     if given is None:
         return lambda run: list(_shown(run))
@@ -29,20 +30,31 @@ def _texts(bound: Bound) -> Source:
     return lambda run: list(_contents(run, wanted))
 
 
+def _raw(run: Run) -> Sequence[str]:
+    message = run.message()
+    return (message.raw_body(),) if message.has_body else ()  # §4
+
+
 def _contents(run: Run, wanted: Sequence[str]) -> Iterator[str]:
     """Yield the contents of the entities of these types; a type without a subtype is any of it, '' any at all."""
-    for entity in run.message().walk():
-        run.spend(_ENTITY)
+    for entity in _entities(run):
         kind = entity.content_type
         if any(one in ("", kind.type, f"{kind.type}/{kind.subtype}") for one in wanted):
             yield from entity.contents()
 
 
 def _shown(run: Run) -> Iterator[str]:
-    for entity in run.message().walk():
-        run.spend(_ENTITY)
+    for entity in _entities(run):
         if entity.content_type.type == "text":
             yield entity.shown_text()
+
+
+def _entities(run: Run) -> Iterator[Message]:
+    """Yield the message and all that is in it; nothing where it has no body (§4)."""
+    message = run.message()
+    for entity in message.walk() if message.has_body else ():
+        run.spend(_ENTITY)
+        yield entity
 
 
 BODY = (

@@ -15,6 +15,9 @@ from mtad.sieve.encoded_word import decoded
         ("=?UTF-8?B?R3LDvMOfZQ==?=", "Grüße"),
         ("=?utf-8?B?R3LDvMOfZQ?=", "Grüße"),  # padding left out
         ("=?iso-8859-1?Q?a_b=E9?= c", "a bé c"),
+        ("=?latin1?q?=FC?= =?iso_8859-1?q?=FC?=", "üü"),
+        ("=?utf-16le?b?YQA=?= =?UTF-32BE?b?AAAAYg==?=", "ab"),
+        ("=?ks_c_5601-1987?b?vsiz5w==?=", "안녕"),
         ("=?utf-8*de?q?a?=", "a"),  # RFC 2231 §5
         ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
         ("=?utf-8?q?a?=\r\n =?utf-8?q?b?= c", "ab c"),

@@ -106,7 +106,7 @@ def test_in_a_loop_only_mime_reads_the_part() -> None:
 
 def test_extracted_text() -> None:
     text = 'foreverypart { extracttext :upper :first 8 "t"; fileinto "<${t}>"; }'
-    assert filed(REQUIRE + text, FACTS) == ["<>", "<INNER TE>", "<>", "<PAGE>", "<>", "<>", "<DEEP BOD>"]
+    assert filed(REQUIRE + text, FACTS) == ["<>", "<INNER TE>", "<>", "<PAGE >", "<>", "<>", "<DEEP BOD>"]
 
 
 @pytest.mark.parametrize(
