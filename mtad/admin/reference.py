@@ -5,11 +5,11 @@ With --check, only says whether the page is fresh.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from mtad.admin.measures import MEASURES
+from mtad.generated import write_or_check
 from mtad.telemetry.counted import COUNTS, Count
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -76,12 +76,7 @@ def _named(name: str, *labels: str) -> str:
 
 def main() -> None:
     """Write the page, or check it."""
-    text = page()
-    is_fresh = PAGE.exists() and PAGE.read_text() == text
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-    elif not is_fresh:
-        sys.exit("docs/reference/metrics.md is stale; run `python -m mtad.admin.reference`")
+    write_or_check({PAGE: page()}, "mtad.admin.reference")
 
 
 if __name__ == "__main__":

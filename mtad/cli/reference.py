@@ -5,7 +5,6 @@ With --check, only says whether the page is fresh.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from mtad.cli.mtactl import app
+from mtad.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mtactl.md"
 WIDTH = 100
@@ -96,12 +96,7 @@ def page() -> str:
 
 def main() -> None:
     """Write the page, or check it."""
-    text = page()
-    is_fresh = PAGE.exists() and PAGE.read_text() == text
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-    elif not is_fresh:
-        sys.exit("docs/reference/mtactl.md is stale; run `python -m mtad.cli.reference`")
+    write_or_check({PAGE: page()}, "mtad.cli.reference")
 
 
 if __name__ == "__main__":

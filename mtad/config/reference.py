@@ -6,7 +6,6 @@ With --check, only says whether the page is fresh.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -15,6 +14,7 @@ from mtad.config.allowed import allowed, figure, plain
 from mtad.config.forms import Address
 from mtad.config.settings import About, Settings
 from mtad.config.show import toml_value
+from mtad.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 _UNITS = {"seconds": "seconds", "milliseconds": "milliseconds", "octets": "octets", "percent": "percent"}
@@ -97,12 +97,7 @@ def page() -> str:
 
 def main() -> None:
     """Write the page, or check it."""
-    text = page()
-    is_fresh = PAGE.exists() and PAGE.read_text() == text
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-    elif not is_fresh:
-        sys.exit("docs/reference/configuration.md is stale; run `python -m mtad.config.reference`")
+    write_or_check({PAGE: page()}, "mtad.config.reference")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ With --check, only says whether the pages are fresh. What is no row of the table
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mtad.generated import write_or_check
 from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.language import OUTSIDE, ArgumentType, Kind, Language, Spec, Tag, Tests
 from mtad.sieve.reference_table import ABOUT, ARGUMENTS, About
@@ -158,17 +158,7 @@ def _legal(spec: Spec) -> str:
 
 def main() -> None:
     """Write the pages, or check them."""
-    texts = pages()
-    if "--check" not in sys.argv[1:]:
-        FOLDER.mkdir(exist_ok=True)
-        for name, text in texts.items():
-            (FOLDER / name).write_text(text)
-    elif stale := [name for name, text in texts.items() if not _is_fresh(FOLDER / name, text)]:
-        sys.exit(f"docs/reference/sieve: stale: {', '.join(stale)}; run `python -m mtad.sieve.reference`")
-
-
-def _is_fresh(path: Path, text: str) -> bool:
-    return path.exists() and path.read_text() == text
+    write_or_check({FOLDER / name: text for name, text in pages().items()}, "mtad.sieve.reference")
 
 
 if __name__ == "__main__":
