@@ -181,6 +181,7 @@ class Stretch(NamedTuple):
 class Commit(NamedTuple):
     """Make this durable, in one transaction: records merged in order, the vector raised, the authority stored.
 
+    passed        what a snapshot that is coming has passed by now: a PUT among the records that it left out has ended
     begin         a snapshot of this vector begins, and nothing was named by it yet; one comes at a time
     items         to be merged: of that snapshot, or one that was fetched
     is_snapshot   the items are of a snapshot, and name what its sender holds
@@ -200,6 +201,7 @@ class Commit(NamedTuple):
     floors: Vector | None = None  # the log may be cut up to these: both of the pair have them; kept for Image
     cut: Vector | None = None  # with floors: the log may be cut up to these alone, for sites that have less
     store_of: tuple[int, bytes] | None = None  # a neighbour's node, and the store that it has; kept for Image
+    passed: Stretch | None = None
 
 
 class Send(NamedTuple):

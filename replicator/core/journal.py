@@ -30,6 +30,7 @@ class Journal:
         "others_risen",
         "own",
         "own_durable",
+        "passed",
         "seq",
         "ticket",
     )
@@ -43,6 +44,7 @@ class Journal:
         self.durable: Vector = dict(image.vector)
         self.beyond: Vector = dict(image.beyond)  # up to where snapshots that came may have brought items
         self.coming = 0  # the session of the link on which a snapshot began last: one comes at a time
+        self.passed: Stretch | None = None  # the keys that it has passed, until its end
         self.ticket = 0
         self.durable_ticket = 0
         self._raises: deque[tuple[int, Branch, int]] = deque()  # what each ticket raises, oldest first
@@ -56,16 +58,26 @@ class Journal:
 
     def take(self, branch: Branch, first_seq: int, records: tuple[Record, ...], out: list[Effect]) -> None:
         """Take over records that another member wrote, under the names that it gave them."""
-        self._commit_records(branch, first_seq, records, out)
+        passed = self.passed
+        if passed is not None and passed.vector.get(branch, 0) < first_seq:  # the snapshot knows nothing of these
+            passed = None
+        self._commit_records(branch, first_seq, records, out, passed)
 
-    def _commit_records(self, branch: Branch, first: int, records: tuple[Record, ...], out: list[Effect]) -> None:
+    def _commit_records(
+        self,
+        branch: Branch,
+        first: int,
+        records: tuple[Record, ...],
+        out: list[Effect],
+        passed: Stretch | None = None,
+    ) -> None:
         self.ticket = ticket = self.ticket + 1
         last = first + len(records) - 1
         if len(records) == 1:
             named: tuple[tuple[Dot, Record], ...] = ((Dot(branch, first), records[0]),)
         else:
             named = tuple([(Dot(branch, seq), record) for seq, record in enumerate(records, first)])
-        out.append(Commit(ticket, named))
+        out.append(Commit(ticket, named, passed=passed))
         self.have[branch] = last
         self._raises.append((ticket, branch, last))
 
@@ -83,18 +95,20 @@ class Journal:
     def begin_snapshot(self, session: int, vector: Vector, out: list[Effect]) -> None:
         """Make ready for a peer's snapshot. From now on there may be items here that no position covers."""
         self.ticket += 1
-        self.coming = session
+        self.coming, self.passed = session, None
         out.append(Commit(self.ticket, begin=vector))
         raise_to(self.beyond, vector)
 
     def take_snapshot(self, items: tuple[SnapshotItem, ...], stretch: Stretch, out: list[Effect]) -> None:
         """Merge a part of a peer's snapshot; no position rises before its end."""
         self._take_items(items, stretch, None, out)
+        self.passed = stretch._replace(after=b"")
 
     def end_snapshot(self, items: tuple[SnapshotItem, ...], stretch: Stretch, out: list[Effect]) -> None:
         """Finish a peer's snapshot: rise to its vector."""
         vector = stretch.vector
         self._take_items(items, stretch, vector, out)
+        self.passed = None
         raise_to(self.have, vector)
         self._raises.extend((self.ticket, branch, seq) for branch, seq in vector.items())
 

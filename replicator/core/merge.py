@@ -11,6 +11,10 @@ rules are those of an observed-remove set without tombstones, its elements being
   snapshot that is not at its end yet) leaves such an orphan too;
 - what a snapshot names is remembered until its end, in the store, so that its length costs no memory. What its sender
   has finished is dropped as soon as the snapshot has passed the item's key;
+- what the sender has finished may still come of another, who has not heard of its end, when the snapshot has passed
+  its key (`was_left_out`). It is not added: nobody looks at the key again, the snapshot's end covers the record that
+  ended it, and it would stay here and be done again. That holds although the snapshot may break off: what was finished
+  stays so, and what its end may rely on came before any key was passed;
 - an item whose octets were found damaged is *away*: neither here nor finished, whatever the vector covers. What was
   known of it, where that can be read, is an orphan as well (`state_of`), and so is what is said of it meanwhile: a
   snapshot whose vector covers it tells it. It ends by coming back when it is asked for (a snapshot brings back only
@@ -83,6 +87,8 @@ class Tables(Protocol):
 
     def name(self, key: bytes) -> None:
         """Remember that the snapshot that is coming names this key."""
+
+    def is_named(self, key: bytes) -> bool: ...
 
     def forget_names(self) -> None:
         """Begin, or end, a snapshot: nothing is named."""
@@ -176,13 +182,23 @@ def absent_there_is_finished(sender: Vector, put: Dot) -> bool:
     return sender.get(put.branch, 0) >= put.seq
 
 
+def was_left_out(tables: Tables, passed: Stretch, key: bytes, put: Dot) -> bool:
+    """Tell whether the sender of a snapshot has finished an item whose PUT comes now, behind what that has passed.
+
+    What came without its blob was not named, but its PUT was covered here: it does not come now.
+    """
+    is_within = passed.after < key and (passed.until is None or key <= passed.until)
+    return is_within and absent_there_is_finished(passed.vector, put) and not tables.is_named(key)
+
+
 # --- records ------------------------------------------------------------------------------------------------
 
 
-def apply(tables: Tables, dot: Dot, record: Record, terminal_rank: int) -> Applied:
+def apply(tables: Tables, dot: Dot, record: Record, terminal_rank: int, passed: Stretch | None = None) -> Applied:
     """Merge one record, and raise the vector to it.
 
     The record may be our own or a peer's, new or long known: the same rules hold.
+    passed   what a snapshot that is coming has passed
     Errors: SequenceGapError, KeyTakenError; nothing of the transaction may then be kept.
     """
     position = tables.position(dot.branch)
@@ -191,7 +207,10 @@ def apply(tables: Tables, dot: Dot, record: Record, terminal_rank: int) -> Appli
         return Applied(Change.HELD, record.key, put)
     if dot.seq != position + 1:
         raise SequenceGapError(f"{dot.branch.node}/{dot.branch.incarnation:x}: at {position}, came {dot.seq}")
-    applied = _RULES.get(record.kind, _keep)(tables, put, record, terminal_rank)
+    rule = _RULES.get(record.kind, _keep)
+    if passed is not None and record.kind is Kind.PUT and was_left_out(tables, passed, record.key, put):
+        rule = _void
+    applied = rule(tables, put, record, terminal_rank)
     tables.set_position(dot.branch, dot.seq)
     return applied
 

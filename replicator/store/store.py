@@ -308,7 +308,7 @@ class Store:
     def _apply(tables: WriteTables, commit: Commit, rank: int) -> Iterable[Applied]:
         """Do what one Commit effect asks for, in the order of its fields."""
         for dot, record in commit.records:
-            applied = merge.apply(tables, dot, record, rank)
+            applied = merge.apply(tables, dot, record, rank, commit.passed)
             if applied.change is not Change.HELD:
                 tables.append_log(dot, record)
             yield applied

@@ -146,6 +146,10 @@ class WriteTables:
         """Remember that the snapshot names this key."""
         self._put("named", key, b"")
 
+    def is_named(self, key: bytes) -> bool:
+        """Tell whether the snapshot has named this key. Errors: DamagedError."""
+        return self._get("named", key) is not None
+
     def forget_names(self) -> None:
         """Begin, or end, a snapshot: nothing is named."""
         self._transaction.drop(self._tables["named"], delete=False)
@@ -174,7 +178,7 @@ class WriteTables:
                 if looked_at == _WALK_KEYS:
                     return page, last
                 last = bytes(key)
-                if last > after and last not in keys and self._get("named", last) is None:
+                if last > after and last not in keys and not self.is_named(last):
                     page.append(last)
         return page, None
 

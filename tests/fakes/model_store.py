@@ -123,6 +123,9 @@ class ModelTables:
     def name(self, key: bytes) -> None:
         self.write(self.named, key, None)
 
+    def is_named(self, key: bytes) -> bool:
+        return key in self.named
+
     def forget_names(self) -> None:
         for key in list(self.named):
             self.write(self.named, key, MISSING)
@@ -243,7 +246,7 @@ class ModelStore:
     def _apply(self, commit: Commit, finished: dict[Dot, bytes]) -> None:
         write = self.tables.write
         for dot, record in commit.records:
-            applied = merge.apply(self.tables, dot, record, self.terminal_rank)
+            applied = merge.apply(self.tables, dot, record, self.terminal_rank, commit.passed)
             self._note(applied, finished)
             self.applied.append((dot, record, applied))
             if applied.change is not Change.HELD:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from replicator.core import merge
 from replicator.core.authority import Cue
 from replicator.core.following import Following
 from replicator.core.values import NO_FLAGS, Authority, Branch, Dot, Durability, Item, PartValue, Role
@@ -69,6 +70,28 @@ def test_an_order_that_does_not_outrank_what_the_site_missed_is_found(monkeypatc
 
     monkeypatch.setattr(Following, "epoch_by", epoch_by)
     assert campaign.failure_of(_promoted_behind_the_pair()) == "S19"
+
+
+def _overtaken_by_the_peer() -> Script:
+    """Return a history in which a member merges the promoted site's snapshot, and the peer brings an item behind it
+    that the site had finished."""
+    deeds = (
+        Deed(746637686, "site cut off", 1838447285),
+        Deed(938022705, "site cut off", 3840724491),
+        Deed(1267236148, "pair lost", 540405527),
+    )
+    return replace(draw(500039871, LOST_PAIRS), deeds=deeds)
+
+
+def test_what_a_site_has_finished_does_not_stay_behind_its_snapshot() -> None:
+    assert campaign.failure_of(_overtaken_by_the_peer()) == ""
+
+
+def test_what_the_peer_brings_behind_a_snapshot_of_the_site_and_is_left_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(merge, "was_left_out", lambda *about: False)
+    assert campaign.failure_of(_overtaken_by_the_peer()) == "S9"
 
 
 def test_what_a_member_learns_of_its_former_life_is_no_claim() -> None:

@@ -83,6 +83,7 @@ class Stores(RuleBasedStateMachine):
         self.ended: set[Dot] = set()
         self.ranks: dict[tuple[int, Dot], PartValue] = {}  # the last seen, by store
         self.snapshots: list[Coming] = []
+        self.passed: dict[int, Stretch] = {}  # by receiver, the keys that the snapshot which came last has passed
 
     # --- what a member does ---------------------------------------------------------------------------------
 
@@ -151,23 +152,24 @@ class Stores(RuleBasedStateMachine):
         lacking = list(beyond(source.vector, target.vector))
         if not lacking:
             return
-        self.ship_branch(source, target, lacking[number % len(lacking)], count)
+        self.ship_branch(source, receiver, lacking[number % len(lacking)], count)
 
     @rule(sender=st.integers(0, STORES - 1), receiver=st.integers(0, STORES - 1))
     def ship_own(self, sender: int, receiver: int) -> None:
         """Ship what a member wrote itself, often before that on which it relies."""
         source, target, branch = self.stores[sender], self.stores[receiver], self.branches[sender]
         if branch in beyond(source.vector, target.vector):
-            self.ship_branch(source, target, branch, OWN_RECORDS_MAX)
+            self.ship_branch(source, receiver, branch, OWN_RECORDS_MAX)
 
-    def ship_branch(self, source: ModelStore, target: ModelStore, branch: Branch, count: int) -> None:
+    def ship_branch(self, source: ModelStore, receiver: int, branch: Branch, count: int) -> None:
+        target = self.stores[receiver]
         first_seq = target.vector.get(branch, 0) + 1
         read = source.read_log(ReadLog(1, branch, first_seq, 1 << 20)).records
         if read is None:
             return
         named = tuple((Dot(branch, seq), record) for seq, record in enumerate(read[:count], first_seq))
         self.saw("void shipped", any(record.kind is Kind.VOID for _, record in named))
-        self.commit(target, Commit(1, named))
+        self.commit(target, Commit(1, named, passed=self.passed.get(receiver)))
         self.saw("orphan kept", any(not orphan.is_gone for orphan in target.tables.orphaned.values()))
         self.saw("gone before its put", any(orphan.is_gone for orphan in target.tables.orphaned.values()))
 
@@ -188,6 +190,7 @@ class Stores(RuleBasedStateMachine):
         assert pieces[0].vector is not None
         self.snapshots = [coming for coming in self.snapshots if coming.receiver != receiver]
         self.snapshots.append(Coming(receiver, items, pieces[0].vector, b""))
+        self.passed.pop(receiver, None)
         self.commit(self.stores[receiver], Commit(1, begin=pieces[0].vector))
 
     @rule(number=st.integers(0, 3), count=st.integers(1, 3))
@@ -205,11 +208,13 @@ class Stores(RuleBasedStateMachine):
             self.commit(target, Commit(1, items=taken, is_snapshot=True, stretch=Stretch(vector, after, until)))
             self.saw("dropped by absence", len(target.items) < before)
             self.snapshots[number] = Coming(receiver, items[count:], vector, until)
+            self.passed[receiver] = Stretch(vector, b"", until)
             return
         self.commit(target, Commit(1, is_snapshot=True, stretch=Stretch(vector, after, None), vector=vector))
         self.saw("dropped by absence", len(target.items) < before)
         self.saw("snapshot merged", True)
         del self.snapshots[number]
+        self.passed.pop(receiver, None)
 
     @rule(number=st.integers(0, 3))
     def break_snapshot(self, number: int) -> None:
@@ -277,7 +282,8 @@ class Stores(RuleBasedStateMachine):
                 while self.snapshots:
                     self.continue_snapshot(0, 3)
                 return
-            self.commit(target, Commit(1, tuple((Dot(branch, at), r) for at, r in enumerate(read, have + 1))))
+            named = tuple((Dot(branch, at), r) for at, r in enumerate(read, have + 1))
+            self.commit(target, Commit(1, named, passed=self.passed.get(receiver)))
 
 
 def run(examples: int, *, is_shrunk: bool = False) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from replicator.core import merge, peer
 from replicator.core.events import Effect, Image, ReadSnapshot, Settings, SnapshotRead
 from replicator.core.journal import Journal
@@ -26,10 +28,10 @@ def _no_incarnation(planting: Planting) -> None:
 
 
 def _gap_accepted(planting: Planting) -> None:
-    def apply(tables: merge.Tables, dot: Dot, record: Record, terminal_rank: int) -> merge.Applied:
+    def apply(tables: merge.Tables, dot: Dot, record: Record, *rest: Any) -> merge.Applied:
         if dot.seq > tables.position(dot.branch) + 1:
             tables.set_position(dot.branch, dot.seq - 1)
-        applied: merge.Applied = was(tables, dot, record, terminal_rank)
+        applied: merge.Applied = was(tables, dot, record, *rest)
         return applied
 
     def records(self: Incoming, message: Records, out: list[Effect]) -> str:

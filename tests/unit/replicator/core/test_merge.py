@@ -217,6 +217,34 @@ def test_the_end_of_a_snapshot_drops_what_the_sender_finished_and_nothing_else()
     assert tables.vector == {A: 3, B: 4}
 
 
+@pytest.mark.parametrize("key", ["a", "m"])
+def test_what_a_snapshot_has_passed_and_left_out_is_not_added_when_it_comes_of_another(key: str) -> None:
+    tables = ModelTables()
+    passed = Stretch({A: 2}, b"", b"m")
+    came = merge.apply(tables, PUT, put(key), TERMINAL, passed)
+    assert came == merge.Applied(Change.NOTHING, key.encode(), PUT)
+    assert (tables.held, tables.orphaned, tables.vector) == ({}, {}, {A: 1})
+
+
+def test_what_it_named_has_not_reached_or_does_not_cover_is_added() -> None:
+    tables = ModelTables()
+    tables.name(b"named")
+    passed = Stretch({A: 2}, b"", b"o")
+    came = [
+        merge.apply(tables, Dot(A, seq), put(key), TERMINAL, passed)
+        for seq, key in enumerate(("named", "p", "not covered"), 1)
+    ]
+    assert changes(came) == [Change.ADDED, Change.ADDED, Change.ADDED]
+
+
+def test_what_is_away_and_was_left_out_ends_with_its_put() -> None:
+    tables = ModelTables()
+    tables.keep_away(Away(b"x", PUT))
+    apply(tables, B, part("x", PUT, 1))
+    merge.apply(tables, PUT, put("x"), TERMINAL, Stretch({A: 2}, b"", b"z"))
+    assert (tables.held, tables.orphaned, tables.is_away(b"x")) == ({}, {}, False)
+
+
 def test_the_end_of_a_snapshot_forgets_what_it_made_certain() -> None:
     tables = ModelTables()
     apply(tables, B, done("x"), Record(Kind.DONE, b"y", Dot(A, 9)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from replicator.core.events import Commit, Effect, Image, Received, Send
+from replicator.core.events import Commit, Effect, Image, ReadLog, Received, Send
 from replicator.core.journal import Journal
 from replicator.core.messages import Ack, Bye, Message, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.receiving import Incoming
@@ -156,6 +156,58 @@ def test_what_the_peer_has_finished_goes_before_the_end_and_what_it_names_stays(
     assert take_snapshot(pair, SnapshotEnd(3)) == []
     assert pair.a.keys == ["2", "3", "4"]
     assert pair.a.store.tables.named == {}
+
+
+def _passed(pair: Pair, *named: Message) -> None:
+    """Let a snapshot come as far as the items that are here, the first two of its sender's four records."""
+    here = ("5", "9")
+    assert take_snapshot(pair, Records(THEIRS, 1, tuple(put(key) for key in here))) == []
+    known = [SnapshotItem(key.encode(), Dot(THEIRS, seq), (), NO_FLAGS, b"", None) for seq, key in enumerate(here, 1)]
+    assert take_snapshot(pair, SnapshotBegin({THEIRS: 4}), *named, *known) == []
+
+
+def test_what_the_sender_has_finished_does_not_come_of_another_behind_its_snapshot() -> None:
+    pair = joined(gathered_octets_max=1)
+    _passed(pair, items(3)[-1])
+    assert take_snapshot(pair, Records(THEIRS, 3, (put("2"), put("4")))) == []
+    assert pair.a.keys == ["3", "5", "9"]
+    assert pair.a.store.vector[THEIRS] == 4
+    assert take_snapshot(pair, SnapshotEnd(3)) == []
+    assert pair.a.keys == ["3", "5", "9"], "its end is covered now: it would stay here for good"
+    assert pair.a.store.tables.orphaned == {}
+
+
+def test_what_the_snapshot_names_comes_of_another_too() -> None:
+    pair = joined(gathered_octets_max=1)
+    _passed(pair, items(3)[-1])
+    assert take_snapshot(pair, Records(THEIRS, 3, (put("3"),)), SnapshotEnd(3)) == []
+    assert pair.a.keys == ["3", "5", "9"]
+
+
+def test_what_it_wrote_later_than_its_snapshot_is_taken() -> None:
+    pair = joined(gathered_octets_max=1)
+    _passed(pair)
+    assert take_snapshot(pair, Records(THEIRS, 3, (put("2"), put("4"), put("6")))) == []
+    assert pair.a.keys == ["5", "6", "9"]
+    assert take_snapshot(pair, SnapshotEnd(2), Records(THEIRS, 6, (put("7"),))) == []
+    assert pair.a.keys == ["5", "6", "7", "9"]
+
+
+def test_a_snapshot_that_begins_anew_has_passed_nothing() -> None:
+    pair = joined(gathered_octets_max=1)
+    _passed(pair)
+    assert take_snapshot(pair, SnapshotBegin({THEIRS: 4}), Records(THEIRS, 3, (put("2"),))) == []
+    assert pair.a.keys == ["2", "5", "9"]
+    assert take_snapshot(pair, SnapshotEnd(0)) == []
+    assert pair.a.keys == []
+
+
+def test_what_is_let_go_behind_a_snapshot_goes_on_as_ended() -> None:
+    pair = joined(gathered_octets_max=1)
+    _passed(pair)
+    assert take_snapshot(pair, Records(THEIRS, 3, (put("2"),)), Records(THEIRS, 4, (put("4"),))) == []
+    told = pair.a.store.read_log(ReadLog(1, THEIRS, 3, 1_000))
+    assert told.records == (Record(Kind.VOID, b"2"), Record(Kind.VOID, b"4"))
 
 
 def test_a_snapshot_that_another_link_replaced_goes_no_further() -> None:

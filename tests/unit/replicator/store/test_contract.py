@@ -178,7 +178,7 @@ class Story:
         if draw < 0.45:
             return self._items(image)
         records = tuple(self._record() for _ in range(self._chance.randint(1, 4)))
-        return Commit(self._ticket, records=records)
+        return Commit(self._ticket, records=records, passed=self._stretch(image) if draw > 0.9 else None)
 
     def _gap(self, image: Image) -> Commit:
         self.reached["gap"] += 1
