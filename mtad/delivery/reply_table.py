@@ -106,30 +106,36 @@ def standing(outcome: Outcome | None, wish: Wish, *, is_submission: bool) -> Sta
 
 
 def settle(
-    outcomes: Mapping[str, Outcome | None], wishes: Mapping[str, Wish], *, is_submission: bool = False
+    outcomes: Mapping[str, Outcome | None],
+    wishes: Mapping[str, Wish],
+    *,
+    is_submission: bool = False,
+    is_dropped: bool = False,
 ) -> Settlement:
     """Decide what the client is answered.
 
     outcomes        of every accepted recipient, at least one; None while the attempt goes on
     wishes          by recipient; those without stand for `Wish()`
     is_submission   the client is a submitter: it has no queue
+    is_dropped      policy has dropped the message for all others that the client has named: they are answered 250, as
+                    if they had it, and who is refused for good stands beside them (RFC 5429 §2.1.2)
     """
     standings = _standings(outcomes, wishes, is_submission=is_submission)
     named = {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_extra}
     named = named or {a: kind for a, kind in standings.items() if not wishes.get(a, _PLAIN).is_hidden}
     if not named:
         return replace(settle_apart(outcomes, wishes, is_submission=is_submission), each={})
-    if not _is_taken(named.values()):
+    is_dropped = is_dropped and Standing.DELAYED not in named.values()
+    if not is_dropped and not _is_taken(named.values()):
         standings = named
-    decision = DECISIONS[frozenset(standings.values())]
+    decision = DECISIONS[frozenset(standings.values()).union({Standing.DELIVERED} if is_dropped else ())]
     failed = tuple(address for address, kind in standings.items() if kind is Standing.FAILED)
     if decision is Decision.KEEP:
         keep = tuple(address for address, kind in standings.items() if kind in (Standing.DELAYED, Standing.OURS))
         return Settlement(None, keep, failed)
     if decision in (Decision.DELIVERED, Decision.DELIVERED_TO_SOME):
-        delivered = {a: one for a, one in outcomes.items() if one and one.result is Result.DELIVERED}
-        told = [one for a, one in delivered.items() if a in named] or list(delivered.values())
-        return Settlement(delivered_reply(told), (), failed)
+        delivered = [one for a, one in outcomes.items() if a in named and one and one.result is Result.DELIVERED]
+        return Settlement(delivered_reply(delivered) if delivered else _FOR_NOBODY, (), failed)
     wanted = Result.FAILED if decision is Decision.REFUSED else Result.DELAYED
     refusal = next(one for a, one in outcomes.items() if a in standings and one and one.result is wanted)
     return Settlement(passed_on(refusal))

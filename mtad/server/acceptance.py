@@ -239,7 +239,7 @@ class Acceptance:
         """Return the transaction with those that policy adds, and what is remembered of them."""
         coming = tuple(joining(before, verdict))
         if verdict.is_discarded:
-            ruled = ruled.emptied()
+            ruled = ruled.emptied(verdict)
         if not coming:
             return ruled
         rooms = self._rooms
@@ -410,8 +410,10 @@ def _queue_name(transaction: Transaction, kept: Collection[str]) -> str:
 
 
 def _settle(transaction: Transaction, attempted: Attempted) -> Settlement:
-    read = settle if transaction.hears is Hears.ONE else settle_apart
-    return read(attempted.outcomes, transaction.wishes, is_submission=transaction.envelope.is_submission)
+    outcomes, wishes, is_submission = attempted.outcomes, transaction.wishes, transaction.envelope.is_submission
+    if transaction.hears is not Hears.ONE:
+        return settle_apart(outcomes, wishes, is_submission=is_submission)
+    return settle(outcomes, wishes, is_submission=is_submission, is_dropped=transaction.is_dropped_for_some)
 
 
 def _answer(transaction: Transaction, settlement: Settlement, reply: Reply, *, is_for_all: bool = False) -> Step:

@@ -97,6 +97,7 @@ class Transaction:
     policy      that of its session
     discarded   recipients that the client has a 250 for, and that policy dropped at RCPT; as the client wrote them
     dropped     those of the accepted that policy dropped when the content was there
+    is_dropped  policy dropped the whole message, and put nobody in the place of those that it was for
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
@@ -119,6 +120,7 @@ class Transaction:
     accepted: tuple[Accepted, ...] = ()
     discarded: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    is_dropped: bool = False
     through: Through | None = None
     is_broken: bool = False
     chunks: ChunkReader | None = None
@@ -149,11 +151,12 @@ class Transaction:
         dropped = tuple(one.recipient.address for one in told.accepted if one.recipient.address not in left)
         return replace(told, accepted=accepted, dropped=dropped)
 
-    def emptied(self) -> Transaction:
+    def emptied(self, ruling: Verdict) -> Transaction:
         """Return the transaction without those that it was for; who is added gets the message."""
         refused = tuple(one for one in self.accepted if one.is_ruled)  # they hear of it all the same
         addresses = tuple(one.recipient.address for one in self.accepted if not one.is_ruled)
-        return replace(self, accepted=refused, dropped=(*self.dropped, *addresses))
+        is_dropped = all(one.is_hidden for one in ruling.added)
+        return replace(self, accepted=refused, dropped=(*self.dropped, *addresses), is_dropped=is_dropped)
 
     def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
         """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""
@@ -259,13 +262,18 @@ class Transaction:
         )
 
     @property
+    def is_dropped_for_some(self) -> bool:
+        """Tell whether the whole message is dropped, and not refused for each that the client has named."""
+        return self.is_dropped and not {one.recipient.address for one in self.accepted}.issuperset(self.named)
+
+    @property
     def dropped_reply(self) -> Reply:
         """What the client hears of those that policy has dropped."""
         return Reply.of(250, "2.0.0", f"Ok: {self.queue_id}")
 
     def heard(self, reply: Reply) -> Reply:
         """Return the one reply to the message as the client may hear it: of who is hidden it is told nothing."""
-        is_of_hidden = all(wish.is_hidden for wish in self.wishes.values())
+        is_of_hidden = all(wish.is_hidden or wish.is_refused for wish in self.wishes.values())
         return self.dropped_reply if reply.is_positive and is_of_hidden else reply
 
     @property
