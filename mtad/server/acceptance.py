@@ -26,7 +26,7 @@ from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import GO_ON, Signing, Verdict
 from mtad.off_loop import off_loop_if_long
-from mtad.server.adding import joined, joining
+from mtad.server.adding import asked_for, joined, joining
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
@@ -242,8 +242,7 @@ class Acceptance:
             ruled = ruled.emptied(verdict)
         if not coming:
             return ruled
-        rooms = self._rooms
-        joint = await joined(ruled, coming, rooms.delivery, self._events, is_queued=verdict.queue_at_once)
+        joint = await joined(ruled, coming, self._events, is_queued=verdict.queue_at_once)
         new = joint.accepted[len(ruled.accepted) :]
         return await self.recall.known(joint, fingerprints, {one.recipient.address for one in new})
 
@@ -346,14 +345,16 @@ class Acceptance:
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
         """Send the content to the next hops of those recipients that are to be tried now."""
         outcomes = {one.recipient.address: one.outcome for one in transaction.accepted}
-        if transaction.through is None:
+        tried = [one.recipient for one in transaction.accepted if one.outcome is None]
+        tried = [one for one in tried if not one.queue_at_once]
+        if not tried:
+            if transaction.through is not None:
+                await transaction.through.abort()
             return Attempted(outcomes)
-        if all(one.outcome is not None or one.recipient.queue_at_once for one in transaction.accepted):
-            await transaction.through.abort()
-            return Attempted(outcomes)
-        if transaction.left_out:
+        if transaction.through is not None and transaction.left_out:
             await transaction.through.leave_out(transaction.left_out)
-        finished = await transaction.through.finish(content, self._limits.seconds.delivery_deadline)
+        through = await asked_for(transaction, tried, self._rooms.delivery)
+        finished = await through.finish(content, self._limits.seconds.delivery_deadline)
         for address, outcome in finished.outcomes.items():
             if address in outcomes:  # those that were refused at RCPT are not the client's any more
                 outcomes[address] = outcome

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from mtad.delivery.client_events import Mail
 from mtad.mail.address import mailbox_key
-from mtad.mail.dsn_request import Notify, RecipientRequest
+from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest
 from mtad.mail.envelope import Recipient
 from mtad.mail.notes import NO_NOTES, Notes
 from mtad.mail.verdict import Addition, Verdict
 from mtad.server.collaborators import Delivery, Through
+from mtad.server.keeping import requests_of
 from mtad.server.transaction import Accepted, Transaction
 from mtad.telemetry.events import Events
 
@@ -117,12 +118,11 @@ def _of_all(accepted: Sequence[Accepted]) -> RecipientRequest:
 
 
 async def joined(
-    transaction: Transaction, coming: Sequence[Joining], delivery: Delivery, events: Events, *, is_queued: bool = False
+    transaction: Transaction, coming: Sequence[Joining], events: Events, *, is_queued: bool = False
 ) -> Transaction:
     """Return the transaction with those that are not in it yet.
 
     is_queued   nobody is tried while the client waits
-    What was added before a fault is known to the way to the next hops alone: the transaction cannot be used any more.
     """
     spellings = {mailbox_key(one.recipient.address): one.recipient.address for one in transaction.accepted}
     new: list[Accepted] = []
@@ -141,9 +141,15 @@ async def joined(
         events.emit(
             "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
         )
-    asked = [one.recipient for one in new if not one.recipient.queue_at_once]
-    through = transaction.through
-    if asked:
-        through = through or opened(delivery, transaction)
-        await asyncio.gather(*(through.add(one.address, one.route, one.request) for one in asked))
-    return replace(transaction.joined_by(new, renamed), through=through)
+    return transaction.joined_by(new, renamed)
+
+
+async def asked_for(transaction: Transaction, recipients: Sequence[Recipient], delivery: Delivery) -> Through:
+    """Return the way to the next hops, which are asked for those of the recipients that policy has added, too.
+
+    They are not asked before the content is there: whom policy has added the client may name yet.
+    """
+    through = transaction.through or opened(delivery, transaction)
+    requests, added = requests_of(transaction), [one for one in recipients if one.address in transaction.added]
+    await asyncio.gather(*(through.add(one.address, one.route, requests.get(one.address, NO_REQUEST)) for one in added))
+    return through

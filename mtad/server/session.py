@@ -310,7 +310,7 @@ class Session:
         transaction = self._transaction
         if transaction is not None:
             self._transaction = replace(transaction, is_broken=True)
-            self._transaction = await joined(transaction, coming, self._service.rooms.delivery, self._service.events)
+            self._transaction = await joined(transaction, coming, self._service.events)
 
     async def _add_recipient(self, transaction: Transaction, recipient: Recipient, disposition: Disposition) -> Step:
         """Ask the next hop unless the mail is to be queued at once; keep what it delays where policy says so."""

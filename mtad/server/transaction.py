@@ -98,6 +98,7 @@ class Transaction:
     discarded   recipients that the client has a 250 for, and that policy dropped at RCPT; as the client wrote them
     dropped     those of the accepted that policy dropped when the content was there
     is_dropped  policy dropped the whole message, and put nobody in the place of those that it was for
+    added       those of the accepted that joined them, for policy added them: their next hops are not asked yet
     through     the same message on its way to the next hops; None before a recipient needs one
     is_broken   a fault of ours left it unknown what the next hops were told: nothing more is accepted in it
     chunks      the content as far as BDAT has brought it; when it is spoilt, RSET must come
@@ -121,6 +122,7 @@ class Transaction:
     discarded: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     is_dropped: bool = False
+    added: frozenset[str] = frozenset()
     through: Through | None = None
     is_broken: bool = False
     chunks: ChunkReader | None = None
@@ -165,6 +167,7 @@ class Transaction:
             self,
             envelope=replace(self.envelope, recipients=recipients),
             accepted=(*self.accepted, *new),
+            added=self.added.union(one.recipient.address for one in new),
             named=tuple(renamed.get(address, address) for address in self.named),
             names={name: renamed.get(address, address) for name, address in self.names.items()},
             addresses={**self.addresses, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},
