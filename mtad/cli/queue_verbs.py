@@ -166,7 +166,7 @@ def _moment(at: float) -> str:
 @app.command()
 @expanded
 def flush(selected: Selected, asked: Asked, ids: Ids = None, is_all: All = False) -> None:
-    """Try the chosen messages now."""
+    """Try the chosen messages now, where policy sends them now."""
     _act(FLUSH, _chosen(ids, selected, is_all), asked)
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from mtad.mail.reply import Reply
 
 _OUR_SYSTEM = "4.3."  # RFC 3463 §3.4, said by ourselves: stopped, shut down, misled by a route, faulted
+_MISLED = "4.3.5"  # RFC 3463 §3.4: configured wrongly
 _NOT_LOOKED_UP = "4.4.3"  # the same: DNS did not tell
 
 
@@ -51,6 +52,11 @@ class Outcome:
     def is_our_fault(self) -> bool:
         """Tell whether it was we who could not go on."""
         return self._is_ours_for_now and self.reply.enhanced.startswith(_OUR_SYSTEM)
+
+    @property
+    def is_misled(self) -> bool:
+        """Tell whether the route is one that cannot be followed."""
+        return self._is_ours_for_now and self.reply.enhanced == _MISLED
 
     @property
     def is_counted(self) -> bool:

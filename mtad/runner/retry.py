@@ -103,7 +103,12 @@ def _is_over(message: StoredMessage, after: RecipientState, plan: RetryPlan, wal
 def _deferred(
     message: StoredMessage, after: RecipientState, delay: Notice, plan: RetryPlan, by: Attempter
 ) -> tuple[RecipientState, Notice | None]:
-    """Return the state of a recipient that is to be tried again, and the news of its delay where they are due."""
+    """Return the state of a recipient that is to be tried again, and the news of its delay where they are due.
+
+    A route that policy has chosen stays until it chooses another one, or it proves to be one that cannot be followed:
+    policy is not asked then.
+    """
+    outcome = after.attempts[-1].outcome
     due_ms = next_due_ms(after.attempts_count, plan, by.wall_ms)
     warning_ms = FAR_MS
     if plan.warn_seconds and not after.delay_told_ms and not reported(message).why_untold(delay, is_queued=True):
@@ -114,6 +119,6 @@ def _deferred(
             due_ms = moment_ms  # whether the sender need be told is best known then
     told_ms = by.wall_ms if is_told else after.delay_told_ms
     due_ms = FAR_MS if message.is_held else due_ms
-    route = plan.route or after.route
+    route = plan.route or (None if outcome.is_misled else after.route)
     state = replace(after, rank=Rank.DEFERRED, due_ms=due_ms, delay_told_ms=told_ms, route=route)
     return state, delay if is_told else None

@@ -230,14 +230,27 @@ def state_record(item: Item, states: Mapping[str, RecipientState], hlc: int) -> 
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
 
 
-def due_record(item: Item, due_ms: Callable[[PartValue], int | None], hlc: int) -> Record:
-    """Return the record that gives the unfinished recipients of an item another due time; None leaves it."""
+def due_record(
+    item: Item, due_ms: Callable[[PartValue], int | None], hlc: int, *, is_routed_anew: bool = False
+) -> Record:
+    """Return the record that gives the unfinished recipients of an item another due time; None leaves it.
+
+    is_routed_anew   the way that policy has chosen for one of them is forgotten
+    """
     parts = tuple(
-        (part, value._replace(hlc=_after(item, part, hlc), due=due))
+        (part, (_without_route(value) if is_routed_anew else value)._replace(hlc=_after(item, part, hlc), due=due))
         for part, value in item.parts.items()
         if value.rank < TERMINAL_RANK and (due := due_ms(value)) is not None
     )
     return Record(Kind.PART, item.key, put=item.put, parts=parts)
+
+
+def _without_route(value: PartValue) -> PartValue:
+    stored = queue_pb2.RecipientState.FromString(value.data)
+    if not stored.HasField("route"):
+        return value
+    stored.ClearField("route")
+    return value._replace(data=stored.SerializeToString())
 
 
 def claim_record(item: Item, addresses: Iterable[str], claim: Claim, hlc: int) -> Record:

@@ -371,14 +371,14 @@ class LocalSpool:
 
 
 def _flush(item: Item, wall_ms: int, hlc: int) -> list[Record] | None:
-    """Have retried what was tried; not what is being tried, or may have arrived a moment ago."""
+    """Have retried what was tried, where deliver says; not what is being tried, or may have arrived a moment ago."""
     if codec.is_held(item):
         return None
 
     def due_ms(value: PartValue) -> int | None:
         return None if value.rank < Rank.DEFERRED or _claimed_until(value, wall_ms) else DUE_AT_ONCE
 
-    record = codec.due_record(item, due_ms, hlc)
+    record = codec.due_record(item, due_ms, hlc, is_routed_anew=True)
     return [record] if record.parts else []
 
 

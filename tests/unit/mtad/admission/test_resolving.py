@@ -47,6 +47,8 @@ async def test_nobody_is_told_of_what_is_given_up_silently() -> None:
 async def test_another_route_is_for_the_attempts_that_follow() -> None:
     found = await judged('route :host "b.test" :port 26 "smtp";', DELAYED)
     assert found == Resolution(DELAYED, replace(PLAN, route=Route(hosts=("b.test",), port=26)))
+    found = await judged('route "smtp";', DELAYED)
+    assert found.retry.route == Route(), "back to the hosts of the domain"
     found = await judged('route :nomx "smtp"; route :nomx :tls "none" "smtp"; defer :after 5;', FAILED)
     assert found.retry == replace(PLAN, intervals_seconds=(5,), route=Route(hosts=("l.example",), tls=TlsLevel.NONE))
     assert found.outcome.result is Result.DELAYED

@@ -122,11 +122,19 @@ def test_what_a_next_hop_says_of_its_own_system_is_an_attempt(reply):
 def test_a_route_stays_until_there_is_another_one():
     message, by = stored(bob=RecipientState()), Attempter(1, 1_001_000)
     first, second = Route(hosts=("a",)), Route(hosts=("b",))
-    for route, expected in ((None, None), (first, first), (None, first), (second, second)):
+    for route, expected in ((None, None), (first, first), (None, first), (second, second), (Route(), Route())):
         plans = {"bob": replace(PLAN, route=route)}
         made = after_attempt(message, {"bob": DELAYED}, plans, by).states["bob"]
         assert made.route == expected
         message = stored(bob=made)
+
+
+def test_a_route_that_cannot_be_followed_is_forgotten():
+    message = stored(bob=RecipientState(route=Route(hosts=("a",), sources=("192.0.2.7",))))
+    misled = Outcome(Result.DELAYED, Reply.of(451, "4.3.5", "The route names no source address"))
+    of_the_hop = Outcome(Result.DELAYED, misled.reply, "mx")
+    assert after_attempt(message, {"bob": of_the_hop}, {"bob": PLAN}, OWNER).states["bob"].route is not None
+    assert after_attempt(message, {"bob": misled}, {"bob": PLAN}, OWNER).states["bob"].route is None
 
 
 @pytest.mark.parametrize("outcome", [UNKNOWN, DELAYED])

@@ -12,6 +12,7 @@ import pytest
 from mtad.limits.ledger import Ledger
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route
 from mtad.pb import queue_pb2
 from mtad.spool import codec
 from mtad.spool.door import (
@@ -329,6 +330,19 @@ async def test_flush_hastens_what_was_tried_and_leaves_a_first_attempt_alone(tmp
         await spool.commit(Changes(states={kept.queue_id: state}), is_accepting=False)
         assert (await spool.act("flush", [kept.queue_id])).done == [kept.queue_id]
         assert [entry.recipient for entry in spool.due(wall() + 1, 10)] == ["tried@y.test"]
+
+
+async def test_flush_has_it_tried_where_policy_says_now(tmp_path: Path) -> None:
+    attempts = (Attempt(START_MS, Outcome(Result.DELAYED, Reply.of(450, "4.2.1", "later"), "mx"), 1),)
+    tried = RecipientState(Rank.DEFERRED, START_MS + 60_000, attempts, 1, delay_told_ms=START_MS, route=Route())
+    kept = replace(message(), recipients={"b@y.test": tried, "c@y.test": replace(tried, route=None)})
+    async with queue(tmp_path) as (spool, _, _):
+        await keep(spool, kept)
+        await spool.act("flush", [kept.queue_id])
+        flushed = spool.message(kept.queue_id)
+        assert flushed is not None
+        assert flushed.recipients["b@y.test"] == replace(tried, due_ms=DUE_AT_ONCE, route=None)
+        assert flushed.recipients["c@y.test"] == replace(tried, due_ms=DUE_AT_ONCE, route=None)
 
 
 async def test_flush_hastens_what_policy_has_queued_for_later(tmp_path: Path) -> None:
