@@ -401,6 +401,7 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
         next_attempt=_next_attempt_ms(message) / 1000,
         attempts=max((state.attempts_count for state in message.recipients.values()), default=0),
         position=message.position,
+        priority=message.priority,
         queue=message.queue_name,
     )
 
@@ -427,4 +428,5 @@ def _history(message: StoredMessage, address: str, wall_ms: int) -> admin_pb2.Re
         notify=notify_text(request.notify),
         original=utf8(request.original),
         delay_told=state.delay_told_ms / 1000,
+        route="" if state.route is None else str(state.route),
     )

@@ -141,6 +141,7 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
             ("sender", entry.sender),
             ("size", show_octets(entry.message_size)),
             ("next attempt", _when(entry.next_attempt, wall)),
+            *([("priority", str(entry.priority))] if entry.priority else []),
             ("position", entry.position),
         ],
     )
@@ -151,6 +152,8 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
             say(f"  given as {recipient.original}")
         if recipient.notify:
             say(f"  the sender wants to hear of: {recipient.notify.lower()}")
+        if recipient.route:
+            say(f"  goes by {recipient.route}, as policy has chosen")
         if recipient.delay_told:
             say(f"  the sender was told of the delay at {_moment(recipient.delay_told)}")
         for attempt in recipient.attempts:

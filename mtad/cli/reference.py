@@ -47,11 +47,12 @@ Members are only ever added.
   its place, and did not: as `sieve check` has them).
 - `queue list`: as `postqueue -j`: `queue_name`, `queue_id`, `arrival_time`, `message_size`, `forced_expire`, `sender`,
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
-  `attempts`, `position`, `queue` (as policy calls it; empty where it does not).
+  `attempts`, `position`, `queue` (as policy calls it; empty where it does not), `priority` (0 to 9).
 - `queue show`: the same, and `client`, `ret` and `envid` (RFC 3461; empty where not given), `history` [{`address`,
-  `state`, `notify`, `original_recipient`, `delay_told` (seconds since 1970, or 0), `attempts` [{`at`, `node`, `result`,
-  `next_hop`, `reply`}]}], and `octets_base64` where headers or content were asked for. The last attempt's `result` is
-  `active` while it goes on, and `unknown` where its node has not told for long.
+  `state`, `notify`, `original_recipient`, `delay_told` (seconds since 1970, or 0), `route` (in words; empty
+  where mail goes as the stage `deliver` says), `attempts` [{`at`, `node`, `result`, `next_hop`, `reply`}]}], and
+  `octets_base64` where headers or content were asked for. The last attempt's `result` is `active` while it goes on, and
+  `unknown` where its node has not told for long.
 - `queue flush`, `hold`, `release`, `delete`: `verb`, `done`, `queue_ids`, `missing`, `refused`.
 - `queue summary`: the name (as `domain`, `sender`, `reason` or `queue`), `messages`, `recipients`, `oldest_seconds`,
   `recipients_by_age_minutes`.

@@ -103,6 +103,7 @@ def entry_object(entry: pb.QueueEntry) -> dict[str, Any]:
         "attempts": entry.attempts,
         "position": entry.position,
         "queue": entry.queue,
+        "priority": entry.priority,
     }
 
 
@@ -120,6 +121,7 @@ def message_object(shown: pb.QueueShowReply, *, has_octets: bool) -> dict[str, A
                 "notify": recipient.notify,
                 "original_recipient": recipient.original,
                 "delay_told": recipient.delay_told,
+                "route": recipient.route,
                 "attempts": [
                     {
                         "at": attempt.at,

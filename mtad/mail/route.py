@@ -38,3 +38,11 @@ class Route:
     tls: TlsLevel = TlsLevel.MAY
     sources: tuple[str, ...] = ()
     helo: str = ""
+
+    def __str__(self) -> str:
+        """Say it in words, for people."""
+        parts = [f"{self.transport} to {' or '.join(self.hosts) or 'the hosts of the domain'}"]
+        parts += [f"port {self.port}"] if self.port else []
+        parts += [f"tls {self.tls}"]
+        parts += [f"from {' or '.join(self.sources)}"] if self.sources else []
+        return ", ".join([*parts, *([f"as {self.helo}"] if self.helo else [])])

@@ -179,7 +179,7 @@ class QueueListRequest(_message.Message):
     def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., limit: _Optional[int] = ..., sort: _Optional[str] = ...) -> None: ...
 
 class QueueEntry(_message.Message):
-    __slots__ = ("queue_name", "queue_id", "arrival_time", "message_size", "forced_expire", "sender", "recipients", "next_attempt", "attempts", "position", "queue")
+    __slots__ = ("queue_name", "queue_id", "arrival_time", "message_size", "forced_expire", "sender", "recipients", "next_attempt", "attempts", "position", "queue", "priority")
     QUEUE_NAME_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     ARRIVAL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +191,7 @@ class QueueEntry(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     queue_name: str
     queue_id: str
     arrival_time: int
@@ -202,7 +203,8 @@ class QueueEntry(_message.Message):
     attempts: int
     position: str
     queue: str
-    def __init__(self, queue_name: _Optional[str] = ..., queue_id: _Optional[str] = ..., arrival_time: _Optional[int] = ..., message_size: _Optional[int] = ..., forced_expire: _Optional[bool] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[QueueRecipient, _Mapping]]] = ..., next_attempt: _Optional[float] = ..., attempts: _Optional[int] = ..., position: _Optional[str] = ..., queue: _Optional[str] = ...) -> None: ...
+    priority: int
+    def __init__(self, queue_name: _Optional[str] = ..., queue_id: _Optional[str] = ..., arrival_time: _Optional[int] = ..., message_size: _Optional[int] = ..., forced_expire: _Optional[bool] = ..., sender: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[QueueRecipient, _Mapping]]] = ..., next_attempt: _Optional[float] = ..., attempts: _Optional[int] = ..., position: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class QueueRecipient(_message.Message):
     __slots__ = ("address", "delay_reason", "state")
@@ -243,20 +245,22 @@ class QueueShowReply(_message.Message):
     def __init__(self, found: _Optional[bool] = ..., entry: _Optional[_Union[QueueEntry, _Mapping]] = ..., history: _Optional[_Iterable[_Union[RecipientHistory, _Mapping]]] = ..., octets: _Optional[bytes] = ..., client: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ...) -> None: ...
 
 class RecipientHistory(_message.Message):
-    __slots__ = ("address", "state", "attempts", "notify", "original", "delay_told")
+    __slots__ = ("address", "state", "attempts", "notify", "original", "delay_told", "route")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     NOTIFY_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_FIELD_NUMBER: _ClassVar[int]
     DELAY_TOLD_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: str
     attempts: _containers.RepeatedCompositeFieldContainer[AttemptLine]
     notify: str
     original: str
     delay_told: float
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ..., notify: _Optional[str] = ..., original: _Optional[str] = ..., delay_told: _Optional[float] = ...) -> None: ...
+    route: str
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ..., notify: _Optional[str] = ..., original: _Optional[str] = ..., delay_told: _Optional[float] = ..., route: _Optional[str] = ...) -> None: ...
 
 class AttemptLine(_message.Message):
     __slots__ = ("at", "result", "reply", "next_hop", "node")

@@ -66,6 +66,7 @@ class StoredMessage:
     requests: Requests = field(default_factory=dict)
     noted: Noted = NOTHING_NOTED
     queue_name: str = ""
+    priority: int = 0
 
     @property
     def size_octets(self) -> int:
@@ -402,6 +403,7 @@ def read_message(item: Item) -> StoredMessage:
         requests=_read_requests(meta),
         noted=_read_noted(meta),
         queue_name=meta.queue_name,
+        priority=meta.priority,
     )
 
 

@@ -17,6 +17,7 @@ from mtad.admission.in_effect import PolicyState
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
+from mtad.mail.route import Route
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
 from mtad.sieve.errors import SieveError
@@ -218,9 +219,11 @@ async def test_what_is_not_understood_selects_nothing(tmp_path: Path, asked: dic
 
 async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_asked_for(tmp_path: Path) -> None:
     async with serving(tmp_path) as scene:
-        state = RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1, delay_told_ms=START_MS)
+        route = Route(hosts=("a.test", "b.test"), port=26, sources=("192.0.2.7",), helo="mx.test")
+        state = RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1, delay_told_ms=START_MS, route=route)
         asked = RecipientRequest(Notify.FAILURE | Notify.DELAY, "rfc822;bob@y.test")
-        kept = replace(in_state(state), request=MessageRequest(Return.FULL, "QQ=1"), requests={"b@y.test": asked})
+        of_message = MessageRequest(Return.FULL, "QQ=1")
+        kept = replace(in_state(state), priority=7, request=of_message, requests={"b@y.test": asked})
         bodiless = replace(message(), content=b"Subject: alone\r\n")
         await scene.keep(kept, bodiless)
         plain = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id))
@@ -233,6 +236,10 @@ async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_aske
         assert (plain.ret, plain.envid) == ("FULL", "QQ=1")
         assert (history.notify, history.original) == ("FAILURE,DELAY", "rfc822;bob@y.test")
         assert history.delay_told == START_MS / 1000
+        assert history.route == "smtp to a.test or b.test, port 26, tls may, from 192.0.2.7, as mx.test"
+        assert plain.entry.priority == 7
+        ways = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=bodiless.queue_id))
+        assert (ways.history[0].route, ways.entry.priority) == ("", 0)
         headers = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, headers=True))
         assert headers.octets == b"Received: x\r\nSubject: hello\r\n"
         content = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, content=True))

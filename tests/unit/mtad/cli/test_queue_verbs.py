@@ -60,7 +60,7 @@ def test_list_as_json_is_postqueues_shape_and_more(queued: FakeAdmin, mtactl: Mt
         f'{{"queue_name": "deferred", "queue_id": "{ONE}", "arrival_time": {entry.arrival_time}, "message_size": 4200, '
         '"forced_expire": false, "sender": "a@example.org", "recipients": [{"address": "b@example.net", '
         '"delay_reason": "host mx said: 451 busy"}, {"address": "c@Example.net"}], '
-        f'"next_attempt": {entry.next_attempt}, "attempts": 2, "position": "1.ab.17", "queue": "slow"}}'
+        f'"next_attempt": {entry.next_attempt}, "attempts": 2, "position": "1.ab.17", "queue": "slow", "priority": 0}}'
     )
     assert json.loads(second)["next_attempt"] is None
     assert queued.requests == [pb.QueueListRequest(selection=pb.Selection(all=True), sort="arrival")]
@@ -242,6 +242,21 @@ def test_show_what_was_asked_and_told(admin: FakeAdmin, mtactl: Mtactl) -> None:
     told = found["history"][0]
     assert (told["notify"], told["original_recipient"]) == ("SUCCESS,DELAY", "rfc822;bob@example.org")
     assert told["delay_told"] == 1.7e9
+
+
+def test_show_which_way_policy_has_chosen_and_what_goes_first(admin: FakeAdmin, mtactl: Mtactl) -> None:
+    admin.shown = shown()
+    ordinary = mtactl("queue", "show", ONE).stdout
+    assert "priority" not in ordinary
+    assert "goes by" not in ordinary
+    admin.shown.entry.priority, admin.shown.history[0].route = 7, "smtp to a.test, tls may"
+    lines = mtactl("queue", "show", ONE).stdout.splitlines()
+    assert "priority      7" in lines
+    assert lines[lines.index("b@example.net: deferred") + 1] == (
+        "  goes by smtp to a.test, tls may, as policy has chosen"
+    )
+    found = json.loads(mtactl("queue", "show", ONE, "--json").stdout)
+    assert (found["priority"], [one["route"] for one in found["history"]]) == (7, ["smtp to a.test, tls may", ""])
 
 
 def test_show_as_json(admin: FakeAdmin, mtactl: Mtactl) -> None:
