@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -76,6 +76,10 @@ class CounterStore:
     def __len__(self) -> int:
         """How many items of the store they are."""
         return len(self._own) + len(self._others)
+
+    def keys(self) -> Collection[bytes]:
+        """Return the keys of these items."""
+        return (*self._own, *self._others)
 
     async def start(self) -> None:
         """Read what is kept, and begin to keep. Changes must be told from before on."""

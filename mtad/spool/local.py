@@ -311,7 +311,17 @@ class LocalSpool:
     async def resync(self, *, is_full: bool, force: bool) -> Resynced:
         """Fill this node's queue again from its peer's: with what differs, or an empty one with everything."""
         came = await self._node.resync(is_full=is_full, force=force)
-        return came._replace(compared=self._of_mail(came.compared))
+        of_mail = came._replace(compared=self._of_mail(came.compared))
+        if came.set_aside:
+            await self._look_beside_mail()
+        return of_mail
+
+    async def _look_beside_mail(self) -> None:
+        """Forget what was remembered and counted in a store that was set aside, until it comes from the peer."""
+        keys = (*self.memories.keys(), *self.counters.keys())
+        for start in range(0, len(keys), PAGE_ITEMS):
+            self._changed(frozenset(keys[start : start + PAGE_ITEMS]))
+            await asyncio.sleep(0)
 
     async def back_up(self, folder: Path) -> int:
         """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""

@@ -67,6 +67,10 @@ class LocalMemories:
         """How many are in the store."""
         return len(self._entries) - len(self._unstored)
 
+    def keys(self) -> Collection[bytes]:
+        """Return the keys of all that is in the store."""
+        return [key for key in self._entries if key not in self._unstored]
+
     async def start(self) -> None:
         """Read what the store holds, and begin to drop what is too old. Changes must be told from before on."""
         after = memory_codec.PREFIX

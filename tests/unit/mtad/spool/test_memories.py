@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from mtad.limits.ledger import Ledger
+from mtad.limits.questions import Rate
 from mtad.mail.memory import Memory, name_of_added
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.pb import queue_pb2
 from mtad.spool import codec, memory_codec
 from mtad.spool.codec import QueueFormatError
+from mtad.spool.counters import CounterStore
 from mtad.spool.door import FAR_MS, Changes
 from mtad.spool.local import LocalSpool
 from mtad.spool.memories import LocalMemories, MemoryLimits
 from mtad.telemetry.events import CollectedEvents
 from replicator.core.values import Durability, Record
 from replicator.node import Node
+from replicator.resyncing import Resynced
 from replicator.status import Submitted
 from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling, until
 
@@ -73,6 +77,43 @@ async def test_it_is_there_after_a_restart(tmp_path: Path) -> None:
     async with remembering(tmp_path) as (memories, _, _, _):
         assert len(memories) == 600
         assert await memories.recall(kept[7].fingerprint) == (kept[7],)
+
+
+async def test_what_is_set_aside_is_not_remembered_until_it_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, unstored = memory(1), memory(2)
+    async with remembering(tmp_path) as (memories, spool, node, wall):
+        ledger = Ledger(1)
+        spool.counters = counters = CounterStore(node, ledger, CollectedEvents(), wall)
+        await counters.start()
+        assert await memories.remember(kept)
+        ledger.ask(Rate(b"c" * 16, 9, 3600), wall.ms)
+        await counters.keep()
+        (key,) = memories.keys()
+        item = node.item(key)
+        assert item is not None
+        assert (len(memories), len(counters)) == (1, 1)
+
+        async def refuse(records: tuple[Record, ...], *, wait: bool) -> Submitted:
+            return Submitted(Durability.REFUSED, "full")
+
+        async def set_aside(*, is_full: bool, force: bool) -> Resynced:
+            monkeypatch.setattr(node, "item", lambda _key: None)
+            return Resynced(set_aside=str(tmp_path))
+
+        with monkeypatch.context() as full:
+            full.setattr(node, "submit", refuse)
+            await memories.remember(unstored)
+        monkeypatch.setattr(node, "resync", set_aside)
+        await spool.resync(is_full=True, force=False)
+        await until(lambda: len(counters) == 0)
+        assert len(memories) == 0
+        assert remembered(memories, kept, unstored) == [False, True], "what no store holds is known to us alone"
+        monkeypatch.setattr(node, "item", lambda _key: item)
+        spool._changed(frozenset((key,)))
+        assert (len(memories), remembered(memories, kept)) == (1, [True])
+        await counters.stop()
 
 
 async def test_it_is_no_mail(tmp_path: Path) -> None:
