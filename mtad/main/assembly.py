@@ -9,7 +9,7 @@ import secrets
 import ssl
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtad.admission.in_effect import PolicyInEffect
@@ -33,6 +33,7 @@ from mtad.telemetry.events import Events
 from mtad.telemetry.tally import Tally
 
 MESSAGE_EXTRA_OCTETS = 16 << 20  # what a message with its envelope may have beyond the content that a client sent
+NEXT_HOP_TURN_SECONDS_MAX = 60.0  # mail waits while a list of many domains is looked up, rather than be put off
 
 
 def wall_ms() -> int:
@@ -73,9 +74,10 @@ def build_shared(
     pool_limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
     servers = [(server.host, server.port) for server in settings.dns.servers]
     # one for each purpose: what strangers have the policy ask keeps neither the mail waiting nor the lists
-    next_hops, names, lists = (
-        Resolver(servers, ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds)) for _ in range(3)
-    )
+    limits_of_names = ResolverLimits(lookup_seconds_max=settings.dns.timeout_seconds)
+    limits_of_mail = replace(limits_of_names, turn_seconds_max=NEXT_HOP_TURN_SECONDS_MAX)
+    next_hops = Resolver(servers, limits_of_mail)
+    names, lists = Resolver(servers, limits_of_names), Resolver(servers, limits_of_names)
     delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, pool_limits, Timeouts()))
     maps = load_maps(settings)
     outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from mtad.admission.facts import SessionFacts
 from mtad.delivery.destination import Destination
 from mtad.dns.resolver import ResolverLimits
@@ -31,6 +33,33 @@ timeout_seconds = 60
 
 def of(address: str) -> SessionFacts:
     return SessionFacts(Client(address, 1))
+
+
+async def test_mail_waits_for_its_turn_to_be_looked_up_behind_many_slow_domains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains = [f"slow{number}.test" for number in range(ResolverLimits().running_max)]
+    async with NameServer({domain: {"MX": SILENCE} for domain in domains}) as names:
+        (tmp_path / "policy.sieve").write_text(POLICY)
+        text = MINIMAL + OURS.format(file=tmp_path / "policy.sieve", port=names.port)
+        settings = settings_of(text, tmp_path / "mtad.toml")
+        shared = build_shared(tmp_path / "mtad.toml", settings, CollectedEvents(), share=1)
+        loop, destinations = asyncio.get_running_loop(), shared.delivery.means.destinations
+        silent = [asyncio.create_task(destinations.of(f"a@{domain}", Route())) for domain in domains]
+        while len(names.asked) < len(silent):
+            await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(destinations.of("a@next.test", Route()))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        now = loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + ResolverLimits().turn_seconds_max + 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        for one in (*silent, waiting):
+            one.cancel()
+        await asyncio.wait([*silent, waiting])
+        await shared.delivery.close()
 
 
 async def test_names_that_strangers_choose_keep_neither_the_mail_waiting_nor_the_lists(tmp_path: Path) -> None:
