@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtad.mail.srs import Srs
+from mtad.private_file import is_open_to_others
 
 FILE = "srs.secrets"
 SECRETS_MAX = 16
@@ -30,13 +30,13 @@ def read_secrets(folder: Path) -> Srs | BadSecrets | None:
     file = folder / FILE
     try:
         with file.open("rb") as opened:
-            is_open_to_all = bool(os.fstat(opened.fileno()).st_mode & stat.S_IRWXO)
+            is_open = is_open_to_others(os.fstat(opened.fileno()).st_mode)
             octets = opened.read((SECRET_OCTETS_MAX + 2) * (SECRETS_MAX + 1))
     except FileNotFoundError:
         return None
     except OSError as error:
         return BadSecrets(file, error.strerror or "cannot be read")
-    if is_open_to_all:
+    if is_open:
         return BadSecrets(file, "is open to others: chmod 640")
     lines = [line.strip() for line in octets.splitlines()]
     secrets = [line for line in lines if line and not line.startswith(b"#")]

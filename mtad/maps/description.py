@@ -5,20 +5,21 @@ Who else may read the file must not learn a password.
 
 from __future__ import annotations
 
-import stat
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtad.maps.lines import Wrong
+from mtad.private_file import is_open_to_others
 
 FILE_OCTETS_MAX = 100_000
 IS_OPEN = Wrong.whole("has a password in it and is open to others: chmod 600")
 
 
 class Description(NamedTuple):
-    """A file as it was read, and whether others than its owner and group may read or change it."""
+    """A file as it was read, and whether it is open to others."""
 
     said: Mapping[str, Any]
     is_open: bool
@@ -28,8 +29,8 @@ def read_description(path: Path) -> Description | Wrong:
     """Read the file; what it says is not looked at."""
     try:
         with path.open("rb") as file:
+            is_open = is_open_to_others(os.fstat(file.fileno()).st_mode)
             octets = file.read(FILE_OCTETS_MAX + 1)
-        is_open = bool(stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO)
     except OSError as error:
         return Wrong.whole(f"cannot be read: {error.strerror}")
     if len(octets) > FILE_OCTETS_MAX:

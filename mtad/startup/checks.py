@@ -24,6 +24,7 @@ from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySe
 from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
 from mtad.maps.shelf import build_shelf
+from mtad.private_file import is_open_to_others
 from mtad.sieve.outside import Outside
 from mtad.startup import open_files
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
@@ -34,7 +35,6 @@ RSA_BITS_WISE = 2048
 EXPIRY_WARNING = timedelta(days=14)
 SOCKET_PATH_OCTETS_MAX = 107  # sun_path of unix(7), without its final zero
 MOUNTS = Path("/proc/self/mountinfo")
-_OTHERS_MAY = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO  # a group may read: root's key, the daemon's group
 _WRITERS = stat.S_IWGRP | stat.S_IWOTH
 _MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 _NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs"})
@@ -279,7 +279,7 @@ CHECKS: tuple[_Check, ...] = (
 def _private(check: str, path: Path) -> Finding | None:
     """Return what is wrong with a private file's mode; the file is known to be readable."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & _OTHERS_MAY:
+    if is_open_to_others(mode):
         return Finding(check, Grade.FAIL, f"{path} is open to others (mode {mode:04o})", f"chmod 600 {path}")
     return None
 

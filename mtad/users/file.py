@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtad.private_file import is_open_to_others
 from mtad.users.saslprep import saslprep
 from mtad.users.verifier import ScramVerifier, argon2_of, fault_of_argon2
 
@@ -26,7 +27,6 @@ FILE_OCTETS_MAX = 64 << 20
 NAME_OCTETS_MAX = 255
 PASSWORD_OCTETS_MAX = 1_000
 SECRET_OCTETS = 32
-OTHERS_MAY = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO  # a group may read: the daemon's, where root owns the file
 
 _NAME = re.compile(r"[^\s@#][^\s]*")
 _HEAD = "# Who may submit mail, one user a line. `mtactl user` writes this file; keep it from others' eyes.\n"
@@ -90,7 +90,7 @@ def read(path: Path) -> UsersFile | BadUsers:
     try:
         with path.open("rb") as stream:
             mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-            if mode & OTHERS_MAY:
+            if is_open_to_others(mode):
                 return BadUsers(path, 0, f"is open to others (mode {mode:04o})")
             octets = stream.read(FILE_OCTETS_MAX + 1)
     except OSError as error:

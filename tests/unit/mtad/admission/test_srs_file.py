@@ -31,6 +31,7 @@ def test_secrets_are_lines(tmp_path: Path) -> None:
         ("x" * (SECRET_OCTETS_MAX + 1), 0o600, "a secret has 16 to 256 octets"),
         ("0123456789abcdef\n" * (SECRETS_MAX + 1), 0o600, "has more than 16 secrets"),
         ("0123456789abcdef\n", 0o644, "is open to others: chmod 640"),
+        ("0123456789abcdef\n", 0o660, "is open to others: chmod 640"),
     ],
 )
 def test_what_is_no_secret_is_told(tmp_path: Path, text: str, mode: int, why: str) -> None:

@@ -8,7 +8,9 @@ from mtad.maps.description import FILE_OCTETS_MAX, Description, parts_of, read_d
 from mtad.maps.lines import Wrong
 
 
-@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o604, True), (0o602, True)])
+@pytest.mark.parametrize(
+    ("mode", "is_open"), [(0o600, False), (0o640, False), (0o660, True), (0o604, True), (0o602, True)]
+)
 def test_who_may_read_it(tmp_path: Path, mode: int, is_open: bool) -> None:
     path = tmp_path / "users.toml"
     path.write_text('url = "x"\n')
