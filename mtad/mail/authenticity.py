@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from mtad.mail.utf8 import ascii_domain
+
 FIELD_NAME = "Authentication-Results"
 POLICIES = frozenset({"none", "quarantine", "reject"})  # RFC 7489 §6.3
 
 _TOKEN = re.compile(r"[!#$%&'*+./0-9=?@A-Z^_`a-z{|}~-]+")
-_SERVER_ID = re.compile(r'(?:\s|\([^()]*\))*"?([^\s;"()]+)')
+_SERVER_ID = re.compile(
+    r'(?:\s|\((?:[^()\\]|\\.)*+\))*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;"()\\]++))(?=[\s;(]|\Z)', re.DOTALL
+)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Method(StrEnum):
@@ -100,7 +105,10 @@ def field_value(server_id: str, identity: str, found: Iterable[Found]) -> str:
 def server_id_of(value: str) -> str:
     """Return, folded, who claims to have written such a field; '' where that cannot be read."""
     found = _SERVER_ID.match(value)
-    return found[1].lower() if found is not None else ""
+    if found is None:
+        return ""
+    name = found[2] or _QUOTED_PAIR.sub(r"\1", found[1]).strip()
+    return (ascii_domain(name) or name).lower()
 
 
 _DOMAIN_PROPERTIES: Mapping[Method, str] = {

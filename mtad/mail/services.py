@@ -50,7 +50,7 @@ class Scanned:
 
 NOT_SCANNED = Scanned()
 Attributes = Mapping[str, str]
-"""What is known, by the names of Postfix's policy protocol."""
+"""What is known, by the names of Postfix's policy protocol; no value holds CR, LF or NUL."""
 
 
 class Services(Protocol):

@@ -151,9 +151,9 @@ def _forget_forged(run: Run, server_id: str) -> None:
     One whose author cannot be read goes too: whoever reads it otherwise may take it for ours.
     """
     message = run.message()
-    values = message.values(_FOLDED_NAME)
+    values, ours = message.values(_FOLDED_NAME), server_id_of(server_id)
     run.spend(len(values) + len(Method))
-    places = tuple(at for at, value in enumerate(values) if server_id_of(value) in ("", server_id.lower()))
+    places = tuple(at for at, value in enumerate(values) if server_id_of(value) in ("", ours))
     if places:
         run.edited = message.with_fields(
             without(message.fields(), lambda field: field[0].lower() == _FOLDED_NAME, places)

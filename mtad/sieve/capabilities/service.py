@@ -33,6 +33,8 @@ from mtad.sieve.template import Read
 CAPABILITY = "vnd.mtad.service"
 LEVEL_MAX = 5
 ATTRIBUTES_MAX = 32
+_ATTRIBUTE = re.compile(r"[a-z_]{1,64}=[^\r\n\0]*\Z")
+_BREAKS = re.compile(r"[\r\n\0]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _LOOP = "foreachrcpt"
 _STATES: Mapping[str, str] = {
@@ -124,7 +126,7 @@ def _attributes(bound: Bound) -> Callable[[Run], dict[str, str]]:
 
     def read(run: Run) -> dict[str, str]:
         recipients = run.envelope("to") if has_recipient else ()
-        return {
+        known = {
             "request": "smtpd_access_policy",
             "protocol_state": state,
             **{name: run.facts.environment(item) for name, item in _ITEMS.items()},
@@ -133,8 +135,14 @@ def _attributes(bound: Bound) -> Callable[[Run], dict[str, str]]:
             "recipient_count": str(len(recipients)) if has_content else "0",
             "size": str(run.message().size_octets) if has_content else "0",
         }
+        return {name: _one_line(value) for name, value in known.items()}
 
     return read
+
+
+def _one_line(value: str) -> str:
+    """Return a value that ends no line: services are told one attribute a line, and nobody may add to them."""
+    return _BREAKS.sub("?", value)
 
 
 def _extra(bound: Bound) -> Callable[[Run], Mapping[str, str]]:
@@ -144,12 +152,12 @@ def _extra(bound: Bound) -> Callable[[Run], Mapping[str, str]]:
     if len(items) > ATTRIBUTES_MAX:
         bound.fail(items[0].at, f"a policy adds at most {ATTRIBUTES_MAX} attributes")
     for item in items:
-        if not re.match(r"[a-z_]{1,64}=", item.value):
-            bound.fail(item.at, f'"{item.value}" is no attribute: "name=value"')
+        if not _ATTRIBUTE.match(item.value):
+            bound.fail(item.at, f'"{item.value}" is no attribute: "name=value", on one line')
     pairs = [(item.value.partition("=")[0], bound.template(item)) for item in items]
 
     def read(run: Run) -> Mapping[str, str]:
-        return {name: template.read(run).partition("=")[2] for name, template in pairs}
+        return {name: _one_line(template.read(run).partition("=")[2]) for name, template in pairs}
 
     return read
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mtad.mail.authenticity import Finding, Found, Method, NoMethods, Subject, Untried, field_value, server_id_of
@@ -38,12 +40,33 @@ def test_what_it_says(identity: str, found: list[Found], value: str) -> None:
         (" (a) (b) mx.d.example 1; spf=pass", "mx.d.example"),
         ('"mx.d.example"; none', "mx.d.example"),
         ("mx.d.example(comment); none", "mx.d.example"),
+        (r'"m\x.d\.example"; none', "mx.d.example"),
+        ('" mx.d.example" 1; none', "mx.d.example"),
+        (r"(a\)b) mx.d.example; none", "mx.d.example"),
+        (r"(a\(b) mx.d.example; none", "mx.d.example"),
+        ("B\u00fccher.example; none", "xn--bcher-kva.example"),
+        ("XN--Bcher-KVA.example; none", "xn--bcher-kva.example"),
+        ('mx."d".example; none', ""),
+        (r"mx\.d.example; none", ""),
+        ('"mx.d.example; none', ""),
+        ('"mx.d".example; none', ""),
+        ("(a mx.d.example; none", ""),
+        ('""; none', ""),
         ("; none", ""),
         ("", ""),
     ],
 )
 def test_who_claims_to_have_written_it(value: str, server_id: str) -> None:
     assert server_id_of(value) == server_id
+
+
+@pytest.mark.parametrize(
+    "value", ["(" * 100_000, r"(\\" * 50_000, '"' + "\\" * 100_000, "\t" * 100_000, "(a)" * 50_000]
+)
+def test_no_claim_takes_long_to_read(value: str) -> None:
+    started = time.process_time()
+    assert server_id_of(value) == ""
+    assert time.process_time() - started < 1.0
 
 
 async def test_where_nobody_looks_nothing_is_known() -> None:

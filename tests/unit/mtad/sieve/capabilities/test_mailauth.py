@@ -167,13 +167,27 @@ async def test_the_field_stands_on_top_and_those_in_our_name_go() -> None:
 
 @pytest.mark.parametrize(
     ("claim", "is_kept"),
-    [("(a (b)) mx.h.example", False), ("(c) MX.h.example", False), ("; forged", False), ("mx.d.example", True)],
+    [
+        ("(a (b)) mx.h.example", False),
+        ("(c) MX.h.example", False),
+        ("; forged", False),
+        ("mx.d.example", True),
+        (r'"mx\.h.example"', False),
+    ],
 )
 async def test_what_may_be_read_as_ours_goes(claim: str, is_kept: bool) -> None:
     content = f"Authentication-Results: {claim}; forged\r\n\r\n".encode()
     one = await run("authresults;", facts=StillFacts(content, ENVELOPE, ENVIRONMENT))
     edits = [edit for edit in one.actions if isinstance(edit, AddField | DeleteFields)]
     assert (b"forged" in edited(content, edits)) is is_kept
+
+
+async def test_our_name_is_known_in_both_of_its_forms() -> None:
+    content = b"Authentication-Results: xn--bcher-kva.example; forged\r\n\r\n"
+    facts = StillFacts(content, ENVELOPE, {**ENVIRONMENT, "host": "b\u00fccher.example"})
+    one = await run("authresults;", facts=facts)
+    edits = [edit for edit in one.actions if isinstance(edit, AddField | DeleteFields)]
+    assert b"forged" not in edited(content, edits)
 
 
 async def test_in_another_name_and_of_nobody() -> None:

@@ -14,8 +14,8 @@ from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import StillFacts, first_error
 
 REQUIRE = (
-    'require ["variables", "envelope", "spamtest", "virustest", "vnd.mtad.service", "vnd.mtad.score", "vnd.mtad.stage",'
-    ' "vnd.mtad.log"];\n'
+    'require ["variables", "environment", "envelope", "spamtest", "virustest", "vnd.mtad.service", "vnd.mtad.score",'
+    ' "vnd.mtad.stage", "vnd.mtad.log"];\n'
 )
 CONTENT = b"X-Score: 3 of 15\r\n\r\n"
 FACTS = StillFacts(
@@ -44,11 +44,11 @@ class Remembering:
         return Scanned()
 
 
-async def told(stage: str, text: str) -> list[tuple[str, Attributes, bytes]]:
+async def told(stage: str, text: str, facts: StillFacts = FACTS) -> list[tuple[str, Attributes, bytes]]:
     services = Remembering()
     script = compile_script(f'{REQUIRE} stage "{stage}" {{ {text} }}', "t", POLICY, Outside(services=services))
     assert isinstance(script, Script), str(script)
-    await answer(script.stages[stage], Run(FACTS, Limits()))
+    await answer(script.stages[stage], Run(facts, Limits()))
     return services.told
 
 
@@ -68,6 +68,23 @@ async def test_a_milter_is_told_the_stage_and_shown_the_content() -> None:
     assert {key: attributes[key] for key in expected} == expected
     ((_, attributes, content),) = await told("mail", 'milter "opendkim";')
     assert (attributes["protocol_state"], attributes["size"], content) == ("MAIL", "0", b"")
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\0", "\r\n"])
+async def test_nobody_adds_a_line_to_what_services_are_told(end: str) -> None:
+    bad = f"a{end}size=0"
+    facts = StillFacts(
+        f"X-Said: {bad}\r\n\r\n".encode(),
+        {"from": [bad], "to": [bad], "auth": [bad]},
+        {"remote-ip": "192.0.2.9", "vnd.mtad.helo": bad, "vnd.mtad.auth-user": bad},
+    )
+    (_, known, _), (_, given, _) = await told(
+        "rcpt", 'set "v" "${env.helo}"; milter "m"; if policy :attr "said=${v}" "p" "OK" { }', facts
+    )
+    line = "a" + "?" * len(end) + "size=0"
+    assert [known[name] for name in ("sender", "recipient", "helo_name", "sasl_username")] == [line] * 4
+    assert given["said"] == line
+    assert not [value for value in (*known.values(), *given.values()) if set(value) & set("\r\n\0")]
 
 
 async def test_a_policy_service_is_told_each_recipient_and_what_the_policy_adds() -> None:
@@ -125,6 +142,7 @@ async def test_a_field_that_another_scanner_wrote(expected: str, is_true: bool) 
         ('stage "rcpt" { scan "m"; }', 'scan is not legal in stage "rcpt"'),
         ('stage "data" { milter :onerror "true" "m"; }', ":onerror is one of tempfail, continue"),
         ('stage "data" { if policy :attr "x" "m" "OK" { } }', '"x" is no attribute'),
+        ('stage "data" { if policy :attr "x=a\nsize=0" "m" "OK" { } }', 'is no attribute: "name=value", on one line'),
         ('stage "mail" { log "${scan.spam}"; }', 'it is not known in stage "mail"'),
         ('stage "data" { log "${scan.eggs}"; }', "one of spam, virus"),
         ('stage "rcpt" { if spamtest "1" { } }', 'spamtest is not legal in stage "rcpt"'),
