@@ -17,7 +17,7 @@ _PIECE = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _DOT_ATOM = re.compile(r"[^\s\"()<>,;:@\[\]\\.]+(?:\.[^\s\"()<>,;:@\[\]\\.]+)*\Z")
-_SPECIAL = re.compile(r'(["\\])')
+_QUOTED = str.maketrans({letter: f"\\{letter}" for letter in '"\\'})
 
 
 def local_part(address: str) -> str | None:
@@ -42,7 +42,7 @@ def whole(address: str) -> str | None:
     if '"' not in address:
         return address
     local = local_part(address) or ""
-    quoted = local if _DOT_ATOM.match(local) else '"' + _SPECIAL.sub(r"\\\1", local) + '"'
+    quoted = local if _DOT_ATOM.match(local) else '"' + local.translate(_QUOTED) + '"'
     return f"{quoted}@{domain(address)}"
 
 

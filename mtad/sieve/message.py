@@ -1,25 +1,27 @@
 """A message as tests see it (RFC 5228 §5, RFC 5703): its fields by name, and the entities that it is made of.
 
-All of it is read when it is asked for, and once: fields are split, each is decoded, parts are found.
+All of it is read when it is asked for, and once: fields are split, each is decoded, parts are found. How much of it is
+seen the allowance says, which all entities of a message have in common.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mtad.sieve.addresses import addresses_in
+from mtad.sieve.addresses import LENGTH_MAX, addresses_in
+from mtad.sieve.allowance import Allowance, Share
 from mtad.sieve.encoded_word import decoded
 from mtad.sieve.html_text import text_of_html
 from mtad.sieve.mime import MESSAGE, TEXT, Cut, FieldValue, cut, field_value, text_of, transfer_decoded
 
-HEADER_OCTETS_MAX = 1 << 20  # fields behind it are not seen
 ENTITIES_MAX = 1000  # of one message; those behind are not seen
 NESTING_MAX = 16  # of entities; what is deeper is one with what holds it
 FIELD_LENGTH_MAX = 1 << 13  # of a field that a script adds
-BODY_OCTETS_MAX = 1 << 20  # of one entity's decoded text; what is behind is not seen
+RAW_OCTETS_MAX = 1 << 20  # of the body as it is; what is behind is not seen
 ALL = slice(None)
+_FIELD_LENGTH = 16  # that a field with addresses counts for by itself
 
 _WHITE = " \t\r\n"
 _END = re.compile(rb"(?:\A|\r?\n)\r?\n")
@@ -45,15 +47,18 @@ class Message:
 
     __slots__ = (
         "_addresses",
+        "_allowance",
+        "_around",
         "_content",
         "_decoded",
         "_default",
         "_depth",
-        "_edited",
         "_end",
         "_fields",
         "_header",
+        "_named",
         "_parts",
+        "_raw",
         "_shown",
         "_start",
         "_structured",
@@ -61,20 +66,29 @@ class Message:
     )
 
     def __init__(
-        self, content: bytes, start: int = 0, end: int | None = None, depth: int = 0, default: FieldValue = TEXT
+        self,
+        content: bytes,
+        place: tuple[int, int] | None = None,
+        depth: int = 0,
+        default: FieldValue = TEXT,
+        allowance: Allowance | None = None,
     ) -> None:
+        start, end = place or (0, len(content))
         self._content = content
+        self._allowance = allowance or Allowance()
         self._start = start
-        self._end = len(content) if end is None else end
+        self._end = end
         self._depth = depth
         self._default = default
         self._header: _Head | None = None
-        self._edited: list[Field] | None = None  # in place of those of the content
-        self._fields: dict[str, list[str]] | None = None
+        self._fields: list[Field] | None = None
+        self._named: dict[str, list[str]] | None = None
         self._decoded: dict[str, list[str]] = {}
         self._addresses: dict[str, list[list[str]]] = {}
         self._structured: dict[str, FieldValue | None] = {}
         self._parts: tuple[Message, ...] | None = None
+        self._raw: str | None = None
+        self._around: tuple[str, ...] | None = None
         self._text: str | None = None
         self._shown: str | None = None
 
@@ -96,7 +110,7 @@ class Message:
         """Return the values of all fields of this name (folded): unfolded, decoded, without outer white space."""
         found = self._decoded.get(name)
         if found is None:
-            found = [decoded(value).strip(_WHITE) for value in self._by_name().get(name, ())]
+            found = [self._decode(value).strip(_WHITE) for value in self._by_name().get(name, ())]
             self._decoded[name] = found
         return found
 
@@ -104,19 +118,24 @@ class Message:
         """Return the addresses in the fields of this name (folded), or in those of them that are picked."""
         found = self._addresses.get(name)
         if found is None:
-            found = [addresses_in(value) for value in self._by_name().get(name, ())]
+            found = [self._addresses_in(value) for value in self._by_name().get(name, ())]
             self._addresses[name] = found
         return [address for field in found[pick] for address in field]
 
     def fields(self) -> list[Field]:
         """Return the fields in their order."""
-        return self._edited if self._edited is not None else list(_fields(self._split().text))
+        if self._fields is None:
+            left = self._allowance.left(Share.FIELDS)
+            lines = _FIELD_END.split(self._split().text, left)[:left] if left else []
+            self._allowance.take(Share.FIELDS, len(lines))
+            self._fields = [field for line in lines if (field := _field(line)) is not None]
+        return self._fields
 
     def with_fields(self, fields: Sequence[Field]) -> Message:
         """Return the entity with these fields in place of its own."""
-        other = Message(self._content, self._start, self._end, self._depth, self._default)
+        other = Message(self._content, (self._start, self._end), self._depth, self._default)
         other._header = self._split()
-        other._edited = list(fields)
+        other._fields = list(fields)
         other._parts = self.parts
         return other
 
@@ -140,7 +159,9 @@ class Message:
         """The entities directly in this one: of a multipart its parts, of a message/rfc822 the message."""
         if self._parts is None:
             default = MESSAGE if self.content_type[:2] == _DIGEST else TEXT
-            self._parts = tuple(Message(self._content, *part, self._depth + 1, default) for part in self._cut().parts)
+            self._parts = tuple(
+                Message(self._content, place, self._depth + 1, default, self._allowance) for place in self._cut().parts
+            )
         return self._parts
 
     def walk(self) -> Iterator[Message]:
@@ -160,12 +181,14 @@ class Message:
 
     def raw_body(self) -> str:
         """Return the body as it is (RFC 5173 §5.1)."""
-        return _text(self._content[self._body_start : self._end][:BODY_OCTETS_MAX])
+        if self._raw is None:
+            self._raw = _text(self._content[self._body_start : self._end][:RAW_OCTETS_MAX])
+        return self._raw
 
     def text(self) -> str:
         """Return the body decoded: its transfer encoding undone, in characters."""
         if self._text is None:
-            octets = transfer_decoded(self._content[self._body_start : self._end][:BODY_OCTETS_MAX], self._encoding)
+            octets = transfer_decoded(self._readable(self._body_start, self._end), self._encoding)
             kind = self.content_type
             self._text = (
                 text_of(octets, kind.parameters.get("charset", "utf-8")) if kind.type == "text" else _text(octets)
@@ -175,22 +198,44 @@ class Message:
     def shown_text(self) -> str:
         """Return the text as a reader sees it: of HTML without its tags."""
         if self._shown is None:
-            self._shown = text_of_html(self.text()) if self.content_type.subtype == "html" else self.text()
+            self._shown = self._shown_page() if self.content_type.subtype == "html" else self.text()
         return self._shown
 
     def contents(self) -> Iterator[str]:
         """Yield what `body :content` is held against (RFC 5173 §5.2): of a multipart what stands around its parts."""
         kind = self.content_type
         if kind.type == "multipart":
-            pieces = self._cut()
-            for start, end in (pieces.prologue, pieces.epilogue):
-                if end > start:
-                    yield _text(self._content[start:end][:BODY_OCTETS_MAX])
+            yield from self._around_parts()
         elif self._is_message(kind):
             for part in self.parts:
                 yield part._split().text
         else:
             yield self.text()
+
+    def _around_parts(self) -> tuple[str, ...]:
+        if self._around is None:
+            pieces = self._cut()
+            places = [(start, end) for start, end in (pieces.prologue, pieces.epilogue) if end > start]
+            self._around = tuple(_text(self._readable(*place)) for place in places)
+        return self._around
+
+    def _readable(self, start: int, end: int) -> bytes:
+        return self._content[start : start + self._allowance.take(Share.TEXT_OCTETS, end - start)]
+
+    def _shown_page(self) -> str:
+        page = self.text()
+        return text_of_html(page[: self._allowance.take(Share.PAGES_LENGTH, len(page))])
+
+    def _decode(self, value: str) -> str:
+        """Return a value decoded as far as that may be done."""
+        if "=?" not in value:
+            return value
+        length = self._allowance.take(Share.ENCODED_LENGTH, len(value))
+        return decoded(value[:length]) + value[length:]
+
+    def _addresses_in(self, value: str) -> list[str]:
+        length = min(len(value), LENGTH_MAX) + _FIELD_LENGTH
+        return addresses_in(value[: self._allowance.take(Share.ADDRESSES_LENGTH, length)])
 
     @property
     def _encoding(self) -> str:
@@ -210,20 +255,24 @@ class Message:
         if self._depth < NESTING_MAX:
             boundary = kind.parameters.get("boundary", "")
             if kind.type == "multipart" and boundary:
-                return cut(self._content, *body, boundary)
+                return cut(self._content, *body, boundary, self._allowance)
             if self._is_message(kind):
                 return Cut(body, [body], body)
         return Cut(body, [], (self._end, self._end))
 
     def _by_name(self) -> dict[str, list[str]]:
-        if self._fields is None:
-            self._fields = _named(self._edited if self._edited is not None else _fields(self._split().text))
-        return self._fields
+        if self._named is None:
+            self._named = {}
+            for name, value in self.fields():
+                self._named.setdefault(name.lower(), []).append(value)
+        return self._named
 
     def _split(self) -> _Head:
         if self._header is None:
-            start = self._content[self._start : min(self._end, self._start + HEADER_OCTETS_MAX)]
+            size_octets = min(self._end - self._start, self._allowance.left(Share.HEADER_OCTETS))
+            start = self._content[self._start : self._start + size_octets]
             end = _END.search(start)
+            self._allowance.take(Share.HEADER_OCTETS, end.end() if end is not None else size_octets)
             self._header = (
                 _Head(_text(start[: end.start()]), self._start + end.end(), has_body=True)
                 if end is not None
@@ -232,18 +281,9 @@ class Message:
         return self._header
 
 
-def _fields(header: str) -> Iterator[Field]:
-    for field in _FIELD_END.split(header):
-        name, colon, value = field.partition(":")
-        if colon:
-            yield name.rstrip(" \t"), _FOLD.sub("", value)
-
-
-def _named(fields: Iterable[Field]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in fields:
-        found.setdefault(name.lower(), []).append(value)
-    return found
+def _field(line: str) -> Field | None:
+    name, colon, value = line.partition(":")
+    return (name.rstrip(" \t"), _FOLD.sub("", value)) if colon else None
 
 
 def _text(octets: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from mtad.sieve.allowance import Allowance, Share
 from mtad.sieve.comments import without_comments
 from mtad.sieve.encoded_word import is_charset
 
@@ -108,14 +109,19 @@ class Cut(NamedTuple):
     epilogue: tuple[int, int]
 
 
-def cut(content: bytes, start: int, end: int, boundary: str) -> Cut:
-    """Cut the body of a multipart (RFC 2046 §5.1.1). A line end before a boundary belongs to the boundary."""
+def cut(content: bytes, start: int, end: int, boundary: str, allowance: Allowance) -> Cut:
+    """Cut the body of a multipart (RFC 2046 §5.1.1). A line end before a boundary belongs to the boundary.
+
+    Behind the last part of which the allowance lets it see the end, all the rest is one.
+    """
     mark = b"--" + boundary.encode("utf-8", "surrogateescape")
     parts: list[tuple[int, int]] = []
     prologue = (start, end)
     opened: int | None = None
     at = start
     while (found := content.find(mark, at, end)) >= 0 and len(parts) < PARTS_MAX - 1:
+        if not allowance.take(Share.MARKS, 1):
+            break
         at = found + len(mark)
         if found > start and content[found - 1] != 0x0A:
             continue

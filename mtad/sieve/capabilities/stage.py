@@ -14,7 +14,7 @@ from mtad.sieve.run import Run
 CAPABILITY = "vnd.mtad.stage"
 _SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
-_NETWORK = 4  # units of compiling
+_NETWORK = 6  # units of compiling
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -28,7 +28,8 @@ ENDS, BUDGET = "ends by itself", "ends by its budget"
 MANY = b"X: aaaaaaaaaaaa\r\n" * 10_000 + b"\r\n"
 LONG = b"X: " + b"a" * 100_000 + b"\r\n\r\n"
 EMPTY = b"\r\n"
-PARTS = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 990 + b"--b--\n"
+MULTIPART = b"Content-Type: multipart/mixed; boundary=b\n\n"
+PARTS = MULTIPART + b"--b\n\nx\n" * 990 + b"--b--\n"
 LIST_OF_1000 = "[" + ",".join(f'"k{number}"' for number in range(1000)) + "]"
 READ_1000 = ",".join(['"${a}y"'] * 1000)
 SCRIPTS = {
@@ -98,6 +99,17 @@ MESSAGES = {
     "a page": b"Content-Type: text/html\r\n\r\n" + b"<a<b>&amp;" * 400_000,
     "a page of scripts": b"Content-Type: text/html\r\n\r\n" + b"<script>" * 400_000,
     "base64": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YWFh" * 1_000_000,
+    "fields that say nothing": b"X:\n" * 350_000 + b"\r\n",
+    "lines that are no fields": b"x\n" * 500_000,
+    "fields of quotes": (b"To: " + b'"' * 32_000 + b"\r\n") * 30 + b"\r\n",
+    "fields of addresses": b"To: a@b\r\n" * 100_000 + b"\r\n",
+    "fields of encoded words": (b"Subject: " + b"=?utf-8?q?a?= " * 600 + b"\r\n") * 100 + b"\r\n",
+    "boundaries that are none, and many": MULTIPART + b"\n--bx" * 2_000_000,
+    "fields of parts": MULTIPART + (b"--b\n" + b"X:\n" * 300_000 + b"\n") * 10 + b"--b--\n",
+    "pages": MULTIPART + (b"--b\nContent-Type: text/html\n\n" + b"<a<b>&amp;" * 100_000 + b"\n") * 10 + b"--b--\n",
+    "encoded parts": MULTIPART
+    + (b"--b\nContent-Transfer-Encoding: quoted-printable\n\n" + b"=41=\r\n" * 200_000 + b"\n") * 10
+    + b"--b--\n",
     "quoted-printable": b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=41=\r\n" * 600_000,
 }
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mtad.sieve import message as message_module
-from mtad.sieve.message import BODY_OCTETS_MAX, HEADER_OCTETS_MAX, NESTING_MAX, Message
+from mtad.sieve.allowance import SHARES_MAX, Share
+from mtad.sieve.message import NESTING_MAX, RAW_OCTETS_MAX, Message
 
 
 def test_fields_are_found_by_folded_name_unfolded_and_stripped() -> None:
@@ -35,7 +36,7 @@ def test_addresses_of_all_fields_of_a_name() -> None:
 
 
 def test_fields_behind_the_limit_are_not_seen() -> None:
-    message = Message(b"A: 1\r\n" + b"X: " + b"x" * HEADER_OCTETS_MAX + b"\r\nB: 2\r\n\r\n")
+    message = Message(b"A: 1\r\n" + b"X: " + b"x" * SHARES_MAX[Share.HEADER_OCTETS] + b"\r\nB: 2\r\n\r\n")
     assert message.has("a")
     assert not message.has("b")
 
@@ -48,9 +49,10 @@ def test_a_field_is_decoded_once_and_only_when_asked_for(monkeypatch: pytest.Mon
         return value
 
     monkeypatch.setattr(message_module, "decoded", spy)
-    message = Message(b"A: 1\r\nB: 2\r\n\r\n")
-    assert message.values("a") == message.values("a") == ["1"]
-    assert asked == [" 1"]
+    message = Message(b"A: =?1\r\nB: =?2\r\nC: 3\r\n\r\n")
+    assert message.values("a") == message.values("a") == ["=?1"]
+    assert message.values("c") == ["3"]
+    assert asked == [" =?1"]
 
 
 def test_nested_messages_and_how_deep_they_are_read() -> None:
@@ -59,8 +61,66 @@ def test_nested_messages_and_how_deep_they_are_read() -> None:
 
 
 def test_long_bodies_are_cut() -> None:
-    message = Message(b"\r\n" + b"x" * (BODY_OCTETS_MAX + 1))
-    assert len(message.text()) == len(message.raw_body()) == BODY_OCTETS_MAX
+    message = Message(b"\r\n" + b"x" * (RAW_OCTETS_MAX + SHARES_MAX[Share.TEXT_OCTETS]))
+    assert (len(message.raw_body()), len(message.text())) == (RAW_OCTETS_MAX, SHARES_MAX[Share.TEXT_OCTETS])
+
+
+def multipart(*parts: bytes) -> Message:
+    return Message(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" + b"\n--b\n".join(parts) + b"\n--b--\n")
+
+
+class TestAllowance:
+    """What is seen of a message in all, whatever it is made of; and that looking again sees the same."""
+
+    def test_fields_of_all_parts(self) -> None:
+        fields_max = SHARES_MAX[Share.FIELDS]
+        message = multipart(b"A: 1\n" * (fields_max - 5) + b"\n1", b"B: 1\n" * 10 + b"\n2", b"C: 1\n\n3")
+        counts = [len(part.fields()) for part in message.walk()]
+        assert (sum(counts), counts[1], counts[3]) == (fields_max, fields_max - 5, 0)
+        assert [len(part.fields()) for part in message.walk()] == counts
+        assert [part.text() for part in message.parts] == ["1", "2", "3"]
+
+    def test_header_sections_of_all_parts(self) -> None:
+        long = b"A: " + b"x" * (SHARES_MAX[Share.HEADER_OCTETS] // 2) + b"\n\ntext"
+        message = multipart(long, long, b"B: 1\n\nlast")
+        assert [part.has("a") for part in message.parts] == [True, True, False]
+        assert [part.text() for part in message.parts] == ["text", "", ""]
+
+    def test_bodies_of_all_parts(self) -> None:
+        half = SHARES_MAX[Share.TEXT_OCTETS] // 2
+        message = multipart(b"\n" + b"x" * half, b"\n" + b"y" * (half + 5), b"\nz")
+        for _ in range(2):
+            assert [len(part.text()) for part in message.parts] == [half, half, 0]
+
+    def test_what_stands_around_parts(self) -> None:
+        message = Message(b"Content-Type: multipart/mixed; boundary=b\n\nbefore\n--b\n\none\n--b--\nbehind\n")
+        for _ in range(2):
+            assert list(message.contents()) == ["before", "behind\n"]
+
+    def test_pages(self) -> None:
+        page = b"Content-Type: text/html\n\n" + b"x" * (SHARES_MAX[Share.PAGES_LENGTH] - 2)
+        message = multipart(page, b"Content-Type: text/html\n\n<b>bold", b"\nplain")
+        for _ in range(2):
+            assert [part.shown_text()[:5] for part in message.parts] == ["xxxxx", "", "plain"]
+
+    def test_encoded_words(self) -> None:
+        word = "=?utf-8?q?a?="
+        count = SHARES_MAX[Share.ENCODED_LENGTH] // len(word)
+        message = Message(f"A: {'x' * 100_000}\nB: {word}\nC: {word * 2 * count}\n\n".encode())
+        (found,) = message.values("c")
+        assert (found[:count], found.count(word)) == ("a" * count, count)
+        assert message.values("b") == [word], "what was asked for before has taken all"
+        assert Message(f"B: {word}\n\n".encode()).values("b") == ["a"]
+
+    def test_addresses(self) -> None:
+        message = Message(b"To: a@b\n" * SHARES_MAX[Share.FIELDS] + b"\n")
+        found = message.addresses("to")
+        assert 1000 < len(found) < SHARES_MAX[Share.ADDRESSES_LENGTH] // 16
+        assert message.addresses("to") == found
+
+    def test_each_message_has_its_own(self) -> None:
+        message = Message(b"\n" + b"x" * SHARES_MAX[Share.TEXT_OCTETS])
+        assert message.text() == message.with_fields([("A", "1")]).text()
 
 
 def test_fields_in_place_of_its_own() -> None:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from mtad.sieve.allowance import SHARES_MAX, Allowance, Share
 from mtad.sieve.mime import PARAMETERS_MAX, PARTS_MAX, cut, field_value, text_of, transfer_decoded
 
 
@@ -63,7 +64,7 @@ def test_text_in_a_character_set_that_is_none_is_read_as_utf8() -> None:
 
 
 def pieces(content: bytes, boundary: str = "b") -> tuple[bytes, list[bytes], bytes]:
-    found = cut(content, 0, len(content), boundary)
+    found = cut(content, 0, len(content), boundary, Allowance())
     before, after = found.prologue, found.epilogue
     return content[slice(*before)], [content[slice(*part)] for part in found.parts], content[slice(*after)]
 
@@ -84,9 +85,17 @@ def test_cutting(content: bytes, expected: object) -> None:
     assert pieces(content) == expected
 
 
+def test_what_only_looks_like_a_boundary_counts() -> None:
+    marks_max = SHARES_MAX[Share.MARKS]
+    content = b"--b\n" + b"--bx\n" * (marks_max - 2) + b"--b\none\n--b\n"
+    assert pieces(content)[1][1:] == [b"one\n--b\n"], "the last mark is one too many"
+    assert pieces(content[:4] + content[9:])[1][1:] == [b"one", b""]
+
+
 def test_cutting_is_limited_and_linear() -> None:
     content = b"--b\n" * (PARTS_MAX * 100)
     started = time.process_time()
     assert len(pieces(content)[1]) == PARTS_MAX
-    pieces(b"--bx" * 200_000)
+    pieces(b"--bx" * 2_000_000)
+    pieces(b"--bx\n" * 2_000_000)
     assert time.process_time() - started < 1
