@@ -1,16 +1,21 @@
-"""Commits for tests, all of one branch; and a disk that flips a bit."""
+"""Commits for tests, all of one branch; a store to make them in; and a disk that flips a bit."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 
 from replicator.core.events import Commit
 from replicator.core.values import Branch, Dot, Kind, PartValue, Record
+from replicator.store.environment import StoreSettings
+from replicator.store.store import Store
 
 BRANCH = Branch(0, 5)
 TERMINAL_RANK = 2
+MEBI = 1 << 20
 
 
 def key(number: int) -> bytes:
@@ -36,6 +41,16 @@ def done(number: int, of: int) -> Commit:
     """Return a commit that removes an item."""
     record = Record(Kind.DONE, key(of), Dot(BRANCH, of))
     return Commit(number, records=((Dot(BRANCH, number), record),))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Store]:
+    """Open the store of a folder, small at first, and close it in the end."""
+    store = Store(StoreSettings(folder / "store", 0, TERMINAL_RANK, 16 * MEBI, 64 * MEBI))
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def flip(path: Path, table: str, at: bytes) -> None:

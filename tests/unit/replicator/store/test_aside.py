@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,8 @@ from replicator.store.aside import no_room, set_aside
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
 from replicator.store.writer import Writer
-from tests.unit.replicator.store.commits import TERMINAL_RANK, put
+from tests.unit.replicator.store.commits import TERMINAL_RANK, opened, put
 
-MEBI = 1 << 20
 ITEMS = 20
 KILLED = """
 import os, signal, sys
@@ -43,15 +41,6 @@ elif moment == "before it has a name":
     Store._found_if_new = die
 set_aside(store, Writer(store, print), 1)
 """
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[Store]:
-    store = Store(StoreSettings(folder / "store", 0, TERMINAL_RANK, 16 * MEBI, 64 * MEBI))
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @pytest.fixture

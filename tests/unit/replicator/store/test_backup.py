@@ -12,18 +12,16 @@ import pytest
 from replicator.store.backup import back_up
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
-from tests.unit.replicator.store.commits import TERMINAL_RANK, key, put
+from tests.unit.replicator.store.commits import MEBI, TERMINAL_RANK, key, opened, put
 
-MEBI = 1 << 20
 WAIT_SECONDS = 10.0
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(StoreSettings(tmp_path / "store", 0, TERMINAL_RANK, 16 * MEBI, 64 * MEBI))
-    made.change([put(1, b"small")])
-    yield made
-    made.close()
+    with opened(tmp_path) as made:
+        made.change([put(1, b"small")])
+        yield made
 
 
 class SlowCopy:

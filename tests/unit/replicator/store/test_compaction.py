@@ -8,19 +8,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import pytest
 
 from replicator.store.compaction import compact
-from replicator.store.environment import SnapshotBrokenError, StoreSettings
+from replicator.store.environment import SnapshotBrokenError
 from replicator.store.store import Store
 from replicator.store.writer import Writer, Written
-from tests.unit.replicator.store.commits import BRANCH, TERMINAL_RANK, done, key, part, put
+from tests.unit.replicator.store.commits import BRANCH, MEBI, done, key, opened, part, put
 
-MEBI = 1 << 20
 ITEMS = 40
 BLOB = b"x" * 100_000
 KILLED = """
@@ -56,13 +54,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with opened(tmp_path) as made:
         fill(made)
         yield made
-
-
-@contextmanager
-def opened(tmp_path: Path) -> Iterator[Store]:
-    made = Store(StoreSettings(tmp_path / "store", 0, TERMINAL_RANK, 16 * MEBI, 64 * MEBI))
-    yield made
-    made.close()
 
 
 def fill(store: Store) -> None:

@@ -26,11 +26,16 @@ def opened(path: Path) -> Store:
     return Store(StoreSettings(path, 0, TERMINAL_RANK, map_octets=4 << 20, map_octets_max=64 << 20))
 
 
+def undamaged(path: Path) -> Store:
+    """Return a store of three items."""
+    store = opened(path)
+    store.change([put(1, BLOB), put(2, BLOB), put(3, BLOB)])
+    return store
+
+
 def damaged(path: Path, table: str, at: bytes) -> Store:
     """Return a store of three items, with one value of the second flipped."""
-    first = opened(path)
-    first.change([put(1, BLOB), put(2, BLOB), put(3, BLOB)])
-    first.close()
+    undamaged(path).close()
     flip(path, table, at)
     return opened(path)
 
@@ -146,7 +151,7 @@ def test_the_state_of_an_item_outlives_its_content(tmp_path: Path) -> None:
 
 def test_an_item_comes_back_with_what_was_said_meanwhile(tmp_path: Path) -> None:
     store = damaged(tmp_path / "store", *ITEM)
-    before = opened_like(tmp_path / "like")
+    before = undamaged(tmp_path / "like")
     store.item(key(2))
     mend(store)
     store.change([part(4, of=2, rank=1)])
@@ -163,13 +168,6 @@ def test_an_item_comes_back_with_what_was_said_meanwhile(tmp_path: Path) -> None
             assert transaction.stat(store.environment.tables[table])["entries"] == 0
     store.close()
     before.close()
-
-
-def opened_like(path: Path) -> Store:
-    """Return a store of the same three items, undamaged."""
-    store = opened(path)
-    store.change([put(1, BLOB), put(2, BLOB), put(3, BLOB)])
-    return store
 
 
 def test_a_change_that_meets_damage_is_kept(tmp_path: Path) -> None:
@@ -299,7 +297,7 @@ def test_the_scrub_finds_what_nobody_reads(tmp_path: Path, where: tuple[str, byt
 
 
 def test_the_scrub_finds_nothing_where_nothing_is_damaged(tmp_path: Path) -> None:
-    store = opened_like(tmp_path / "store")
+    store = undamaged(tmp_path / "store")
     walk(store, 1 << 20)
     assert not store.damage
     store.close()
