@@ -11,7 +11,8 @@ from replicator.node import Node
 from replicator.settings import NodeSettings
 from replicator.store import layout
 from tests.compatibility.v1.peer import ACTIVE, PASSIVE, PUT, OldPeer, item, position, record, schema
-from tests.integration.bench import NAMES, REMOTE, Bench, damage, ended, promote, put, until
+from tests.fakes.waiting import until
+from tests.integration.bench import NAMES, REMOTE, Bench, damage, ended, promote, put
 
 ITEMS = 30
 PART, FLAGS, DONE, ABORT, VOID = 2, 3, 4, 5, 6

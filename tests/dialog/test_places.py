@@ -12,8 +12,8 @@ from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import greeted, say
-from tests.fakes.queue import until
 from tests.fakes.server_rooms import FakeRooms
+from tests.fakes.waiting import until
 
 POLICY = """
 require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.limits"];

@@ -18,6 +18,7 @@ from mtad.spool.door import Changes, Committed, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, Wire, greeted, reply, say, send_message
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
+from tests.fakes.waiting import until
 
 CONTENT = b"Message-ID: <1@client.example>\r\nSubject: x\r\n\r\nbody"
 OTHER = CONTENT.replace(b"body", b"tody")
@@ -25,12 +26,6 @@ TAKEN = "250 2.0.0 Ok: delivered (mx.example.net: 250 2.0.0 Ok, taken)"
 ONE, TWO, THREE = "one@example.net", "two@example.net", "three@example.net"
 SENDER = "sender@client.example"
 HERE, ELSEWHERE = "192.0.2.1", "203.0.113.9"  # whence clients come
-
-
-async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not is_so():
-            await asyncio.sleep(0)
 
 
 async def settled(house: House) -> None:

@@ -19,8 +19,8 @@ from mtad.server.verb import Verb
 from mtad.spool.door import Rank, Refusal, Refused
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, greeted, reply, say, send_message
-from tests.fakes.queue import until
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakePolicy, FakeRooms
+from tests.fakes.waiting import until
 
 ENVELOPE = ("MAIL FROM:<sender@client.example>", "RCPT TO:<one@example.net>", "DATA")
 

@@ -14,8 +14,8 @@ from mtad.server.spill import Spill, SpillLimits
 from mtad.telemetry.events import CollectedEvents
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import MemoryWire, greeted, reply, say
-from tests.fakes.queue import until
 from tests.fakes.server_rooms import FakeRooms
+from tests.fakes.waiting import until
 
 LIMITS = Limits(content=replace(Limits().content, octets_in_flight_max=100))
 CONTENT = b"Subject: large\r\n\r\n" + b"text\r\n" * 100

@@ -13,8 +13,7 @@ import grpc
 
 from mtad.pb import admin_pb2 as pb
 from mtad.pb import admin_pb2_grpc
-
-WAIT_SECONDS_MAX = 60.0
+from tests.fakes.waiting import WAIT_SECONDS
 
 
 class FakeAdmin(admin_pb2_grpc.AdminServicer):
@@ -39,7 +38,7 @@ class FakeAdmin(admin_pb2_grpc.AdminServicer):
 
     def _taken(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
-        self.may_answer.wait(WAIT_SECONDS_MAX)
+        self.may_answer.wait(WAIT_SECONDS)
         if self.fault:
             context.abort(grpc.StatusCode.INTERNAL, self.fault)
 

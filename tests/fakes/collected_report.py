@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from replicator.report import Level, Value
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 
 class CollectedReport:
@@ -21,9 +20,7 @@ class CollectedReport:
         """Return the fields of every event of that name, oldest first."""
         return [fields for kept, fields in self.events if kept == name]
 
-    async def wait_for(self, name: str, seconds: float = 60.0) -> dict[str, Value]:
+    async def wait_for(self, name: str, seconds: float = WAIT_SECONDS) -> dict[str, Value]:
         """Return the first event of that name, as soon as there is one."""
-        async with asyncio.timeout(seconds):
-            while not self.named(name):
-                await asyncio.sleep(0.01)
+        await until(lambda: self.named(name), seconds)
         return self.named(name)[0]

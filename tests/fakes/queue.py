@@ -15,9 +15,9 @@ from mtad.spool.local import LocalSpool, SpoolLimits
 from mtad.telemetry.events import CollectedEvents
 from replicator.node import Node
 from replicator.settings import NodeSettings
+from tests.fakes.waiting import until
 
 START_MS = 1_700_000_000_000
-WAIT_SECONDS_MAX = 60.0
 
 
 class WallClock:
@@ -52,14 +52,6 @@ def message(*recipients: str, reverse_path: str = "a@x.test", queue_id: str = ""
         content=b"Received: x\r\nSubject: hello\r\n\r\nbody\r\n",
         recipients={recipient: RecipientState(due_ms=due_ms) for recipient in recipients or ("b@y.test",)},
     )
-
-
-async def until(condition: object) -> None:
-    """Wait until a function tells True."""
-    assert callable(condition)
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

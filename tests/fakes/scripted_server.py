@@ -12,7 +12,6 @@ from typing import Self
 DROP = "drop"  # in place of a reply: close the connection
 HANG = "hang"  # in place of a reply: never answer
 WAIT = "wait "  # before a reply: give it when the test sets `released`
-WAIT_SECONDS = 60.0  # a busy machine's, for a test that waits for something
 STALL = "stall"  # in place of a reply: what `ScriptedServer.stall` does
 RESET = "reset"  # in place of a reply: close it with a TCP reset
 

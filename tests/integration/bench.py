@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from replicator.status import Submitted
 from replicator.transport.certificates import Credentials
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
+from tests.fakes.waiting import until
 
 MEBI = 1 << 20
-WAIT_SECONDS = 60.0  # a busy machine's; none of it passes where things go well
 SILENCE_SECONDS = 0.6  # after which the other takes over, in a test that speaks of that
 AWAY_SECONDS = 0.4  # after which a peer is waited for no longer, in a test in which it is away
 REMOTE = Submitted(Durability.REMOTE)
@@ -38,12 +36,6 @@ def ended(node: Node, key: bytes) -> tuple[Record, Record]:
     assert item is not None
     parts = ((b"part", PartValue(3, 1, 2, 0, b"")),)
     return Record(Kind.PART, key, item.put, parts), Record(Kind.DONE, key, item.put)
-
-
-async def until(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    async with asyncio.timeout(seconds):
-        while not is_so():
-            await asyncio.sleep(0.01)
 
 
 async def promote(node: Node) -> None:

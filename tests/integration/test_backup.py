@@ -14,7 +14,8 @@ import pytest
 
 from replicator.settings import NO_PEER
 from replicator.status import Submitted
-from tests.integration.bench import LOCAL, REMOTE, Bench, ended, put, settled, until
+from tests.fakes.waiting import until
+from tests.integration.bench import LOCAL, REMOTE, Bench, ended, put, settled
 from tests.integration.sending import QUEUE_ALL, queue_ids, send
 from tests.peers.mtad import AS_USED, MtadNode, pair
 from tests.peers.process import wait_until

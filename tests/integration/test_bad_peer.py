@@ -18,7 +18,8 @@ from replicator.transport import backoff
 from tests.compatibility.v1.peer import ACTIVE, PUT, OldPeer, item, position, record, schema
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.bench import NAMES, Bench, put, until
+from tests.fakes.waiting import until
+from tests.integration.bench import NAMES, Bench, put
 
 WAITS = [schema.Part(id=b"part", rank=0, hlc=1, due=100)]
 FAR = 1_000_007

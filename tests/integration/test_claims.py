@@ -15,6 +15,7 @@ import pytest
 from mtad.lab.layout import HOST, NodeShape
 from mtad.lab.load import LoadPlan, run_load
 from mtad.lab.pair import Laboratory, RunningNode, running_laboratory
+from tests.fakes.waiting import WAIT_SECONDS
 from tests.integration.test_kill_active import POLICY
 from tests.peers.process import open_folder
 
@@ -22,7 +23,6 @@ CLAIM_SECONDS = float(os.environ.get("MTAD_CLAIM_SECONDS", "60"))
 REPLY_DELAY_SECONDS = 0.2  # of the next hop, after it has taken a message
 CUT_SECONDS = 0.6  # between the cable and the node: long enough for every reply that is awaited
 FREE_SECONDS_MAX = 20.0  # silence of 3 s, and what a busy machine takes
-WAIT_SECONDS_MAX = 60.0
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -71,13 +71,13 @@ def plan(node: RunningNode) -> LoadPlan:
 
 
 async def until_active(node: RunningNode) -> None:
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(WAIT_SECONDS):
         while (view := await node.view()) is None or view.role != "active":
             await asyncio.sleep(0.02)
 
 
 async def until_more(laboratory: Laboratory, count: int) -> float:
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(WAIT_SECONDS):
         while sum(1 for _ in laboratory.delivered()) <= count:
             await asyncio.sleep(0.02)
     return time.monotonic()
@@ -86,7 +86,7 @@ async def until_more(laboratory: Laboratory, count: int) -> float:
 async def settled(laboratory: Laboratory, wanted: set[str]) -> Counter[str]:
     """Wait until everything has arrived and both queues are empty; return how often each has."""
     await laboratory.wait_protected()
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not wanted <= {each.lab_id for each in laboratory.delivered()}:
             await asyncio.sleep(0.1)
         for node in laboratory.nodes:

@@ -10,7 +10,8 @@ import pytest
 from replicator.core.values import Durability, Kind, PartValue, Record
 from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings
-from tests.integration.bench import Bench, ended, promote, put, until
+from tests.fakes.waiting import until
+from tests.integration.bench import Bench, ended, promote, put
 
 ITEMS = 20
 MARK = b"the content of number %03d, and of no other"

@@ -23,19 +23,18 @@ from replicator.store import layout
 from replicator.store.environment import StoreFormatError
 from replicator.store.writer import Written
 from tests.fakes.collected_report import CollectedReport
+from tests.fakes.waiting import WAIT_SECONDS, until
 from tests.integration.bench import (
     AWAY_SECONDS,
     LOCAL,
     MEBI,
     NOT_ALONE,
     REMOTE,
-    WAIT_SECONDS,
     Bench,
     damage,
     ended,
     put,
     settled,
-    until,
 )
 
 # --- two disks ----------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from replicator.node import Node
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.bench import Bench, ended, put, settled, until
+from tests.fakes.waiting import until
+from tests.integration.bench import Bench, ended, put, settled
 from tests.integration.sending import QUEUE_ALL, queue_ids, send
 from tests.peers.mtad import pair
 from tests.peers.process import wait_until

@@ -14,7 +14,8 @@ from replicator.node import Node
 from replicator.settings import NO_PEER, NodeSettings, SiteSettings
 from replicator.status import Submitted
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.bench import LOCAL, MEBI, NAMES, REMOTE, Bench, ended, put, settled, until
+from tests.fakes.waiting import until
+from tests.integration.bench import LOCAL, MEBI, NAMES, REMOTE, Bench, ended, put, settled
 
 SITE = "site.test"
 SITE_NODE = 2

@@ -18,7 +18,8 @@ from replicator.status import WitnessStatus
 from replicator.transport.certificates import Credentials
 from replicator.witness import State, WitnessServer, WitnessSettings, WitnessStateError
 from tests.fakes.collected_report import CollectedReport
-from tests.integration.bench import NAMES, Bench, settled, until
+from tests.fakes.waiting import until
+from tests.integration.bench import NAMES, Bench, settled
 
 LEASE_SECONDS = 2.0  # for which a busy machine may let both members stand still
 

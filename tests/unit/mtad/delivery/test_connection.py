@@ -16,7 +16,8 @@ from mtad.mail.outcome import Result
 from mtad.mail.route import TlsLevel
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.outgoing import TIMEOUTS, Silent, outgoing, to
-from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, STALL, WAIT_SECONDS, Script, ScriptedServer
+from tests.fakes.scripted_server import HANG, PLAIN_EXTENSIONS, STALL, Script, ScriptedServer
+from tests.fakes.waiting import WAIT_SECONDS
 
 U = "u@b.test"
 

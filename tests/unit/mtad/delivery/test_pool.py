@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,8 @@ from mtad.delivery.pool import Pool, PoolLimits
 from mtad.mail.dsn_request import NO_REQUEST
 from mtad.mail.route import TlsLevel
 from tests.fakes.outgoing import TIMEOUTS, Silent
-from tests.fakes.scripted_server import DROP, HANG, WAIT, WAIT_SECONDS, Script, ScriptedServer
+from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 
 def hop_to(server: ScriptedServer, tls: TlsLevel = TlsLevel.NONE) -> Hop:
@@ -26,12 +26,6 @@ async def opened(pool: Pool, hop: Hop) -> Connection:
     connection = await pool.acquire(hop)
     assert isinstance(connection, Connection)
     return connection
-
-
-async def eventually(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 def why(answer: Connection | NotOpened) -> str:
@@ -50,7 +44,7 @@ async def test_a_released_connection_is_taken_again() -> None:
         for connection in (first, second):
             pool.release(connection)
         pool.close()
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         assert server.commands.count("QUIT") == 2
 
 
@@ -67,7 +61,7 @@ async def test_idle_connections_are_closed_after_a_while() -> None:
     async with ScriptedServer() as server:
         pool = Pool("us.test", PoolLimits(idle_seconds_max=0.02), TIMEOUTS)
         pool.release(await opened(pool, hop_to(server)))
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         assert server.commands[-1] == "QUIT"
         assert pool.hops_count == 0
 
@@ -78,7 +72,7 @@ async def test_an_idle_connection_that_the_peer_closes_is_forgotten() -> None:
         pool.release(await opened(pool, hop_to(server)))
         assert pool.hops_count == 1
         await server.stop()
-        await eventually(lambda: pool.hops_count == 0)
+        await until(lambda: pool.hops_count == 0)
 
 
 async def test_a_connection_is_closed_after_its_last_message() -> None:
@@ -88,7 +82,7 @@ async def test_a_connection_is_closed_after_its_last_message() -> None:
         connection.begin(Mail("x@a.test"), Silent())
         connection.ask({}, None)
         pool.recycle(connection)
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         assert server.commands[-2:] == ["RSET", "QUIT"]
         assert pool.hops_count == 0
 
@@ -101,7 +95,7 @@ async def test_recycled_connection_waits_for_rset() -> None:
         connection.ask({"u@b.test": NO_REQUEST}, None)
         pool.recycle(connection)
         assert not connection.is_usable
-        await eventually(lambda: connection.is_usable)
+        await until(lambda: connection.is_usable)
         assert await opened(pool, hop_to(server)) is connection
         pool.release(connection)
         pool.close()
@@ -114,7 +108,7 @@ async def test_rset_without_answer_closes() -> None:
         connection.begin(Mail("x@a.test"), Silent())
         connection.ask({}, None)
         pool.recycle(connection)
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         assert pool.hops_count == 0
 
 
@@ -168,7 +162,7 @@ async def test_a_hop_that_does_not_answer_is_left_alone_for_a_while() -> None:
     assert pool.is_dead(hop)
     assert why(await pool.acquire(hop)) == "450 4.4.1 No connection to mx.test a moment ago: Connection refused"
     async with server:
-        await eventually(lambda: not pool.is_dead(hop))
+        await until(lambda: not pool.is_dead(hop))
         pool.release(await opened(pool, hop))
         pool.close()
 
@@ -269,9 +263,9 @@ async def test_while_one_finds_out_whether_a_hop_is_back_others_do_not_wait() ->
         pool = Pool("us.test", PoolLimits(PaceLimits(rest_seconds=0.02)), TIMEOUTS)
         hop = hop_to(server)
         await pool.acquire(hop)
-        await eventually(lambda: not pool.is_dead(hop))
+        await until(lambda: not pool.is_dead(hop))
         finding_out = asyncio.create_task(pool.acquire(hop))
-        await eventually(lambda: server.open_count == 1)
+        await until(lambda: server.open_count == 1)
         assert pool.is_dead(hop)
         assert why(await pool.acquire(hop)).endswith("a moment ago: 421 4.3.2 Busy")
         server.released.set()
@@ -390,11 +384,11 @@ async def test_cancelled_while_opening_gives_its_slot_back() -> None:
     async with ScriptedServer(Script(replies={"banner": HANG})) as server:
         pool = Pool("us.test", timeouts=replace(TIMEOUTS, banner_seconds=60))
         opening = asyncio.create_task(pool.acquire(hop_to(server)))
-        await eventually(lambda: server.open_count == 1)
+        await until(lambda: server.open_count == 1)
         opening.cancel()
         await asyncio.wait((opening,))
         assert pool.hops_count == 0
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_cancelled_when_its_turn_has_come_passes_the_place_on() -> None:
@@ -409,7 +403,7 @@ async def test_cancelled_when_its_turn_has_come_passes_the_place_on() -> None:
             assert await waiting[1] is connection
         pool.release(connection)
         pool.close()
-        await eventually(lambda: pool.hops_count == 0)
+        await until(lambda: pool.hops_count == 0)
 
 
 async def test_nothing_is_opened_after_close() -> None:
@@ -422,4 +416,4 @@ async def test_nothing_is_opened_after_close() -> None:
         assert why(await waiting).startswith("450 4.4.5")
         assert why(await pool.acquire(hop_to(server))).startswith("450 4.3.2")
         pool.release(connection)
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)

@@ -16,7 +16,8 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.route import Route, TlsLevel
 from tests.fakes.name_server import Zone
 from tests.fakes.outgoing import CONTENT, TIMEOUTS, Outgoing, outgoing, to
-from tests.fakes.scripted_server import DROP, HANG, WAIT, WAIT_SECONDS, Script, ScriptedServer
+from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 U, V, W = "u@b.test", "v@b.test", "w@c.test"
 
@@ -24,14 +25,6 @@ U, V, W = "u@b.test", "v@b.test", "w@c.test"
 def said(outcome: Outcome | None) -> str:
     """Return the parts of an outcome that tests compare."""
     return "" if outcome is None else f"{outcome.result} {outcome.reply.code} {outcome.reply.enhanced}".rstrip()
-
-
-async def eventually(is_so: object) -> None:
-    """Wait until a condition holds; fails after WAIT_SECONDS."""
-    assert callable(is_so)
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("is_pipelining", [True, False])
@@ -108,7 +101,7 @@ async def test_a_next_hop_whose_recipients_are_all_left_out_gets_nothing() -> No
         finished = await transaction.finish(CONTENT, 5)
         assert list(finished.outcomes) == [W]
         assert server.messages == []
-        await eventually(lambda: "RSET" in server.commands)
+        await until(lambda: "RSET" in server.commands)
 
 
 async def test_when_all_are_left_out_there_is_nothing_to_say() -> None:
@@ -119,7 +112,7 @@ async def test_when_all_are_left_out_there_is_nothing_to_say() -> None:
         async with asyncio.timeout(WAIT_SECONDS):
             finished = await transaction.finish(CONTENT, None)
         assert (finished.outcomes, finished.pending, server.messages) == ({}, {}, [])
-        await eventually(lambda: "RSET" in server.commands)
+        await until(lambda: "RSET" in server.commands)
 
 
 async def test_one_who_is_left_out_before_a_connection_stands_is_never_asked_for() -> None:
@@ -292,7 +285,7 @@ async def test_a_connection_closed_between_two_recipients_is_replaced() -> None:
     async with ScriptedServer(script) as server, outgoing() as out:
         transaction = out.open()
         assert said(await transaction.recipient(U, to(server))) == "failed 550 5.1.1"
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         async with asyncio.timeout(WAIT_SECONDS):
             assert await transaction.recipient(V, to(server)) is None
         assert said((await transaction.finish(CONTENT, 20)).outcomes[V]) == "delivered 250 2.0.0"
@@ -348,11 +341,11 @@ async def test_too_many_octets_in_the_background_are_given_up() -> None:
 async def test_close_decides_what_is_pending() -> None:
     async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing() as out:
         _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
-        await eventually(lambda: bool(server.messages))
+        await until(lambda: bool(server.messages))
         await out.delivery.close()
         assert finished.pending[U].result().result is Result.UNKNOWN
         assert said((await out.attempt({V: to(server)}))[V]) == "delayed 450 4.3.2"
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_a_session_that_is_cancelled_leaves_nothing_open() -> None:
@@ -360,11 +353,11 @@ async def test_a_session_that_is_cancelled_leaves_nothing_open() -> None:
         transaction = out.open()
         await transaction.recipient(U, to(server))
         finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
-        await eventually(lambda: "DATA" in server.commands)
+        await until(lambda: "DATA" in server.commands)
         finishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await finishing
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_a_finish_cancelled_before_it_began_leaves_nothing_open() -> None:
@@ -376,7 +369,7 @@ async def test_a_finish_cancelled_before_it_began_leaves_nothing_open() -> None:
         finishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await finishing
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_rcpt_that_takes_long_is_answered_at_the_end() -> None:
@@ -410,7 +403,7 @@ async def test_a_connection_that_opens_late_and_closes_before_the_end_of_data_is
         transaction = out.open()
         assert await transaction.recipient(U, to(server)) is None
         server.released.set()
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         outcomes = (await transaction.finish(CONTENT, 20)).outcomes
         assert said(outcomes[U]) == "delivered 250 2.0.0"
         assert server.connections_count == 2
@@ -452,10 +445,10 @@ async def test_abort_while_connecting_leaves_nothing_open() -> None:
     async with ScriptedServer(Script(replies={"banner": HANG})) as server, outgoing(limits=limits) as out:
         transaction = out.open()
         assert await transaction.recipient(U, to(server)) is None
-        await eventually(lambda: server.open_count == 1)
+        await until(lambda: server.open_count == 1)
         await transaction.abort()
         server.released.set()
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_no_free_slot_means_asking_later() -> None:
@@ -511,7 +504,7 @@ async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> Non
         refused = await out.attempt({U: to(server)}, content, may_finish)
         assert said(refused[U]) == "delayed 451 4.3.2"
         assert server.messages == []
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
         taken = await out.attempt({U: to(server)}, content, may_finish)
         assert said(taken[U]) == "delivered 250 2.0.0"
         assert server.messages[0].content == content
@@ -527,9 +520,9 @@ async def test_a_warrant_that_ends_gives_up_what_has_no_final_dot_and_awaits_the
     ):
         withdrawn = asyncio.get_running_loop().create_future()
         attempt = asyncio.create_task(out.attempt({U: to(past), W: to(before)}, withdrawn=withdrawn))
-        await eventually(lambda: past.messages and before.commands)
+        await until(lambda: past.messages and before.commands)
         withdrawn.set_result(None)
-        await eventually(lambda: before.open_count == 0)
+        await until(lambda: before.open_count == 0)
         assert not attempt.done()
         past.released.set()
         outcomes = await attempt
@@ -676,7 +669,7 @@ async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
         outcomes = await out.attempt({U: to(server)}, CONTENT, may_finish)
         assert outcomes[U].result is Result.DELAYED
         assert server.messages == []
-        await eventually(lambda: server.open_count == 0)
+        await until(lambda: server.open_count == 0)
 
 
 async def test_many_sessions_share_few_connections() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtad.lab.child import Child
+from tests.fakes.waiting import until
 
 SLEEPER = (sys.executable, "-c", "import sys, time; print('up', flush=True); time.sleep(60)")
 STUBBORN = (
@@ -63,9 +64,7 @@ async def test_a_child_does_not_outlive_a_laboratory_that_is_killed(tmp_path: Pa
     )
     said, _ = await parent.communicate()
     pid = int(said)
-    async with asyncio.timeout(60):
-        while _is_running(pid):
-            await asyncio.sleep(0.01)
+    await until(lambda: not _is_running(pid))
 
 
 def _is_running(pid: int) -> bool:

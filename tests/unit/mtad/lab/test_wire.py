@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mtad.lab.wire import Wire
-
-WAIT_SECONDS = 60.0
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 
 class Echo:
@@ -110,9 +109,7 @@ async def test_a_torn_wire_ends_for_one_side_alone(echo: tuple[Echo, Wire]) -> N
     await asyncio.sleep(0.05)
     assert server.ends_count == 0
     wire.plug()
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not server.ends_count:
-            await asyncio.sleep(0.01)
+    await until(lambda: server.ends_count)
     writer.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from pathlib import Path
@@ -11,9 +10,9 @@ import pytest
 
 from mtad.main.role_hook import OUTPUT_OCTETS_MAX, Change, Ended, Hook, RoleHook, run
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 TO_ACTIVE = Change("active", 7, "no active member is heard")
-WAIT_SECONDS = 60.0
 
 
 def script(folder: Path, text: str) -> Path:
@@ -81,16 +80,8 @@ def test_what_it_leaves_running_is_not_waited_for(tmp_path: Path) -> None:
     os.kill(int(ended.output), 9)
 
 
-async def until(path: Path) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not path.exists():
-            await asyncio.sleep(0.01)
-
-
 async def idle(told: RoleHook) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while told._running is not None:
-            await asyncio.sleep(0.01)
+    await until(lambda: told._running is None)
 
 
 async def test_one_runs_at_a_time_and_of_those_that_wait_the_last(tmp_path: Path) -> None:
@@ -99,7 +90,7 @@ async def test_one_runs_at_a_time_and_of_those_that_wait_the_last(tmp_path: Path
     events = CollectedEvents()
     told = RoleHook(hook(script(tmp_path, wait)), events)
     told.changed("passive", 1, "")
-    await until(begun)
+    await until(begun.exists)
     for role, epoch in (("promoting", 2), ("active", 2), ("rejoining", 3), ("passive", 3)):
         told.changed(role, epoch, "")
     assert log.read_text() == "none passive 1\n"

@@ -14,7 +14,7 @@ import pytest
 from mtad.main import supervisor
 from mtad.main.supervisor import Child, Keeper, _are_up
 from mtad.telemetry.events import CollectedEvents
-from tests.fakes.queue import until
+from tests.fakes.waiting import until
 
 # Run by `python -m`, as children are: writes its pid, says that it is up where it is told to, and does as it is told.
 CHILD = """

@@ -12,6 +12,7 @@ from mtad.maps.answer import ABSENT, Answer, Found, Unavailable
 from mtad.maps.connections import ConnectionLimits
 from mtad.maps.socketmap import Socketmap
 from tests.fakes.map_servers import CLOSE, SILENCE, MapServer, netstring, serving_socketmap
+from tests.fakes.waiting import until
 
 LIMITS = ConnectionLimits(connections_max=2, idle_seconds_max=5.0)
 IMPATIENT = ConnectionLimits(connections_max=2, answer_seconds_max=0.3, idle_seconds_max=5.0)
@@ -129,9 +130,7 @@ async def test_an_idle_connection_is_closed() -> None:
         users = client(server, limits=ConnectionLimits(idle_seconds_max=0.05))
         assert await users.ask("empty") == Found("")
         assert server.open_count == 1
-        async with asyncio.timeout(60):
-            while server.open_count:
-                await asyncio.sleep(0.01)
+        await until(lambda: not server.open_count)
 
 
 async def test_a_key_that_is_too_long_is_not_asked() -> None:
@@ -144,9 +143,7 @@ async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
     async with serving_socketmap(lambda question: netstring(b"OK ") if question.endswith(b"b") else SILENCE) as server:
         users = client(server)
         asking = asyncio.ensure_future(users.ask("a"))
-        async with asyncio.timeout(60):
-            while not server.questions:
-                await asyncio.sleep(0)
+        await until(lambda: server.questions)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         assert await users.ask("b") == Found("")

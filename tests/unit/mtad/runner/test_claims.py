@@ -11,7 +11,8 @@ import pytest
 from mtad.mail.outcome import Outcome
 from mtad.runner.runner import RunnerLimits
 from mtad.spool.door import DUE_AT_ONCE, Claim, Rank, RecipientState
-from tests.fakes.queue import message, until
+from tests.fakes.queue import message
+from tests.fakes.waiting import until
 from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, UNKNOWN, Scene, running
 
 CLAIMING = RunnerLimits(idle_seconds=0.02, stop_seconds=0.1, claim_seconds=60)

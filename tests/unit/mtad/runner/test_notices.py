@@ -6,7 +6,8 @@ from pathlib import Path
 from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.outcome import Success
 from mtad.spool.door import Changes, QueuedMessage, Rank
-from tests.fakes.queue import message, until
+from tests.fakes.queue import message
+from tests.fakes.waiting import until
 from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, Scene, running
 
 HOUR_MS = 3_600_000

@@ -19,7 +19,8 @@ from mtad.runner.runner import RunnerLimits
 from mtad.spool.door import FAR_MS, Changes, Rank, RecipientState, Refusal, Refused
 from replicator.core.values import Item
 from replicator.node import Node
-from tests.fakes.queue import message, until
+from tests.fakes.queue import message
+from tests.fakes.waiting import until
 from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, LIMITS, PLAN, STOPPED, UNKNOWN, running
 
 # --- outcomes become states ---------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from mtad.telemetry.events import CollectedEvents
 from replicator.core.values import Durability, Record
 from replicator.node import Node
 from replicator.status import Submitted
-from tests.fakes.queue import START_MS, WallClock, message, spooling, until
+from tests.fakes.queue import START_MS, WallClock, message, spooling
+from tests.fakes.waiting import until
 
 SELDOM = CounterLimits(keep_seconds=1e6, batches_max=4, changed_max=10, batch_max=20)
 

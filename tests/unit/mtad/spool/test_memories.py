@@ -27,7 +27,8 @@ from replicator.core.values import Durability, Record
 from replicator.node import Node
 from replicator.resyncing import Resynced
 from replicator.status import Submitted
-from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling, until
+from tests.fakes.queue import START_MS, WallClock, message, new_queue_id, spooling
+from tests.fakes.waiting import until
 
 DAY_MS = 86_400_000
 TAKEN = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok, taken"), "mx.example.net")

@@ -27,7 +27,8 @@ from mtad.spool.service import NEWS_MAX, SpoolService
 from mtad.telemetry.events import CollectedEvents
 from mtad.telemetry.metrics import Family, Kind, Metric, Sample
 from mtad.telemetry.tally import Tally
-from tests.fakes.queue import START_MS, FakeDoor, message, until
+from tests.fakes.queue import START_MS, FakeDoor, message
+from tests.fakes.waiting import until
 
 LIMITS = RemoteLimits(message_octets_max=4 << 20, connect_seconds_max=30, limit_seconds_max=60.0)
 

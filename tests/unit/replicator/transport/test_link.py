@@ -20,8 +20,8 @@ from replicator.transport.link import PACKET_SECONDS, Link, LinkSettings, split_
 from replicator.transport.listening import Listener
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
+from tests.fakes.waiting import WAIT_SECONDS, until
 
-WAIT_SECONDS = 60.0
 BEAT = core.Beat({}, Authority(1, 0), Role.PASSIVE, 1, 1000)
 
 
@@ -367,9 +367,7 @@ async def test_a_certificate_of_another_authority_is_refused(authority: Certific
 async def test_nobody_there_is_told_as_a_problem(authority: CertificateAuthority) -> None:
     end = End(LinkSettings("b.test", authority.issue("a.test"), dial_address="127.0.0.1:1"))
     await end.link.start()
-    async with asyncio.timeout(WAIT_SECONDS):
-        while "no TLS connection" not in end.link.problem.text:
-            await asyncio.sleep(0.01)
+    await until(lambda: "no TLS connection" in end.link.problem.text)
     await end.link.stop()
     assert end.heard.log == []
 
