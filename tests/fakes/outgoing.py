@@ -21,6 +21,7 @@ from tests.fakes.scripted_server import ScriptedServer
 
 CONTENT = b"Subject: hello\r\n\r\n.dots\r\n..\r\n"
 HOSTNAME = "us.test"
+U, V, W = "u@b.test", "v@b.test", "w@c.test"
 
 # Long enough for a busy machine, short enough for a test that runs into one.
 TIMEOUTS = Timeouts(
@@ -35,6 +36,11 @@ TIMEOUTS = Timeouts(
     dot_seconds=0.6,
     reset_seconds=0.6,
 )
+
+
+def said(outcome: Outcome | None) -> str:
+    """Return the parts of an outcome that tests compare."""
+    return "" if outcome is None else f"{outcome.result} {outcome.reply.code} {outcome.reply.enhanced}".rstrip()
 
 
 async def _always(recipients: Collection[str]) -> bool:

@@ -8,23 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from mtad.delivery.connection import Timeouts
 from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import PoolLimits
 from mtad.delivery.through import DeliveryLimits
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.outcome import Result
 from mtad.mail.route import Route, TlsLevel
 from tests.fakes.name_server import Zone
-from tests.fakes.outgoing import CONTENT, TIMEOUTS, Outgoing, outgoing, to
+from tests.fakes.outgoing import CONTENT, TIMEOUTS, Outgoing, U, V, W, outgoing, said, to
 from tests.fakes.scripted_server import DROP, HANG, WAIT, Script, ScriptedServer
 from tests.fakes.waiting import WAIT_SECONDS, until
-
-U, V, W = "u@b.test", "v@b.test", "w@c.test"
-
-
-def said(outcome: Outcome | None) -> str:
-    """Return the parts of an outcome that tests compare."""
-    return "" if outcome is None else f"{outcome.result} {outcome.reply.code} {outcome.reply.enhanced}".rstrip()
 
 
 @pytest.mark.parametrize("is_pipelining", [True, False])
@@ -305,110 +297,6 @@ async def test_several_next_hops_are_sent_to_at_once() -> None:
         assert len(two.messages) == 1
 
 
-async def test_what_is_late_goes_on_and_is_known_later() -> None:
-    replies = {"dot": HANG}
-    async with ScriptedServer(Script(replies=replies)) as server, outgoing() as out:
-        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
-        assert finished.outcomes == {}
-        assert not finished.pending[U].done()
-        server.released.set()  # then it drops the connection
-        assert (await finished.pending[U]).result is Result.UNKNOWN
-
-
-async def test_too_much_in_the_background_is_given_up() -> None:
-    limits = DeliveryLimits(background_max=1)
-    async with ScriptedServer(Script(replies={"data": HANG})) as server, outgoing(limits=limits) as out:
-        _, first = await out.through({U: to(server)}, deadline_seconds=0.02)
-        _, second = await out.through({V: to(server)}, deadline_seconds=0.02)
-        assert set(first.pending) == {U}
-        assert second.pending == {}
-        assert said(second.outcomes[V]) == "delayed 451 4.3.2"
-        assert said(await first.pending[U]) == "delayed 450 4.4.2"
-
-
-async def test_too_many_octets_in_the_background_are_given_up() -> None:
-    limits = DeliveryLimits(background_octets_max=len(CONTENT) - 1)
-    timeouts = replace(TIMEOUTS, dot_seconds=WAIT_SECONDS)
-    async with (
-        ScriptedServer(Script(replies={"dot": HANG})) as server,
-        outgoing(limits=limits, timeouts=timeouts) as out,
-    ):
-        _, finished = await out.through({U: to(server)}, deadline_seconds=0.5)
-        assert finished.pending == {}
-        assert finished.outcomes[U].result is Result.UNKNOWN  # its dot was sent
-
-
-async def test_close_decides_what_is_pending() -> None:
-    async with ScriptedServer(Script(replies={"dot": HANG})) as server, outgoing() as out:
-        _, finished = await out.through({U: to(server)}, deadline_seconds=0.05)
-        await until(lambda: bool(server.messages))
-        await out.delivery.close()
-        assert finished.pending[U].result().result is Result.UNKNOWN
-        assert said((await out.attempt({V: to(server)}))[V]) == "delayed 450 4.3.2"
-        await until(lambda: server.open_count == 0)
-
-
-async def test_a_session_that_is_cancelled_leaves_nothing_open() -> None:
-    async with ScriptedServer(Script(replies={"data": HANG})) as server, outgoing() as out:
-        transaction = out.open()
-        await transaction.recipient(U, to(server))
-        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
-        await until(lambda: "DATA" in server.commands)
-        finishing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await finishing
-        await until(lambda: server.open_count == 0)
-
-
-async def test_a_finish_cancelled_before_it_began_leaves_nothing_open() -> None:
-    async with ScriptedServer() as server, outgoing() as out:
-        transaction = out.open()
-        await transaction.recipient(U, to(server))
-        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
-        await asyncio.sleep(0)
-        finishing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await finishing
-        await until(lambda: server.open_count == 0)
-
-
-async def test_rcpt_that_takes_long_is_answered_at_the_end() -> None:
-    limits = DeliveryLimits(rcpt_seconds_max=0.02)
-    async with (
-        ScriptedServer(Script(replies={"rcpt": (HANG, "550 no")})) as server,
-        outgoing(limits=limits) as out,
-    ):
-        heard, finished = await out.through({U: to(server)})
-        assert heard == {U: None}
-        assert said(finished.outcomes[U]) == "failed 550"
-
-
-async def test_rcpt_that_is_answered_late_is_not_asked_for_again() -> None:
-    limits = DeliveryLimits(rcpt_seconds_max=0.02)
-    script = Script(replies={"rcpt": WAIT + "250 ok"})
-    async with ScriptedServer(script) as server, outgoing(limits=limits) as out:
-        transaction = out.open()
-        assert [await transaction.recipient(address, to(server)) for address in (U, V)] == [None, None]
-        finishing = asyncio.create_task(transaction.finish(CONTENT, 20))
-        await asyncio.sleep(0.01)
-        server.released.set()
-        assert {said(outcome) for outcome in (await finishing).outcomes.values()} == {"delivered 250 2.0.0"}
-        assert server.commands[1:] == ["MAIL FROM:<x@a.test>", f"RCPT TO:<{U}>", f"RCPT TO:<{V}>", "DATA"]
-
-
-async def test_a_connection_that_opens_late_and_closes_before_the_end_of_data_is_replaced() -> None:
-    limits = DeliveryLimits(rcpt_seconds_max=0.02)
-    script = Script(replies={"ehlo": (WAIT + "250 mx.test\n421 idle too long", "250 mx.test")})
-    async with ScriptedServer(script) as server, outgoing(limits=limits) as out:
-        transaction = out.open()
-        assert await transaction.recipient(U, to(server)) is None
-        server.released.set()
-        await until(lambda: server.open_count == 0)
-        outcomes = (await transaction.finish(CONTENT, 20)).outcomes
-        assert said(outcomes[U]) == "delivered 250 2.0.0"
-        assert server.connections_count == 2
-
-
 async def test_a_host_that_is_down_and_one_that_does_not_exist_are_no_reason_to_bounce() -> None:
     zone = {"b.test": {"MX": ("10 down.test.", "20 gone.test.")}, "down.test": {"A": ("127.0.0.1",)}}
     async with ScriptedServer() as server, outgoing(zone) as out:
@@ -440,56 +328,6 @@ async def test_nor_are_one_that_does_not_exist_and_one_whose_places_are_taken() 
             assert said((await transaction.finish(CONTENT, 20)).outcomes[U]) == "delivered 250 2.0.0"
 
 
-async def test_abort_while_connecting_leaves_nothing_open() -> None:
-    limits = DeliveryLimits(rcpt_seconds_max=0.02)
-    async with ScriptedServer(Script(replies={"banner": HANG})) as server, outgoing(limits=limits) as out:
-        transaction = out.open()
-        assert await transaction.recipient(U, to(server)) is None
-        await until(lambda: server.open_count == 1)
-        await transaction.abort()
-        server.released.set()
-        await until(lambda: server.open_count == 0)
-
-
-async def test_no_free_slot_means_asking_later() -> None:
-    pool_limits = PoolLimits(PaceLimits(connections_max=1))
-    async with ScriptedServer() as server, outgoing(pool_limits=pool_limits) as out:
-        holding, waiting = out.open(), out.open()
-        assert await holding.recipient(U, to(server)) is None
-        assert await waiting.recipient(V, to(server)) is None
-        assert server.connections_count == 1
-        finishing = asyncio.create_task(waiting.finish(CONTENT, 20))
-        assert said((await holding.finish(CONTENT, 20)).outcomes[U]) == "delivered 250 2.0.0"
-        assert said((await finishing).outcomes[V]) == "delivered 250 2.0.0"
-        assert server.connections_count == 1
-
-
-async def test_many_recipients_are_split() -> None:
-    limits = DeliveryLimits(recipients_per_transaction_max=3)
-    async with ScriptedServer() as server, outgoing(limits=limits) as out:
-        outcomes = await out.attempt({f"u{number}@b.test": to(server) for number in range(8)})
-        assert {said(outcome) for outcome in outcomes.values()} == {"delivered 250 2.0.0"}
-        assert sorted(len(message.recipients) for message in server.messages) == [2, 3, 3]
-
-
-async def test_recipients_of_domains_with_the_same_mx_share_a_transaction() -> None:
-    records = {"MX": ("10 mx.test.", "20 mx2.test.")}
-    zone = {"b.test": records, "c.test": records, "mx.test": {"A": ("127.0.0.1",)}, "mx2.test": {"A": ("127.0.0.2",)}}
-    async with ScriptedServer() as server, outgoing(zone) as out:
-        route = Route(port=server.port)
-        await out.attempt({U: route, W: route})
-        assert [message.recipients for message in server.messages] == [(U, W)]
-
-
-async def test_the_same_recipient_twice_is_asked_for_once() -> None:
-    async with ScriptedServer(Script(recipients={V: "550 no"})) as server, outgoing() as out:
-        transaction = out.open()
-        heard = [await transaction.recipient(address, to(server)) for address in (U, U, V, V)]
-        assert [said(outcome) for outcome in heard] == ["", "", "failed 550", "failed 550"]
-        await transaction.finish(CONTENT, 20)
-        assert server.messages[0].recipients == (U,)
-
-
 @pytest.mark.parametrize("size_octets", [10, 600_000])
 async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> None:
     content = b"Subject: x\r\n\r\n" + b"y\r\n" * (size_octets // 3)
@@ -511,25 +349,6 @@ async def test_may_finish_is_asked_right_before_the_dot(size_octets: int) -> Non
         assert asked == [0, 0]
 
 
-async def test_a_warrant_that_ends_gives_up_what_has_no_final_dot_and_awaits_the_rest() -> None:
-    waiting, hanging = Script({"dot": f"{WAIT}250 2.0.0 Ok"}), Script(recipients={W: HANG})
-    async with (
-        ScriptedServer(waiting) as past,
-        ScriptedServer(hanging) as before,
-        outgoing(timeouts=Timeouts()) as out,
-    ):
-        withdrawn = asyncio.get_running_loop().create_future()
-        attempt = asyncio.create_task(out.attempt({U: to(past), W: to(before)}, withdrawn=withdrawn))
-        await until(lambda: past.messages and before.commands)
-        withdrawn.set_result(None)
-        await until(lambda: before.open_count == 0)
-        assert not attempt.done()
-        past.released.set()
-        outcomes = await attempt
-        assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", W: "delayed 451 4.3.2"}
-        assert before.messages == []
-
-
 async def test_a_dot_that_may_not_be_sent_at_one_hop_is_sent_at_another() -> None:
     async with ScriptedServer() as one, ScriptedServer() as other, outgoing() as out:
 
@@ -539,123 +358,6 @@ async def test_a_dot_that_may_not_be_sent_at_one_hop_is_sent_at_another() -> Non
         outcomes = await out.attempt({U: to(one), W: to(other)}, CONTENT, may_finish)
         assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", W: "delayed 451 4.3.2"}
         assert (len(one.messages), other.messages) == (1, [])
-
-
-async def test_large_content_arrives_whole() -> None:
-    content = b"Subject: x\r\n\r\n" + b".dot and more\r\n" * 200_000
-    async with ScriptedServer() as server, outgoing() as out:
-        _, finished = await out.through({U: to(server)}, content)
-        assert said(finished.outcomes[U]) == "delivered 250 2.0.0"
-        assert server.messages[0].content == content
-
-
-@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n.\n\r\n", b"no end"])
-async def test_stray_line_ends_are_never_sent(content: bytes) -> None:
-    async with ScriptedServer() as server, outgoing() as out:
-        _, finished = await out.through({U: to(server)}, content)
-        assert said(finished.outcomes[U]) == "delayed 451 4.3.0"
-        assert "DATA" not in server.commands
-        assert len(out.events.named("delivery.fault")) == 1
-
-
-@pytest.mark.parametrize("address", ["a\r\nDATA\r\n@b.test", "a>b@b.test", "\0@b.test"])
-async def test_addresses_cannot_carry_commands(address: str) -> None:
-    async with ScriptedServer() as server, outgoing() as out:
-        heard, _ = await out.through({address: to(server)})
-        assert said(heard[address]) == "delayed 451 4.3.0"
-        transaction = out.open(reverse_path=address)
-        assert said(await transaction.recipient(U, to(server))) == "delayed 451 4.3.0"
-        assert server.commands == []
-
-
-async def test_smtputf8() -> None:
-    async with (
-        ScriptedServer() as able,
-        ScriptedServer(Script(extensions=("PIPELINING", "8BITMIME"))) as unable,
-        outgoing() as out,
-    ):
-        recipients = {"ü@b.test": to(able), U: to(unable), "ö@b.test": to(unable)}
-        outcomes = await out.attempt(recipients, is_utf8=True, is_8bit=True)
-        assert {a: said(o) for a, o in outcomes.items()} == {
-            "ü@b.test": "delivered 250 2.0.0",
-            U: "delivered 250 2.0.0",
-            "ö@b.test": "failed 553 5.6.7",
-        }
-        assert able.messages[0].mail == f"MAIL FROM:<x@a.test> SIZE={len(CONTENT)} BODY=8BITMIME SMTPUTF8"
-        assert unable.messages[0].mail == "MAIL FROM:<x@a.test> BODY=8BITMIME"
-        assert said((await out.attempt({"ü@b.test": to(able)}))["ü@b.test"]) == "failed 553 5.6.7"
-
-
-async def test_a_header_in_utf8_fails_where_it_is_known_and_a_local_part_where_it_is_asked_for() -> None:
-    content = "Subject: Grüße\r\n\r\n".encode()
-    async with (
-        ScriptedServer() as able,
-        ScriptedServer(Script(extensions=("PIPELINING",))) as unable,
-        outgoing() as out,
-    ):
-        transaction = out.open(is_utf8=True)
-        assert await transaction.recipient(U, to(unable)) is None
-        assert said(await transaction.recipient("ü@b.test", to(unable))) == "failed 553 5.6.7"
-        assert await transaction.recipient(V, to(able)) is None
-        outcomes = (await transaction.finish(content, 20)).outcomes
-        assert {a: said(o) for a, o in outcomes.items()} == {
-            U: "failed 550 5.6.9",
-            "ü@b.test": "failed 553 5.6.7",
-            V: "delivered 250 2.0.0",
-        }
-        assert unable.messages == []
-        outcomes = await out.attempt({U: to(unable)}, content)  # whose sender did not say SMTPUTF8: it goes as it came
-        assert said(outcomes[U]) == "delivered 250 2.0.0"
-
-
-async def test_a_domain_in_utf8_is_looked_up_in_its_ascii_form() -> None:
-    async with ScriptedServer() as server, outgoing({"xn--bcher-kva.test": {"A": (server.host,)}}) as out:
-        outcomes = await out.attempt({"u@Bücher.test": Route(port=server.port)}, is_utf8=True)
-        assert said(outcomes["u@Bücher.test"]) == "delivered 250 2.0.0"
-        outcomes = await out.attempt({"u@\u212ab.test": Route(port=server.port)}, is_utf8=True)
-        assert said(outcomes["u@\u212ab.test"]) == "failed 550 5.1.2"
-
-
-async def test_message_larger_than_the_next_hop_takes() -> None:
-    async with ScriptedServer(Script(extensions=("PIPELINING", "SIZE 20"))) as server, outgoing() as out:
-        heard, finished = await out.through({U: to(server)})
-        assert heard == {U: None}
-        assert said(finished.outcomes[U]) == "failed 552 5.3.4"
-        assert "DATA" not in server.commands
-
-
-async def test_lmtp_over_a_unix_socket(tmp_path: object) -> None:
-    script = Script(is_lmtp=True, recipients={W: "550 5.1.1 no"}, dots={V: "452 4.2.2 Over quota"})
-    async with ScriptedServer(script, path=f"{tmp_path}/lmtp") as server, outgoing() as out:
-        heard, finished = await out.through({U: to(server), V: to(server), W: to(server)})
-        assert said(heard[W]) == "failed 550 5.1.1"
-        assert {a: said(o) for a, o in finished.outcomes.items()} == {
-            U: "delivered 250 2.0.0",
-            V: "delayed 452 4.2.2",
-            W: "failed 550 5.1.1",
-        }
-        assert finished.outcomes[U].next_hop == f"unix:{server.path}"
-        assert server.commands[0] == "LHLO us.test"
-
-
-async def test_lmtp_loses_the_connection_between_two_recipients() -> None:
-    script = Script(is_lmtp=True, dots={V: DROP})
-    async with ScriptedServer(script) as server, outgoing() as out:
-        outcomes = await out.attempt({U: to(server), V: to(server)})
-        assert {a: said(o) for a, o in outcomes.items()} == {U: "delivered 250 2.0.0", V: "unknown 450 4.4.2"}
-
-
-async def test_recipients_of_a_next_hop_with_prdr_have_their_own_replies() -> None:
-    dots = {V: "452 4.2.2 Over quota", W: "550 5.7.1 Not for me"}
-    async with ScriptedServer(Script(dots=dots, extensions=("PIPELINING", "PRDR"))) as server, outgoing() as out:
-        for _ in range(2):  # the connection is as good as new after such an end
-            _, finished = await out.through({U: to(server), V: to(server), W: to(server)})
-            assert {a: said(o) for a, o in finished.outcomes.items()} == {
-                U: "delivered 250 2.0.0",
-                V: "delayed 452 4.2.2",
-                W: "failed 550 5.7.1",
-            }
-        assert server.connections_count == 1
 
 
 async def test_a_fault_of_ours_costs_a_retry_and_no_connection() -> None:
