@@ -11,13 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from mtad.delivery.reply_table import (
-    Settlement,
-    reply_after_commit,
-    reply_after_refusal,
-    settle,
-    settle_apart,
-)
 from mtad.mail.dsn import Action, Notice, notice_of
 from mtad.mail.envelope import domain_of
 from mtad.mail.memory import Fingerprints, Memory
@@ -37,6 +30,13 @@ from mtad.server.keeping import requests_of, state_at_commit
 from mtad.server.limits import Limits
 from mtad.server.recall import Recall
 from mtad.server.received import author_domain, received_count, received_field
+from mtad.server.reply_table import (
+    Settlement,
+    reply_after_commit,
+    reply_after_refusal,
+    settle,
+    settle_apart,
+)
 from mtad.server.reports import Reports
 from mtad.server.step import Step, Then, with_status
 from mtad.server.submission import missing_fields

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from mtad.delivery.reply_table import reply_to_all
 from mtad.mail.reply import Reply
+from mtad.server.reply_table import reply_to_all
 from mtad.server.step import Step, with_status
 
 _EACH_FOLLOWS = Reply.of(353, "", "Replies to each recipient follow, then one to the message")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
-from mtad.delivery.reply_table import settle
 from mtad.mail.memory import Fingerprints, Memory, fingerprint_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.off_loop import off_loop_if_long
 from mtad.server.collaborators import Clock
+from mtad.server.reply_table import settle
 from mtad.server.step import Step, with_status
 from mtad.server.transaction import Transaction
 from mtad.spool.door import Memories

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mtad.delivery.reply_table import passed_on
 from mtad.mail.envelope import Client, Recipient, Tls
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
@@ -26,6 +25,7 @@ from mtad.server.fault import emit_fault
 from mtad.server.framing import BadLine
 from mtad.server.hearing import Hearing
 from mtad.server.rates import Act
+from mtad.server.reply_table import passed_on
 from mtad.server.service import Service
 from mtad.server.simple_verbs import NEEDS_ARGUMENT, NOT_IMPLEMENTED, OK, SIMPLE_VERBS, answer_unknown
 from mtad.server.step import Step, Then, with_status

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from mtad.delivery.reply_table import Wish
 from mtad.mail.address import mailbox_key
 from mtad.mail.dsn_request import Notify
 from mtad.mail.envelope import Envelope, Recipient
@@ -19,6 +18,7 @@ from mtad.mail.verdict import Disposition, RetryPlan, Seen, Signing, Verdict
 from mtad.server.answering import Hears
 from mtad.server.chunking import ChunkReader
 from mtad.server.collaborators import Policy, Through
+from mtad.server.reply_table import Wish
 
 SIGNATURES_MAX = 4  # of one message
 

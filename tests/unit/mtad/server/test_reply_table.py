@@ -6,7 +6,9 @@ from itertools import combinations, product
 
 import pytest
 
-from mtad.delivery.reply_table import (
+from mtad.mail.outcome import Outcome, Result
+from mtad.mail.reply import Reply
+from mtad.server.reply_table import (
     DECISIONS,
     Decision,
     Settlement,
@@ -19,8 +21,6 @@ from mtad.delivery.reply_table import (
     settle,
     settle_apart,
 )
-from mtad.mail.outcome import Outcome, Result
-from mtad.mail.reply import Reply
 
 U, V, W = "u@b.test", "v@b.test", "w@c.test"
 TAKEN = Outcome(Result.DELIVERED, Reply.of(250, "2.0.0", "Ok"), "mx.b.test")
