@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mtad.mail.envelope import Envelope
 from mtad.mail.verdict import Verdict
 from mtad.server.entrance import SUBMISSION, SUBMISSIONS, Entrance
 from mtad.server.limits import Limits
@@ -45,6 +46,17 @@ async def connected(house: House, tls: Contexts) -> SocketWire:
     )
     house.wires.append(wire)
     return wire
+
+
+async def envelope_of_alice(house: House, tls: Contexts) -> Envelope:
+    """Have Alice authenticate and say MAIL; return the envelope that this begins."""
+    wire = await connected(house, tls)
+    await greeted(wire)
+    await say(wire, PLAIN, f"MAIL FROM:<{ALICE}>")
+    (connection,) = house.server._connections
+    transaction = connection.conversation.transaction
+    assert transaction is not None
+    return transaction.envelope
 
 
 async def secured(house: House, tls: Contexts) -> SocketWire:
@@ -136,14 +148,7 @@ class TestTlsAtOnce:
 
     async def test_policy_knows_the_user(self, build: Build, rooms: FakeRooms, tls: Contexts) -> None:
         rooms.policy.verdicts[f"auth {ALICE}"] = Verdict(is_trusted=True)
-        house = await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS)
-        wire = await connected(house, tls)
-        await greeted(wire)
-        await say(wire, PLAIN, "MAIL FROM:<alice@here.example>")
-        (connection,) = house.server._connections
-        transaction = connection.conversation.transaction
-        assert transaction is not None
-        envelope = transaction.envelope
+        envelope = await envelope_of_alice(await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS), tls)
         assert (envelope.client.identity, envelope.client.listener) == (ALICE, "submission")
         assert (envelope.is_submission, envelope.is_sender_verified) == (True, True)
 
@@ -152,14 +157,8 @@ class TestTlsAtOnce:
         self, stage: str, build: Build, rooms: FakeRooms, tls: Contexts
     ) -> None:
         rooms.policy.verdicts[stage] = Verdict(is_trusted=True)
-        house = await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS)
-        wire = await connected(house, tls)
-        await greeted(wire)
-        await say(wire, PLAIN, "MAIL FROM:<alice@here.example>")
-        (connection,) = house.server._connections
-        transaction = connection.conversation.transaction
-        assert transaction is not None
-        assert transaction.envelope.is_trusted is (stage == "auth")
+        envelope = await envelope_of_alice(await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS), tls)
+        assert envelope.is_trusted is (stage == "auth")
 
     async def test_a_client_without_tls(self, build: Build, rooms: FakeRooms, tls: Contexts) -> None:
         house = await build(rooms, tls_context=tls[0], entrance=SUBMISSIONS)
