@@ -29,7 +29,7 @@ from replicator.core.member import Member
 from replicator.core.messages import Compare, Compared, Message
 from replicator.core.values import Damage, Durability, Item, Record, Role
 from replicator.links import Links
-from replicator.report import Level, Report
+from replicator.report import Level, Report, Sparing
 from replicator.resyncing import Resynced, fetch, refill
 from replicator.scrubbing import scrub_for_ever
 from replicator.settings import NO_PEER, NodeSettings
@@ -60,7 +60,7 @@ class Node:
 
     def __init__(self, settings: NodeSettings, report: Report) -> None:
         self._settings = settings
-        self._report = report
+        self._report = Sparing(report)
         self._on_role: list[Callable[[Role, int, str], None]] = []
         self._on_change: Callable[[frozenset[bytes]], None] = lambda _keys: None
         self._on_drain: Callable[[], Awaitable[None]] | None = None

@@ -22,7 +22,7 @@ from replicator.core.grants import Reply, Request
 from replicator.core.values import SECOND
 from replicator.core.witness import NO_GRANT, NOBODY, Answered, Grant, Keep, Requested, Witness
 from replicator.pb import witness_pb2 as pb
-from replicator.report import Report
+from replicator.report import Report, Sparing
 from replicator.transport import certificates
 from replicator.transport.certificates import Credentials
 from replicator.transport.renewing import server_credentials
@@ -109,7 +109,7 @@ class WitnessServer:
 
     def __init__(self, settings: WitnessSettings, report: Report) -> None:
         self._settings = settings
-        self._report = report
+        self._report = Sparing(report)
         self._state = State(settings.folder, settings.group)
         self._server: grpc.aio.Server | None = None
         self.listen_port = 0

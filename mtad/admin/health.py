@@ -30,14 +30,20 @@ def problems(status: pb.StatusReply) -> list[str]:
         found.append(f"the witness {status.witness.name} does not answer: {status.witness.problem}")
     is_wished = status.peer.level in WISHED_SINGLE and status.peer.state == "protected"  # they are on their way
     if status.unprotected_messages and not is_wished:
-        found.append(f"{status.unprotected_messages} messages have one copy only")
+        found.append(_counted(status.unprotected_messages, "has one copy only", "have one copy only"))
     if status.policy.errors:
         found.append(f"the policy is broken, and an older one in effect: {policy_error(status.policy.errors[0])}")
     if status.is_full:
         found.append(_FULL)
     if status.damaged_messages:
-        found.append(f"{status.damaged_messages} messages are damaged here and have not come back from the peer")
+        one = "is damaged here and has not come back from the peer"
+        many = "are damaged here and have not come back from the peer"
+        found.append(_counted(status.damaged_messages, one, many))
     return found
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"1 message {one}" if number == 1 else f"{number} messages {many}"
 
 
 def failings(status: pb.StatusReply) -> list[str]:

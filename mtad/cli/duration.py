@@ -1,4 +1,4 @@
-"""Durations and sizes as operators write and read them."""
+"""Durations, sizes and counts as operators write and read them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def show_octets(octets: int) -> str:
         if octets >= size:
             return f"{_brief(octets / size)} {unit}"
     return f"{octets} B"
+
+
+def show_count(number: int, noun: str) -> str:
+    """Write a number with its noun: `0 messages`, `1 message`, `2 messages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _brief(number: float) -> str:

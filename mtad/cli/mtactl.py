@@ -14,7 +14,7 @@ import typer
 from mtad.admin.health import policy_error, problems
 from mtad.cli import queue_verbs, sieve_verbs, site_verbs, user_verbs
 from mtad.cli.connection import connect
-from mtad.cli.duration import show_duration, show_octets
+from mtad.cli.duration import show_count, show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import DEFAULT_CONFIG, Asked, Local, expanded
 from mtad.cli.resync import resync as fill_again
@@ -81,7 +81,8 @@ def _say_status(found: pb.StatusReply) -> None:
         ("role", f"{found.role}, epoch {found.epoch}, position {found.position}"),
     ]
     if found.HasField("peer"):
-        lag = f"{peer.lag_records} records ({show_octets(peer.lag_octets)}, {show_duration(peer.lag_seconds)}) behind"
+        records, octets = show_count(peer.lag_records, "record"), show_octets(peer.lag_octets)
+        lag = f"{records} ({octets}, {show_duration(peer.lag_seconds)}) behind"
         role = f"was {peer.role}" if peer.role and peer.problem else peer.role or "not heard"
         rows.append(("peer", f"{peer.node}: {role}, {peer.state}, {lag if peer.lag_records else 'level'}"))
         rows.append(("copies", _copies(peer)))
@@ -91,19 +92,27 @@ def _say_status(found: pb.StatusReply) -> None:
         rows.append(("copies", "1: this node has no peer"))
     if found.HasField("witness"):
         lease = f", lease {found.lease_seconds:.1f} s" if found.lease_seconds else ""
-        rows.append(("witness", f"{found.witness.name}: {found.witness.state}{lease}"))
+        rows.append(("witness", f"{found.witness.name}: {_said(found.witness)}{lease}"))
     rows += [("site", site_verbs.described(site)) for site in found.sites]
     rows += [("member", site_verbs.described(member)) for member in found.members]
     oldest = f", oldest {show_duration(queue.oldest_seconds)}" if queue.messages else ""
+    messages, recipients = show_count(queue.messages, "message"), show_count(queue.recipients, "recipient")
+    through = show_count(found.delivered_through, "message")
     rows += [
-        ("queue", f"{queue.messages} messages, {queue.recipients} recipients, {show_octets(queue.octets)}{oldest}"),
-        ("sessions", f"{found.sessions} open; {found.delivered_through} messages delivered while the client waited"),
+        ("queue", f"{messages}, {recipients}, {show_octets(queue.octets)}{oldest}"),
+        ("sessions", f"{found.sessions} open; {through} delivered while the client waited"),
     ]
     if found.retries_answered or found.retries_in_doubt:
         rows.append(("retries", f"{found.retries_answered} answered from memory, {found.retries_in_doubt} in doubt"))
     say_table(("", ""), rows)
     for problem in problems(found):
         say(f"Not healthy: {problem}.")
+
+
+def _said(witness: pb.Witness) -> str:
+    """Say what the witness last answered; a passive node that hears the active one asks it nothing."""
+    is_asked = witness.state != "silent" or witness.problem
+    return witness.state if is_asked else "not asked"
 
 
 def _copies(peer: pb.Peer) -> str:
@@ -189,7 +198,7 @@ def verify(asked: Asked) -> None:
     elif reply.refused:
         say(f"Refused: {reply.refused}")
     elif is_equal:
-        say(f"Both nodes hold the same {reply.messages} messages ({show_octets(reply.octets)} compared).")
+        say(f"Both nodes hold the same {show_count(reply.messages, 'message')} ({show_octets(reply.octets)} compared).")
     else:
         say_table(("ID", "DIFFERENCE"), [(each.queue_id, each.what) for each in reply.differences])
         if reply.is_cut_short:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mtad.cli.connection import connect
-from mtad.cli.duration import show_duration, show_octets
+from mtad.cli.duration import show_count, show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED, EXIT_USAGE, NodeError
 from mtad.cli.options import Asked, Selected, expanded
 from mtad.cli.screen import safe, say, say_json, say_table
@@ -36,9 +36,10 @@ class Verb:
     name: str
     done: str
     is_destructive: bool = False
+    missed: str = "Not in the queue"
 
 
-FLUSH = Verb("flush", "flushed")
+FLUSH = Verb("flush", "flushed", missed="Not in the queue, or on hold")
 HOLD = Verb("hold", "held")
 RELEASE = Verb("release", "released")
 DELETE = Verb("delete", "deleted", is_destructive=True)
@@ -169,7 +170,10 @@ def _moment(at: float) -> str:
 @app.command()
 @expanded
 def flush(selected: Selected, asked: Asked, ids: Ids = None, is_all: All = False) -> None:
-    """Try the chosen messages now, where policy sends them now."""
+    """Try the chosen messages now, where policy sends them now.
+
+    Those on hold stay so: `mtactl queue release` lets them go.
+    """
     _act(FLUSH, _chosen(ids, selected, is_all), asked)
 
 
@@ -216,13 +220,13 @@ def _act(verb: Verb, selection: pb.Selection, asked: Asked, *, is_sure: bool = F
     elif reply.refused:
         say(f"Refused: {reply.refused}" + (f"; {verb.done} before that: {len(found)}." if found else ""))
     else:
-        count = f"{len(found)} message{'' if len(found) == 1 else 's'}"
+        count = show_count(len(found), "message")
         more = f" and {len(found) - IDS_SHOWN_MAX} more" if len(found) > IDS_SHOWN_MAX else ""
         listed = ", ".join(found[:IDS_SHOWN_MAX]) + more
         told = f"Would {verb.name} {count}" if is_trial else f"{verb.done.capitalize()} {count}"
         say(told + (f": {listed}" if listed else "") + ("; say --yes to do it." if is_trial else "."))
         if missing:
-            say(f"Not in the queue: {', '.join(missing)}")
+            say(f"{verb.missed}: {', '.join(missing)}")
     if refused or missing:
         raise typer.Exit(EXIT_REFUSED)
 

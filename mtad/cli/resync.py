@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mtad.cli.connection import connect
-from mtad.cli.duration import show_duration
+from mtad.cli.duration import show_count, show_duration
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import Asked
 from mtad.cli.screen import say, say_json, say_table
@@ -41,7 +41,7 @@ def _say_begun(reply: pb.ResyncReply) -> None:
 def _say_fetched(reply: pb.ResyncReply) -> None:
     came = f"{reply.fetched} came from the peer in {show_duration(reply.seconds)}"
     if not reply.differences:
-        same = f"Both nodes hold the same {reply.messages} messages"
+        same = f"Both nodes hold the same {show_count(reply.messages, 'message')}"
         say(f"{same}; {came}." if reply.fetched else f"{same}: nothing was fetched.")
         return
     say_table(("ID", "STILL DIFFERS"), [(each.queue_id, each.what) for each in reply.differences])

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mtad.cli.connection import connect
-from mtad.cli.duration import show_duration, show_octets
+from mtad.cli.duration import show_count, show_duration, show_octets
 from mtad.cli.node_client import EXIT_REFUSED
 from mtad.cli.options import Asked, expanded
 from mtad.cli.role_change import change_role
@@ -85,4 +85,4 @@ def _fed(far: pb.Far) -> str:
 def _lag(far: pb.Far) -> str:
     if not far.lag_records:
         return "level"
-    return f"{far.lag_records} records ({show_octets(far.lag_octets)}, {show_duration(far.lag_seconds)})"
+    return f"{show_count(far.lag_records, 'record')} ({show_octets(far.lag_octets)}, {show_duration(far.lag_seconds)})"

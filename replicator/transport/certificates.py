@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtensionOID
 
 _LOOK_SECONDS = 2.0
 _SAN = "x509_subject_alternative_name"
+_OF_ANOTHER_CA = frozenset({7, 18, 19, 20, 21})  # what X509_verify_cert(3) says where no key of ours has signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,17 @@ async def look(host: str, port: int, credentials: Credentials) -> Seen:
             context = _context(credentials, is_checked)
             der = await asyncio.wait_for(_certificate(host, port, context), _LOOK_SECONDS)
         except ssl.SSLCertVerificationError as error:
-            problem = f"certificate: {error.verify_message}"
+            problem = _objection(error, credentials)
         except (TimeoutError, OSError) as error:
             return Seen(names, f"no TLS connection: {error or type(error).__name__}")
         else:
             names = names_of(der)
     return Seen(names, problem)
+
+
+def _objection(error: ssl.SSLCertVerificationError, credentials: Credentials) -> str:
+    ours = f"not signed by the CA of {credentials.ca_path.name}"
+    return f"certificate: {ours if error.verify_code in _OF_ANOTHER_CA else error.verify_message}"
 
 
 def _context(credentials: Credentials, is_checked: bool) -> ssl.SSLContext:

@@ -150,7 +150,8 @@ class Link:
         self._current: _Session | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._is_stopping = False
-        self.problem = Problem("down", "not connected yet")
+        awaited = "" if settings.dial_address else f": {settings.peer_name} dials this node"
+        self.problem = Problem("down", f"not connected yet{awaited}")
 
     async def start(self) -> None:
         """Dial, unless the other does. Errors: OSError when a file of the credentials cannot be read."""
@@ -338,8 +339,10 @@ class Link:
             await self._run(stream)
 
     def refused(self, expected: str, came: str, detail: str = "") -> None:
-        """Take in that one of the two certificates carries another name."""
+        """Take in that one of the two certificates carries another name, or is not good for the reason in detail."""
         text = f"certificate: expected {expected}, came {came or 'none'}" + (f" ({detail})" if detail else "")
+        if detail and expected in came.split(","):
+            text = detail
         if self._current is None:
             self.problem = Problem("refused", text)
         self._report.emit("replica.link_refused", level="error", expected=expected, came=came, why=detail)

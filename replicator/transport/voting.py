@@ -25,6 +25,7 @@ SERVICE = "replicator.v1.Witness"
 CALL_SECONDS_MAX = 2.0
 CALLS_MAX = 8  # under way; what comes beyond is dropped, as it would be asked again
 RENEW_SECONDS = 5.0  # a channel that fails is made anew after so long, with the credentials as the files have them
+PROBLEM_SECONDS = 30.0  # an owner asks every quarter of a lease; what failed longer ago than this says nothing of now
 STOP_SECONDS = 0.3  # for the calls under way at the end: a release among them spares the peer a wait
 OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
@@ -53,15 +54,28 @@ class VotingSettings:
 class Voting:
     """Brings requests to the witness and its answers back. All methods are for the loop that ran start()."""
 
-    def __init__(self, settings: VotingSettings, said: Callable[[Reply], None], report: Report) -> None:
+    def __init__(
+        self,
+        settings: VotingSettings,
+        said: Callable[[Reply], None],
+        report: Report,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._said = said
         self._report = report
+        self._clock = clock
         self._calls: set[asyncio.Task[None]] = set()
         self._channel: grpc.aio.Channel | None = None
         self._made_at = 0.0
         self._is_renewing = False
-        self.problem = "not asked yet"
+        self._problem = ""
+        self._failed_at = 0.0
+
+    @property
+    def problem(self) -> str:
+        """Say why the witness did not answer; '' when it did, or was not asked lately, as a passive member does not."""
+        return self._problem if self._clock() - self._failed_at < PROBLEM_SECONDS else ""
 
     async def start(self) -> None:
         """Make the channel; nothing is asked yet. Errors: OSError when a file of the credentials cannot be read."""
@@ -91,7 +105,7 @@ class Voting:
                 said = await _unary(self._channel, "Hold", pb.Ask, pb.Said)(
                     pb.Ask(group=self._settings.group, **request._asdict()), timeout=CALL_SECONDS_MAX
                 )
-                self.problem = ""
+                self._problem = ""
                 self._said(reply_of(said))
             else:
                 await _unary(self._channel, "GiveUp", pb.Release, pb.Noted)(
@@ -104,9 +118,10 @@ class Voting:
         """Note why the witness did not answer; a channel that fails for long is made anew."""
         details = getattr(error, "details", None)
         text = str((details() if callable(details) else error) or type(error).__name__)[:200]
-        if text != self.problem and not self.problem.startswith("certificate:"):
-            self.problem = text
-        if self._is_renewing or time.monotonic() - self._made_at < RENEW_SECONDS:
+        self._failed_at = self._clock()
+        if not self._problem.startswith("certificate:"):
+            self._problem = text
+        if self._is_renewing or self._clock() - self._made_at < RENEW_SECONDS:
             return
         self._is_renewing = True
         try:
@@ -127,17 +142,17 @@ class Voting:
         seen = await certificates.look(host, port, self._settings.credentials)
         if seen.names and expected not in seen.names:
             came = ",".join(seen.names)
-            self.problem = f"certificate: expected {expected}, came {came}"
+            self._problem = f"certificate: expected {expected}, came {came}"
             self._report.emit("replica.witness_refused", level="error", expected=expected, came=came)
         else:
-            self.problem = seen.problem or self.problem
+            self._problem = seen.problem or self._problem
 
     def _make_channel(self) -> None:
         ca, certificate, key = self._settings.credentials.read()
         credentials = grpc.ssl_channel_credentials(ca, key, certificate)
         options = [*OPTIONS, ("grpc.ssl_target_name_override", self._settings.name)]
         self._channel = grpc.aio.secure_channel(self._settings.address, credentials, options)
-        self._made_at = time.monotonic()
+        self._made_at = self._clock()
 
 
 def _unary(channel: grpc.aio.Channel, method: str, request: Any, reply: Any) -> Any:

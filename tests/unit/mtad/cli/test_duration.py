@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from mtad.cli.duration import read_duration, show_duration, show_octets
+from mtad.cli.duration import read_duration, show_count, show_duration, show_octets
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,8 @@ def test_writes_durations(seconds: float, text: str) -> None:
 )
 def test_writes_sizes(octets: int, text: str) -> None:
     assert show_octets(octets) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 messages"), (1, "1 message"), (2, "2 messages")])
+def test_writes_counts(number: int, text: str) -> None:
+    assert show_count(number, "message") == text

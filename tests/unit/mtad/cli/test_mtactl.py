@@ -97,6 +97,7 @@ def test_status_for_people(admin: FakeAdmin, mtactl: Mtactl) -> None:
             "the policy is broken, and an older one in effect: p.sieve:3:4: unknown command dance",
         ),
         (pb.StatusReply(role="alone", unprotected_messages=3), "3 messages have one copy only"),
+        (pb.StatusReply(role="alone", unprotected_messages=1), "1 message has one copy only"),
     ],
 )
 def test_status_of_a_node_that_is_not_healthy(
@@ -142,6 +143,23 @@ def test_a_lower_level_is_no_illness(admin: FakeAdmin, mtactl: Mtactl, level: st
     result = mtactl("status")
     assert result.exit_code == 1
     assert "3 messages have one copy only" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("witness", "row"),
+    [
+        (pb.Witness(name="w", state="silent"), "witness   w: not asked\n"),
+        (pb.Witness(name="w", state="silent", problem="refused"), "witness   w: silent\n"),
+        (pb.Witness(name="w", state="denied"), "witness   w: denied\n"),
+    ],
+)
+def test_a_witness_that_was_not_asked_is_told_from_one_that_does_not_answer(
+    admin: FakeAdmin, mtactl: Mtactl, witness: pb.Witness, row: str
+) -> None:
+    admin.status.witness.CopyFrom(witness)
+    result = mtactl("status")
+    assert row in result.stdout
+    assert result.exit_code == bool(witness.problem)
 
 
 def test_reload(admin: FakeAdmin, mtactl: Mtactl) -> None:

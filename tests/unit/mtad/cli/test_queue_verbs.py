@@ -169,7 +169,10 @@ def test_delete_with_yes(queued: FakeAdmin, mtactl: Mtactl) -> None:
 
 def test_ids_that_are_not_queued(queued: FakeAdmin, mtactl: Mtactl) -> None:
     result = mtactl("queue", "flush", ONE, NONE)
-    assert (result.exit_code, result.stdout) == (1, f"Flushed 1 message: {ONE}.\nNot in the queue: {NONE}\n")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f"Flushed 1 message: {ONE}.\nNot in the queue, or on hold: {NONE}\n",
+    )
     assert json.loads(mtactl("queue", "flush", NONE, "--json").stdout)["missing"] == [NONE]
 
 

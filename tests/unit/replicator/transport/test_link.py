@@ -359,7 +359,8 @@ async def test_a_certificate_of_another_authority_is_refused(authority: Certific
     async with two_ends(authority.issue("a.test"), other.issue("b.test")) as (dialler, listener):
         event = await dialler.report.wait_for("replica.link_refused")
         assert event["came"] == "b.test"
-        assert "certificate" in str(event["why"])
+        assert event["why"] == dialler.link.problem.text == "certificate: not signed by the CA of test-ca.pem"
+        assert listener.link.problem.text == "not connected yet: a.test dials this node"
         assert not dialler.heard.of("up")
         assert not listener.heard.of("up")
 
