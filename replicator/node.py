@@ -42,7 +42,7 @@ from replicator.store.environment import StoreSettings
 from replicator.store.store import Due, Store
 from replicator.store.writer import Writer, Written
 from replicator.transport.voting import Voting
-from replicator.view import role_name, view
+from replicator.view import grants_nothing, role_name, view
 from replicator.waiting import Waiting
 
 TICK_SECONDS = 0.05
@@ -77,6 +77,7 @@ class Node:
         self._shipping: Shipping | None = None
         self._session = 0  # of the link to the peer
         self._room = asyncio.Event()
+        self._active = asyncio.Event()
         self._failure = ""
 
     # --- before start ---------------------------------------------------------------------------------------
@@ -185,16 +186,34 @@ class Node:
         return await self._answers.answer_to(token)
 
     async def command(self, verb: str, *, force: bool = False) -> Told:
-        """Do what the operator wants: 'promote', 'switchover', 'demote', or 'refill' (see resync)."""
+        """Do what the operator wants: 'promote', 'switchover', 'demote', or 'refill' (see resync).
+
+        A promotion is done when this node is active.
+        """
         if self._member is None:
             return Told(False, f"the store cannot commit: {self._failure}")
         token = self._tellings.begin()
         self._feed(core.Command(token, verb, force))
         try:
             async with asyncio.timeout(COMMAND_SECONDS_MAX):
-                return await self._tellings.answer_to(token)
+                told = await self._tellings.answer_to(token)
         except TimeoutError:
             return Told(False, f"{verb}: no end within {COMMAND_SECONDS_MAX:g} s")
+        return await self._risen(told) if verb == "promote" and told.is_done else told
+
+    async def _risen(self, told: Told) -> Told:
+        """Wait for the role that was ordered: where the witness grants it, it may not come."""
+        if self._active.is_set():
+            return told
+        seconds = min(COMMAND_SECONDS_MAX, 2 * self._settings.lease_seconds)  # for which the witness is asked
+        try:
+            async with asyncio.timeout(seconds):
+                await self._active.wait()
+        except TimeoutError:
+            status = self.status()
+            why = f"the role is {status.role}" if status.witness is None else grants_nothing(status.witness)
+            return Told(False, f"not active within {seconds:g} s: {why}")
+        return Told(True, "", told.risk)
 
     async def verify(self) -> Comparison:
         """Compare with the peer, item by item, by digests; mail may flow meanwhile."""
@@ -430,6 +449,7 @@ class Node:
     def _change_role(self, role: Role, epoch: int, why: str) -> None:
         name = role_name(role, is_site=bool(self._settings.follows))
         self._report.emit("replica.role", role=name, epoch=epoch, why=why)
+        (self._active.set if role is Role.ACTIVE else self._active.clear)()
         for callback in self._on_role:
             try:
                 callback(role, epoch, why)

@@ -95,3 +95,10 @@ def witness_status(name: str, state: WitnessState, problem: str) -> WitnessStatu
     """Return what is told of the witness. problem: of its last call that failed."""
     heard_seconds = state.heard_ago / SECOND if state.heard_ago >= 0 else -1.0
     return WitnessStatus(name, state.word, heard_seconds, state.lease_left / SECOND, problem * (state.word == "silent"))
+
+
+def grants_nothing(witness: WitnessStatus) -> str:
+    """Say why a witness that was asked has not let this node own."""
+    if witness.state == "silent":
+        return f"the witness {witness.name} does not answer" + (f" ({witness.problem})" if witness.problem else "")
+    return f"the witness {witness.name} grants it nothing while another's lease runs"

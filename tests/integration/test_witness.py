@@ -119,6 +119,20 @@ async def test_without_the_witness_nothing_changes_and_it_comes_back(trio: Trio)
     assert owner.status().epoch == 1
 
 
+async def test_a_promotion_is_done_when_the_node_is_active_and_refused_when_nobody_grants_it(trio: Trio) -> None:
+    owner, other = await trio.pair()
+    await trio.stop_witness()
+    await trio.end(other)
+    await until(lambda: owner.status().role == "fenced")
+    told = await owner.command("promote")
+    assert not told.is_done
+    assert told.text.startswith("not active within 4 s: the witness w.test does not answer (")
+    await trio.start_witness()
+    while not (await owner.command("promote")).is_done:
+        assert owner.status().role != "active"
+    assert owner.status().role == "active"
+
+
 async def test_with_neither_witness_nor_peer_the_owner_is_fenced_until_one_is_back(trio: Trio) -> None:
     owner, other = await trio.pair()
     await trio.stop_witness()
