@@ -234,7 +234,7 @@ class Node:
         return no_room(self._store)
 
     async def back_up(self, folder: Path) -> int:
-        """Copy the store as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
+        """Copy the store as it is now into an empty folder; return the octets. Errors: OSError."""
         return await self._loop.run_in_executor(self._executor, back_up, self._store, folder)
 
     async def compact(self) -> Compacted:

@@ -258,8 +258,9 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         try:
             octets = await self._spool.back_up(folder)
         except OSError as error:
-            self._events.emit("queue.backup_failed", level="error", directory=request.directory, error=str(error))
-            return admin_pb2.BackupReply(refused=str(error))
+            why = f"{error.filename}: {error.strerror}" if error.strerror and error.filename else str(error)
+            self._events.emit("queue.backup_failed", level="error", directory=request.directory, error=why)
+            return admin_pb2.BackupReply(refused=why)
         seconds = time.monotonic() - started
         self._events.emit("queue.backup", directory=request.directory, octets=octets, seconds=round(seconds, 3))
         return admin_pb2.BackupReply(octets=octets, seconds=seconds)

@@ -72,7 +72,8 @@ def read(path: Path) -> Settings | ConfigurationErrors:
         with path.open("rb") as stream:
             octets = stream.read(FILE_OCTETS_MAX + 1)
     except OSError as error:
-        return _whole_file(path, f"cannot be read: {error.strerror}", "`mtad init DIR` writes one")
+        mend = "`mtad init DIR` writes one" if isinstance(error, FileNotFoundError) else ""
+        return _whole_file(path, f"cannot be read: {error.strerror}", mend)
     if len(octets) > FILE_OCTETS_MAX:
         return _whole_file(path, f"is larger than {FILE_OCTETS_MAX} octets", "")
     try:

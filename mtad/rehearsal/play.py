@@ -28,6 +28,11 @@ async def play_file(path: Path, *, must_fail: bool = False) -> FileReport:
     must_fail   each of its tests is to fail
     """
     player = _PLAYERS.get(path.suffix)
-    if player is None:
-        return FileReport(str(path), errors=(f"{path}: neither {' nor '.join(SUFFIXES)}",), must_fail=must_fail)
+    if player is None or not _is_there(path):
+        why = f"neither {' nor '.join(SUFFIXES)}" if _is_there(path) else "no such file or folder"
+        return FileReport(str(path), errors=(f"{path}: {why}",), must_fail=must_fail)
     return await player(path, must_fail=must_fail)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()

@@ -324,7 +324,7 @@ class LocalSpool:
             await asyncio.sleep(0)
 
     async def back_up(self, folder: Path) -> int:
-        """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError, lmdb.Error."""
+        """Copy the queue as it is now into an empty folder; return the octets. Errors: OSError."""
         return await self._node.back_up(folder)
 
     async def compact(self) -> Compacted:

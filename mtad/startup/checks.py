@@ -7,6 +7,7 @@ would refuse. Key sizes: RFC 8301 §3.2.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -93,7 +94,9 @@ def _dkim(look: _Look) -> Iterator[Finding]:
         name = f"dkim {key.selector}._domainkey.{key.domain}"
         loaded = load_key(KeyFile(key.domain, key.selector, key.file))
         if isinstance(loaded, BadKey):
-            yield Finding(name, Grade.FAIL, str(loaded), f"openssl genrsa -out {key.file} 2048; publish its new record")
+            make = f"openssl genrsa -out {key.file} 2048; publish its new record"
+            mend = "name the file of a private key there" if key.file.exists() else make
+            yield Finding(name, Grade.FAIL, str(loaded), mend)
             continue
         size = loaded.private.key_size if isinstance(loaded.private, RSAPrivateKey) else RSA_BITS_WISE
         if size < RSA_BITS_WISE:
@@ -184,7 +187,7 @@ def _data_dir(look: _Look) -> Iterator[Finding]:
     path = look.settings.node.data_dir
     problem = _write_problem(path)
     if problem:
-        yield Finding("data", Grade.FAIL, f"{path}: {problem}", f"install -d -m 700 {path}, owned by mtad's user")
+        yield Finding("data", Grade.FAIL, f"{path}: {problem}", _folder_mend(path, problem, "700"))
         return
     kind = filesystem_type(path)
     usage = shutil.disk_usage(path)
@@ -212,7 +215,7 @@ def _run_dir(look: _Look) -> Iterator[Finding]:
     if not problem and path.stat().st_mode & _WRITERS and not path.stat().st_mode & stat.S_ISVTX:
         problem = f"others can write there (mode {stat.S_IMODE(path.stat().st_mode):04o})"
     if problem:
-        yield Finding("run", Grade.FAIL, f"{path}: {problem}", f"install -d -m 750 {path}, owned by mtad's user")
+        yield Finding("run", Grade.FAIL, f"{path}: {problem}", _folder_mend(path, problem, "750"))
         return
     yield Finding("run", Grade.OK, f"{path} takes sockets")
 
@@ -305,6 +308,12 @@ def _write_problem(folder: Path) -> str:
     except OSError as error:
         return error.strerror or "cannot be written"
     return ""
+
+
+def _folder_mend(folder: Path, problem: str, mode: str) -> str:
+    if problem == os.strerror(errno.ENOSPC):
+        return "free space on that disk"
+    return f"install -d -m {mode} {folder}, owned by mtad's user"
 
 
 def filesystem_type(path: Path, mounts: Path = MOUNTS) -> str:

@@ -23,8 +23,10 @@ _MARK_OCTETS = 1 << 20  # beyond the copy, for the pages in which its identity i
 def back_up(store: Store, folder: Path) -> int:
     """Copy the store into a folder that is empty or not there, durably; return the octets of the copy.
 
-    Errors: OSError (FileExistsError when something is in the folder), lmdb.Error; nothing is left behind then.
+    Errors: OSError (FileExistsError when something is in the folder); nothing is left behind then.
     """
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"{folder.parent} is no folder")
     folder.mkdir(mode=0o700, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
@@ -34,10 +36,12 @@ def back_up(store: Store, folder: Path) -> int:
         _mark(folder)
         sync(data)
         sync(folder)
-    except (OSError, lmdb.Error):
+    except (OSError, lmdb.Error) as error:
         for name in ("data.mdb", "lock.mdb"):
             (folder / name).unlink(missing_ok=True)
-        raise
+        if isinstance(error, OSError):
+            raise
+        raise OSError(f"{folder}: {str(error).rpartition(': ')[2]}") from error  # LMDB says which of its calls failed
     return data.stat().st_size
 
 

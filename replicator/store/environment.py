@@ -31,6 +31,7 @@ RESERVE_OCTETS_MIN = 512 << 10
 _PERMILLE = 1000
 _DISK_LOOK_SECONDS = 1.0
 _FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FILE_MODE = 0o600  # of what holds mail
 _COPY = "compacting"  # the folder of a copy that is to take the store's place
 
 
@@ -195,6 +196,7 @@ class Environment:
             writemap=False,
             subdir=True,
             readahead=False,
+            mode=FILE_MODE,
         )
         self.tables.update({name: self._env.open_db(name.encode()) for name in layout.TABLES})
         info = self._env.info()
@@ -239,6 +241,7 @@ class Environment:
         """Write what is durable now into an empty folder, without the free pages. The map cannot grow meanwhile."""
         with self._copying:
             self._env.copy(str(folder), compact=True)
+        (folder / "data.mdb").chmod(FILE_MODE)
 
     # --- a file of another size -----------------------------------------------------------------------------
 

@@ -197,6 +197,32 @@ def test_every_command_that_is_shown_exists() -> None:
     assert [(page, words) for page, words in seen if unknown_words(words)] == []
 
 
+def unknown_verb(words: list[str]) -> str:
+    """Return the first word of a command that stands within a sentence and does not exist."""
+    here: Any = get_command(mtactl.app if words[0] == "mtactl" else command.app)
+    for word in words[1:]:
+        if not hasattr(here, "commands"):
+            break
+        if word not in here.commands:
+            return word
+        here = here.commands[word]
+    return ""
+
+
+def test_an_unknown_verb_is_found() -> None:
+    assert unknown_verb(["mtactl", "check"]) == "check"
+    assert unknown_verb(["mtactl", "queue", "frob"]) == "frob"
+    assert unknown_verb(["mtad", "run", "anything"]) == unknown_verb(["mtactl", "queue"]) == ""
+
+
+def test_every_command_within_a_sentence_exists() -> None:
+    pages = [ROOT / "CHANGELOG.md", *PAGES]
+    calls = [(named(page), re.findall(r"`((?:mtad|mtactl)(?:\s[a-z]+)+)", page.read_text())) for page in pages]
+    seen = [(page, call.split()) for page, found in calls for call in found]
+    assert len(seen) > 50
+    assert [(page, words) for page, words in seen if unknown_verb(words)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())

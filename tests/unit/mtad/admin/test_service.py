@@ -325,6 +325,10 @@ async def test_the_queue_is_copied_where_the_operator_says(tmp_path: Path) -> No
         assert (reply.refused, reply.octets) == ("", (folder / "data.mdb").stat().st_size)
         again = await scene.admin.Backup(pb.BackupRequest(directory=str(folder)))
         assert again.refused == f"{folder} is not empty"
+        nowhere = await scene.admin.Backup(pb.BackupRequest(directory=f"{folder}/no/copy"))
+        assert nowhere.refused == f"{folder}/no is no folder"
+        file = await scene.admin.Backup(pb.BackupRequest(directory=f"{folder}/data.mdb"))
+        assert file.refused == f"{folder}/data.mdb: File exists"
         relative = await scene.admin.Backup(pb.BackupRequest(directory="copy"))
         assert relative.refused == "'copy' is not an absolute path"
 

@@ -146,6 +146,7 @@ def test_dialogs_stand_beside_tests(tmp_path: Path) -> None:
     result = run_tests(str(tmp_path))
     assert result.exit_code == 1
     assert result.stdout.splitlines()[1:3] == [f"FAIL {tmp_path}/b.txt (1 test)", '     test "Says hello." at line 1']
+    assert "d.txt: no such file or folder" in run_tests(str(tmp_path / "d.txt")).stdout
     assert "neither .svtest nor .txt" in run_tests(str(tmp_path / "c.other")).stdout
 
 

@@ -246,6 +246,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert str(found) == f"{tmp_path}/none.toml: cannot be read: No such file or directory; `mtad init DIR` writes one"
 
 
+def test_a_file_that_is_there_and_cannot_be_read_is_not_to_be_written(tmp_path: Path) -> None:
+    assert str(read(tmp_path)) == f"{tmp_path}: cannot be read: Is a directory"
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "mtad.toml"
     path.write_bytes(b"# one\n\xff = 2\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -103,7 +104,9 @@ def test_a_dkim_key_that_is_missing(node: Path) -> None:
 
 def test_a_dkim_key_that_is_none(node: Path) -> None:
     (node / "keys/dkim.key").write_text("key")
-    assert "is not a private key in PEM form" in only(settings_of(node)).found
+    finding = only(settings_of(node))
+    assert "is not a private key in PEM form" in finding.found
+    assert finding.mend == "name the file of a private key there", "what is there may be something else that is needed"
 
 
 def test_a_short_dkim_key_is_a_warning(node: Path) -> None:
@@ -291,6 +294,20 @@ def test_a_disk_that_is_full_is_a_warning(node: Path, monkeypatch: pytest.Monkey
     assert (finding.grade, finding.found) == (Grade.WARN, f"the disk of {node}/data is 85 % full: new mail gets 452")
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: checks.shutil._ntuple_diskusage(100, 90, 16))
     assert found(settings_of(node)) == []
+
+
+def test_a_disk_without_room_for_a_file_wants_room_and_no_folder(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checks.tempfile, "NamedTemporaryFile", full)
+    settings = settings_of(node)
+    data, run = found(settings)
+    assert (data.found, run.found) == (
+        f"{settings.node.data_dir}: No space left on device",
+        f"{settings.node.run_dir}: No space left on device",
+    )
+    assert data.mend == run.mend == "free space on that disk"
 
 
 def test_a_limit_on_files_that_is_too_low_is_a_warning(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import pytest
 
 from replicator.store.backup import back_up
@@ -50,6 +52,34 @@ def test_a_store_of_any_size_is_copied_whole(store: Store, tmp_path: Path, size:
     assert copy.image().store_id != store.image().store_id
     assert (copy.blob(key(1)), copy.blob(key(2))) == (b"small", b"x" * size)
     copy.close()
+
+
+def test_nobody_else_may_read_the_files(store: Store, tmp_path: Path) -> None:
+    back_up(store, tmp_path / "backup")
+    compact = tmp_path / "compact"
+    compact.mkdir()
+    store.environment.copy_to(compact)
+    for folder in ("store", "backup", "compact"):
+        assert stat.S_IMODE((tmp_path / folder / "data.mdb").stat().st_mode) == 0o600
+
+
+class FullDisk:
+    """An LMDB environment that cannot be copied."""
+
+    def copy(self, path: str, *, compact: bool) -> None:
+        (Path(path) / "data.mdb").write_bytes(b"a part")
+        raise lmdb.DiskError("mdb_env_copy3: No space left on device")
+
+
+def test_a_copy_that_has_no_room_leaves_nothing_and_says_why(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "backup"
+    with monkeypatch.context() as patch:
+        patch.setattr(store.environment, "_env", FullDisk())
+        with pytest.raises(OSError, match=f"{folder}: No space left on device"):
+            back_up(store, folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_reads_go_on_while_the_map_waits_for_the_end_of_a_copy(store: Store, tmp_path: Path) -> None:
