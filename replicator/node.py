@@ -217,6 +217,8 @@ class Node:
 
     async def verify(self) -> Comparison:
         """Compare with the peer, item by item, by digests; mail may flow meanwhile."""
+        if self._settings.peer_node == NO_PEER:
+            return Comparison(why="this node has no peer to compare with")
         if self.status().peer.state != "up":
             return Comparison(why="no link to the peer stands")
         return await self._comparing.verify(self._session)

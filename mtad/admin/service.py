@@ -374,7 +374,7 @@ def _reason(state: RecipientState, wall_ms: int) -> str:
     if not state.attempts or state.rank is Rank.DELIVERED:
         return ""
     outcome = state.attempts[-1].outcome
-    said = f"host {outcome.next_hop} said: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
+    said = f"{outcome.next_hop}: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
     return f"delivery in doubt: {said}" if outcome.result is Result.UNKNOWN else said
 
 

@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-replica = typer.Typer(help="Say who delivers from the queue, and have both nodes hold the same.", no_args_is_help=True)
+replica = typer.Typer(help="Who delivers, and whether both nodes hold the same.", no_args_is_help=True)
 config = typer.Typer(help="Read mtad.toml without a running node.", no_args_is_help=True)
 app.add_typer(queue_verbs.app, name="queue")
 app.add_typer(replica, name="replica")

@@ -96,4 +96,4 @@ async def test_a_node_without_a_peer_says_so(bench: Bench) -> None:
     from dataclasses import replace
 
     node, _ = await bench.start(replace(bench.settings(0), peer_node=NO_PEER))
-    assert (await node.verify()).why == "no link to the peer stands"
+    assert (await node.verify()).why == "this node has no peer to compare with"

@@ -347,7 +347,7 @@ async def test_the_file_of_the_queue_becomes_small_again(tmp_path: Path) -> None
 async def test_without_a_peer_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     async with serving(tmp_path) as scene:
         reply = await scene.admin.Verify(pb.VerifyRequest())
-        assert reply.refused == "no link to the peer stands"
+        assert reply.refused == "this node has no peer to compare with"
         refused = await scene.admin.Resync(pb.ResyncRequest(force=True))
         assert refused.refused == "this node has no peer to fetch from"
         refused = await scene.admin.Resync(pb.ResyncRequest(full=True, force=True))
@@ -361,7 +361,7 @@ async def test_who_holds_a_message_is_told(tmp_path: Path) -> None:
         (entry,) = await scene.list(state="held")
         (recipient,) = entry.recipients
         assert (entry.queue_name, entry.next_attempt) == ("hold", 0)
-        assert recipient.delay_reason == "held quarantine spam: score 9; host mx.test said: 450 4.2.1 later"
+        assert recipient.delay_reason == "held quarantine spam: score 9; mx.test: 450 4.2.1 later"
 
 
 async def test_what_policy_has_queued_for_later_says_so(tmp_path: Path) -> None:
