@@ -6,6 +6,7 @@ from collections import deque
 
 from replicator.core.events import LinkDown, LinkUp, Received, Remote, Settings
 from replicator.core.messages import Message, Records, SnapshotItem
+from replicator.core.status import Far
 from replicator.core.values import MILLISECOND, Mode, Role
 from replicator.core.witness import NO_GRANT, Witness
 from tests.fakes.pair import Side, Surroundings
@@ -105,6 +106,22 @@ def joined(**chosen: object) -> Wan:
     wan = Wan(**chosen)  # type: ignore[arg-type]
     wan.link_all()
     wan.run(4_000)
-    assert [side.member.role for side in wan.sides] == [Role.ACTIVE, Role.PASSIVE, Role.PASSIVE]
+    assert roles(wan) == [Role.ACTIVE, Role.PASSIVE, Role.PASSIVE]
     wan.carried.clear()
     return wan
+
+
+def roles(wan: Wan) -> list[Role]:
+    """Return the role of each side."""
+    return [side.member.role for side in wan.sides]
+
+
+def far_of(side: Side, node: int) -> Far:
+    """Return what a side knows of a far node."""
+    return next(far for far in side.member.status.far if far.node == node)
+
+
+def told(side: Side, verb: str = "promote", *, force: bool = False) -> tuple[bool, str, str]:
+    """Give a side an order; return whether it is done, what the operator hears, and what is at risk."""
+    answer = side.told[side.command(verb, force=force)]
+    return answer.is_done, answer.text, answer.risk
