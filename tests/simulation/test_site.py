@@ -132,31 +132,31 @@ def _left_at_one_member() -> tuple[World, Life]:
 
 def test_an_item_whose_end_the_site_alone_was_told_of_is_excused() -> None:
     world, _ = _left_at_one_member()
-    world.truth.check_agreement()
-    world.truth.check_agreement()
+    world.agreement.check()
+    world.agreement.check()
     assert world.clock.counts["excused: an end that the site alone was told of"] == 1
-    world.truth.check_end()
+    world.agreement.check_end()
 
 
 def test_one_for_which_something_is_owed_is_not() -> None:
     world, life = _left_at_one_member()
     life.delivered.clear()
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def test_one_whose_end_the_pair_was_told_of_is_not() -> None:
     world, life = _left_at_one_member()
     life.done = [dot._replace(seq=1) for dot in life.done]
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def test_one_whose_end_nobody_wrote_is_not() -> None:
     world, life = _left_at_one_member()
     life.done = []
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def test_one_that_the_site_has_too_is_not() -> None:
@@ -164,7 +164,7 @@ def test_one_that_the_site_has_too_is_not() -> None:
     assert world.site is not None
     world.site.machine.disk.store.items[life.key] = world.machines[0].disk.store.items[life.key]
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def _known_less_at_home(home: int = 0, abroad: int = DELIVERED) -> tuple[World, Life]:
@@ -182,27 +182,27 @@ def _known_less_at_home(home: int = 0, abroad: int = DELIVERED) -> tuple[World, 
 
 def test_a_state_that_no_snapshot_could_tell_is_excused() -> None:
     world, _ = _known_less_at_home()
-    world.truth.check_agreement()
+    world.agreement.check()
     assert world.clock.counts["excused: a state that a damaged copy could not tell"] == 2
 
 
 def test_one_that_the_pair_alone_knows_is_not() -> None:
     world, _ = _known_less_at_home(home=DELIVERED, abroad=0)
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def test_one_that_came_by_records_alone_is_not() -> None:
     world, life = _known_less_at_home()
     life.untold.clear()
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_agreement()
+        world.agreement.check()
 
 
 def test_one_that_is_still_unknown_when_all_is_over_is_not() -> None:
     world, _ = _known_less_at_home()
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_end()
+        world.agreement.check_end()
 
 
 def test_what_the_pair_finished_stays_at_the_site_when_a_snapshot_broke_off_and_both_disks_were_lost() -> None:
@@ -229,7 +229,7 @@ def _left_at_the_site() -> tuple[World, Life]:
 
 def test_what_a_snapshot_that_never_ended_left_at_the_site_is_excused() -> None:
     world, _ = _left_at_the_site()
-    world.truth.check_end()
+    world.agreement.check_end()
     assert world.clock.counts[LEFT_AT_SITE] == 1
 
 
@@ -238,7 +238,7 @@ def test_what_is_left_at_the_site_and_owed_is_not() -> None:
     life.delivered.clear()
     life.acked = Durability.REFUSED  # else S2 says it first
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_end()
+        world.agreement.check_end()
 
 
 def test_what_is_left_where_a_position_covers_it_is_not() -> None:
@@ -246,7 +246,7 @@ def test_what_is_left_where_a_position_covers_it_is_not() -> None:
     for machine in world.truth.everybody:
         machine.disk.vector[life.put.branch] = life.put.seq
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_end()
+        world.agreement.check_end()
 
 
 def test_what_is_left_at_a_member_is_not() -> None:
@@ -255,7 +255,7 @@ def test_what_is_left_at_a_member_is_not() -> None:
     item = world.site.machine.disk.store.items.pop(life.key)
     world.machines[1].disk.store.items[life.key] = item
     with pytest.raises(Violation, match="S10"):
-        world.truth.check_end()
+        world.agreement.check_end()
 
 
 def _bounced_without_notification() -> tuple[World, Life, Life]:

@@ -7,6 +7,7 @@ from typing import Any
 from replicator.core.events import Remote, Settings
 from replicator.core.values import Mode, Role
 from tests.simulation import faults
+from tests.simulation.agreement import Agreement
 from tests.simulation.clients import Clients
 from tests.simulation.clock import MS, SECOND, Chance, Clock, Violation
 from tests.simulation.faults import operators
@@ -38,6 +39,7 @@ class World:
         self.machines: list[Machine] = []  # of the pair
         self.everybody: list[Machine] = []
         self.truth = Truth(clock, self.machines, self.everybody, bounds.claim)
+        self.agreement = Agreement(self.truth)
         for node in (0, 1):
             self.machines.append(Machine(self, node, self._settings(node)))
         self.network.join(*self.machines)
@@ -207,7 +209,7 @@ class World:
             one_owner_by += TAKEN_BACK_WITHIN
         clock.after(250 * MS, self._look, one_owner_by)
         clock.run(lambda: self._is_settled or clock.now > deadline)
-        self.truth.check_end()
+        self.agreement.check_end()
         self._check_calm()
 
     _is_settled = False
@@ -241,7 +243,7 @@ class World:
     def _check_honesty(self) -> None:
         for machine in self.machines:
             self.truth.check_honesty(machine)
-        self.truth.check_agreement()
+        self.agreement.check()
         self.clock.after(500 * MS, self._check_honesty)
 
     def _look(self, one_owner_by: int) -> None:
@@ -255,8 +257,8 @@ class World:
         if owners != self._owner:
             self._owner, self._single_since = owners, clock.now
         disks = [machine.disk for machine in self.everybody]
-        is_left = any(self.truth.owed(machine) for machine in self.everybody)
-        is_left = is_left or any(self.truth.owed_of_away(disk.away) for disk in disks)
+        is_left = any(self.agreement.owed(machine) for machine in self.everybody)
+        is_left = is_left or any(self.agreement.owed_of_away(disk.away) for disk in disks)
         are_equal = all(disk.vector == disks[0].vector for disk in disks)
         is_quiet = self.clients.are_content and not is_left and are_equal
         is_home = owners in ((0,), (1,))
