@@ -41,16 +41,19 @@ class PlayedMap:
 
 @dataclass(slots=True)
 class PlayedNames:
-    """DNS: records by name and type. Names without records do not exist."""
+    """DNS: records by name and type. A name of which a test says nothing does not exist."""
 
     records: dict[tuple[str, str], tuple[str, ...] | None] = field(default_factory=dict)  # None: no answer comes
 
     async def lookup(self, name: str, record_type: str) -> DnsAnswer:
         """Return what the test has said of a name."""
-        found = self.records.get((_plain(name), record_type.lower()), ())
+        plain = _plain(name)
+        found = self.records.get((plain, record_type.lower()), ())
         if found is None:
             return Unknown("so says the test")
-        return Records(found, _TTL_SECONDS) if found else Absent(Absence.NXDOMAIN)
+        if found:
+            return Records(found, _TTL_SECONDS)
+        return Absent(Absence.NODATA if any(known == plain for known, _ in self.records) else Absence.NXDOMAIN)
 
     def put(self, record_type: str, name: str, record: str) -> None:
         """Have one record more."""
