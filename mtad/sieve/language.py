@@ -199,6 +199,10 @@ class Unit:
             self.report.add(at, f"a script may have {VARIABLES_MAX} variables")
         return key
 
+    def own_keys(self) -> tuple[str, ...]:
+        """Return the keys of the variables that are of this script alone."""
+        return tuple(key for key in self._variables.values() if key.startswith(self.scope))
+
     def shared(self, name: str) -> str:
         """Return the key of a variable that all scripts of a run have in common (RFC 6609 §3.4)."""
         return f"global.{name}"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
-from mtad.sieve.code import Code
+from mtad.sieve.code import Code, repeat
 from mtad.sieve.effort import Effort
 from mtad.sieve.errors import ERRORS_MAX, Report, SieveError, SieveErrors
 from mtad.sieve.language import Definitions, Language, Unit, compile_block
 from mtad.sieve.outside import NOTHING, Outside
+from mtad.sieve.run import Run
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
 
 SCRIPT_LENGTH_MAX = 1 << 18
 INCLUDES_NESTED_MAX = 10
 INCLUDES_MAX = 100  # of scripts, wherever they stand
-_CAPTURE = re.compile(r"\$\{[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be one when it is decoded
+_SCRIPT = " script"  # no loop is named so
+_CAPTURE = re.compile(r"\$\\?\{\\?[0-9]|[Hh][Ee][Xx]:|[Uu][Nn][Ii]")  # or what may be one when it is decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,23 @@ def compile_script(text: str, file: str, language: Language, outside: Outside = 
     stages = compilation.compile(text, file, None, frozenset())
     errors = compilation.errors[:ERRORS_MAX]
     return SieveErrors(tuple(errors)) if errors else Script(stages, compilation.lacks)
+
+
+def _by_itself(code: Code, unit: Unit) -> Code:
+    """Make what an included script does: its own variables begin empty, match variables too (RFC 6609 §3.4)."""
+    own = unit.own_keys()
+
+    def enter(run: Run) -> Generator[None, None, None]:
+        run.spend(len(own))
+        for key in own:
+            run.variables.pop(key, None)
+        outer, run.captures = run.captures, ()
+        try:
+            yield
+        finally:
+            run.captures = outer
+
+    return repeat(code, enter, _SCRIPT)
 
 
 _Key = tuple[str, str, str, frozenset[str]]  # as scripts are asked for
@@ -72,6 +91,8 @@ class _Compilation:
         unit = Unit(report, self._language, self.include, scope, has_captures, self._outside, self._defined, around)
         bound = validate(parse(text, report), unit, stage)
         stages = {name: compile_block(block) for name, block in bound.items()} if not report.is_full else {}
+        if stage is not None:
+            stages = {name: _by_itself(code, unit) for name, code in stages.items()}
         if report.has_errors:
             self.errors += report.errors().errors
         return stages

@@ -57,6 +57,25 @@ def test_the_same_script_may_be_included_again_but_with_once() -> None:
     assert filed('include :once "a"; include :once "a";', a=part) == ["a"]
 
 
+def test_each_run_of_a_script_begins_with_empty_variables() -> None:
+    part = 'fileinto "${own}a"; set "own" "x"; set "global.all" "${global.all}y";'
+    assert filed('include "a"; include "a"; fileinto "${global.all}";', a=part) == ["a", "a", "yy"]
+
+
+def test_match_variables_are_a_scripts_own_however_it_ends() -> None:
+    matched = 'if string :matches "1-2" "*-*" { fileinto "<${1}>"; } '
+    for end in ("", "return;"):
+        part = f'fileinto "<${{1}}>"; if string :matches "3-4" "*-*" {{ fileinto "<${{1}}>"; {end} }}'
+        assert filed(f'{matched} include "a"; fileinto "<${{2}}>";', a=part) == ["<1>", "<>", "<3>", "<2>"]
+
+
+def test_emptying_variables_counts() -> None:
+    part = "".join(f'set "v{number}" "";' for number in range(200))
+    filed('include "a";', Limits(nodes_max=401), a=part)
+    with pytest.raises(LimitExceeded):
+        filed('include "a";', Limits(nodes_max=400), a=part)
+
+
 def test_each_script_has_its_own_variables_but_those_it_shares() -> None:
     part = 'fileinto "<${v}>"; set "v" "theirs";'
     assert filed('set "v" "ours"; include "a"; fileinto "${v}";', a=part) == ["<>", "ours"]

@@ -198,3 +198,8 @@ def test_as_many_wildcards_are_remembered_as_can_be_named() -> None:
 
 def test_without_the_capability_a_dollar_is_a_dollar() -> None:
     assert run_plain('require "fileinto"; fileinto "${a}";', FACTS) == [FileInto("${a}")]
+
+
+@pytest.mark.parametrize("written", [r"$\{1}", r"${\1}", r"\${\1}"])
+def test_what_is_written_with_backslashes_is_a_match_variable_too(written: str) -> None:
+    assert said(f'if string :matches "1-2" "*-*" {{ fileinto "<{written}>"; }}') == ["<1>"]
