@@ -11,6 +11,7 @@ from pathlib import Path
 from mtad.admin.measures import MEASURES
 from mtad.generated import write_or_check
 from mtad.telemetry.counted import COUNTS, Count
+from mtad.telemetry.tally import LABEL_LENGTH_MAX, METRICS_MAX, OTHER, SERIES_MAX
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 _HEAD = """\
@@ -40,6 +41,20 @@ _COUNTED = """\
 Counters of [events](events.md), over all processes of the node since the one that owns the queue started. Workers tell
 theirs once a second; what a worker that is killed has counted in its last second is lost.
 """
+_OF_POLICY = f"""\
+## What the policy measures
+
+`metric "name";` in the policy ([vnd.mtad.log](sieve/vnd.mtad.log.md)) makes a metric, which is exposed under the name
+as it is written there, from the first time that it is measured. Those of the node itself begin with `mtad_`.
+
+- A metric has {SERIES_MAX} series. What comes under further labels counts as `{OTHER}`, so that no stranger whose words
+  are labels fills the memory of those who watch; the event `metrics.other` says so once.
+- A label's value is cut at {LABEL_LENGTH_MAX} characters.
+- There are {METRICS_MAX} metrics of policies and events; the event `metrics.full` says when there are more. Those that
+  a policy had before it was loaded anew stay until the node is restarted. One that becomes a gauge, or gets other
+  labels, begins anew.
+- All processes of the node count together. Of a gauge that several set, the last one counts.
+"""
 
 
 def page() -> str:
@@ -51,6 +66,8 @@ def page() -> str:
             *_table("metric", "what", measures),
             _COUNTED,
             *_table("metric", "what, and of which events", [line for count in COUNTS for line in _rows(count)]),
+            _OF_POLICY.rstrip("\n"),
+            "",
         ]
     )
 

@@ -115,6 +115,7 @@ class Scene:
         "asked",
         "client",
         "holder",
+        "is_anew",
         "listener",
         "noted",
         "progress",
@@ -137,6 +138,7 @@ class Scene:
         self.asked = NOTHING_ASKED
         self.progress = NO_PROGRESS
         self.agent = NO_AGENT
+        self.is_anew = False  # the stage was asked of the same before
         self.client = session.client
         self.listener = session.listener
         self.holder = session.holder

@@ -81,8 +81,8 @@ class PolicyInEffect:
             return PolicyErrors((SieveError("policy", 1, 1, why),))
 
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
-        """Say where a recipient goes, by the policy of this moment."""
-        return await self.current.deliver(envelope, recipient, notes)
+        """Say where a recipient of what is in the queue goes, by the policy of this moment."""
+        return await self.current.deliver(envelope, recipient, notes, is_anew=True)
 
     @property
     def has_queue_stage(self) -> bool:

@@ -57,6 +57,7 @@ from mtad.sieve.actions import (
     DeleteRecipient,
     Enqueue,
     Log,
+    Measure,
     Monitored,
     NameQueue,
     Prioritise,
@@ -77,6 +78,8 @@ from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Limits, Run
 from mtad.sieve.script import Script, compile_script
 from mtad.telemetry.events import Events
+from mtad.telemetry.metrics import Metric
+from mtad.telemetry.tally import Meter, NobodyMeasures
 
 DEFAULT_POLICY = Path(__file__).with_name("default.sieve")
 FILES_MAX = 100
@@ -120,7 +123,7 @@ class Ran(NamedTuple):
 
 
 _NOTHING = Ran()
-_TOLD = (Log, Monitored)
+_TOLD = (Log, Measure, Monitored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ class PolicySettings:
     domains   those that this server is MX for
     outside   what its scripts may ask beside their facts
     agent     who runs it
+    meter     hears what its scripts measure
     """
 
     domains: Collection[str] = ()
@@ -149,6 +153,7 @@ class PolicySettings:
     doors: Doors = field(default_factory=lambda: Doors(clock=_local_time))
     outside: Outside = NOTHING
     agent: Agent = NO_AGENT
+    meter: Meter = field(default_factory=NobodyMeasures)
 
 
 class Policy:
@@ -178,7 +183,8 @@ class Policy:
             return PolicyErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
         if not paths or len(paths) > FILES_MAX:
             return PolicyErrors((SieveError(str(path), 1, 1, f"the folder needs 1 to {FILES_MAX} files *.sieve"),))
-        return _assemble([compile_file(file, POLICY, settings.outside) for file in paths], settings, events)
+        metrics: dict[str, Metric] = {}
+        return _assemble([compile_file(file, POLICY, settings.outside, metrics) for file in paths], settings, events)
 
     @classmethod
     def compile(cls, text: str, file: str, settings: PolicySettings, events: Events) -> Policy | PolicyErrors:
@@ -232,15 +238,19 @@ class Policy:
         limits = self._settings.outside.limits
         await asyncio.gather(*(limits.ask(_sighting(one)) for one in seen))
 
-    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
+    async def deliver(
+        self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES, *, is_anew: bool = False
+    ) -> Disposition:
         """Say where a recipient goes, and what to do when it cannot go there now.
 
-        notes   of the recipient; those of the message are the envelope's
+        notes     of the recipient; those of the message are the envelope's
+        is_anew   it was asked before, and measures nothing again
         """
         is_noted = envelope.notes is not NO_NOTES or notes is not NO_NOTES
         noted = Noted(message=envelope.notes, recipients={recipient: notes}) if is_noted else NOTHING_NOTED
         scene = Scene("deliver", SessionFacts(envelope.client), envelope.reverse_path, (recipient,), noted=noted)
         scene.progress = Progress(envelope.queue_id)
+        scene.is_anew = is_anew
         ran = await self._run(scene)
         if isinstance(ran, Reply):
             return replace(self._default, queue_at_once=True, is_fault=True)
@@ -305,7 +315,7 @@ class Policy:
         return Ran(run.actions, run.each, noted, tuple(run.seen))
 
     def _tell(self, scene: Scene, actions: Sequence[Action], recipient: str = "") -> None:
-        """Log what is to be logged."""
+        """Log what is to be logged, and measure what is to be measured."""
         for action in actions:
             if not isinstance(action, _TOLD):
                 continue
@@ -314,6 +324,9 @@ class Policy:
             )
             if isinstance(action, Log):
                 self._events.emit("policy.log", action.level, **of, text=action.text)
+            elif isinstance(action, Measure):
+                if not scene.is_anew:
+                    self._settings.meter.tell(action.metric, action.values, action.number)
             else:
                 self._events.emit("policy.monitored", "info", **of, label=action.label, would=described(action.action))
 

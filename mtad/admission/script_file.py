@@ -10,6 +10,7 @@ from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.language import Language
 from mtad.sieve.outside import NOTHING, Library, Outside
 from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
+from mtad.telemetry.metrics import Metric
 
 
 def scripts_in(personal: Path, shared: Path) -> Library:
@@ -26,10 +27,14 @@ def scripts_in(personal: Path, shared: Path) -> Library:
     return find
 
 
-def compile_file(path: Path, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
+def compile_file(
+    path: Path, language: Language, outside: Outside = NOTHING, metrics: dict[str, Metric] | None = None
+) -> Script | SieveErrors:
     """Read and compile one file; what keeps it from being read is an error of the script.
 
     Beside it are the folder `include`, for the scripts that it includes, and the secrets of SRS; unless they are given.
+
+    metrics   as of `compile_script`
     """
     if outside.scripts is None:
         beside = path.parent / "include"
@@ -42,7 +47,7 @@ def compile_file(path: Path, language: Language, outside: Outside = NOTHING) -> 
     try:
         with path.open("rb") as file:
             octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)
-        return compile_script(octets.decode("utf-8"), str(path), language, outside)
+        return compile_script(octets.decode("utf-8"), str(path), language, outside, metrics)
     except OSError as error:
         return SieveErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
     except UnicodeDecodeError as error:

@@ -63,13 +63,19 @@ class Shared:
 
 
 def build_shared(
-    config: Path, settings: Settings, events: Events, *, share: int, limits: Limits | None = None
+    config: Path,
+    settings: Settings,
+    counted: tuple[CountedEvents, Tally],
+    *,
+    share: int,
+    limits: Limits | None = None,
 ) -> Shared:
     """Build policy, delivery and signer for one of `share` processes. Errors: StartError.
 
     config   the file of the settings, which a policy that is loaded anew comes from
     limits   what the policy counts by; without them it has no stage that counts
     """
+    events, tally = counted
     hostname = settings.node.hostname
     pool_limits = PoolLimits(PaceLimits(connections_max=max(1, settings.delivery.connections_per_hop_max // share)))
     servers = [(server.host, server.port) for server in settings.dns.servers]
@@ -81,7 +87,7 @@ def build_shared(
     delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, pool_limits, Timeouts()))
     maps = load_maps(settings)
     outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts())
-    policy = load_policy(PolicySource(config, settings, maps, outside, events))
+    policy = load_policy(PolicySource(config, settings, maps, outside, events, tally))
     return Shared(policy, delivery, load_signer(settings), maps)
 
 

@@ -5,7 +5,7 @@ Of mtad.toml nothing else is read anew: [policy] is what may change while sessio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtad.admission.facts import Agent
@@ -18,6 +18,7 @@ from mtad.maps.shelf import Shelf, Unusable
 from mtad.sieve.errors import SieveError
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import Events
+from mtad.telemetry.tally import Meter, NobodyMeasures
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class PolicySource:
 
     config   mtad.toml
     maps     those that the policy in effect may ask
+    meter    hears what it measures
     """
 
     config: Path
@@ -33,6 +35,7 @@ class PolicySource:
     maps: Shelf
     outside: Outside
     events: Events
+    meter: Meter = field(default_factory=NobodyMeasures)
 
     def first(self) -> Policy | PolicyErrors:
         """Compile the policy of the settings, with the maps that are on the shelf."""
@@ -63,7 +66,8 @@ class PolicySource:
 
     def _compiled(self, file: Path | None, outside: Outside) -> Policy | PolicyErrors:
         node = self.settings.node
-        known = PolicySettings(node.domains, outside=outside, agent=Agent(node.hostname, node.domains[0], VERSION))
+        agent = Agent(node.hostname, node.domains[0], VERSION)
+        known = PolicySettings(node.domains, outside=outside, agent=agent, meter=self.meter)
         found = Policy.load(file or DEFAULT_POLICY, known, self.events)
         if isinstance(found, Policy):
             for what in sorted(found.lacks):

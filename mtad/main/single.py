@@ -25,7 +25,7 @@ def run(config: Path, settings: Settings, sockets: Sockets, lines: Events) -> in
         counted = counting(lines)
         events, _ = counted
         ledger = Ledger(settings.node.id)
-        shared = build_shared(config, settings, events, share=1, limits=LocalLimits(ledger, wall_ms))
+        shared = build_shared(config, settings, counted, share=1, limits=LocalLimits(ledger, wall_ms))
         shared.maps.start(events)
         queue_ids = QueueIds(settings.node.id)
         back = Back(settings, shared, queue_ids, ledger, counted)

@@ -21,7 +21,7 @@ from mtad.telemetry.events import LineEvents
 async def _serve(config: Path, settings: Settings, sockets: str, ready: int, stop: asyncio.Event) -> None:
     counted = counting(LineEvents(style=settings.log.format, level=settings.log.level))
     events, _ = counted
-    shared = build_shared(config, settings, events, share=1)
+    shared = build_shared(config, settings, counted, share=1)
     shared.maps.start(events)
     back = Back(settings, shared, QueueIds(settings.node.id), Ledger(settings.node.id), counted)
     await back.start(adopt(sockets))

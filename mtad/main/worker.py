@@ -19,10 +19,11 @@ SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool p
 
 
 async def _serve(config: Path, settings: Settings, descriptors: str, ready: int, stop: asyncio.Event) -> None:
-    events, tally = counting(LineEvents(style=settings.log.format, level=settings.log.level))
+    counted = counting(LineEvents(style=settings.log.format, level=settings.log.level))
+    events, tally = counted
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts(), tally.drain)
-    shared = build_shared(config, settings, events, share=max(1, settings.node.workers), limits=door)
+    shared = build_shared(config, settings, counted, share=max(1, settings.node.workers), limits=door)
     shared.maps.start(events)
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     door.on_flush(shared.delivery.forget_failures)

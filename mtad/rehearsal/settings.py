@@ -10,6 +10,7 @@ from mtad.admission.policy import PolicySettings
 from mtad.sieve.doors import Doors
 from mtad.sieve.outside import Outside
 from mtad.sieve.run import Limits
+from mtad.telemetry.tally import Meter
 
 _NUMBER_MAX = 1 << 32
 
@@ -47,7 +48,9 @@ def limits_of(settings: Mapping[str, str]) -> Limits:
     return Limits(**{_LIMITS[name]: int(value) for name, value in settings.items() if name in _LIMITS})
 
 
-def policy_settings_of(settings: Mapping[str, str], doors: Doors, outside: Outside, agent: Agent) -> PolicySettings:
+def policy_settings_of(
+    settings: Mapping[str, str], doors: Doors, outside: Outside, agent: Agent, meter: Meter
+) -> PolicySettings:
     """Return what a policy works with."""
     domains = settings.get("node.domains", "").split()
-    return PolicySettings(domains, limits_of(settings), doors=doors, outside=outside, agent=agent)
+    return PolicySettings(domains, limits_of(settings), doors=doors, outside=outside, agent=agent, meter=meter)

@@ -40,6 +40,7 @@ from mtad.sieve.run import Run
 _CAPABILITY = ("vnd.mtad.testsuite",)
 _BEGINNING = "mail"  # of a message
 _GREETING = "connect"  # begins a session
+_MEASURED = "metric"  # what a stage has measured, as Prometheus is told
 _TRUSTING = ("connect", "auth")  # what they say of the client holds for the session
 
 
@@ -50,7 +51,7 @@ def _test_policy_compile(bound: Bound) -> Code:
         bench = workbench(run)
         bench.errors.clear()
         agent = Agent(*(bench.environment(name) for name in ("host", "domain", "version")))
-        settings = policy_settings_of(bench.settings, run.doors, bench.lookups.outside, agent)
+        settings = policy_settings_of(bench.settings, run.doors, bench.lookups.outside, agent, bench.measured)
         policy = Policy.load(bench.path(name), settings, bench.events)
         if isinstance(policy, PolicyErrors):
             for error in policy.errors:
@@ -135,6 +136,7 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
     """Ask the policy at a stage; its answer is on the workbench then. Returns whether there was no fault."""
     bench.errors.clear()
     bench.events.events.clear()
+    bench.measured.lines.clear()
     bench.verdict = None
     if bench.policy is None:
         bench.note("no policy has been compiled")
@@ -161,8 +163,9 @@ async def run_stage(stage: str, bench: Workbench) -> bool:
     return not bench.errors
 
 
-def answered(verdict: Answer | None) -> dict[str, Sequence[str]]:
-    """Return the items of an answer, by name; those that it has not are not there."""
+def answered(bench: Workbench) -> dict[str, Sequence[str]]:
+    """Return the items of the answer, by name; those that it has not are not there."""
+    verdict = bench.verdict
     if isinstance(verdict, Verdict):
         items = {name: read(verdict) for name, read in _OF_SESSION.items()}
     elif isinstance(verdict, Disposition):
@@ -171,6 +174,7 @@ def answered(verdict: Answer | None) -> dict[str, Sequence[str]]:
         items = {name: read(verdict) for name, read in OF_QUEUE.items()}
     else:
         return {}
+    items[_MEASURED] = tuple(bench.measured.lines)
     return {name: values for name, values in items.items() if values}
 
 
@@ -251,12 +255,12 @@ _STAGES: Mapping[str, Callable[[Policy, Workbench], Awaitable[Answer]]] = {
 
 def _test_verdict(bound: Bound) -> Code:
     item = bound.strings(0).items[0]
-    known = dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY, *OF_QUEUE))
+    known = dict.fromkeys((*_OF_SESSION, *_OF_DELIVERY, *OF_QUEUE, _MEASURED))
     if item.value not in known:
         return bound.fail(item.at, f'unknown item "{item.value}": one of {", ".join(known)}')
 
     def values(run: Run) -> Sequence[str]:
-        return answered(workbench(run).verdict).get(item.value, ())
+        return answered(workbench(run)).get(item.value, ())
 
     return compare(bound, bound.templates(1), [values])
 

@@ -73,7 +73,7 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
 
     bench = Workbench(path.parent, str(path))
     outside = replace(overheard.outside(settings.outside), limits=bench.lookups.limits, tell=tell)
-    policy = Policy.load(path, replace(settings, outside=outside), bench.events)
+    policy = Policy.load(path, replace(settings, outside=outside, meter=bench.measured), bench.events)
     if isinstance(policy, PolicyErrors):
         return policy
     bench.policy = policy
@@ -86,7 +86,7 @@ async def trace(path: Path, settings: PolicySettings, message: Traveller) -> tup
         bench.recipients = recipients
         await run_stage(stage, bench)
         recipient = recipients[0] if stage in _BY_RECIPIENT else ""
-        answer, left = answered(bench.verdict), overheard.taken()
+        answer, left = answered(bench), overheard.taken()
         return Asked(stage, recipient, tuple(steps), answer, tuple(bench.errors), left)
 
     has_identity = bool(message.environment.get("vnd.mtad.auth-user"))

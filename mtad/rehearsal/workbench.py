@@ -18,6 +18,7 @@ from mtad.mail.dsn_request import Notify, Return, read_notify
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Resolution, Verdict
 from mtad.rehearsal.lookups import Lookups, PlayedLimits
+from mtad.rehearsal.measured import Measured
 from mtad.rehearsal.report import CaseReport, Failure
 from mtad.sieve.addresses import addresses_in
 from mtad.sieve.doors import Doors, Sighting
@@ -53,6 +54,7 @@ class Workbench:
     settings     those in force; `settings_wanted` come in force when the file reloads them
     mailboxes    what was put into each; `sent` is what went elsewhere
     sessions     what those hold that have begun; the last one goes on
+    measured     what the stage that was played last has measured
     noted        what the stages that were played have noted; a `mail` begins a message of which nothing is
     failure      why the test that is played has failed
     """
@@ -80,6 +82,7 @@ class Workbench:
     policy: Policy | None = None
     lookups: Lookups = field(init=False)
     events: CollectedEvents = field(default_factory=CollectedEvents)
+    measured: Measured = field(default_factory=Measured)
     verdict: Answer | None = None
     noted: Noted = NOTHING_NOTED
     errors: list[str] = field(default_factory=list)

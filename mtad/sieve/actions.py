@@ -10,6 +10,7 @@ from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.sieve.edits import AddField, DeleteFields
 from mtad.telemetry.events import Level
+from mtad.telemetry.metrics import Metric
 
 
 class Keep(Enum):
@@ -191,6 +192,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Add to a counter, or set a gauge: the series that has these values of the metric's labels."""
+
+    metric: Metric
+    values: tuple[str, ...]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Monitored:
     """What would have been done, but for a `monitor` of this label around it."""
 
@@ -222,5 +232,6 @@ Action = (
     | Bounce
     | Defer
     | Log
+    | Measure
     | Monitored
 )

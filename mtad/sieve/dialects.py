@@ -20,6 +20,7 @@ from mtad.sieve.capabilities.lists import DEFINED_MAPS, EXTLISTS
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mailauth import MAILAUTH
+from mtad.sieve.capabilities.metric import METRIC
 from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
@@ -69,6 +70,7 @@ POLICY = Language(
     + ROUTE
     + QUEUE
     + LOG
+    + METRIC
     + SCORE
     + DUPLICATE
     + SPAMTEST

@@ -19,6 +19,7 @@ from mtad.sieve.run import Run
 from mtad.sieve.scales import SpamScale, VirusScale
 from mtad.sieve.syntax import Number, Strings, Text
 from mtad.sieve.template import Read, Reference, Template, fixed, joined, pieces
+from mtad.telemetry.metrics import Metric
 
 CAPTURES_MAX = 32  # of the wildcards of a match; RFC 5229 §3.2 asks for 9
 VARIABLES_MAX = 255  # of one script; RFC 5229 §6 asks for 128
@@ -155,6 +156,7 @@ class Definitions:
     separators   the characters that divide a local part into user and detail (RFC 5233)
     lacks        what it asks, and nobody here can answer
     queue_names  of the queues that it chooses
+    metrics      what it measures, by name; the files of a policy have them in common
     spam_scale, virus_scales   how spam and viruses are read where no scanner has looked (RFC 5235)
     """
 
@@ -164,6 +166,7 @@ class Definitions:
     virus_scales: list[VirusScale] = field(default_factory=list)
     lacks: set[str] = field(default_factory=set)
     queue_names: set[str] = field(default_factory=set)
+    metrics: dict[str, Metric] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

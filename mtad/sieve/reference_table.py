@@ -35,6 +35,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "currentdate": ("date-part", "key-list"),
     "date": ("header-name", "date-part", "key-list"),
     "delay": ("seconds",),
+    "metric": ("name",),
     "deleteheader": ("field-name", "value-patterns"),
     "dkim": ("results",),
     "dmarc": ("key-list",),
@@ -453,9 +454,18 @@ ABOUT = (
         "vnd.mtad.log",
         ("vnd.mtad.log",),
         "ours",
-        'A line for the log; the levels are those of [events](../events.md). Without `:level` it is "info".',
-        'require ["vnd.mtad.stage", "vnd.mtad.log"];\n\n'
-        'stage "ehlo" {\n    log :level "warning" "somebody is here";\n}\n',
+        "`log` writes a line for the log; the levels are those of [events](../events.md). Without `:level` it is "
+        '"info". `metric` is for those who [watch the node](../../how-to/watch-a-node.md): it adds to a counter (1, or '
+        "what `:add` says) or sets a gauge (`:set`), which [Prometheus](../metrics.md) finds under this name. "
+        "`:labels` are pairs of a constant name and a value, which may hold variables: up to 4, the same ones wherever "
+        "the metric is named. A name that is a counter here and a gauge there is an error. What is measured "
+        "changes nothing; it is measured in a `monitor` too, when its stage comes to an end without a fault, and at "
+        "`deliver` not again when a message is tried from the queue ([why](../../explanation/policy-decisions.md)).",
+        'require ["vnd.mtad.stage", "vnd.mtad.log", "environment", "variables"];\n\n'
+        'stage "ehlo" {\n'
+        '    log :level "warning" "somebody is here";\n'
+        '    metric :labels ["listener", "${env.listener}"] "greetings_total";\n'
+        "}\n",
     ),
     About(
         "vnd.mtad.score",

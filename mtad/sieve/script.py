@@ -14,6 +14,7 @@ from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import Run
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
+from mtad.telemetry.metrics import Metric
 
 SCRIPT_LENGTH_MAX = 1 << 18
 INCLUDES_NESTED_MAX = 10
@@ -33,9 +34,18 @@ class Script:
     lacks: frozenset[str] = frozenset()
 
 
-def compile_script(text: str, file: str, language: Language, outside: Outside = NOTHING) -> Script | SieveErrors:
-    """Compile a script and all that it includes, or tell everything that is wrong; never anything between."""
-    compilation = _Compilation(language, outside)
+def compile_script(
+    text: str,
+    file: str,
+    language: Language,
+    outside: Outside = NOTHING,
+    metrics: dict[str, Metric] | None = None,
+) -> Script | SieveErrors:
+    """Compile a script and all that it includes, or tell everything that is wrong; never anything between.
+
+    metrics   those of the scripts that it makes a policy with, by name; its own are added
+    """
+    compilation = _Compilation(language, outside, {} if metrics is None else metrics)
     stages = compilation.compile(text, file, None, frozenset())
     errors = compilation.errors[:ERRORS_MAX]
     return SieveErrors(tuple(errors)) if errors else Script(stages, compilation.lacks)
@@ -64,11 +74,11 @@ _Key = tuple[str, str, str, frozenset[str]]  # as scripts are asked for
 class _Compilation:
     """One script and those that it includes."""
 
-    def __init__(self, language: Language, outside: Outside) -> None:
+    def __init__(self, language: Language, outside: Outside, metrics: dict[str, Metric]) -> None:
         self.errors: list[SieveError] = []
         self._language = language
         self._outside = outside
-        self._defined = Definitions(dict(outside.maps))
+        self._defined = Definitions(dict(outside.maps), metrics=metrics)
         self._effort = Effort()
         self._made: dict[_Key, Code] = {}
         self._open: list[_Key] = []

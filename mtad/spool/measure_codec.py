@@ -5,6 +5,8 @@ from __future__ import annotations
 from mtad.pb import queue_pb2
 from mtad.telemetry.metrics import Family, Kind, Metric, Sample
 
+_NUMBER_MAX = (1 << 64) - 1
+
 
 def measured_message(family: Family) -> queue_pb2.FromWorker:
     """Return what tells of a metric."""
@@ -14,7 +16,9 @@ def measured_message(family: Family) -> queue_pb2.FromWorker:
             name=metric.name,
             is_gauge=metric.kind is Kind.GAUGE,
             labels=metric.labels,
-            samples=[queue_pb2.Sample(values=one.values, number=int(one.number)) for one in family.samples],
+            samples=[
+                queue_pb2.Sample(values=one.values, number=min(int(one.number), _NUMBER_MAX)) for one in family.samples
+            ],
         )
     )
 

@@ -100,12 +100,14 @@ class Tally:
         return held
 
     def _series(self, held: _Held, values: tuple[str, ...]) -> tuple[str, ...]:
-        if values in held.numbers or len(held.numbers) < self._series_max:
+        other = (OTHER,) * len(values)
+        kept_count = len(held.numbers) - (other in held.numbers)
+        if values in held.numbers or values == other or kept_count < self._series_max:
             return values
         if not held.is_full:
             held.is_full = True
-            self._events.emit("metrics.other", "warning", metric=held.metric.name, series=len(held.numbers))
-        return (OTHER,) * len(values)
+            self._events.emit("metrics.other", "warning", metric=held.metric.name, series=kept_count)
+        return other
 
 
 def _family(held: _Held, keys: Iterable[tuple[str, ...]]) -> Family:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import smtplib
 import socket
 import subprocess
 import sys
@@ -71,6 +72,39 @@ def test_what_happens_is_scraped_and_so_is_a_policy_that_is_broken(workers: int)
         mended = scraped(node)
         assert (mended["mtad_policy_broken"], mended["mtad_policy_broken_timestamp_seconds"]) == (0, 0)
         assert mended["mtad_policy_loaded_timestamp_seconds"] > broken["mtad_policy_loaded_timestamp_seconds"]
+
+
+MEASURING = """\
+require ["vnd.mtad.stage", "vnd.mtad.verdict", "vnd.mtad.log", "environment", "variables"];
+stage "ehlo" { metric :labels ["helo", "${env.helo}"] "greetings_total"; }
+stage "connect" { metric :set 3 "level"; }
+"""
+STRANGERS = 150
+KEPT = 100  # of the series of a metric
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_policy_measures_is_scraped_and_strangers_cannot_fill_it(workers: int) -> None:
+    with single(MEASURING, {**WATCHED, "node": {"workers": workers}}) as node:
+        with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60) as client:
+            for _ in range(2):
+                client.ehlo('quoted"name')
+        wait_until(
+            lambda: scraped(node).get(r'greetings_total{helo="quoted\"name"}') == 2, "both are counted", node.log
+        )
+        assert scraped(node)["level"] == 3
+        for first in range(0, STRANGERS, 10):
+            with smtplib.SMTP("127.0.0.1", node.smtp_port, timeout=60) as client:
+                for number in range(first, first + 10):
+                    client.ehlo(f"h{number}.test")
+
+        def greetings() -> dict[str, float]:
+            return {name: value for name, value in scraped(node).items() if name.startswith("greetings_total")}
+
+        wait_until(lambda: sum(greetings().values()) == 2 + STRANGERS, "all are counted", node.log)
+        assert len(greetings()) == KEPT + 1
+        assert greetings()['greetings_total{helo="other"}'] == 1 + STRANGERS - KEPT
+        assert "event=metrics.other metric=greetings_total" in node.log.read_text()
 
 
 def test_a_node_does_not_start_where_another_program_has_the_port() -> None:

@@ -12,7 +12,7 @@ from mtad.delivery.destination import Destination
 from mtad.dns.resolver import ResolverLimits
 from mtad.mail.envelope import Client
 from mtad.mail.route import Route
-from mtad.main.assembly import build_shared
+from mtad.main.assembly import build_shared, counting
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.configuration import MINIMAL, settings_of
 from tests.fakes.name_server import SILENCE, NameServer
@@ -43,7 +43,7 @@ async def test_mail_waits_for_its_turn_to_be_looked_up_behind_many_slow_domains(
         (tmp_path / "policy.sieve").write_text(POLICY)
         text = MINIMAL + OURS.format(file=tmp_path / "policy.sieve", port=names.port)
         settings = settings_of(text, tmp_path / "mtad.toml")
-        shared = build_shared(tmp_path / "mtad.toml", settings, CollectedEvents(), share=1)
+        shared = build_shared(tmp_path / "mtad.toml", settings, counting(CollectedEvents()), share=1)
         loop, destinations = asyncio.get_running_loop(), shared.delivery.means.destinations
         silent = [asyncio.create_task(destinations.of(f"a@{domain}", Route())) for domain in domains]
         while len(names.asked) < len(silent):
@@ -70,7 +70,7 @@ async def test_names_that_strangers_choose_keep_neither_the_mail_waiting_nor_the
     async with NameServer(zone) as names:
         text = MINIMAL + OURS.format(file=tmp_path / "policy.sieve", port=names.port)
         settings = settings_of(text, tmp_path / "mtad.toml")
-        shared = build_shared(tmp_path / "mtad.toml", settings, CollectedEvents(), share=1)
+        shared = build_shared(tmp_path / "mtad.toml", settings, counting(CollectedEvents()), share=1)
         policy = shared.policy.current
         silent = [asyncio.create_task(policy.connect(of(f"10.0.0.{last}"))) for last in strangers]
         while len(names.asked) < len(silent):

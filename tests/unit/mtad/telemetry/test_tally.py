@@ -34,6 +34,13 @@ def test_further_labels_count_as_other_and_it_is_said_once() -> None:
     assert events.events == [("metrics.other", {"metric": "seen_total", "series": 2})]
 
 
+def test_what_a_worker_counts_as_other_takes_no_place_of_a_series() -> None:
+    tally = Tally(CollectedEvents(), series_max=2)
+    for who in ("other", "a", "b", "c"):
+        tally.tell(SEEN, (who,), 1)
+    assert numbers(tally, "seen_total") == {("other",): 2, ("a",): 1, ("b",): 1}
+
+
 def test_there_are_only_so_many_metrics_and_it_is_said_once() -> None:
     events = CollectedEvents()
     tally = Tally(events, metrics_max=1)

@@ -1,0 +1,2 @@
+require ["vnd.mtad.stage", "vnd.mtad.log"];
+stage "ehlo" { metric "shared"; }
