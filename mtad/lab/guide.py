@@ -18,6 +18,7 @@ class Shown:
     pid: int
     admin_socket: str
     user_ports: tuple[int, int]  # with STARTTLS, with TLS at once
+    monitoring_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,13 @@ def guide(nodes: Sequence[Shown], sink_controls: Sequence[int], tools: Tools) ->
                 *(f"{tools.mtactl} queue list --node {node.admin_socket}" for node in nodes),
             ),
             "`reset` instead of `dot 451` heals them.",
+        ),
+        Section(
+            "See what Prometheus would, and whether a node is healthy",
+            (
+                f"curl http://{HOST}:{active.monitoring_port}/metrics",
+                *(f"curl http://{HOST}:{node.monitoring_port}/healthz" for node in nodes),
+            ),
         ),
         Section(
             f"Kill the active node; {passive.name} takes the queue over within some seconds",

@@ -118,6 +118,7 @@ def _introduce(console: Console, laboratory: Laboratory, nodes: Sequence[Running
             node.child.pid,
             str(node.files.admin_socket),
             (node.files.submission_port, node.files.submissions_port),
+            node.files.monitoring_port,
         )
         for node, role in zip(nodes, ("active", "passive"), strict=True)
     ]

@@ -72,6 +72,7 @@ class Ports:
     smtp: tuple[int, int]  # of the first and the second node
     submission: tuple[int, int]  # where users come in, with STARTTLS
     submissions: tuple[int, int]  # the same, TLS at once
+    monitoring: tuple[int, int]
     replication: tuple[int, int]
     peer: tuple[int, int]  # where the first and the second node reach each other: directly or over a wire
 
@@ -103,6 +104,7 @@ class NodeFiles:
     smtp_port: int
     submission_port: int
     submissions_port: int
+    monitoring_port: int
     wrapper: tuple[str, ...] = ()
     smtp_host: str = HOST
 
@@ -177,8 +179,16 @@ def lay_nodes(
     laid = []
     for index, peer in ((0, 1), (1, 0)):
         name = f"mx{index + 1}"
-        users_ports = ports.submission[index], ports.submissions[index]
-        node = NodeFiles(name, folder / name, ports.smtp[index], *users_ports, shape.wrapper, shape.places.nodes[index])
+        node = NodeFiles(
+            name,
+            folder / name,
+            smtp_port=ports.smtp[index],
+            submission_port=ports.submission[index],
+            submissions_port=ports.submissions[index],
+            monitoring_port=ports.monitoring[index],
+            wrapper=shape.wrapper,
+            smtp_host=shape.places.nodes[index],
+        )
         make_private_folder(node.folder / "queue")
         make_private_folder(node.admin_socket.parent)
         write_private(node.folder / "policy.sieve", text.encode())
@@ -223,6 +233,9 @@ servers = ["{places.services}:{ports.dns}"]
 
 [queue]
 map_octets_max = 1_073_741_824
+
+[monitoring]
+listen = ["{host}:{ports.monitoring[index]}"]
 
 [replication]
 group = "laboratory"

@@ -218,10 +218,12 @@ async def running_laboratory(
         stack.push_async_callback(dns.close)
         smtp_sink = await _started_sink(stack, "sink", folder, services, is_lmtp=False)
         lmtp_sink = await _started_sink(stack, "mailboxes", folder, services, is_lmtp=True)
-        smtp1, smtp2, user1, user2, tls1, tls2, link1, link2 = _free_ports(*smtp_ports, *user_ports, 0, 0)
+        smtp1, smtp2, user1, user2, tls1, tls2, watch1, watch2, link1, link2 = _free_ports(
+            *smtp_ports, *user_ports, 0, 0, 0, 0
+        )
         wires = tuple([await _laid_wire(stack, link) for link in (link2, link1)]) if is_wired else ()
         peer = (wires[0].port, wires[1].port) if wires else (link2, link1)
-        clients = (smtp1, smtp2), (user1, user2), (tls1, tls2)
+        clients = (smtp1, smtp2), (user1, user2), (tls1, tls2), (watch1, watch2)
         ports = Ports(dns.port, smtp_sink.port, lmtp_sink.port, *clients, (link1, link2), peer)
         first, second = lay_nodes(folder, ports, policy, shape)
         nodes = (await _started_node(stack, first), await _started_node(stack, second))

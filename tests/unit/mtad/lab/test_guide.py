@@ -9,8 +9,8 @@ import pytest
 
 from mtad.lab.guide import Seen, Shown, Tools, changes, guide, send_by_python
 
-ACTIVE = Shown("mx1", "active", 2525, 41, "/lab/mx1/run/admin.sock", (2587, 2465))
-PASSIVE = Shown("mx2", "passive", 2526, 42, "/lab/mx2/run/admin.sock", (2588, 2466))
+ACTIVE = Shown("mx1", "active", 2525, 41, "/lab/mx1/run/admin.sock", (2587, 2465), 7261)
+PASSIVE = Shown("mx2", "passive", 2526, 42, "/lab/mx2/run/admin.sock", (2588, 2466), 7262)
 TOOLS = Tools(".venv/bin/python", ".venv/bin/mtactl")
 
 
@@ -21,6 +21,8 @@ def test_the_commands_name_what_runs() -> None:
     assert f"swaks --server 127.0.0.1:2587 --from you@lab.test --to friend@example.test --tls {user}" in commands
     assert ".venv/bin/python -m mtad.lab.sink tell 7002 dot 451" in commands
     assert ".venv/bin/mtactl queue list --node /lab/mx2/run/admin.sock" in commands
+    assert "curl http://127.0.0.1:7261/metrics" in commands
+    assert "curl http://127.0.0.1:7262/healthz" in commands
     assert "kill -9 41" in commands
 
 

@@ -20,6 +20,7 @@ PORTS = Ports(
     smtp=(2525, 2526),
     submission=(2587, 2588),
     submissions=(2465, 2466),
+    monitoring=(7261, 7262),
     replication=(7251, 7252),
     peer=(7252, 7251),
 )
@@ -49,6 +50,9 @@ def test_both_nodes_are_configured_as_each_others_peer(laid: tuple[Path, str]) -
             assert path is not None
             assert path.is_file()
     assert [each.smtp_port for each in nodes] == [2525, 2526]
+    watched = [each.monitoring.listen for each in (first, second) if each.monitoring is not None]
+    assert watched == [((nodes[0].smtp_host, 7261),), ((nodes[1].smtp_host, 7262),)]
+    assert [each.monitoring_port for each in nodes] == [7261, 7262]
     assert nodes[0].admin_socket == first.node.admin_socket
     policy = (nodes[0].folder / "policy.sieve").read_text()
     assert ":port 2424" in policy
