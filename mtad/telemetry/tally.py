@@ -102,7 +102,7 @@ class Tally:
     def _series(self, held: _Held, values: tuple[str, ...]) -> tuple[str, ...]:
         other = (OTHER,) * len(values)
         kept_count = len(held.numbers) - (other in held.numbers)
-        if values in held.numbers or values == other or kept_count < self._series_max:
+        if values in held.numbers or kept_count < self._series_max:
             return values
         if not held.is_full:
             held.is_full = True

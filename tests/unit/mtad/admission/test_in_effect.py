@@ -52,9 +52,12 @@ async def test_a_broken_policy_keeps_the_old_one_and_is_known_until_it_is_mended
     state = await policy.reload()
     assert state.loaded_ms == loaded_ms
     assert (state.errors[0].line, state.errors[0].column) == (2, 19)
+    assert state.broken_ms == loaded_ms + 60_000
     assert await host(policy) == ("one.example",)
     assert [fields["error"] for fields in events.named("policy.broken")] == [str(error) for error in state.errors]
     assert events.named("policy.loaded") == []
+    wall.forward(60)
+    assert await policy.reload() == state
     file.write_text(ONE)
     assert await policy.reload() == PolicyState(wall())
 

@@ -51,6 +51,12 @@ async def test_all_stages_are_asked_in_turn(tmp_path: Path) -> None:
     assert stages(await followed(tmp_path, "", "a@l.example", user="u@l.example"))[2] == "auth"
 
 
+async def test_what_a_stage_measures_is_told_with_its_answer(tmp_path: Path) -> None:
+    found = await followed(tmp_path, 'require "vnd.mtad.log"; stage "ehlo" { metric "n"; }', "a@l.example")
+    assert [one.answer.get("metric") for one in found[:3]] == [None, ("n 1",), None]
+    assert [step.name for step in found[1].steps] == ["metric"]
+
+
 async def test_a_refusal_is_the_end(tmp_path: Path) -> None:
     assert stages(await followed(tmp_path, 'stage "ehlo" { tempfail "x"; }', "a@l.example")) == ["connect", "ehlo"]
     assert stages(await followed(tmp_path, 'stage "data" { discard; }', "a@l.example"))[-1] == "data"

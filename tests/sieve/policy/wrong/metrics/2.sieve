@@ -1,2 +1,2 @@
 require ["vnd.mtad.stage", "vnd.mtad.log"];
-stage "rcpt" { metric "shared"; metric :set 1 "shared"; }
+stage "rcpt" { metric :set 1 "shared"; }
