@@ -1,4 +1,4 @@
-"""Redelivery over a real queue: what is due is attempted once, what became of it is recorded, nothing starves."""
+"""Redelivery over a real queue: what is due is attempted once, and what became of it is recorded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtad.mail.notes import Noted, Notes
-from mtad.mail.outcome import Outcome, Result
-from mtad.mail.reply import Reply
-from mtad.mail.route import Route
-from mtad.runner.backlog import BacklogLimits
+from mtad.mail.outcome import Outcome
 from mtad.runner.lookout import LOOKS_MAX, Lookout
 from mtad.runner.places import PlaceLimits
 from mtad.runner.runner import RunnerLimits
@@ -21,7 +18,7 @@ from replicator.core.values import Item
 from replicator.node import Node
 from tests.fakes.queue import message
 from tests.fakes.waiting import until
-from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, LIMITS, PLAN, STOPPED, UNKNOWN, running
+from tests.unit.mtad.runner.scene import DELAYED, DELIVERED, FAILED, PLAN, STOPPED, UNKNOWN, running
 
 # --- outcomes become states ---------------------------------------------------------------------------------
 
@@ -44,76 +41,6 @@ async def test_policy_is_told_what_it_has_noted(tmp_path: Path) -> None:
         await until(lambda: scene.queue() == [])
         assert [envelope.notes for envelope in scene.policy.envelopes] == [noted.message] * 2
         assert sorted(notes.variables.get("b", "") for notes in scene.policy.notes) == ["", "2"]
-
-
-async def test_policy_says_what_becomes_of_who_was_not_delivered_to(tmp_path: Path) -> None:
-    given_up = Outcome(Result.FAILED, Reply.of(554, "5.2.2", "Given up"))
-    put_off = Outcome(Result.DELAYED, Reply.of(450, "4.1.1", "Put off"))
-    async with running(tmp_path) as scene:
-        scene.hops.outcomes = {"late@y.test": DELAYED, "gone@y.test": FAILED, "lost@y.test": UNKNOWN}
-        scene.hops.outcomes["stopped@y.test"] = STOPPED
-        scene.policy.has_queue_stage = True
-        scene.policy.may_judge.set()
-        scene.policy.judged = {"late@y.test": given_up, "gone@y.test": put_off}
-        scene.policy.after = {"gone@y.test": replace(PLAN, intervals_seconds=(7,))}
-        kept = message("b@y.test", *scene.hops.outcomes)
-        await scene.keep(kept)
-        await until(lambda: len(scene.policy.tried) == 2)
-        await until(lambda: len(scene.events.named("dsn.queued")) == 1)
-        stored = scene.spool.message(kept.queue_id)
-        assert stored is not None
-        assert [(address, tried.attempts_count) for address, tried in scene.policy.tried] == [
-            ("late@y.test", 1),
-            ("gone@y.test", 1),
-        ]
-        states = stored.recipients
-        assert (states["late@y.test"].rank, states["b@y.test"].rank) == (Rank.FAILED, Rank.DELIVERED)
-        assert states["gone@y.test"].rank is states["stopped@y.test"].rank is Rank.DEFERRED
-        assert states["gone@y.test"].due_ms == scene.wall() + 7000
-        assert states["gone@y.test"].attempts[-1].outcome == put_off
-
-
-async def test_policy_is_told_of_no_attempt_that_says_nothing_of_the_recipient(tmp_path: Path) -> None:
-    not_looked_up = Outcome(Result.DELAYED, Reply.of(450, "4.4.3", "Not now"))
-    async with running(tmp_path) as scene:
-        scene.hops.outcomes = {"b@y.test": not_looked_up}
-        scene.policy.has_queue_stage = True
-        scene.policy.may_judge.set()
-        kept = message("b@y.test")
-        await scene.keep(kept)
-        for number, outcome in enumerate((STOPPED, DELAYED, FAILED), 1):
-            await until(lambda: scene.state(kept.queue_id).attempts_count == number)  # noqa: B023 (awaited here)
-            scene.hops.outcomes = {"b@y.test": outcome}
-            scene.wall.forward(121)
-        await until(lambda: len(scene.policy.tried) == 3)
-        assert [tried.attempts_count for _, tried in scene.policy.tried] == [0, 1, 2]
-
-
-async def test_what_was_delivered_is_recorded_before_policy_is_asked_about_the_others(tmp_path: Path) -> None:
-    async with running(tmp_path) as scene:
-        scene.hops.outcomes = {"gone@y.test": FAILED}
-        scene.policy.has_queue_stage = True
-        kept = message("b@y.test", "gone@y.test")
-        await scene.keep(kept)
-        await until(lambda: scene.policy.tried)
-        assert scene.state(kept.queue_id).rank is Rank.DELIVERED
-        assert scene.state(kept.queue_id, "gone@y.test").attempts_count == 0
-        scene.policy.may_judge.set()
-        await until(lambda: scene.events.named("dsn.queued"))
-
-
-async def test_who_lost_the_queue_while_policy_was_asked_bounces_nothing(tmp_path: Path) -> None:
-    async with running(tmp_path) as scene:
-        scene.hops.outcomes = {"gone@y.test": FAILED}
-        scene.policy.has_queue_stage = True
-        kept = message("gone@y.test")
-        await scene.keep(kept)
-        await until(lambda: scene.policy.tried)
-        scene.spool.has_lost_ownership = True
-        scene.policy.may_judge.set()
-        await until(lambda: not scene.runner._in_flight)
-        assert scene.state(kept.queue_id, "gone@y.test").attempts_count == 0
-        assert scene.events.named("dsn.queued") == []
 
 
 async def test_what_is_not_due_is_left_until_it_is(tmp_path: Path) -> None:
@@ -365,84 +292,7 @@ async def test_what_was_delivered_while_its_message_was_damaged_is_known_when_it
         )
 
 
-# --- nothing starves ----------------------------------------------------------------------------------------
-
-
-async def test_no_more_is_attempted_at_once_than_the_limits_say(tmp_path: Path) -> None:
-    limits = RunnerLimits(PlaceLimits(at_once_max=3, per_domain_max=2), idle_seconds=0.02)
-    async with running(tmp_path, limits) as scene:
-        scene.hops.hanging |= {"b@y.test", "b@z.test"}
-        await scene.keep(*(message(f"b@{domain}.test") for domain in "yyyyyzzzzz"))
-        await until(lambda: scene.hops.running == 3)
-        await asyncio.sleep(0.06)
-        scene.hops.may_go_on.set()
-        await until(lambda: scene.queue() == [])
-        assert scene.hops.running_most == 3
-        assert len(scene.hops.asked) == 10
-
-
-async def test_a_destination_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
-    limits = RunnerLimits(PlaceLimits(at_once_max=10, per_domain_max=2), due_page=4, idle_seconds=0.02)
-    async with running(tmp_path, limits) as scene:
-        scene.hops.hanging.add("b@y.test")
-        stuck = [message("b@y.test", due_ms=number) for number in range(30)]
-        await scene.keep(*stuck)
-        await until(lambda: scene.hops.running == 2)
-        await scene.keep(*(message("b@z.test", due_ms=100) for _ in range(12)))
-        await until(lambda: len(scene.queue()) == len(stuck))
-        assert scene.hops.running == 2
-
-
-async def test_several_destinations_that_hang_hold_up_no_other(tmp_path: Path) -> None:
-    places = PlaceLimits(at_once_max=4, per_domain_max=2, slow_seconds=0.1, slow_max=6, per_slow_domain_max=1)
-    async with running(tmp_path, RunnerLimits(places, idle_seconds=0.02)) as scene:
-        scene.hops.hanging |= {"b@u.test", "b@v.test"}
-        stuck = [message(f"b@{domain}.test", due_ms=number) for number in range(10) for domain in "uv"]
-        await scene.keep(*stuck)
-        await until(lambda: scene.hops.running == 4)
-        await scene.keep(message("b@z.test", due_ms=100))
-        await until(lambda: len(scene.queue()) == len(stuck))
-        assert scene.hops.running == 4, "who hangs gets no more places"
-
-
-async def test_much_mail_for_a_destination_that_hangs_is_not_walked_past_for_others(tmp_path: Path) -> None:
-    limits = RunnerLimits(
-        PlaceLimits(at_once_max=10, per_domain_max=2),
-        backlog=BacklogLimits(per_domain_max=100, per_sender_max=40),
-        idle_seconds=0.005,
-    )
-    async with running(tmp_path, limits) as scene:
-        scene.hops.hanging.add("b@y.test")
-        stuck = [message("b@y.test", reverse_path=f"{number % 5}@x.test", due_ms=number) for number in range(1000)]
-        await scene.keep(*stuck)
-        await until(lambda: scene.hops.running == 2 and scene.spool.read_count >= len(stuck))
-        read_count = scene.spool.read_count
-        for due_ms in range(100):
-            await scene.keep(message("b@z.test", due_ms=due_ms))
-        await until(lambda: scene.hops.times_of("b@z.test") == 100)
-        assert scene.spool.read_count - read_count <= 200, "each of them once or twice, and nothing else"
-        scene.hops.may_go_on.set()
-        await until(lambda: scene.hops.times_of("b@y.test") > 150)
-        scene.hops.hanging.clear()
-
-
-async def test_one_with_very_many_messages_does_not_keep_others_waiting_at_the_same_destination(
-    tmp_path: Path,
-) -> None:
-    limits = RunnerLimits(PlaceLimits(per_domain_max=2), backlog=BacklogLimits(per_sender_max=20), idle_seconds=0.02)
-    async with running(tmp_path, limits) as scene:
-        scene.hops.hanging.add("b@y.test")
-        bulk = [message("b@y.test", reverse_path="bulk@x.test", due_ms=number) for number in range(200)]
-        await scene.keep(*bulk)
-        await until(lambda: scene.hops.running == 2)
-        other = message("b@y.test", reverse_path="one@x.test", due_ms=5000)
-        await scene.keep(other)
-        scene.hops.may_go_on.set()
-        await until(lambda: scene.hops.times(other.queue_id) == 1)
-        assert len(scene.hops.asked) < 50
-        await until(lambda: len(scene.hops.asked) == 201)
-        await until(lambda: scene.queue() == [])
-        assert len(scene.hops.asked) == 201, "and what was left out is fetched, each once"
+# --- flushes, clocks, pages ---------------------------------------------------------------------------------
 
 
 async def test_a_flush_forgets_what_befell_next_hops(tmp_path: Path) -> None:
@@ -544,41 +394,8 @@ async def test_what_is_remembered_of_faults_is_bounded(tmp_path: Path) -> None:
         assert len(scene.runner._set_aside) == 3
 
 
-async def test_another_route_of_policy_is_taken_at_the_next_attempt_and_outlives_the_runner(tmp_path: Path) -> None:
-    elsewhere = Route(hosts=("fallback.test",))
-    async with running(tmp_path) as scene:
-        scene.policy.has_queue_stage = True
-        scene.policy.may_judge.set()
-        scene.policy.after["b@y.test"] = replace(scene.policy.plan, route=elsewhere)
-        scene.hops.outcomes["b@y.test"] = DELAYED
-        kept = message("b@y.test")
-        await scene.keep(kept)
-        await until(lambda: scene.hops.times(kept.queue_id) == 1)
-        await until(lambda: scene.state(kept.queue_id).route == elsewhere)
-        assert scene.hops.asked[0][1]["b@y.test"] == scene.policy.route
-        began = scene.wall()
-    async with running(tmp_path) as scene:
-        scene.wall.forward(began - scene.wall() + 61)
-        await until(lambda: scene.queue() == [])
-        assert scene.hops.asked[-1] == (kept.queue_id, {"b@y.test": elsewhere})
-
-
 async def test_policy_is_told_in_which_queue_a_message_waits(tmp_path: Path) -> None:
     async with running(tmp_path) as scene:
         await scene.keep(replace(message("b@y.test"), queue_name="slow"))
         await until(lambda: scene.queue() == [])
         assert [envelope.queue_name for envelope in scene.policy.envelopes] == ["slow"]
-
-
-async def test_what_has_a_priority_is_tried_first(tmp_path: Path) -> None:
-    limits = replace(LIMITS, places=PlaceLimits(at_once_max=1, slow_seconds=600))
-    async with running(tmp_path, limits) as scene:
-        scene.hops.hanging.add("b@y.test")
-        first = message("b@y.test")
-        await scene.keep(first)
-        await until(lambda: scene.hops.times(first.queue_id) == 1)  # it has the one place
-        plain, urgent = message("plain@y.test"), replace(message("urgent@y.test"), priority=3)
-        await scene.keep(plain, urgent)
-        scene.hops.may_go_on.set()
-        await until(lambda: scene.queue() == [])
-        assert [queue_id for queue_id, _ in scene.hops.asked] == [first.queue_id, urgent.queue_id, plain.queue_id]
