@@ -36,7 +36,7 @@ from mtad.admission.ruling import (
     edits_of,
     kept_by,
     recipient_of,
-    sender_of,
+    sent_from,
     sent_on,
     signing_of,
     verdict_of,
@@ -358,10 +358,10 @@ def _verdict(ran: Ran | Reply, default: Callable[[], Verdict]) -> Verdict:
     if ran.is_plain:
         return verdict
     delay = delay_of([*ran.actions, *chain.from_iterable(ran.each.values())])
-    sender, recipient = sender_of(ran.actions), recipient_of(ran.actions)
     each = verdicts_of(ran.each)
     changed = replace(verdict, each=each, delay_seconds=delay, noted=ran.noted, seen=tuple(ran.seen))
-    changed = sent_on(ran.actions, replace(changed, reverse_path=sender, recipient=recipient))
+    changed = sent_from(ran.actions, replace(changed, recipient=recipient_of(ran.actions)))
+    changed = sent_on(ran.actions, changed)
     is_elsewhere = changed.added and changed.is_discarded and not changed.is_trusted
     if is_elsewhere and (refusal := default()).reply is not None:
         return replace(refusal, noted=ran.noted)  # who may not be sent to is no way to anybody else

@@ -99,9 +99,10 @@ def _addition(action: AddRecipient | Redirect) -> Addition:
     return Addition(action.address, action.request, is_hidden=action.is_hidden)
 
 
-def sender_of(actions: Sequence[Action]) -> str | None:
-    """Return the reverse-path that the message is given; None when it keeps its own."""
-    return next((action.address for action in reversed(actions) if isinstance(action, SetSender)), None)
+def sent_from(actions: Sequence[Action], verdict: Verdict) -> Verdict:
+    """Return the verdict with the reverse-path that the message is given."""
+    given = next((action for action in reversed(actions) if isinstance(action, SetSender)), None)
+    return verdict if given is None else replace(verdict, reverse_path=given.address, is_verp=given.is_verp)
 
 
 def recipient_of(actions: Sequence[Action]) -> str:

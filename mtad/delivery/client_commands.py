@@ -43,7 +43,7 @@ def objection(mail: Mail, extensions: Mapping[str, str]) -> Reply | None:
     if mail.is_binary and not {"BINARYMIME", "CHUNKING"} <= extensions.keys():
         return Reply.of(554, "5.6.3", "The next hop does not take binary content")  # RFC 3030 §3
     if not speaks_utf8(mail, extensions):  # RFC 6531 §3.2: nothing is downgraded
-        if path_octets(mail.reverse_path, is_utf8=False) is None:
+        if path_octets(mail.path, is_utf8=False) is None:
             return _NO_UTF8_ADDRESS
         if mail.has_utf8_fields:
             return _NO_UTF8_HEADER
@@ -58,7 +58,7 @@ def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
 
     Eight bits go on even where 8BITMIME is not offered, binary content does not: see `objection`.
     """
-    path = path_octets(mail.reverse_path, is_utf8=speaks_utf8(mail, extensions))
+    path = path_octets(mail.path, is_utf8=speaks_utf8(mail, extensions))
     if path is None:
         return None
     parameters = [

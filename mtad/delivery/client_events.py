@@ -9,6 +9,7 @@ from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest
 from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
+from mtad.mail.verp import verp_path
 
 
 class Step(StrEnum):
@@ -46,6 +47,8 @@ class Mail:
 
     is_utf8           its sender said SMTPUTF8: whether it needs it depends on the addresses and on what follows
     has_utf8_fields   of its header; False while the content is not there yet
+    is_verp           it goes to each recipient by itself, from a reverse-path that names it
+    named             the recipient that the reverse-path is to name
     """
 
     reverse_path: str
@@ -55,6 +58,13 @@ class Mail:
     request: MessageRequest = NO_MESSAGE_REQUEST
     is_binary: bool = False
     has_utf8_fields: bool = False
+    is_verp: bool = False
+    named: str = ""
+
+    @property
+    def path(self) -> str:
+        """The reverse-path that next hops are told."""
+        return verp_path(self.reverse_path, self.named) if self.is_verp else self.reverse_path
 
 
 @dataclass(frozen=True, slots=True)

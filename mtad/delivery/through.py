@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtad.delivery.attempt import Attempt, Means
 from mtad.delivery.client_commands import path_octets, stuffed
@@ -68,7 +68,9 @@ class Transaction:
         None: it agrees, or was not asked yet. An Outcome is a refusal, DELAYED or FAILED, and stays the recipient's.
         """
         attempt = await self._attempt(address, route)
-        if attempt is not None:
+        if attempt is not None and self._mail.is_verp:  # each takes a connection of its own: not while others are named
+            attempt.add(address, request)
+        elif attempt is not None:
             await attempt.ask(address, request, self._delivery.limits.rcpt_seconds_max)
         return self._outcomes[address]
 
@@ -135,15 +137,22 @@ class Transaction:
         if isinstance(destination, Outcome):
             self._decide(address, destination)
             return None
+        if self._mail.is_verp:
+            return self._begun(destination, len(self._attempts), replace(self._mail, named=address))
         number = 0
         while True:
             attempt = self._attempts.get((destination, number))
             if attempt is None:
-                attempt = Attempt(self._delivery.means, destination, self._mail, self._decide)
-                self._attempts[destination, number] = attempt
+                attempt = self._begun(destination, number, self._mail)
             if attempt.takes(address, self._delivery.limits.recipients_per_transaction_max):
                 return attempt
             number += 1
+
+    def _begun(self, destination: Destination, number: int, mail: Mail) -> Attempt:
+        """Return a new attempt at a destination; no other one there has its number."""
+        attempt = Attempt(self._delivery.means, destination, mail, self._decide)
+        self._attempts[destination, number] = attempt
+        return attempt
 
     def _unspeakable(self, address: str) -> Outcome | None:
         """Return the outcome of a message whose paths may not be sent; controls in them are our own fault."""

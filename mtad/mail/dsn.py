@@ -28,8 +28,10 @@ from mtad.mail.dsn_request import (
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.utf8 import ascii_address
+from mtad.mail.verp import verp_path
 
 LINE_LENGTH_MAX = 240  # characters of what others said; RFC 5322 §2.1.1 allows 998 octets
+VERP_REPORTS_MAX = 100  # of one event, each on one recipient; more recipients share one
 RETURNED_HEADER_OCTETS_MAX = 64 * 1024
 RETURNED_CONTENT_OCTETS_MAX = 1024 * 1024  # of a larger message the header section is returned, whatever was asked
 
@@ -74,6 +76,7 @@ class Reported:
     """The message that a DSN is about, without its content.
 
     is_sender_known   the reverse-path is surely its sender's: it was verified, or a submitter gave it
+    is_verp           its recipients were sent it each from a reverse-path that names it
     """
 
     queue_id: QueueId
@@ -83,6 +86,7 @@ class Reported:
     is_utf8: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)
+    is_verp: bool = False
 
     def why_untold(self, notice: Notice, *, is_queued: bool) -> str:
         """Return why the sender is not told; '' where it is.
@@ -116,6 +120,16 @@ class Report:
         """What it tells of."""
         return self.notices[0].event
 
+    @property
+    def is_of_one(self) -> bool:
+        """Tell whether it goes to a reverse-path that names the recipient."""
+        return self.of.is_verp and len(self.notices) == 1
+
+    @property
+    def to(self) -> str:
+        """Who is told."""
+        return verp_path(self.of.reverse_path, self.notices[0].address) if self.is_of_one else self.of.reverse_path
+
 
 def notice_of(address: str, outcome: Outcome, request: RecipientRequest) -> Notice | None:
     """Return the news that an outcome is by itself: a failure, or a success that is asked for and ours to tell."""
@@ -126,11 +140,20 @@ def notice_of(address: str, outcome: Outcome, request: RecipientRequest) -> Noti
     return None
 
 
-def by_event(notices: Sequence[Notice]) -> tuple[tuple[Notice, ...], ...]:
-    """Return the notices that share a DSN together, failures first."""
+def by_event(notices: Sequence[Notice], *, is_verp: bool = False) -> tuple[tuple[Notice, ...], ...]:
+    """Return the notices that share a DSN together, failures first.
+
+    is_verp   each has its own, to the reverse-path that names its recipient, unless they are too many
+    """
     events = (Notify.FAILURE, Notify.DELAY, Notify.SUCCESS)
-    groups = (tuple(notice for notice in notices if notice.event is event) for event in events)
+    groups = [tuple(notice for notice in notices if notice.event is event) for event in events]
+    if is_verp:
+        groups = [part for group in groups for part in _apart(group)]
     return tuple(group for group in groups if group)
+
+
+def _apart(group: tuple[Notice, ...]) -> Sequence[tuple[Notice, ...]]:
+    return [(notice,) for notice in group] if len(group) <= VERP_REPORTS_MAX else [group]
 
 
 def message_id(report: Report) -> str:
@@ -145,7 +168,7 @@ def message_id(report: Report) -> str:
 def compose(report: Report) -> bytes:
     """Return the content of a DSN, lines ended by CRLF, unsigned.
 
-    Its envelope is the null reverse-path and `report.of.reverse_path` as the one recipient (RFC 3461 §6.1).
+    Its envelope is the null reverse-path and `report.to` as the one recipient (RFC 3461 §6.1).
     Errors: ValueError when there is nobody to tell, or nothing to tell.
     """
     if not report.of.reverse_path or not report.notices:
@@ -176,7 +199,7 @@ def _head(report: Report, identifier: str, boundary: str, *, is_8bit: bool) -> b
     lines = [
         f"Date: {_date(report.wall_ms)}",
         f"From: Mail Delivery System <MAILER-DAEMON@{report.reporting_mta}>",
-        f"To: <{ascii_address(report.of.reverse_path) or report.of.reverse_path}>",
+        f"To: <{ascii_address(report.to) or report.to}>",
         f"Subject: {_SUBJECTS[report.event]}",
         f"Message-ID: {identifier}",
         "Auto-Submitted: auto-replied",
@@ -325,8 +348,12 @@ class _Returned:
 
 
 def _returned(report: Report) -> _Returned:
-    """Return the whole message where it failed and that was asked for (RFC 3461 §4.3), unless it is too large."""
-    is_wanted = report.of.request.ret is Return.FULL and report.event is Notify.FAILURE
+    """Return the whole message where it failed and that was asked for (RFC 3461 §4.3), unless it is too large.
+
+    A report on one recipient of several never has it: there may be many, and all are committed at once.
+    """
+    is_asked = report.of.request.ret is Return.FULL and not report.is_of_one
+    is_wanted = is_asked and report.event is Notify.FAILURE
     if is_wanted and len(report.content) <= RETURNED_CONTENT_OCTETS_MAX and _is_lines(report.content):
         return _Returned(report.content, is_whole=True)
     return _Returned(_header_section(report.content), is_whole=False)

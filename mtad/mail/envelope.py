@@ -68,6 +68,7 @@ class Envelope:
     is_submission: bool = False  # the client is a submitter (trusted or authenticated), not an MTA
     is_trusted: bool = False  # policy said accept :relay for the client
     is_sender_verified: bool = False
+    is_verp: bool = False  # policy `setsender :verp`: each recipient is sent it from a path that names it
     request: MessageRequest = NO_MESSAGE_REQUEST
     notes: Notes = NO_NOTES  # that policy made of the message
     queue_id: QueueId = ""

@@ -88,6 +88,7 @@ class Verdict:
     each            at data: recipients that are refused or dropped while the message goes on to the others
     added           at rcpt or data: who gets the message too, or instead of those that are dropped
     reverse_path    at mail: the one that the message has from here on; None: the client's
+    is_verp         each recipient is sent the message from a path that is made of it, and names the recipient
     recipient       at rcpt: the one that gets the mail instead; '' is the one that the client has named
     content         at data: the message as policy has changed it; None: as it came
     held            at data: why the message stays in the queue until an operator releases it; '' is no reason to
@@ -111,6 +112,7 @@ class Verdict:
     each: Mapping[str, Verdict] = field(default_factory=dict)
     added: tuple[Addition, ...] = ()
     reverse_path: str | None = None
+    is_verp: bool = False
     recipient: str = ""
     content: bytes | None = None
     held: str = ""

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Meta(_message.Message):
-    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests", "is_binary", "notes", "recipient_notes", "priority", "queue_name")
+    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests", "is_binary", "notes", "recipient_notes", "priority", "queue_name", "is_verp")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     REVERSE_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class Meta(_message.Message):
     RECIPIENT_NOTES_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     QUEUE_NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_VERP_FIELD_NUMBER: _ClassVar[int]
     format: int
     queue_id: str
     reverse_path: str
@@ -46,7 +47,8 @@ class Meta(_message.Message):
     recipient_notes: _containers.RepeatedCompositeFieldContainer[RecipientNotes]
     priority: int
     queue_name: str
-    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., is_binary: _Optional[bool] = ..., notes: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., recipient_notes: _Optional[_Iterable[_Union[RecipientNotes, _Mapping]]] = ..., priority: _Optional[int] = ..., queue_name: _Optional[str] = ...) -> None: ...
+    is_verp: bool
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., is_binary: _Optional[bool] = ..., notes: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., recipient_notes: _Optional[_Iterable[_Union[RecipientNotes, _Mapping]]] = ..., priority: _Optional[int] = ..., queue_name: _Optional[str] = ..., is_verp: _Optional[bool] = ...) -> None: ...
 
 class Note(_message.Message):
     __slots__ = ("name", "value")

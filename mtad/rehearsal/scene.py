@@ -16,6 +16,7 @@ Then: priority = 3                                                  of the messa
 Then: queue name = bulk                                             of the same
 Then: aborted = 1                                                   transactions with next hops that were given up
 Then: from = *=client.example=a@fwd.example                         the reverse-path that next hops were told
+Then: from b@example.net = news+b=example.net@a.example             the same, where it names the recipient
 Then: passed on = b@example.net NOTIFY=NEVER                        what next hops were told of the sender's wishes
 Then: left out = c@example.net                                      of whom nothing more was said at the end of the data
 Then: event mail.refused = 2                                        lines of the log
@@ -229,7 +230,8 @@ def _passed_on(scene: Scene, rest: str, value: str) -> str:
 
 
 def _from(scene: Scene, rest: str, value: str) -> str:
-    path = scene.rooms.delivery.opened[-1].mail.reverse_path if scene.rooms.delivery.opened else "none"
+    opened = scene.rooms.delivery.opened
+    path = replace(opened[-1].mail, named=rest).path if opened else "none"
     return "" if re.match(translate(value), path) else f"it is {path}"
 
 

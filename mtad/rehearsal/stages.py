@@ -302,6 +302,7 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "content": lambda verdict: () if verdict.content is None else (verdict.content.decode("utf-8", "surrogateescape"),),
     "delay": lambda verdict: (str(verdict.delay_seconds),) if verdict.delay_seconds else (),
     "sender": lambda verdict: (verdict.reverse_path,) if verdict.reverse_path is not None else (),
+    "verp": lambda verdict: ("yes",) if verdict.is_verp else (),
     "recipient": lambda verdict: (verdict.recipient,) if verdict.recipient else (),
     "added": lambda verdict: [one.address for of in (*verdict.each.values(), verdict) for one in of.added],
     "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],

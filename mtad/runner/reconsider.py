@@ -57,6 +57,7 @@ def envelope_of(message: StoredMessage) -> Envelope:
         notes=message.noted.message,
         queue_id=message.queue_id,
         queue_name=message.queue_name,
+        is_verp=message.is_verp,
     )
 
 

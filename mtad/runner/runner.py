@@ -406,6 +406,7 @@ class Runner:
                 is_utf8=message.is_utf8,
                 request=message.request,
                 is_binary=message.is_binary,
+                is_verp=message.is_verp,
             ),
             routes,
             content,
@@ -480,7 +481,8 @@ class Runner:
         changes = Changes(puts=puts, states={queue_id: changed})
         await self._until_kept(queue_id, lambda: self._spool.commit(changes, is_accepting=False))
         for put in puts:
-            self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=message.reverse_path)
+            for recipient in put.recipients:
+                self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=recipient)
 
     async def _until_kept(self, queue_id: QueueId, keep: Callable[[], Awaitable[Committed | Refused]]) -> None:
         while isinstance(await keep(), Refused):

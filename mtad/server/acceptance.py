@@ -387,6 +387,7 @@ class Acceptance:
             is_utf8=envelope.is_utf8,
             is_binary=envelope.is_binary,
             is_sender_verified=envelope.is_sender_verified,
+            is_verp=envelope.is_verp,
             is_submission=envelope.is_submission,
             request=envelope.request,
             requests=requests_of(transaction),

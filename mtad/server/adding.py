@@ -66,6 +66,7 @@ def opened(delivery: Delivery, transaction: Transaction) -> Through:
         is_utf8=envelope.is_utf8,
         request=envelope.request,
         is_binary=envelope.is_binary,
+        is_verp=envelope.is_verp,
     )
     return delivery.open(mail, trace=transaction.queue_id)
 

@@ -143,7 +143,7 @@ class ComposeDsn(Protocol):
         next_id: Callable[[], QueueId],
         now_ms: int,
     ) -> tuple[QueuedMessage, ...]:
-        """Return the reports to `of.reverse_path`, which is not null, from the null reverse-path.
+        """Return the reports to the sender, whose path is not null, from the null reverse-path.
 
         notices   what there is to report, at least one
         content   the message itself

@@ -29,9 +29,8 @@ class Reports:
         now_ms = self._clock.wall_ms()
         reports = self._rooms.compose_dsn(of, news, message.content, next_id=self._next_id, now_ms=now_ms)
         for report in reports:
-            self._events.emit(
-                "dsn.queued", queue_id=report.queue_id, of=message.queue_id, recipient=message.reverse_path
-            )
+            for recipient in report.recipients:
+                self._events.emit("dsn.queued", queue_id=report.queue_id, of=message.queue_id, recipient=recipient)
         return reports
 
     def _next_id(self) -> QueueId:

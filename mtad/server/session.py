@@ -242,7 +242,7 @@ class Session:
         verdict = await self._asked(self._policy.mail(envelope))
         envelope = envelope.noting(verdict.noted)
         if verdict.reverse_path is not None:
-            envelope = replace(envelope, reverse_path=verdict.reverse_path)
+            envelope = replace(envelope, reverse_path=verdict.reverse_path, is_verp=verdict.is_verp)
         self._client = envelope.client
         if verdict.reply is not None:
             self._policy.transaction_ended()

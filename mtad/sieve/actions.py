@@ -55,9 +55,10 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class SetSender:
-    """Give the message this reverse-path; '' is the null one."""
+    """Give the message this reverse-path; '' is the null one. is_verp: for each recipient one that names it."""
 
     address: str
+    is_verp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

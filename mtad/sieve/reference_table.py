@@ -486,7 +486,9 @@ ABOUT = (
         "recipient's. `addrcpt` sends the message to one more address, of which the sender is told what `:notify` and "
         "`:orcpt` ask (RFC 3461), and nothing with `:hidden`; `delrcpt` sends nothing to the recipient that the stage "
         "or the loop is at. `setsender :srs` puts the reverse-path under a domain of ours; the test `srs` is true of "
-        "addresses that it has made ([forwarding](../../how-to/forward-mail.md)).",
+        "addresses that it has made ([forwarding](../../how-to/forward-mail.md)). `setsender :verp` sends the message "
+        "to each recipient from a path that names it: `news+ann=example.com@example.org` for `ann@example.com` "
+        "([how](../sieve.md#changing-the-message-and-its-envelope)).",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.envelope"];\n\n'
         'stage "mail" {\n    setsender "bounces@example.org";\n}\n'
         'stage "rcpt" {\n'

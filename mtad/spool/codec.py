@@ -67,6 +67,7 @@ class StoredMessage:
     noted: Noted = NOTHING_NOTED
     queue_name: str = ""
     priority: int = 0
+    is_verp: bool = False
 
     @property
     def size_octets(self) -> int:
@@ -192,6 +193,7 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         is_submission=message.is_submission,
         priority=message.priority,
         queue_name=message.queue_name,
+        is_verp=message.is_verp,
         dsn_of=message.dsn_of,
         ret=message.request.ret.value,
         envid=message.request.envid,
@@ -404,6 +406,7 @@ def read_message(item: Item) -> StoredMessage:
         noted=_read_noted(meta),
         queue_name=meta.queue_name,
         priority=meta.priority,
+        is_verp=meta.is_verp,
     )
 
 
@@ -507,4 +510,5 @@ def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
         held=stored.held,
         priority=meta.priority,
         queue_name=meta.queue_name,
+        is_verp=meta.is_verp,
     )

@@ -74,6 +74,7 @@ class QueuedMessage:
     """All that the queue is told of a message when it is committed. `content` is final: fields added, signed.
 
     requests     what the sender asked of recipients; some may not be kept, for a DSN may be due on them at once
+    is_verp      it goes to each recipient by itself, from a reverse-path that names it
     held         why nobody is tried before an operator releases it; '' where it is not held
     priority     what has a higher one is tried before it; 0 is that of most mail
     queue_name   of the queue in which policy has it wait; '' is that of most mail
@@ -91,6 +92,7 @@ class QueuedMessage:
     is_binary: bool = False
     is_sender_verified: bool = False
     is_submission: bool = False
+    is_verp: bool = False
     dsn_of: QueueId = ""
     request: MessageRequest = NO_MESSAGE_REQUEST
     requests: Requests = field(default_factory=dict)

@@ -25,6 +25,7 @@ def reported(message: QueuedMessage | StoredMessage) -> dsn.Reported:
         is_utf8=message.is_utf8,
         request=message.request,
         requests=message.requests,
+        is_verp=message.is_verp,
     )
 
 
@@ -67,13 +68,13 @@ class Notifier:
         """Return the DSNs on a message, one for each event. Its reverse-path is not null; `content` is its own."""
         return tuple(
             self._message(dsn.Report(self._hostname, of, group, content, now_ms), next_id())
-            for group in dsn.by_event(notices)
+            for group in dsn.by_event(notices, is_verp=of.is_verp)
         )
 
     def _message(self, report: dsn.Report, queue_id: QueueId) -> QueuedMessage:
         """Return the DSN as a message, due at once, from the null reverse-path (RFC 3461 §6.1)."""
         composed = dsn.compose(report)
-        to = report.of.reverse_path
+        to = report.to
         return QueuedMessage(
             queue_id=queue_id,
             reverse_path="",

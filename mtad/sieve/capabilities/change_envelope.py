@@ -8,12 +8,14 @@ from mtad.sieve.actions import AddRecipient, DeleteRecipient, SetRecipient, SetS
 from mtad.sieve.capabilities.srs import SRS, setsender_srs
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
-from mtad.sieve.run import ScriptFailed
+from mtad.sieve.run import Run, ScriptFailed
 
 
 def _setsender(bound: Bound) -> Code:
     if bound.has(":srs"):
         return setsender_srs(bound)
+    if bound.has(":verp"):
+        return _setsender_verp(bound)
     address = bound.templates(0)[0]
     if address.constant is None:
         return Plain(lambda run: run.act(SetSender(_path_now(address.read(run)))))
@@ -21,6 +23,20 @@ def _setsender(bound: Bound) -> Code:
     if path is None:
         return bound.fail(bound.strings(0).at, f'"{address.constant}" is no address in ASCII')
     return perform(SetSender(path), is_terminal=False)
+
+
+def _setsender_verp(bound: Bound) -> Code:
+    """Make what has the reverse-path name each recipient; the null one stays what it is: of a bounce none is sent."""
+    address = bound.templates(0)[0]
+    if address.constant is not None and not _path(address.constant):
+        return bound.fail(bound.strings(0).at, f'"{address.constant}" is no address in ASCII')
+
+    def set_sender(run: Run) -> bool:
+        if not run.facts.envelope("from")[0]:
+            return run.act(SetSender(""))
+        return run.act(SetSender(_recipient_now("setsender :verp", address.read(run)), is_verp=True))
+
+    return Plain(set_sender)
 
 
 def _setrcpt(bound: Bound) -> Code:
@@ -95,7 +111,7 @@ CHANGE_ENVELOPE = (
         Kind.COMMAND,
         _setsender,
         capabilities=("vnd.mtad.envelope",),
-        tags=(Tag(":srs"),),
+        tags=(Tag(":srs", "form"), Tag(":verp", "form")),
         positional=(ArgumentType.TEXT,),
         stages=("mail",),
     ),

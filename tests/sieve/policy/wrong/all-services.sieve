@@ -8,6 +8,8 @@ spamscale :header "a b" "10";
 stage "mail" {
     setsender :srs "no domain";
     setsender :srs "ü.example";
+    setsender :verp "";
+    setsender :verp "no address";
 }
 stage "data" {
     foreachrcpt { milter "a"; }

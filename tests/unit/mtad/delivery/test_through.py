@@ -386,3 +386,23 @@ async def test_many_sessions_share_few_connections() -> None:
         assert set(results) == {"delivered 250 2.0.0"}
         assert server.open_count_max <= 4
         assert len(server.messages) == 60
+
+
+@pytest.mark.parametrize("is_queued", [True, False])
+async def test_a_path_that_names_the_recipient_takes_it_there_by_itself(is_queued: bool) -> None:
+    script = Script(recipients={V: "550 5.1.1 No such user"})
+    async with ScriptedServer(script) as server, outgoing() as out:
+        long = f"{'w' * 64}@b.test"  # too long to be named
+        there = dict.fromkeys((U, V, long), to(server))
+        if is_queued:
+            outcomes = await out.attempt(there, is_verp=True)
+        else:
+            transaction = out.open(is_verp=True)
+            assert {await transaction.recipient(address, route) for address, route in there.items()} == {None}
+            assert server.commands == []
+            outcomes = (await transaction.finish(CONTENT, None)).outcomes
+        assert said(outcomes[V]) == "failed 550 5.1.1"
+        assert {message.recipients: message.mail.split()[1] for message in server.messages} == {
+            (U,): "FROM:<x+u=b.test@a.test>",
+            (long,): "FROM:<x@a.test>",
+        }

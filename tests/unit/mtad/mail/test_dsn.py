@@ -9,6 +9,7 @@ import pytest
 from mtad.mail.dsn import (
     RETURNED_CONTENT_OCTETS_MAX,
     RETURNED_HEADER_OCTETS_MAX,
+    VERP_REPORTS_MAX,
     Action,
     Notice,
     Report,
@@ -284,3 +285,19 @@ def test_an_outcome_is_news_where_it_is_final_and_was_to_be_told():
 
 def test_a_dsn_speaks_of_one_event():
     assert by_event([RELAYED, LATE, REFUSED, BOXED, EXPIRED]) == ((REFUSED, EXPIRED), (LATE,), (RELAYED, BOXED))
+
+
+def test_where_the_reverse_path_names_the_recipient_each_has_a_dsn_of_its_own():
+    assert by_event([RELAYED, REFUSED, EXPIRED], is_verp=True) == ((REFUSED,), (EXPIRED,), (RELAYED,))
+    made = report(REFUSED, is_verp=True, request=MessageRequest(Return.FULL))
+    assert made.to == "alice+bob=example.net@example.org"
+    assert parsed(compose(made))["To"] == made.to
+    assert b"secret body" not in compose(made)
+    assert b"secret body" in compose(report(REFUSED, request=MessageRequest(Return.FULL)))
+
+
+def test_too_many_recipients_for_a_dsn_each_share_one():
+    most = tuple(replace(REFUSED, address=f"bob{number}@example.net") for number in range(VERP_REPORTS_MAX))
+    assert by_event(most, is_verp=True) == tuple((one,) for one in most)
+    assert by_event([*most, EXPIRED, LATE], is_verp=True) == ((*most, EXPIRED), (LATE,))
+    assert report(*most, EXPIRED, is_verp=True).to == "alice@example.org"

@@ -47,6 +47,7 @@ class Hops:
     is_past_dot: bool = False
     fault: Exception | None = None
     asked: list[tuple[str, dict[str, Route]]] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
     requests: dict[str, Requests] = field(default_factory=dict)  # of the last attempt of each message
     warrants: list[Warrant] = field(default_factory=list)
     forgotten: int = 0  # how often failures were to be forgotten
@@ -65,6 +66,7 @@ class Hops:
         warrant: Warrant,
     ) -> dict[str, Outcome]:
         self.asked.append((trace, dict(recipients)))
+        self.mails.append(mail)
         self.requests[trace] = requests
         self.warrants.append(warrant)
         self.running += 1

@@ -97,3 +97,15 @@ async def test_what_policy_gives_up_silently_is_told_to_nobody_but_the_log(tmp_p
         _, dsns = await reports(scene, asked(Notify.FAILURE))
         assert dsns == []
         assert [told["why"] for told in scene.events.named("dsn.withheld")] == ["silenced by policy"]
+
+
+async def test_a_path_that_names_each_recipient_is_told_of_each(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.hops.outcomes |= {"b@y.test": FAILED, "c@y.test": FAILED}
+        paths = ["a+b=y.test@x.test", "a+c=y.test@x.test"]
+        scene.hops.hanging.update(paths)
+        commits, dsns = await reports(scene, replace(message("b@y.test", "c@y.test"), is_verp=True))
+        assert [address for put in commits[0].puts for address in put.recipients] == paths
+        assert [dsn.count(b"Final-Recipient: ") for dsn in dsns] == [1, 1]
+        await until(lambda: [told["recipient"] for told in scene.events.named("dsn.queued")] == paths)
+        assert scene.hops.mails[0].is_verp

@@ -37,6 +37,7 @@ MESSAGE = QueuedMessage(
     dsn_of="01JD4Z8Q6K199999",
     priority=7,
     queue_name="slow",
+    is_verp=True,
     request=MessageRequest(Return.HEADERS, "QQ=1"),
     requests={"bob@example.net": RecipientRequest(Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org")},
     noted=Noted(message=Notes({"a": "ä\udcff"}), recipients={"bob@example.net": Notes({"slow": "1"})}),
@@ -58,6 +59,7 @@ def test_a_message_comes_back_as_it_was():
         "is_utf8",
         "is_binary",
         "is_submission",
+        "is_verp",
         "dsn_of",
     ):
         assert getattr(read, name) == getattr(MESSAGE, name)

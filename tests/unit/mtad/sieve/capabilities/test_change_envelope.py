@@ -33,6 +33,29 @@ def test_what_is_no_address_is_an_error(given: str) -> None:
         run_plain(text, StillFacts(), language=POLICY, stage="mail")
 
 
+@pytest.mark.parametrize("command", ['setsender :verp "n@x.test";', 'set "a" "<n@x.test>"; setsender :verp "${a}";'])
+def test_a_sender_that_names_the_recipient(command: str) -> None:
+    text = f'{REQUIRE}stage "mail" {{ {command} }}'
+    sent = StillFacts(envelope={"from": ("ann@x.test",)})
+    assert run_plain(text, sent, language=POLICY, stage="mail") == [SetSender("n@x.test", is_verp=True)]
+    bounced = StillFacts(envelope={"from": ("",)})
+    assert run_plain(text, bounced, language=POLICY, stage="mail") == [SetSender("")]
+
+
+@pytest.mark.parametrize("given", ["", "<>", "a b@x.test", "n@b\u00fccher.test"])
+def test_what_can_name_no_recipient_is_an_error(given: str) -> None:
+    text = f'{REQUIRE}stage "mail" {{ setsender :verp "{given}"; }}'
+    assert first_error(text, POLICY) == f'2:32: "{given}" is no address in ASCII'
+    later = f'{REQUIRE}stage "mail" {{ set "a" "{given}"; setsender :verp "${{a}}"; }}'
+    with pytest.raises(ScriptFailed, match=r"setsender :verp: .* is no address in ASCII"):
+        run_plain(later, StillFacts(envelope={"from": ("ann@x.test",)}), language=POLICY, stage="mail")
+
+
+def test_a_sender_has_one_form() -> None:
+    text = f'{REQUIRE}stage "mail" {{ setsender :srs :verp "n@x.test"; }}'
+    assert ":srs" in first_error(text, POLICY)
+
+
 def test_it_is_changed_before_next_hops_hear_of_it() -> None:
     found = compile_script(f'{REQUIRE}stage "rcpt" {{ setsender ""; }}', "t", POLICY)
     assert isinstance(found, SieveErrors)
