@@ -9,7 +9,8 @@ from itertools import islice
 
 from mtad.limits.greylist import Greylist, Known
 from mtad.limits.places import Places
-from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question
+from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question, Stored, Storing
+from mtad.limits.values import Value, Values
 from mtad.limits.windows import Window, Windows
 
 
@@ -19,9 +20,10 @@ class LedgerLimits:
 
     windows_max: int = 50_000  # about 600 octets each, the way to keep them included
     known_max: int = 50_000  # to a greylist; as many that wait, and as many that have passed
+    values_max: int = 20_000  # that policies have set: about a kilobyte each, the way to keep them included
 
 
-Entry = Window | Known
+Entry = Window | Known | Value
 
 
 class Ledger:
@@ -35,12 +37,13 @@ class Ledger:
         self.node = node
         self._windows = Windows(node, limits.windows_max, self._drop)
         self._greylist = Greylist(limits.known_max, self._drop)
+        self._values = Values(limits.values_max, self._drop)
         self.places = Places()
         self._changed: dict[bytes, None] = {}
         self._on_drop: Callable[[bytes], None] = lambda _counter: None
 
     def __len__(self) -> int:
-        return len(self._windows) + len(self._greylist)
+        return len(self._windows) + len(self._greylist) + len(self._values)
 
     def on_drop(self, callback: Callable[[bytes], None]) -> None:
         """Call back with each counter of this node that is forgotten."""
@@ -56,10 +59,17 @@ class Ledger:
             self._changed[question.counter] = None
         return counted
 
+    def store(self, storing: Storing, now_ms: int) -> Stored:
+        """Hold a value, or return the one that is held."""
+        stored, is_changed = self._values.store(storing, now_ms)
+        if is_changed:
+            self._changed[storing.counter] = None
+        return stored
+
     @property
     def crowded_out_count(self) -> int:
         """How many counters were forgotten for want of room."""
-        return self._windows.crowded_out_count + self._greylist.crowded_out_count
+        return sum(part.crowded_out_count for part in (self._windows, self._greylist, self._values))
 
     @property
     def is_changed(self) -> bool:
@@ -80,14 +90,16 @@ class Ledger:
 
     def entry(self, counter: bytes) -> Entry | None:
         """Return what this node has to keep of a counter."""
-        return self._windows.own(counter) or self._greylist.known(counter)
+        return self._windows.own(counter) or self._greylist.known(counter) or self._values.value(counter)
 
     def learn(self, node: int, counter: bytes, entry: Entry) -> None:
         """Take in what a node has kept."""
         if isinstance(entry, Window):
             self._windows.learn(node, counter, entry)
-        else:
+        elif isinstance(entry, Known):
             self._greylist.learn(counter, entry)
+        else:
+            self._values.learn(counter, entry)
 
     def sweep(self, now_ms: int) -> Iterator[None]:
         """Forget what is over, step by step."""
@@ -96,6 +108,9 @@ class Ledger:
             yield
         for counter in self._greylist.expired(now_ms):
             self._greylist.forget(counter)
+            yield
+        for counter in self._values.expired(now_ms):
+            self._values.forget(counter)
             yield
 
     def _drop(self, counter: bytes) -> None:
@@ -119,3 +134,7 @@ class LocalLimits:
         places = self._ledger.places
         counted = places.take(counter, limit)
         return counted if counted.is_over else Held(counted.count, partial(places.leave, counter))
+
+    async def store(self, storing: Storing) -> Stored:
+        """Hold a value, or return the one that is held."""
+        return self._ledger.store(storing, self._wall_ms())

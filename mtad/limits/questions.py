@@ -44,6 +44,22 @@ Question = Rate | Greylisting
 
 
 @dataclass(frozen=True, slots=True)
+class Storing:
+    """A value to be held under a name, for so long; without one, what is held is asked for."""
+
+    counter: bytes
+    value: str | None = None
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is held; None is nothing."""
+
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The answer.
 
@@ -87,6 +103,10 @@ class Limits(Protocol):
         """Take one of so many places, or say that all are taken. Never raises, and takes a second at most."""
         ...
 
+    async def store(self, storing: Storing) -> Stored | Unknown:
+        """Hold a value, or return the one that is held. Never raises, and takes a second at most."""
+        ...
+
 
 class NobodyCounts:
     """Stands where no counters are: nothing can be known."""
@@ -96,6 +116,10 @@ class NobodyCounts:
         return Unknown("nobody counts here")
 
     async def take(self, counter: bytes, limit: int) -> Held | Answer:
+        """Say that it is not known."""
+        return Unknown("nobody counts here")
+
+    async def store(self, storing: Storing) -> Stored | Unknown:
         """Say that it is not known."""
         return Unknown("nobody counts here")
 

@@ -193,18 +193,20 @@ class Fate(_message.Message):
     def __init__(self, recipients: _Optional[_Iterable[str]] = ..., result: _Optional[str] = ..., code: _Optional[int] = ..., enhanced: _Optional[str] = ..., text: _Optional[str] = ..., next_hop: _Optional[str] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("format", "node", "until_ms", "windows", "known")
+    __slots__ = ("format", "node", "until_ms", "windows", "known", "values")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     format: int
     node: int
     until_ms: int
     windows: _containers.RepeatedCompositeFieldContainer[Window]
     known: _containers.RepeatedCompositeFieldContainer[Known]
-    def __init__(self, format: _Optional[int] = ..., node: _Optional[int] = ..., until_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., known: _Optional[_Iterable[_Union[Known, _Mapping]]] = ...) -> None: ...
+    values: _containers.RepeatedCompositeFieldContainer[Value]
+    def __init__(self, format: _Optional[int] = ..., node: _Optional[int] = ..., until_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., known: _Optional[_Iterable[_Union[Known, _Mapping]]] = ..., values: _Optional[_Iterable[_Union[Value, _Mapping]]] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("counter", "seconds", "slot", "taken")
@@ -229,6 +231,18 @@ class Known(_message.Message):
     until_ms: int
     is_passed: bool
     def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., is_passed: _Optional[bool] = ...) -> None: ...
+
+class Value(_message.Message):
+    __slots__ = ("counter", "since_ms", "until_ms", "text")
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    counter: bytes
+    since_ms: int
+    until_ms: int
+    text: bytes
+    def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., text: _Optional[bytes] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("recipient", "rank", "due_ms", "state")
@@ -320,6 +334,20 @@ class GreylistRequest(_message.Message):
     lifetime_seconds: int
     def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., delay_seconds: _Optional[int] = ..., window_seconds: _Optional[int] = ..., lifetime_seconds: _Optional[int] = ...) -> None: ...
 
+class StoreRequest(_message.Message):
+    __slots__ = ("call", "counter", "is_set", "value", "seconds")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    IS_SET_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    counter: bytes
+    is_set: bool
+    value: bytes
+    seconds: int
+    def __init__(self, call: _Optional[int] = ..., counter: _Optional[bytes] = ..., is_set: _Optional[bool] = ..., value: _Optional[bytes] = ..., seconds: _Optional[int] = ...) -> None: ...
+
 class PlaceRequest(_message.Message):
     __slots__ = ("call", "counter", "limit")
     CALL_FIELD_NUMBER: _ClassVar[int]
@@ -371,7 +399,7 @@ class Sample(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class FromWorker(_message.Message):
-    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist", "place", "held", "left", "measured")
+    __slots__ = ("commit", "report", "remember", "recall", "rate", "greylist", "place", "held", "left", "measured", "store")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REMEMBER_FIELD_NUMBER: _ClassVar[int]
@@ -382,6 +410,7 @@ class FromWorker(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
     MEASURED_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
     commit: CommitRequest
     report: WorkerReport
     remember: RememberRequest
@@ -392,10 +421,11 @@ class FromWorker(_message.Message):
     held: Place
     left: int
     measured: Measured
-    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ..., place: _Optional[_Union[PlaceRequest, _Mapping]] = ..., held: _Optional[_Union[Place, _Mapping]] = ..., left: _Optional[int] = ..., measured: _Optional[_Union[Measured, _Mapping]] = ...) -> None: ...
+    store: StoreRequest
+    def __init__(self, commit: _Optional[_Union[CommitRequest, _Mapping]] = ..., report: _Optional[_Union[WorkerReport, _Mapping]] = ..., remember: _Optional[_Union[RememberRequest, _Mapping]] = ..., recall: _Optional[_Union[RecallRequest, _Mapping]] = ..., rate: _Optional[_Union[RateRequest, _Mapping]] = ..., greylist: _Optional[_Union[GreylistRequest, _Mapping]] = ..., place: _Optional[_Union[PlaceRequest, _Mapping]] = ..., held: _Optional[_Union[Place, _Mapping]] = ..., left: _Optional[int] = ..., measured: _Optional[_Union[Measured, _Mapping]] = ..., store: _Optional[_Union[StoreRequest, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count")
+    __slots__ = ("call", "copies", "refusal", "is_received", "memories", "is_over", "count", "has_value", "value")
     CALL_FIELD_NUMBER: _ClassVar[int]
     COPIES_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
@@ -403,6 +433,8 @@ class Answer(_message.Message):
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
     IS_OVER_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    HAS_VALUE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     call: int
     copies: int
     refusal: str
@@ -410,7 +442,9 @@ class Answer(_message.Message):
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
     is_over: bool
     count: int
-    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., is_over: _Optional[bool] = ..., count: _Optional[int] = ...) -> None: ...
+    has_value: bool
+    value: bytes
+    def __init__(self, call: _Optional[int] = ..., copies: _Optional[int] = ..., refusal: _Optional[str] = ..., is_received: _Optional[bool] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., is_over: _Optional[bool] = ..., count: _Optional[int] = ..., has_value: _Optional[bool] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class News(_message.Message):
     __slots__ = ("is_all", "remembered", "forgotten")

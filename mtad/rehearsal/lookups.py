@@ -13,7 +13,7 @@ from mtad.dns.resolver import Answer as DnsAnswer
 from mtad.dns.resolver import Found as Records
 from mtad.limits.ledger import Ledger, LocalLimits
 from mtad.limits.questions import Answer as LimitsAnswer
-from mtad.limits.questions import Held, Question
+from mtad.limits.questions import Held, Question, Stored, Storing
 from mtad.limits.questions import Unknown as Uncounted
 from mtad.mail.srs import Srs
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable, folded
@@ -85,6 +85,10 @@ class PlayedLimits:
         if self.is_down:
             return Uncounted("so says the test")
         return await LocalLimits(self.ledger, self.wall_ms).take(counter, limit)
+
+    async def store(self, storing: Storing) -> Stored | Uncounted:
+        """Hold a value, or return the one that is held."""
+        return Uncounted("so says the test") if self.is_down else self.ledger.store(storing, self.wall_ms())
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from mtad.sieve.capabilities.lists import DEFINED_MAPS, EXTLISTS
 from mtad.sieve.capabilities.log import LOG
 from mtad.sieve.capabilities.lookup import LOOKUP
 from mtad.sieve.capabilities.mailauth import MAILAUTH
+from mtad.sieve.capabilities.mapset import MAPSET
 from mtad.sieve.capabilities.metric import METRIC
 from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.queue import QUEUE
@@ -47,7 +48,7 @@ _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
+_OUTSIDE = LOOKUP + MAPSET + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,

@@ -10,6 +10,7 @@ from itertools import product
 
 from mtad.maps.answer import Answer, AtOnce, Found, Map, Unavailable
 from mtad.sieve.code import Code, Plain, Waiting
+from mtad.sieve.kept_map import KeptMap
 from mtad.sieve.language import Bound, Tag
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
@@ -17,6 +18,7 @@ from mtad.sieve.template import Template
 CAPABILITY = "extlists"
 LIST_TAG = Tag(":list", "match", capability=CAPABILITY)
 PREFIX = "map:"
+KEPT_STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # where the counters can be asked
 
 
 def named_map(bound: Bound, name: str, at: int) -> Map | None:
@@ -27,6 +29,8 @@ def named_map(bound: Bound, name: str, at: int) -> Map | None:
     found = bound.unit.defined.maps.get(name.removeprefix(PREFIX))
     if found is None:
         bound.fail(at, f'there is no map "{name.removeprefix(PREFIX)}" in policy.maps of mtad.toml')
+    elif isinstance(found, KeptMap) and bound.stage not in KEPT_STAGES:
+        bound.fail(at, f'what "{name}" holds is not known in stage "{bound.stage}"')
     return found
 
 

@@ -57,6 +57,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "log": ("text",),
     "lookup": ("map", "key", "values"),
     "map": ("name", "lines"),
+    "mapset": ("map", "key", "value"),
     "milter": ("name",),
     "monitor": ("label",),
     "outcome": ("item", "key-list"),
@@ -516,13 +517,16 @@ ABOUT = (
         "vnd.mtad.lookup",
         ("vnd.mtad.lookup",),
         "ours",
-        "Questions to [maps](../maps.md): those of `mtad.toml`, and those that stand in the policy itself. `validrcpt` "
+        "Questions to [maps](../maps.md): those of `mtad.toml`, those that stand in the policy itself, and those that "
+        "policies set by `mapset`, for all sessions and on both nodes (`map :kept`). `validrcpt` "
         'is true of a recipient that `"map:recipients"` has, `validsender` of a reverse-path whose domain takes mail, '
         "as DNS says (the null one is valid). That a recipient is not there at its next hop needs no question: RCPT is "
         "passed on while the client asks.",
         'require ["variables", "envelope", "vnd.mtad.lookup", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
-        'map "moved" ["rr@acme.example rr@new.example"];\n\n'
+        'map "moved" ["rr@acme.example rr@new.example"];\n'
+        'map :kept "asked-for";\n\n'
         'stage "rcpt" {\n'
+        '    mapset :expire 86400 "map:asked-for" "${envelope.to}" "${envelope.from}";\n'
         '    if lookup :into "new" "map:moved" "${envelope.to}" { ereject "551 5.1.6 Write to ${new}"; }\n'
         "}\n",
     ),

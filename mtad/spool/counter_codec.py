@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from mtad.limits.greylist import Known
 from mtad.limits.ledger import Entry
-from mtad.limits.questions import Answer, Counted, Greylisting, Question, Rate, Unknown
+from mtad.limits.questions import Answer, Counted, Greylisting, Question, Rate, Stored, Storing, Unknown
+from mtad.limits.values import Value
 from mtad.limits.windows import Window
 from mtad.pb import queue_pb2
 from mtad.spool.memory_codec import FORMAT
@@ -39,9 +40,13 @@ def counters_record(key: bytes, node: int, until_ms: int, entries: Mapping[bytes
     for counter, entry in entries.items():
         if isinstance(entry, Window):
             stored.windows.append(_window_message(counter, entry))
-        else:
+        elif isinstance(entry, Known):
             stored.known.add(
                 counter=counter, since_ms=entry.since_ms, until_ms=entry.until_ms, is_passed=entry.is_passed
+            )
+        else:
+            stored.values.add(
+                counter=counter, since_ms=entry.since_ms, until_ms=entry.until_ms, text=_octets(entry.text)
             )
     return Record(Kind.PUT, key, meta=stored.SerializeToString())
 
@@ -58,6 +63,16 @@ def entries_of(stored: queue_pb2.Counters) -> Iterable[tuple[bytes, Entry]]:
         yield one.counter, Window(one.seconds, taken)
     for known in stored.known:
         yield known.counter, Known(known.since_ms, known.until_ms, known.is_passed)
+    for value in stored.values:
+        yield value.counter, Value(value.since_ms, value.until_ms, _text(value.text))
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
 
 
 def _window_message(counter: bytes, window: Window) -> queue_pb2.Window:
@@ -86,6 +101,31 @@ def asked(call: int, question: Question) -> queue_pb2.FromWorker:
         is_peek=question.is_peek,
     )
     return queue_pb2.FromWorker(rate=rate)
+
+
+def asked_to_store(call: int, storing: Storing) -> queue_pb2.FromWorker:
+    """Return a worker's question for a value, or what it wants held."""
+    request = queue_pb2.StoreRequest(call=call, counter=storing.counter)
+    if storing.value is not None:
+        request.is_set, request.value, request.seconds = True, _octets(storing.value), storing.seconds
+    return queue_pb2.FromWorker(store=request)
+
+
+def storing_of(request: queue_pb2.StoreRequest) -> Storing:
+    """Return the question that was asked."""
+    return Storing(request.counter, _text(request.value) if request.is_set else None, request.seconds)
+
+
+def stored_message(answer: Stored | Unknown) -> queue_pb2.Answer:
+    """Return what a worker is answered."""
+    if isinstance(answer, Unknown):
+        return queue_pb2.Answer(refusal=answer.why)
+    return queue_pb2.Answer(has_value=answer.value is not None, value=_octets(answer.value or ""))
+
+
+def read_stored(answer: queue_pb2.Answer) -> Stored | Unknown:
+    """Return what a worker is answered."""
+    return Unknown(answer.refusal) if answer.refusal else Stored(_text(answer.value) if answer.has_value else None)
 
 
 def asked_for_place(call: int, counter: bytes, limit: int) -> queue_pb2.FromWorker:

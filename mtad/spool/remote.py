@@ -11,7 +11,7 @@ from functools import partial
 import grpc
 import grpc.aio
 
-from mtad.limits.questions import Answer, Held, Question, Unknown
+from mtad.limits.questions import Answer, Held, Question, Stored, Storing, Unknown
 from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool import codec, counter_codec, measure_codec, memory_codec
@@ -168,6 +168,15 @@ class RemoteSpool:
         if not self._is_connected.is_set():
             return _AWAY
         return await self._counted(lambda call: counter_codec.asked(call, question))
+
+    async def store(self, storing: Storing) -> Stored | Unknown:
+        """Hold a value, or return the one that is held (see `mtad.limits.questions.Limits`)."""
+        if not self._is_connected.is_set():
+            return _AWAY
+        answer = await self._ask(
+            lambda call: counter_codec.asked_to_store(call, storing), self._limits.limit_seconds_max
+        )
+        return _SILENT if answer is _FAILED else counter_codec.read_stored(answer)
 
     async def _counted(self, request: Callable[[int], queue_pb2.FromWorker]) -> Answer:
         answer = await self._ask(request, self._limits.limit_seconds_max)

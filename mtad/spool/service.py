@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import grpc.aio
 
 from mtad.limits.places import Places
-from mtad.limits.questions import Limits, NobodyCounts, Question
+from mtad.limits.questions import Limits, NobodyCounts, Question, Storing
 from mtad.pb import queue_pb2, queue_pb2_grpc
 from mtad.spool import codec, counter_codec, measure_codec, memory_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
@@ -174,6 +174,9 @@ class _Stream:
     async def _ask(self, question: Question) -> queue_pb2.Answer:
         return counter_codec.answer_message(await self._limits.ask(question))
 
+    async def _store(self, storing: Storing) -> queue_pb2.Answer:
+        return counter_codec.stored_message(await self._limits.store(storing))
+
     def hear(self, fingerprint: bytes, is_remembered: bool) -> None:
         """Have the worker told of a change; what is newest of a fingerprint counts alone."""
         if self._news is not None:
@@ -223,4 +226,5 @@ _CALLS: Mapping[str, Callable[[_Stream, queue_pb2.FromWorker], Awaitable[queue_p
     "recall": lambda stream, item: stream._recall(item.recall),
     "rate": lambda stream, item: stream._ask(counter_codec.rate_of(item.rate)),
     "greylist": lambda stream, item: stream._ask(counter_codec.greylisting_of(item.greylist)),
+    "store": lambda stream, item: stream._store(counter_codec.storing_of(item.store)),
 }

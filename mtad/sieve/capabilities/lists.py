@@ -1,6 +1,7 @@
 """Maps that stand in the script itself, `map` (vnd.mtad.lookup), and `valid_ext_list` (RFC 6134 §2.5).
 
 map [":cidr" / ":regexp"] <name: string> <lines: string-list>       top level; a line is "key value"
+map ":kept" <name: string>                                          top level; `mapset` says what is in it
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from mtad.maps.lines import Line, Wrong
 from mtad.maps.regexp import patterns
 from mtad.maps.table import table
 from mtad.sieve.code import Code, Plain, constant
+from mtad.sieve.kept_map import KeptMap
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.lists import CAPABILITY, PREFIX
 from mtad.sieve.run import Run
@@ -21,6 +23,7 @@ from mtad.sieve.syntax import Text
 from mtad.sieve.weights import EXPRESSION, NO_EXPRESSION, steps_of
 
 _KIND = "kind of map"
+_KEPT = ":kept"
 _GROUP = 2  # units that a group costs which a value names
 
 
@@ -48,9 +51,15 @@ _KINDS: Mapping[str, _Kind] = {
 
 
 def _map(bound: Bound) -> Code:
-    name, items = bound.string(0), bound.strings(1).items
+    name, has_lines = bound.string(0), len(bound.positional) == len(bound.spec.positional)
     if name in bound.unit.defined.maps:
         return bound.fail(bound.strings(0).at, f'there is a map "{name}" already')
+    if (bound.chosen.get(_KIND) == _KEPT) is has_lines:
+        return bound.fail(bound.at, f"a map has its lines, or is {_KEPT} and has none")
+    if not has_lines:
+        bound.unit.defined.maps[name] = KeptMap(name, bound.unit.outside.limits)
+        return constant(False)
+    items = bound.strings(1).items
     empty = [item for item in items if not item.value.strip()]
     if empty:
         return bound.fail(empty[0].at, "a line of a map begins with its key")
@@ -88,8 +97,9 @@ DEFINED_MAPS = (
         Kind.DEFINITION,
         _map,
         capabilities=("vnd.mtad.lookup",),
-        tags=tuple(Tag(name, _KIND) for name in _KINDS),
+        tags=tuple(Tag(name, _KIND) for name in (*_KINDS, _KEPT)),
         positional=(ArgumentType.STRING, ArgumentType.STRINGS),
+        optional=1,
     ),
 )
 

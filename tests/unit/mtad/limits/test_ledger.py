@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mtad.limits.ledger import Ledger, LedgerLimits, LocalLimits
-from mtad.limits.questions import Counted, Rate
+from mtad.limits.questions import Counted, Rate, Stored, Storing
+from mtad.limits.values import Value
 
 NOW_MS = 1_700_000_000_000
 
@@ -50,3 +51,23 @@ async def test_the_policy_of_the_same_process_asks_it_in_its_time() -> None:
     assert [await door.ask(rate(1)) for _ in range(3)] == [Counted(False, 1), Counted(False, 2), Counted(True, 2)]
     now[0] += 70_000
     assert await door.ask(rate(1)) == Counted(False, 1)
+
+
+async def test_values_are_kept_as_counters_are() -> None:
+    ledger = Ledger(1, LedgerLimits(values_max=1))
+    door = LocalLimits(ledger, lambda: NOW_MS)
+    value = Storing(b"v" * 16, "x", 60)
+    assert await door.store(Storing(value.counter)) == Stored(None)
+    assert not ledger.is_changed
+    assert await door.store(value) == await door.store(Storing(value.counter)) == Stored("x")
+    assert len(ledger) == 1
+    assert ledger.take_changed(9) == [value.counter]
+    entry = ledger.entry(value.counter)
+    assert entry == Value(NOW_MS, NOW_MS + 60_000, "x")
+    other = Ledger(2)
+    other.learn(1, value.counter, entry)
+    assert other.store(Storing(value.counter), NOW_MS) == Stored("x")
+    assert list(other.sweep(NOW_MS + 60_000)) == [None]
+    assert len(other) == 0
+    await door.store(Storing(b"w" * 16, "y", 60))
+    assert ledger.crowded_out_count == 1

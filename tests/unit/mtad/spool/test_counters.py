@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtad.limits.ledger import Ledger, LedgerLimits
-from mtad.limits.questions import Counted, Greylisting, Rate
+from mtad.limits.questions import Counted, Greylisting, Rate, Stored, Storing
 from mtad.spool import counter_codec
 from mtad.spool.counters import CounterLimits, CounterStore
 from mtad.spool.door import Changes
@@ -365,6 +365,19 @@ async def test_who_has_passed_a_greylist_is_known_after_a_restart(tmp_path: Path
         assert found.ledger.ask(asked[1], found.wall.ms + 10_000) == Counted(True, 290)
     async with counting(tmp_path, of_node=2) as found:
         assert found.ledger.ask(asked[0], found.wall.ms + 20_000) == Counted(False, 0), "at the other node too"
+
+
+async def test_what_policies_have_set_is_there_after_a_restart(tmp_path: Path) -> None:
+    counters = [bytes([number]) * 16 for number in range(2)]
+    async with counting(tmp_path) as found:
+        for counter in counters:
+            found.ledger.store(Storing(counter, "ä\udcff", 3600), found.wall.ms)
+        await found.keep()
+        found.ledger.store(Storing(counters[0], "", 60), found.wall.ms + 1)
+    for of_node in (1, 2):
+        async with counting(tmp_path, of_node=of_node) as found:
+            stored = [found.ledger.store(Storing(counter), found.wall.ms + 10) for counter in counters]
+            assert stored == [Stored(""), Stored("ä\udcff")]
 
 
 async def test_what_was_kept_last_counts_whatever_the_clock_says(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mtad.limits.ledger import Ledger, LocalLimits
 from mtad.limits.places import Places
-from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question, Rate, Unknown
+from mtad.limits.questions import Answer, Counted, Greylisting, Held, Question, Rate, Stored, Storing, Unknown
 from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -494,6 +494,28 @@ async def test_a_greylist_is_asked_for_as_a_rate_is(socket: Path) -> None:
             now[0] += seconds * 1000
             found.append(await remote.ask(asked))
         assert found == [Counted(True, 10), Counted(True, 1), Counted(False, 0), Counted(False, 0), Counted(True, 10)]
+
+
+async def test_a_value_is_held_for_all_workers(socket: Path) -> None:
+    service = SpoolService(
+        FakeDoor(Committed(2)), DictMemories(), CollectedEvents(), LocalLimits(Ledger(1), lambda: START_MS)
+    )
+    asked, empty = Storing(b"v" * 16), Storing(b"e" * 16, "", 60)
+    async with serving(socket, service), working(socket) as remote, working(socket) as other:
+        assert await remote.store(asked) == Unknown("the spool process is away")
+        assert await remote.reached(5)
+        assert await other.reached(5)
+        assert await remote.store(asked) == Stored(None)
+        assert await remote.store(Storing(asked.counter, "ä\udcff", 60)) == Stored("ä\udcff")
+        assert await other.store(asked) == Stored("ä\udcff")
+        assert await other.store(empty) == await remote.store(Storing(empty.counter)) == Stored("")
+
+
+async def test_a_value_is_not_known_where_nobody_counts(socket: Path) -> None:
+    service = SpoolService(FakeDoor(Committed(2)), DictMemories(), CollectedEvents())
+    async with serving(socket, service), working(socket) as remote:
+        assert await remote.reached(5)
+        assert await remote.store(Storing(b"v" * 16)) == Unknown("nobody counts here")
 
 
 async def test_a_place_is_one_workers_until_it_is_given_back(socket: Path) -> None:
