@@ -386,7 +386,8 @@ ABOUT = (
         ("vnd.mtad.stage",),
         "ours",
         "A block for each moment at which a policy is asked: connect, ehlo, auth, mail, rcpt, data for a session, "
-        "deliver and what comes behind it for each recipient. `ip` is true of a client in one of the networks. "
+        "deliver and what comes behind it for each recipient. `ip` is true of a client in one of the networks, "
+        "`ip :local` of our own address that it came to, `ip :name` of the address that is named. "
         "`foreachrcpt` goes to each recipient at `data`, `break` leaves it; what is decided in `monitor` is "
         "only logged. "
         "`separators` says which characters stand before the detail of an address. The variables `${session.name}`, "

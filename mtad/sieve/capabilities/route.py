@@ -19,6 +19,7 @@ _NAME = re.compile(
 )
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 _LEVELS = {level.value: level for level in TlsLevel}
+_LATER = ("dane", "dane-only", "fingerprint", "verify", "secure", "mta-sts")  # whose checks nobody here makes
 
 
 def _route(bound: Bound) -> Code:
@@ -28,7 +29,9 @@ def _route(bound: Bound) -> Code:
     level = _LEVELS.get(bound.tag_string(":tls") or TlsLevel.MAY.value)
     tls = bound.tag_strings(":tls")
     if level is None and tls is not None:
-        return bound.fail(tls.at, f'unknown TLS level "{tls.items[0].value}": {_choices(_LEVELS)}')
+        said = tls.items[0].value
+        why = f'TLS level "{said}" is not in this version' if said in _LATER else f'unknown TLS level "{said}"'
+        return bound.fail(tls.at, f"{why}: {_choices(_LEVELS)}")
     given = bound.tag_strings(":host")
     hosts = given.items if given is not None else ()
     port = bound.tag_number(":port")

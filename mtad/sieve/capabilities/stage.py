@@ -1,4 +1,9 @@
-"""Stages of a session, and the client's network: vnd.mtad.stage."""
+"""Stages of a session, and the network of an address: vnd.mtad.stage.
+
+    ip [":remote" / ":local" / ":name" <address: string>] <networks: string-list>
+
+Without a tag it is the client's address; `:local` is ours that it came to. What is no address is in no network.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +20,20 @@ CAPABILITY = "vnd.mtad.stage"
 _SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
 _NETWORK = 6  # units of compiling
+_WITH_LOCAL = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # the queue does not keep it
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-_client = lru_cache(maxsize=_PARSED_MAX)(parse_ip)  # who is asked about at each stage of its session
+_parsed = lru_cache(maxsize=_PARSED_MAX)(parse_ip)  # a client is asked about at each stage of its session
+
+
+def _read_remote(run: Run) -> str:
+    return run.facts.environment("remote-ip")
+
+
+def _read_local(run: Run) -> str:
+    return run.facts.environment("vnd.mtad.local-ip")
 
 
 def _network(text: str) -> Network | str:
@@ -35,6 +49,10 @@ def _network(text: str) -> Network | str:
 
 
 def _ip(bound: Bound) -> Code:
+    named, is_local = bound.tag_template(":name"), bound.has(":local")
+    if is_local and bound.stage not in _WITH_LOCAL:
+        return bound.fail(bound.at, f'ip :local is not known in stage "{bound.stage}"')
+    read = named.read if named is not None else _read_local if is_local else _read_remote
     masks: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
     for item in bound.strings(0).items:
         if not bound.spend(_NETWORK):
@@ -46,7 +64,7 @@ def _ip(bound: Bound) -> Code:
             masks[network.version].append((int(network.network_address), int(network.netmask)))
 
     def ask(run: Run) -> bool:
-        address = _client(run.facts.environment("remote-ip"))
+        address = _parsed(read(run))
         if address is None:
             return False
         candidates = masks[address.version]
@@ -73,7 +91,7 @@ STAGE = (
         Kind.TEST,
         _ip,
         capabilities=(CAPABILITY,),
-        tags=(Tag(":remote", "whose"),),
+        tags=(Tag(":remote", "whose"), Tag(":local", "whose"), Tag(":name", "whose", ArgumentType.TEXT)),
         positional=(ArgumentType.STRINGS,),
     ),
 )

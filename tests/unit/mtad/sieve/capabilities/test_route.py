@@ -41,6 +41,7 @@ def test_routes(command: str, action: RouteTo) -> None:
     ("command", "error"),
     [
         ('route "uucp";', '3:7: unknown transport "uucp": "smtp" or "lmtp"'),
+        ('route :tls "dane" "smtp";', '3:12: TLS level "dane" is not in this version: "none" or "may" or "encrypt"'),
         ('route :tls "dnae" "smtp";', '3:12: unknown TLS level "dnae": "none" or "may" or "encrypt"'),
         ('route "lmtp";', "3:1: LMTP needs a :host"),
         ('route :host "a.example" "lmtp";', "3:1: LMTP has no port of its own: give :port"),

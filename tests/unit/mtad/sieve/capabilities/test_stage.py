@@ -6,7 +6,7 @@ from mtad.sieve.actions import Keep
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.script import Script, compile_script
-from tests.fakes.sieve_facts import StillFacts, run_plain
+from tests.fakes.sieve_facts import StillFacts, first_error, run_plain
 
 
 def is_inside(address: str, networks: str) -> bool:
@@ -36,6 +36,41 @@ def is_inside(address: str, networks: str) -> bool:
 )
 def test_networks(address: str, networks: str, expected: bool) -> None:
     assert is_inside(address, networks) is expected
+
+
+@pytest.mark.parametrize(
+    ("whose", "expected"),
+    [
+        (":local", True),
+        (":remote", False),
+        (':name "192.0.2.7"', True),
+        (':name "198.51.100.7"', False),
+        (':name "${a}"', True),
+        (':name "${b}"', False),
+        (':name "mx.example"', False),
+        (':name ""', False),
+    ],
+)
+def test_whose_address_is_asked_about(whose: str, expected: bool) -> None:
+    text = f'set "a" "::ffff:192.0.2.1"; if ip {whose} "192.0.2.0/24" {{ keep; }}'
+    facts = StillFacts(environment={"remote-ip": "198.51.100.1", "vnd.mtad.local-ip": "192.0.2.1"})
+    done = run_plain(
+        f'require ["vnd.mtad.stage", "variables"]; stage "data" {{ {text} }}', facts, language=POLICY, stage="data"
+    )
+    assert (done == [Keep.KEEP]) is expected
+
+
+@pytest.mark.parametrize(
+    ("stage", "whose", "error"),
+    [
+        ("deliver", ":local", 'ip :local is not known in stage "deliver"'),
+        ("data", ':local :name "a"', ":name"),
+        ("data", ':name "${nowhere.a}"', 'unknown namespace "nowhere"'),
+    ],
+)
+def test_whose_address_cannot_be_asked_about(stage: str, whose: str, error: str) -> None:
+    text = f'require ["vnd.mtad.stage", "variables"]; stage "{stage}" {{ if ip {whose} "::/0" {{ keep; }} }}'
+    assert error in first_error(text, POLICY)
 
 
 @pytest.mark.parametrize(
