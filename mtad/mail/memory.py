@@ -49,6 +49,7 @@ class Memory:
     outcomes   by what the client named them, as `mailbox_key` has it: policy may send one name elsewhere next time.
                A recipient that the queue has taken counts as delivered, to ourselves; None while its attempt goes on
     until_ms   UTC; then such an attempt has ended, or the process that made it has
+    brought    the message brought by its client, as `Fingerprints.of_client`; b'' where an older program kept it
     """
 
     queue_id: QueueId
@@ -56,6 +57,7 @@ class Memory:
     at_ms: int  # UTC
     outcomes: Mapping[str, Outcome | None]
     until_ms: int = 0
+    brought: bytes = b""
 
     @property
     def is_settled(self) -> bool:

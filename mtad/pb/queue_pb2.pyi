@@ -161,20 +161,22 @@ class Flags(_message.Message):
     def __init__(self, is_held: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Memory(_message.Message):
-    __slots__ = ("format", "queue_id", "fingerprint", "at_ms", "until_ms", "fates")
+    __slots__ = ("format", "queue_id", "fingerprint", "at_ms", "until_ms", "fates", "brought")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     FATES_FIELD_NUMBER: _ClassVar[int]
+    BROUGHT_FIELD_NUMBER: _ClassVar[int]
     format: int
     queue_id: str
     fingerprint: bytes
     at_ms: int
     until_ms: int
     fates: _containers.RepeatedCompositeFieldContainer[Fate]
-    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., fingerprint: _Optional[bytes] = ..., at_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., fates: _Optional[_Iterable[_Union[Fate, _Mapping]]] = ...) -> None: ...
+    brought: bytes
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., fingerprint: _Optional[bytes] = ..., at_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., fates: _Optional[_Iterable[_Union[Fate, _Mapping]]] = ..., brought: _Optional[bytes] = ...) -> None: ...
 
 class Fate(_message.Message):
     __slots__ = ("recipients", "result", "code", "enhanced", "text", "next_hop")

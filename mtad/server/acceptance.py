@@ -336,10 +336,11 @@ class Acceptance:
         fingerprints = ready.fingerprints
         return Memory(
             transaction.queue_id,
-            fingerprints.of_client if transaction.is_led_elsewhere(names) else fingerprints.of_anybody,
+            fingerprints.of_anybody if transaction.led_elsewhere.isdisjoint(names) else fingerprints.of_client,
             now_ms,
             names,
             until_ms=now_ms + int(seconds * 1000),
+            brought=fingerprints.of_client,
         )
 
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from mtad.mail.memory import Fingerprints, Memory, fingerprint_of
 from mtad.mail.outcome import Outcome, Result
@@ -43,11 +44,12 @@ class Recall:
         among   those that are asked about now; None: all of them
         An attempt that goes on, here or on the other node, is waited for.
         """
-        memories = await self._recalled(fingerprints)
-        if memories is None:
+        recalled = await self._recalled(fingerprints)
+        if recalled is None:
             return Step(local_fault(transaction.queue_id))
-        if not memories:
+        if not recalled:
             return transaction
+        memories = [_of_this_client(memory, transaction, fingerprints) for memory in recalled]
         wall_ms = self._clock.wall_ms()
         everybody = {one.recipient.address for one in transaction.accepted}
         names = transaction.by_name(dict.fromkeys(everybody if among is None else everybody.intersection(among))).keys()
@@ -97,6 +99,14 @@ class Recall:
             sender=transaction.envelope.reverse_path,
             recipients=len(settled),
         )
+
+
+def _of_this_client(memory: Memory, transaction: Transaction, fingerprints: Fingerprints) -> Memory:
+    """Return what is remembered; of another client's message not that of names by which this one's goes elsewhere."""
+    elsewhere = transaction.led_elsewhere
+    if not elsewhere or fingerprints.of_client in (memory.fingerprint, memory.brought):
+        return memory
+    return replace(memory, outcomes={name: one for name, one in memory.outcomes.items() if name not in elsewhere})
 
 
 def _known(memories: Iterable[Memory]) -> dict[str, Outcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -244,9 +244,10 @@ class Transaction:
         added = found.keys() - self.names.values()
         return named | {name_of_added(address): found[address] for address in added}
 
-    def is_led_elsewhere(self, names: Collection[str]) -> bool:
-        """Tell whether by one of these names another one gets the mail: policy may send no other client's there."""
-        return any(name in names and mailbox_key(address) != name for name, address in self.names.items())
+    @property
+    def led_elsewhere(self) -> frozenset[str]:
+        """The names by which another one gets the mail, or nobody: policy may send no other client's there."""
+        return frozenset(name for name, address in self.names.items() if mailbox_key(address) != name)
 
     @property
     def wishes(self) -> dict[str, Wish]:

@@ -37,6 +37,7 @@ def memory_message(memory: Memory) -> queue_pb2.Memory:
         fingerprint=memory.fingerprint,
         at_ms=memory.at_ms,
         until_ms=memory.until_ms,
+        brought=memory.brought,
         fates=[_fate(outcome, addresses) for outcome, addresses in together.items()],
     )
 
@@ -62,6 +63,7 @@ def read_memory(stored: queue_pb2.Memory) -> Memory:
         stored.at_ms,
         {address: outcome for fate in stored.fates for address, outcome in _outcomes(fate).items()},
         stored.until_ms,
+        stored.brought,
     )
 
 

@@ -216,6 +216,27 @@ async def test_whom_policy_leads_elsewhere_is_not_sought_there_again_for_the_sam
     assert delivered(other_node) == []
 
 
+@pytest.mark.parametrize("others", [(), (THREE,)])
+@pytest.mark.parametrize("instead", [Verdict(recipient=TWO), Verdict(is_discarded=True, added=(Addition(TWO),))])
+async def test_who_gets_the_mail_of_another_gets_it_though_the_other_has_that_of_another_client(
+    build: Build, instead: Verdict, others: tuple[str, ...]
+) -> None:
+    house = await build()
+    assert (await lose(house, ONE, *others)).startswith("250 ")
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = instead
+    assert (await bring(house, CONTENT, ONE, *others, address=ELSEWHERE)).startswith("250 ")
+    assert delivered(house)[1:] == [[TWO]]
+
+
+async def test_who_is_named_gets_it_once_more_than_who_was_added(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts[f"rcpt {ONE}"] = Verdict(added=(Addition(TWO),))
+    await lose(house, ONE)
+    assert (await bring(house, CONTENT, TWO, address=ELSEWHERE)).startswith("250 ")
+    assert (await bring(house, CONTENT, ONE, address=ELSEWHERE)) == TAKEN
+    assert delivered(house) == [[ONE, TWO], [TWO]]
+
+
 async def test_a_client_that_comes_back_from_another_address_is_known_again(build: Build) -> None:
     house = await build()
     await lose(house, ONE, TWO)

@@ -37,7 +37,7 @@ OUTCOMES = {"b@y.test": TAKEN, "c@y.test": TAKEN, "d@z.test": REFUSED}
 
 
 def memory(mark: int = 1, at_ms: int = START_MS) -> Memory:
-    return Memory(new_queue_id(), mark.to_bytes(16, "big"), at_ms, OUTCOMES)
+    return Memory(new_queue_id(), mark.to_bytes(16, "big"), at_ms, OUTCOMES, brought=b"by whom")
 
 
 def going_on(settled: Memory, until_ms: int = START_MS + 1000) -> Memory:
