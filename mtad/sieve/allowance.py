@@ -47,6 +47,7 @@ class Allowance:
 
     def take(self, share: Share, wanted: int) -> int:
         """Count what is read; return how much of it may be."""
-        granted = min(wanted, self._left[share])
-        self._left[share] -= granted
+        left = self._left[share]
+        granted = wanted if wanted < left else left
+        self._left[share] = left - granted
         return granted

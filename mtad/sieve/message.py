@@ -110,7 +110,8 @@ class Message:
         """Return the values of all fields of this name (folded): unfolded, decoded, without outer white space."""
         found = self._decoded.get(name)
         if found is None:
-            found = [self._decode(value).strip(_WHITE) for value in self._by_name().get(name, ())]
+            values = self._by_name().get(name, ())
+            found = [(self._decode(value) if "=?" in value else value).strip(_WHITE) for value in values]
             self._decoded[name] = found
         return found
 
@@ -128,7 +129,7 @@ class Message:
             left = self._allowance.left(Share.FIELDS)
             lines = _FIELD_END.split(self._split().text, left)[:left] if left else []
             self._allowance.take(Share.FIELDS, len(lines))
-            self._fields = [field for line in lines if (field := _field(line)) is not None]
+            self._fields = list(_fields(lines))
         return self._fields
 
     def with_fields(self, fields: Sequence[Field]) -> Message:
@@ -227,9 +228,7 @@ class Message:
         return text_of_html(page[: self._allowance.take(Share.PAGES_LENGTH, len(page))])
 
     def _decode(self, value: str) -> str:
-        """Return a value decoded as far as that may be done."""
-        if "=?" not in value:
-            return value
+        """Return a value with its encoded words decoded, as far as that may be done."""
         length = self._allowance.take(Share.ENCODED_LENGTH, len(value))
         return decoded(value[:length]) + value[length:]
 
@@ -281,9 +280,11 @@ class Message:
         return self._header
 
 
-def _field(line: str) -> Field | None:
-    name, colon, value = line.partition(":")
-    return (name.rstrip(" \t"), _FOLD.sub("", value)) if colon else None
+def _fields(lines: Sequence[str]) -> Iterator[Field]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            yield name.rstrip(" \t"), _FOLD.sub("", value)
 
 
 def _text(octets: bytes) -> str:
