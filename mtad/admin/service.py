@@ -208,7 +208,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
             text=told.text,
             seconds=time.monotonic() - started,
             epoch=status.epoch,
-            risk=f"{told.risk}. {status.totals.items} messages are in the queue here" if told.risk else "",
+            risk=f"{told.risk}. {_in_queue(status.totals.items)}" if told.risk else "",
         )
 
     async def Verify(self, request: admin_pb2.VerifyRequest, context: Any) -> admin_pb2.VerifyReply:  # noqa: N802
@@ -356,6 +356,10 @@ def read_selection(asked: admin_pb2.Selection) -> Selection:
         queue=asked.queue,
         is_all=asked.all,
     )
+
+
+def _in_queue(number: int) -> str:
+    return "1 message is in the queue here" if number == 1 else f"{number} messages are in the queue here"
 
 
 def _next_attempt_ms(message: StoredMessage) -> int:

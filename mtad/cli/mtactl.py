@@ -6,6 +6,7 @@ shapes are promises to scripts.
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -260,5 +261,10 @@ def show(local: Local) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. Exit 1 when what it writes cannot be written."""
+    if sys.stdout is None:  # it was closed before we began
+        sys.exit("mtactl: the standard output is closed")
+    try:
+        app()
+    except OSError as error:  # of what a command reads it says itself what is wrong
+        sys.exit(f"mtactl: cannot write: {error.strerror or error}")

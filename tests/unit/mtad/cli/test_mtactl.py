@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -477,3 +480,17 @@ def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> Non
     found = json.loads(result.stdout)
     assert found["damaged_messages"] == 2
     assert found["problems"] == ["2 messages are damaged here and have not come back from the peer"]
+
+
+@pytest.mark.parametrize(
+    ("module", "where", "told"),
+    [
+        ("mtad.cli", "> /dev/full", "mtactl: cannot write: No space left on device\n"),
+        ("mtad.cli", ">&-", "mtactl: the standard output is closed\n"),
+        ("mtad.main", "> /dev/full", "mtad: cannot write: No space left on device\n"),
+    ],
+)
+def test_what_cannot_be_written_is_told_in_a_line(module: str, where: str, told: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m {module} --version {where}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, told)
