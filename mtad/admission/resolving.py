@@ -29,7 +29,7 @@ def resolution(actions: Sequence[Action], tried: Tried, recipient: str) -> Resol
         elif isinstance(action, Defer):
             intervals = found.retry.intervals_seconds if action.seconds is None else (action.seconds,)
             retry = replace(found.retry, intervals_seconds=intervals)
-            found = Resolution(put_off(tried.outcome), retry)
+            found = Resolution(put_off(tried.outcome, action.reason), retry)
     return found
 
 
@@ -55,13 +55,17 @@ def routed(action: RouteTo, recipient: str) -> Route:
     return replace(action.route, hosts=(domain,) if domain else ())
 
 
-def put_off(outcome: Outcome) -> Outcome:
-    """Return an outcome as one after which there is another attempt; what a next hop said for good is told as ours."""
-    if outcome.result is not Result.FAILED:
+def put_off(outcome: Outcome, reason: str = "") -> Outcome:
+    """Return an outcome as one after which there is another attempt; what a next hop said for good is told as ours.
+
+    reason   what policy says of it; '' is nothing
+    """
+    if outcome.result is not Result.FAILED and not reason:
         return outcome
     said = f"{outcome.next_hop} said: {outcome.reply}" if outcome.next_hop else str(outcome.reply)
+    by_policy = f"Put off by policy: {reason}" if reason else "Put off by policy"
     enhanced = f"4{outcome.reply.enhanced[1:]}" if outcome.reply.enhanced else "4.0.0"
-    found = Outcome(Result.DELAYED, Reply.of(_DEFERRED_CODE, enhanced, f"Put off by policy; {said}"))
-    if found.is_counted:
+    found = Outcome(Result.DELAYED, Reply.of(_DEFERRED_CODE, enhanced, f"{by_policy}; {said}"))
+    if found.is_counted is outcome.is_counted:
         return found
     return replace(found, reply=replace(found.reply, enhanced="4.0.0"))  # it is the next hop's system, not ours

@@ -179,9 +179,13 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Try again, whatever the next hop said; after so many seconds, or None when the plan says so."""
+    """Try again, whatever the next hop said; after so many seconds, or None when the plan says so.
+
+    reason   for the queue's listing, and who is told of the delay
+    """
 
     seconds: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "concurrency": ("limit",),
     "currentdate": ("date-part", "key-list"),
     "date": ("header-name", "date-part", "key-list"),
+    "defer": ("reason",),
     "delay": ("seconds",),
     "metric": ("name",),
     "deleteheader": ("field-name", "value-patterns"),

@@ -15,7 +15,7 @@ SECONDS_MAX = 365 * 86400
 PRIORITY_MAX = 9
 NAMES_MAX = 64  # of queues, in one policy
 ATTEMPTS_MIN, ATTEMPTS_MAX = 2, 10_000  # the first one may have been made while the client waited
-REASON_LENGTH_MAX = 200  # of a hold
+REASON_LENGTH_MAX = 200  # of a hold, and of what is put off
 _CAPABILITY = ("vnd.mtad.queue",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
 _FAILED = 500
@@ -132,7 +132,11 @@ def _defer(bound: Bound) -> Code:
     after = bound.tag_number(":after")
     if after is not None and not 1 <= after.value <= SECONDS_MAX:
         return bound.fail(after.at, f":after is 1 to {SECONDS_MAX} seconds")
-    return perform(Defer(after.value if after is not None else None), is_terminal=True)
+    seconds = after.value if after is not None else None
+    if not bound.positional:
+        return perform(Defer(seconds), is_terminal=True)
+    reason = bound.templates(0)[0]
+    return Plain(lambda run: run.act(Defer(seconds, reason.read(run)[:REASON_LENGTH_MAX]), is_terminal=True))
 
 
 def _outcome(bound: Bound) -> Code:
@@ -180,6 +184,8 @@ QUEUE = (
         _defer,
         capabilities=_CAPABILITY,
         tags=(Tag(":after", value=ArgumentType.NUMBER),),
+        positional=(ArgumentType.TEXT,),
+        optional=1,
         stages=("queue",),
     ),
     Spec(

@@ -14,6 +14,6 @@ stage "data" {
 stage "deliver" { if envelope :domain "to" "slow.example" { queue :name "slow"; } }
 stage "queue" {
     if outcome :contains "text" "quota" { bounce :enhanced "5.2.2" "full for good"; }
-    if environment "vnd.mtad.queue-name" "slow" { defer :after 7200; }
+    if environment "vnd.mtad.queue-name" "slow" { defer :after 7200 "slow today"; }
     if outcome "class" "connect" { retry :intervals ["60"]; }
 }

@@ -70,6 +70,17 @@ async def test_a_recipient_is_tried_again_whatever_the_next_hop_said() -> None:
     assert (await judged("retry :expire 9; defer;", DELAYED)).retry == RetryPlan((60, 120), 9, 600)
 
 
+async def test_policy_says_why_it_puts_off() -> None:
+    told = Reply.of(450, "4.1.1", "Put off by policy: Moved; mx.test said: 550 5.1.1 Nobody here")
+    assert await judged('defer "Moved";', FAILED) == Resolution(Outcome(Result.DELAYED, told), PLAN)
+    for_now = (await judged('defer "Closed";', DELAYED)).outcome
+    assert (for_now.result, for_now.next_hop, for_now.reply.code) == (Result.DELAYED, "", 450)
+    assert for_now.reply.text.startswith(f"{for_now.reply.enhanced} Put off by policy: Closed; ")
+    assert for_now.is_counted
+    unknown = Outcome(Result.DELAYED, Reply.of(451, "4.4.3", "DNS did not tell"))
+    assert not (await judged('defer "Closed";', unknown)).outcome.is_counted, "what was not looked up counts nowhere"
+
+
 async def test_it_knows_the_attempt_and_what_was_noted() -> None:
     numbers = ':value "ge" :comparator "i;ascii-numeric"'
     block = f'if allof (outcome {numbers} "attempts" "3", outcome "class" "%s")' + ' { bounce "${txn.a}${rcpt.b}"; }'
