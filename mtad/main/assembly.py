@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import ssl
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 from mtad.admission.in_effect import PolicyInEffect
 from mtad.admission.policy import PolicyErrors
 from mtad.auth import dkim
-from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
 from mtad.delivery.connection import Timeouts
 from mtad.delivery.pace import PaceLimits
@@ -120,15 +118,6 @@ def load_signer(settings: Settings) -> dkim.Signer:
     if isinstance(signer, dkim.Signer):
         return signer
     raise StartError("\n".join(str(bad) for bad in signer))
-
-
-def settings_of_child(path: Path) -> Settings:
-    """Read the settings again in a child process; ends the process when they have become unreadable."""
-    settings = read(path)
-    if isinstance(settings, ConfigurationErrors):
-        print(settings, file=sys.stderr)
-        sys.exit(2)
-    return settings
 
 
 def server_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-from pathlib import Path
 
-from mtad.config.settings import Settings
-from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, build_shared, counting, settings_of_child
+from mtad.main.assembly import MESSAGE_EXTRA_OCTETS, QueueIds, build_shared, counting
+from mtad.main.child import Handed, run_child
 from mtad.main.front import Front
 from mtad.main.listening import adopt
-from mtad.main.processes import die_with_parent, run_until_stopped
-from mtad.main.start import explained, tell_ready
+from mtad.main.start import tell_ready
 from mtad.spool.remote import RemoteLimits, RemoteSpool
 from mtad.telemetry.events import LineEvents
 
 SPOOL_SECONDS_MAX = 30.0  # for which a worker that starts waits for the spool process, before it takes clients
 
 
-async def _serve(config: Path, settings: Settings, descriptors: str, ready: int, stop: asyncio.Event) -> None:
+async def _serve(handed: Handed, stop: asyncio.Event) -> None:
+    settings = handed.settings
     counted = counting(LineEvents(style=settings.log.format, level=settings.log.level))
     events, tally = counted
     limits = RemoteLimits(message_octets_max=settings.smtp.size_octets_max + MESSAGE_EXTRA_OCTETS)
     door = RemoteSpool(str(settings.node.admin_socket), limits, events, lambda: front.counts(), tally.drain)
-    shared = build_shared(config, settings, counted, share=max(1, settings.node.workers), limits=door)
+    shared = build_shared(handed.config, settings, counted, share=max(1, settings.node.workers), limits=door)
     shared.maps.start(events)
     front = Front(settings, shared, QueueIds(settings.node.id), door, door, events)
     door.on_flush(shared.delivery.forget_failures)
@@ -31,8 +29,8 @@ async def _serve(config: Path, settings: Settings, descriptors: str, ready: int,
     await door.start()
     await _reached(door, stop)
     if not stop.is_set():
-        await front.start(adopt(descriptors))
-        tell_ready(ready)
+        await front.start(adopt(handed.sockets))
+        tell_ready(handed.ready)
         await stop.wait()
         await front.stop()
     await door.stop()
@@ -50,17 +48,7 @@ async def _reached(door: RemoteSpool, stop: asyncio.Event) -> None:
 
 def main() -> None:
     """Run one worker; started by the supervisor alone."""
-    parser = argparse.ArgumentParser(prog="mtad worker")
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--index", type=int, required=True)
-    parser.add_argument("--sockets", required=True)
-    parser.add_argument("--ready", type=int, required=True)
-    options = parser.parse_args()
-    die_with_parent(options.parent)
-    settings = settings_of_child(options.config)
-    with explained():
-        run_until_stopped(lambda stop: _serve(options.config, settings, options.sockets, options.ready, stop))
+    run_child("worker", _serve)
 
 
 if __name__ == "__main__":
