@@ -61,6 +61,7 @@ KNOWN = (
     Known(_PLACE, "(template|script).py", r"at: int = 0|report\.add\(0,"),
     Known(_TOLD, "match.py|capabilities/.*", r"outside\.tell is (not )?None|if compared is not None|COMPARED_MAX"),
     Known(_TOLD, "(code|language).py", r"is_test|when is When\.|holds_others = "),
+    Known("of its one argument no more than one can be missing", "capabilities/queue.py", r"^optional=1,$"),
     Known("the same without the short way round", "capabilities/(change_envelope|fileinto|sign|queue|verdict).py",
           r"\.constant is (not )?None", "IsNot turned"),
     Known("who makes one says it", "actions.py", r"^\w+: int = 0$"),
