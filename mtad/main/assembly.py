@@ -31,7 +31,7 @@ from mtad.telemetry.events import Events
 from mtad.telemetry.tally import Tally
 
 MESSAGE_EXTRA_OCTETS = 16 << 20  # what a message with its envelope may have beyond the content that a client sent
-NEXT_HOP_TURN_SECONDS_MAX = 60.0  # mail waits while a list of many domains is looked up, rather than be put off
+NEXT_HOP_TURN_SECONDS_MAX = 20.0  # mail waits while a list of many domains is looked up, as far as clients are patient
 
 
 def wall_ms() -> int:
