@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import replace
 from pathlib import Path
 
 from mtad.admission.srs_file import BadSecrets, read_secrets
 from mtad.sieve.errors import SieveError, SieveErrors
 from mtad.sieve.language import Language
-from mtad.sieve.outside import NOTHING, Library, Outside
+from mtad.sieve.outside import NOTHING, Library, Outside, Unreadable
 from mtad.sieve.script import SCRIPT_LENGTH_MAX, Script, compile_script
 from mtad.telemetry.metrics import Metric
 
@@ -17,12 +18,14 @@ def scripts_in(personal: Path, shared: Path) -> Library:
     """Return what finds the scripts that another includes, `:personal` and `:global` ones, in these folders."""
     folders = {"personal": personal, "global": shared}
 
-    def find(location: str, name: str) -> str | None:
+    def find(location: str, name: str) -> str | Unreadable | None:
         try:
-            with (folders[location] / f"{name}.sieve").open("rb") as file:
-                return file.read(4 * SCRIPT_LENGTH_MAX + 1).decode("utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = _read(folders[location] / f"{name}.sieve")
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            return Unreadable(f"cannot be read: {error.strerror}")
+        return text if isinstance(text, str) else Unreadable(f"cannot be read: {text}")
 
     return find
 
@@ -45,12 +48,22 @@ def compile_file(
             return SieveErrors((SieveError(str(srs.file), 1, 1, srs.why),))
         outside = replace(outside, srs=srs)
     try:
-        with path.open("rb") as file:
-            octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)
-        return compile_script(octets.decode("utf-8"), str(path), language, outside, metrics)
+        text = _read(path)
     except OSError as error:
         return SieveErrors((SieveError(str(path), 1, 1, f"cannot be read: {error.strerror}"),))
+    return (
+        compile_script(text, str(path), language, outside, metrics) if isinstance(text, str) else SieveErrors((text,))
+    )
+
+
+def _read(path: Path) -> str | SieveError:
+    """Return what stands in a file, or why this is no script. Errors: OSError."""
+    with path.open("rb") as file:
+        octets = file.read(4 * SCRIPT_LENGTH_MAX + 1)
+    if octets.startswith(BOM_UTF8):
+        return SieveError(str(path), 1, 1, "begins with a byte order mark: save it as UTF-8 without one")
+    try:
+        return octets.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = octets[: error.start]
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        return SieveErrors((SieveError(str(path), before.count(b"\n") + 1, column, "not UTF-8 (RFC 5228 §2.1)"),))
+        *before, line = octets[: error.start].decode("utf-8").split("\n")
+        return SieveError(str(path), len(before) + 1, len(line) + 1, "not UTF-8 (RFC 5228 §2.1)")

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from mtad.sieve.allowance import Allowance, Share
 from mtad.sieve.comments import without_comments
-from mtad.sieve.encoded_word import is_charset
+from mtad.sieve.encoded_word import characters, is_charset
 
 LENGTH_MAX = 1 << 15  # of a field; the rest is not looked at
 PARAMETERS_MAX = 100  # of one field; the rest is not looked at
@@ -83,7 +83,7 @@ def text_of(octets: bytes, charset: str) -> str:
     """Decode text; what is of no known character set is taken for UTF-8."""
     if is_charset(charset):
         try:
-            return octets.decode(charset, "replace")
+            return characters(octets, charset)
         except (LookupError, UnicodeError):
             pass
     return octets.decode("utf-8", "surrogateescape")

@@ -12,7 +12,15 @@ from mtad.mail.services import NoServices, Services
 from mtad.mail.srs import Srs
 from mtad.maps.answer import Map
 
-Library = Callable[[str, str], str | None]
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A script that is there, but cannot be read."""
+
+    why: str
+
+
+Library = Callable[[str, str], str | Unreadable | None]
 """Gives the text of a script that another includes, by where it is ("personal" or "global") and its name."""
 
 Tell = Callable[[str, int, str, bool | None, Sequence[str]], None]

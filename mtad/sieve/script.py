@@ -10,7 +10,7 @@ from mtad.sieve.code import Code, repeat
 from mtad.sieve.effort import Effort
 from mtad.sieve.errors import ERRORS_MAX, Report, SieveError, SieveErrors
 from mtad.sieve.language import Definitions, Language, Unit, compile_block
-from mtad.sieve.outside import NOTHING, Outside
+from mtad.sieve.outside import NOTHING, Outside, Unreadable
 from mtad.sieve.run import Run
 from mtad.sieve.syntax import parse
 from mtad.sieve.validate import validate
@@ -124,6 +124,8 @@ class _Compilation:
         text = library(location, name) if library is not None else None
         if text is None:
             return None
+        if isinstance(text, Unreadable):
+            return text.why
         self._open.append(key)
         code = self.compile(text, f"{name}.sieve", stage, around).get(stage)
         self._open.pop()

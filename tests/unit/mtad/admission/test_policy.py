@@ -334,10 +334,15 @@ class TestLoading:
 
     def test_a_file_that_is_not_utf_8_is_an_error_where_it_stops_being(self, tmp_path: Path) -> None:
         file = tmp_path / "a.sieve"
-        file.write_bytes(b"# one\n# \xff\n")
+        file.write_bytes(b"# one\n# \xc3\xbc \xff\n")
         found = self.load(file)
         assert isinstance(found, PolicyErrors)
-        assert [(error.line, error.column) for error in found.errors] == [(2, 3)]
+        assert [(error.line, error.column) for error in found.errors] == [(2, 5)]
+
+    def test_a_byte_order_mark_is_an_error_that_says_so(self, tmp_path: Path) -> None:
+        file = tmp_path / "a.sieve"
+        file.write_text("acept;", encoding="utf-8-sig")
+        assert str(self.load(file)) == f"{file}:1:1: begins with a byte order mark: save it as UTF-8 without one"
 
     async def test_a_folder_is_read_in_the_order_of_its_names(self, tmp_path: Path) -> None:
         head = 'require ["vnd.mtad.stage", "vnd.mtad.verdict"]; stage "ehlo" '
@@ -355,10 +360,24 @@ class TestLoading:
         found = self.load(tmp_path)
         assert isinstance(found, Policy)
         assert (await found.ehlo(STRANGER)).text == "included"
-        (tmp_path / "include" / "no.sieve").write_bytes(b"\xff")
-        broken = self.load(tmp_path / "a.sieve")
-        assert isinstance(broken, PolicyErrors)
-        assert 'there is no personal script "no"' in str(broken)
+
+    def test_an_included_script_that_cannot_be_read_is_an_error_and_not_one_that_is_not_there(
+        self, tmp_path: Path
+    ) -> None:
+        head = 'require ["vnd.mtad.stage", "include"]; stage "ehlo" '
+        (tmp_path / "a.sieve").write_text(head + '{ include :optional "no"; }')
+        assert isinstance(self.load(tmp_path), Policy)
+        (tmp_path / "include").mkdir()
+        included = tmp_path / "include" / "no.sieve"
+        included.write_bytes(b"# one\n\xff")
+        assert str(self.load(tmp_path / "a.sieve")).endswith(
+            f'"no" cannot be read: {included}:2:1: not UTF-8 (RFC 5228 §2.1)'
+        )
+        included.unlink()
+        included.mkdir()
+        assert str(self.load(tmp_path / "a.sieve")).endswith('"no" cannot be read: Is a directory')
+        (tmp_path / "a.sieve").write_text(head + '{ include "nobody"; }')
+        assert str(self.load(tmp_path / "a.sieve")).endswith('there is no personal script "nobody"')
 
     def test_all_files_of_a_folder_report_their_errors(self, tmp_path: Path) -> None:
         for name in ("a.sieve", "b.sieve"):

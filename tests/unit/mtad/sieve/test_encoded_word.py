@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mtad.sieve.encoded_word import decoded
+from mtad.sieve.encoded_word import characters, decoded
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,16 @@ def test_hostile_values_take_linear_time(value: str) -> None:
     started = time.process_time()
     assert decoded(value) == value
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "charset", ["cp1252", "tis-620", "utf-8", "us-ascii", "big5", "shift_jis", "iso-2022-kr", "utf-16"]
+)
+def test_what_is_no_character_is_replaced(charset: str) -> None:
+    octets = bytes(range(256)) * 20 + b"\x81\xff" * 25 + b"\x1b$B\x81~{"
+    assert characters(octets, charset) == octets.decode(charset, "replace")
+
+
+def test_characters_of_a_set_that_is_none() -> None:
+    with pytest.raises(LookupError):
+        characters(b"\xff", "cp1")

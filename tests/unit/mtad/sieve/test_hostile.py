@@ -96,6 +96,8 @@ MESSAGES = {
     "parameters": b"Content-Type: multipart/mixed; " + b"a*0*=x;" * 20_000 + b"\r\n\r\n",
     "quoted parameters": b'Content-Type: a/b; a="' + b'\\"' * 100_000 + b"\r\n\r\n",
     "a long body": EMPTY + b"a" * 4_000_000,
+    "octets that are no characters": b"Content-Type: text/plain; charset=cp1252\r\n\r\n" + b"\x81" * 4_000_000,
+    "a page of references": b"Content-Type: text/html\r\n\r\n" + b"&x" * 400_000,
     "a page": b"Content-Type: text/html\r\n\r\n" + b"<a<b>&amp;" * 400_000,
     "a page of scripts": b"Content-Type: text/html\r\n\r\n" + b"<script>" * 400_000,
     "base64": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YWFh" * 1_000_000,
