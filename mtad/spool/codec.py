@@ -401,9 +401,9 @@ def read_message(item: Item) -> StoredMessage:
         is_sender_verified=meta.is_sender_verified,
         is_submission=meta.is_submission,
         dsn_of=meta.dsn_of,
-        request=_read_request(meta),
-        requests=_read_requests(meta),
-        noted=_read_noted(meta),
+        request=read_request(meta),
+        requests=read_requests(meta),
+        noted=read_noted(meta),
         queue_name=meta.queue_name,
         priority=meta.priority,
         is_verp=meta.is_verp,
@@ -423,7 +423,7 @@ def sender_of(item: Item) -> Sender:
     return Sender(meta.reverse_path, meta.priority)
 
 
-def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
+def read_request(meta: queue_pb2.Meta) -> MessageRequest:
     """Return what MAIL asked; a word that a newer program stored asks nothing."""
     return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)
 
@@ -435,7 +435,8 @@ def _notes_message(notes: Notes) -> list[queue_pb2.Note]:
     ]
 
 
-def _read_noted(meta: queue_pb2.Meta) -> Noted:
+def read_noted(meta: queue_pb2.Meta) -> Noted:
+    """Return what policy has noted of the message and its recipients."""
     if not meta.notes and not meta.recipient_notes:
         return NOTHING_NOTED
     recipients = {of.recipient: _read_notes(of.notes) for of in meta.recipient_notes}
@@ -446,7 +447,8 @@ def _read_notes(stored: Iterable[queue_pb2.Note]) -> Notes:
     return Notes({note.name: note.value.decode("utf-8", "surrogateescape") for note in stored})
 
 
-def _read_requests(meta: queue_pb2.Meta) -> Requests:
+def read_requests(meta: queue_pb2.Meta) -> Requests:
+    """Return what the sender asks of recipients."""
     return {
         request.recipient: RecipientRequest(Notify(request.notify & _NOTIFY_BITS), request.original)
         for request in meta.requests
@@ -460,55 +462,3 @@ def read_client(stored: queue_pb2.Client) -> Client:
 
 def _read_part(value: PartValue) -> RecipientState:
     return read_state(value.rank, value.due, queue_pb2.RecipientState.FromString(value.data))
-
-
-# --- between a worker and the spool process -----------------------------------------------------------------
-
-
-def parts_message(states: Mapping[str, RecipientState]) -> list[queue_pb2.Part]:
-    """Return recipients as a worker sends them."""
-    return [
-        queue_pb2.Part(recipient=utf8(address), rank=int(state.rank), due_ms=state.due_ms, state=state_message(state))
-        for address, state in states.items()
-    ]
-
-
-def read_parts(parts: Iterable[queue_pb2.Part]) -> dict[str, RecipientState]:
-    """Return recipients from what a worker sent."""
-    return {part.recipient: read_state(part.rank, part.due_ms, part.state) for part in parts}
-
-
-def new_message(message: QueuedMessage) -> queue_pb2.NewMessage:
-    """Return a message as a worker sends it."""
-    return queue_pb2.NewMessage(
-        meta=meta_message(message),
-        content=message.content,
-        parts=parts_message(message.recipients),
-        held=utf8(message.held),
-    )
-
-
-def read_new_message(stored: queue_pb2.NewMessage) -> QueuedMessage:
-    """Return a message from what a worker sent."""
-    meta = stored.meta
-    return QueuedMessage(
-        queue_id=meta.queue_id,
-        reverse_path=meta.reverse_path,
-        arrival_ms=meta.arrival_ms,
-        client=read_client(meta.client),
-        content=stored.content,
-        recipients=read_parts(stored.parts),
-        is_8bit=meta.is_8bit,
-        is_utf8=meta.is_utf8,
-        is_binary=meta.is_binary,
-        is_sender_verified=meta.is_sender_verified,
-        is_submission=meta.is_submission,
-        dsn_of=meta.dsn_of,
-        request=_read_request(meta),
-        requests=_read_requests(meta),
-        noted=_read_noted(meta),
-        held=stored.held,
-        priority=meta.priority,
-        queue_name=meta.queue_name,
-        is_verp=meta.is_verp,
-    )

@@ -14,7 +14,7 @@ import grpc.aio
 from mtad.limits.questions import Answer, Held, Question, Stored, Storing, Unknown
 from mtad.mail.memory import Memory
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, counter_codec, measure_codec, memory_codec
+from mtad.spool import counter_codec, measure_codec, memory_codec, worker_codec
 from mtad.spool.door import Changes, Committed, Refusal, Refused
 from mtad.telemetry.events import Events
 from mtad.telemetry.metrics import Family
@@ -330,9 +330,9 @@ class RemoteSpool:
 def _request(call: int, changes: Changes, *, is_accepting: bool) -> queue_pb2.CommitRequest:
     return queue_pb2.CommitRequest(
         call=call,
-        puts=[codec.new_message(message) for message in changes.puts],
+        puts=[worker_codec.new_message(message) for message in changes.puts],
         states=[
-            queue_pb2.StateChange(queue_id=queue_id, parts=codec.parts_message(states))
+            queue_pb2.StateChange(queue_id=queue_id, parts=worker_codec.parts_message(states))
             for queue_id, states in changes.states.items()
         ],
         is_accepting=is_accepting,

@@ -11,7 +11,7 @@ import grpc.aio
 from mtad.limits.places import Places
 from mtad.limits.questions import Limits, NobodyCounts, Question, Storing
 from mtad.pb import queue_pb2, queue_pb2_grpc
-from mtad.spool import codec, counter_codec, measure_codec, memory_codec
+from mtad.spool import counter_codec, measure_codec, memory_codec, worker_codec
 from mtad.spool.door import Changes, Committed, Door, Refusal
 from mtad.spool.memories import LocalMemories
 from mtad.spool.remote import NO_COUNTS, WorkerCounts
@@ -155,8 +155,8 @@ class _Stream:
 
     async def _commit(self, request: queue_pb2.CommitRequest) -> queue_pb2.Answer:
         changes = Changes(
-            puts=tuple(codec.read_new_message(message) for message in request.puts),
-            states={change.queue_id: codec.read_parts(change.parts) for change in request.states},
+            puts=tuple(worker_codec.read_new_message(message) for message in request.puts),
+            states={change.queue_id: worker_codec.read_parts(change.parts) for change in request.states},
         )
         result = await self._door.commit(changes, is_accepting=request.is_accepting)
         if isinstance(result, Committed):

@@ -11,7 +11,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.pb import queue_pb2
-from mtad.spool import codec
+from mtad.spool import codec, worker_codec
 from mtad.spool.door import DUE_AT_ONCE, FAR_MS, META_FORMAT, Attempt, Claim, QueuedMessage, Rank, RecipientState
 from replicator.core.merge import join_parts
 from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind
@@ -81,8 +81,8 @@ def test_of_what_is_noted_the_variables_of_those_who_are_kept_are_stored():
 
 
 def test_a_worker_hands_over_all_of_it():
-    sent = queue_pb2.NewMessage.FromString(codec.new_message(MESSAGE).SerializeToString())
-    assert codec.read_new_message(sent) == MESSAGE
+    sent = queue_pb2.NewMessage.FromString(worker_codec.new_message(MESSAGE).SerializeToString())
+    assert worker_codec.read_new_message(sent) == MESSAGE
 
 
 def test_octets_that_are_no_utf8_do_not_stop_a_message():
@@ -201,7 +201,7 @@ def test_what_is_held_stays_away_when_a_claim_is_given_back():
 
 
 @pytest.mark.parametrize(
-    "told", [lambda message: message, lambda message: codec.read_new_message(codec.new_message(message))]
+    "told", [lambda message: message, lambda message: worker_codec.read_new_message(worker_codec.new_message(message))]
 )
 def test_what_policy_holds_enters_the_queue_so(told):
     gone = RecipientState(Rank.FAILED)
