@@ -295,15 +295,17 @@ async def test_what_was_delivered_while_its_message_was_damaged_is_known_when_it
 # --- flushes, clocks, pages ---------------------------------------------------------------------------------
 
 
-async def test_a_flush_forgets_what_befell_next_hops(tmp_path: Path) -> None:
-    limits = RunnerLimits(PlaceLimits(slow_seconds=0.01, per_slow_domain_max=0), idle_seconds=0.02, urge_seconds=600)
+async def test_a_flush_forgets_what_befell_next_hops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = RunnerLimits(PlaceLimits(slow_seconds=60, per_slow_domain_max=0), idle_seconds=0.02, urge_seconds=600)
     async with running(tmp_path, limits) as scene:
         scene.hops.outcomes["b@y.test"] = DELAYED
         slow, kept = message("b@y.test"), message("b@y.test")
         scene.hops.hanging.add("b@y.test")
         await scene.keep(slow)
         await until(lambda: scene.hops.running)
-        await asyncio.sleep(0.02)
+        loop = asyncio.get_running_loop()
+        now = loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + 61)
         scene.hops.may_go_on.set()
         await until(lambda: scene.state(slow.queue_id).attempts_count == 1)
         await scene.keep(kept)
