@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Notify, RecipientRequest, Requests, Return
 from mtad.mail.envelope import Client
@@ -39,6 +39,27 @@ _NOTIFY_BITS = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 
 class QueueFormatError(Exception):
     """What is stored was written by a newer format than this program knows."""
+
+
+class Written(TypedDict):
+    """What is written of a message, and read alike from the queue and from a worker."""
+
+    queue_id: QueueId
+    reverse_path: str
+    arrival_ms: int
+    client: Client
+    is_8bit: bool
+    is_utf8: bool
+    is_binary: bool
+    is_sender_verified: bool
+    is_submission: bool
+    dsn_of: QueueId
+    request: MessageRequest
+    requests: Requests
+    noted: Noted
+    queue_name: str
+    priority: int
+    is_verp: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,26 +409,33 @@ def read_message(item: Item) -> StoredMessage:
     flags = queue_pb2.Flags.FromString(item.flags.data)
     return StoredMessage(
         item=item,
-        queue_id=meta.queue_id,
-        reverse_path=meta.reverse_path,
-        arrival_ms=meta.arrival_ms,
-        client=read_client(meta.client),
         recipients={address_of(part): _read_part(value) for part, value in item.parts.items()},
         is_held=flags.is_held,
         hold_reason=flags.reason,
-        is_8bit=meta.is_8bit,
-        is_utf8=meta.is_utf8,
-        is_binary=meta.is_binary,
-        is_sender_verified=meta.is_sender_verified,
-        is_submission=meta.is_submission,
-        dsn_of=meta.dsn_of,
-        request=read_request(meta),
-        requests=read_requests(meta),
-        noted=read_noted(meta),
-        queue_name=meta.queue_name,
-        priority=meta.priority,
-        is_verp=meta.is_verp,
+        **read_meta(meta),
     )
+
+
+def read_meta(meta: queue_pb2.Meta) -> Written:
+    """Return what is written of a message beside its recipients and its flags."""
+    return {
+        "queue_id": meta.queue_id,
+        "reverse_path": meta.reverse_path,
+        "arrival_ms": meta.arrival_ms,
+        "client": _read_client(meta.client),
+        "is_8bit": meta.is_8bit,
+        "is_utf8": meta.is_utf8,
+        "is_binary": meta.is_binary,
+        "is_sender_verified": meta.is_sender_verified,
+        "is_submission": meta.is_submission,
+        "dsn_of": meta.dsn_of,
+        "request": _read_request(meta),
+        "requests": _read_requests(meta),
+        "noted": _read_noted(meta),
+        "queue_name": meta.queue_name,
+        "priority": meta.priority,
+        "is_verp": meta.is_verp,
+    }
 
 
 class Sender(NamedTuple):
@@ -423,7 +451,7 @@ def sender_of(item: Item) -> Sender:
     return Sender(meta.reverse_path, meta.priority)
 
 
-def read_request(meta: queue_pb2.Meta) -> MessageRequest:
+def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
     """Return what MAIL asked; a word that a newer program stored asks nothing."""
     return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)
 
@@ -435,8 +463,7 @@ def _notes_message(notes: Notes) -> list[queue_pb2.Note]:
     ]
 
 
-def read_noted(meta: queue_pb2.Meta) -> Noted:
-    """Return what policy has noted of the message and its recipients."""
+def _read_noted(meta: queue_pb2.Meta) -> Noted:
     if not meta.notes and not meta.recipient_notes:
         return NOTHING_NOTED
     recipients = {of.recipient: _read_notes(of.notes) for of in meta.recipient_notes}
@@ -447,16 +474,14 @@ def _read_notes(stored: Iterable[queue_pb2.Note]) -> Notes:
     return Notes({note.name: note.value.decode("utf-8", "surrogateescape") for note in stored})
 
 
-def read_requests(meta: queue_pb2.Meta) -> Requests:
-    """Return what the sender asks of recipients."""
+def _read_requests(meta: queue_pb2.Meta) -> Requests:
     return {
         request.recipient: RecipientRequest(Notify(request.notify & _NOTIFY_BITS), request.original)
         for request in meta.requests
     }
 
 
-def read_client(stored: queue_pb2.Client) -> Client:
-    """Return the client from its stored form."""
+def _read_client(stored: queue_pb2.Client) -> Client:
     return Client(stored.address, stored.port, stored.helo, stored.is_esmtp, stored.is_tls, stored.identity)
 
 
