@@ -184,4 +184,53 @@ KNOWN = (
         False,
         "RFC 2047 §2: the character set is the one that is named. Dovecot reads US-ASCII as UTF-8.",
     ),
+    Known(
+        "an encoded word in an unknown set stays",
+        'header "X-A" "one"',
+        "X-A: =?x-none?q?one?=\n\n",
+        False,
+        "RFC 2047 §6.2: what cannot be decoded is shown as it is written. Dovecot takes it for UTF-8.",
+    ),
+    Known(
+        "expressions see characters",
+        'header :regex "X-A" "^.$"',
+        "X-A: =?utf-8?q?=C3=BC?=\n\n",
+        True,
+        "As `?` does, a dot stands for a letter, and letters of all kinds are folded. Pigeonhole's expressions see "
+        "octets.",
+        ("regex",),
+    ),
+    Known(
+        "broken addresses are read as far as they go",
+        'address "from" "rr@acme.example"',
+        "From: one two three@, rr@acme.example\n\n",
+        True,
+        "What a broken field holds is left open by RFC 5228; a policy that looks for an address should find it. "
+        "Pigeonhole takes all of such a field for one.",
+    ),
+    Known(
+        "an empty body is a body",
+        'body :raw :is ""',
+        "X-A: one\n\n",
+        True,
+        "RFC 5173 §4: behind an empty line is a body, even if it is empty. Pigeonhole's `:raw` finds none.",
+        ("body",),
+    ),
+    Known(
+        "letters in bold part no word",
+        'body :text :contains "one"',
+        "MIME-Version: 1.0\nContent-Type: text/html\n\no<b>n</b>e\n",
+        True,
+        "A page is compared as its reader sees it. Pigeonhole puts a blank in place of each tag.",
+        ("body",),
+    ),
+    Known(
+        "a digest holds messages",
+        'header :mime :anychild "Subject" "one"',
+        "MIME-Version: 1.0\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: one\n\ntwo\n--b--\n",
+        True,
+        "RFC 2046 §5.1.5: a part of a digest that does not say what it is is a message. Pigeonhole's tests do not look "
+        "into it.",
+        ("mime",),
+    ),
 )

@@ -53,6 +53,7 @@ WRONG = [
     'if true { require "envelope"; }',
     'keep "open;',
     "/* open",
+    'if address "subject" "a" { keep; }',
 ]
 
 

@@ -30,6 +30,10 @@ from mtad.sieve.sources import (
 COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
 _NOTIFY = Tag(":notify", value=ArgumentType.STRING, capability="redirect-dsn")
 _RETURN = Tag(":ret", value=ArgumentType.STRING, capability="redirect-dsn")
+_NO_ADDRESSES = (  # RFC 5228 §5.1: who asks them for addresses is mistaken
+    "subject", "date", "message-id", "in-reply-to", "references", "comments", "keywords", "received", "mime-version",
+    "content-type", "content-disposition", "content-transfer-encoding", "dkim-signature", "authentication-results",
+)  # fmt: skip
 _TEXTS = ArgumentType.TEXTS
 _WITH_MESSAGE = (OUTSIDE, "data")
 
@@ -58,6 +62,9 @@ def _header(bound: Bound) -> Code:
 
 def _address(bound: Bound) -> Code:
     part = part_of(bound)
+    for item in bound.strings(0).items:
+        if item.value.lower() in _NO_ADDRESSES:
+            return bound.fail(item.at, f'the field "{item.value}" holds no addresses')
 
     def read(entity: Message, name: str, pick: Pick) -> Sequence[str]:
         return parts(entity.addresses(name, pick), part)

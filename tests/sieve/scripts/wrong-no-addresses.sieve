@@ -1,0 +1,2 @@
+if address ["X-A", "from", "Subject"] "a" { keep; }
+if address "keywords" "a" { keep; }
