@@ -25,6 +25,7 @@ from replicator.pb import witness_pb2 as pb
 from replicator.report import Report, Sparing
 from replicator.transport import certificates
 from replicator.transport.certificates import Credentials
+from replicator.transport.listening import unheard
 from replicator.transport.renewing import server_credentials
 from replicator.transport.voting import OPTIONS, SERVICE, ask_of, release_of, said_to
 
@@ -136,7 +137,7 @@ class WitnessServer:
             self.listen_port = server.add_secure_port(settings.listen_address, credentials)
         except RuntimeError as error:
             self._state.close()
-            raise OSError(f"cannot listen on {settings.listen_address}") from error
+            raise unheard(settings.listen_address) from error
         await server.start()
         self._server = server
         grant = self._witness.grant

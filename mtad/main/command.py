@@ -106,7 +106,7 @@ def witness(
     settings = witness_process.witness_settings(folder.absolute(), name, listen, group, tuple(member), lease_seconds)
     problems = witness_process.problems(settings, name)
     for problem in problems:
-        typer.echo(f"mtad: {problem}; `mtad init --witness` makes a witness's certificate", err=True)
+        typer.echo(f"mtad: {problem}", err=True)
     raise typer.Exit(EXIT_CHECK_FAILED if problems else witness_process.run(settings))
 
 

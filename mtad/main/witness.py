@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtad.config.forms import LISTENER, Unfit
 from mtad.main.processes import notify, run_until_stopped
+from mtad.private_file import is_open_to_others
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
 from mtad.telemetry.events import LineEvents
 from replicator.transport.certificates import Credentials
@@ -51,6 +53,9 @@ def problems(settings: WitnessSettings, name: str) -> list[str]:
             found.append(f"{pair.file} is for {', '.join(pair.names) or 'nobody'}, not for {name}")
         if isinstance(authority, Certificate) and not pair.is_signed_by(authority):
             found.append(f"{pair.file} is not signed by {authority.file}")
+    found = [f"{each}; `mtad init --witness` makes a witness's certificate" for each in found]
+    if isinstance(pair, Certificate) and is_open_to_others(mode := stat.S_IMODE(credentials.key_path.stat().st_mode)):
+        found.append(f"{credentials.key_path} is open to others (mode {mode:04o}); chmod 600 {credentials.key_path}")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from replicator.pb import replicator_pb2 as pb
 from replicator.report import Report
 from replicator.transport import certificates
 from replicator.transport.certificates import Credentials
-from replicator.transport.link import SERVICE, Link, refusal, server_options
+from replicator.transport.link import SERVICE, Link, refusal, server_options, split_address
 from replicator.transport.renewing import server_credentials
 
 
@@ -41,7 +43,7 @@ class Listener:
         try:
             self.port = server.add_secure_port(self._address, credentials)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._address}") from error
+            raise unheard(self._address) from error
         await server.start()
         self._server = server
 
@@ -67,3 +69,14 @@ class Listener:
         else:
             self._report.emit("replica.link_refused", level="error", expected=expected, came=",".join(names), why="")
         await context.write(refusal(expected, names))
+
+
+def unheard(address: str) -> OSError:
+    """Return why gRPC could not listen on an address: it does not tell, and a plain socket does."""
+    host, port = split_address(address)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        return OSError(f"cannot listen on {address}: {why}")
+    return OSError(f"cannot listen on {address}")

@@ -78,6 +78,14 @@ def test_it_does_not_start_with_anothers_certificate(folder: Path) -> None:
     assert "is for w, localhost" in result.stderr
 
 
+def test_it_does_not_start_with_a_key_that_others_can_read(folder: Path) -> None:
+    key = folder / "for-w" / "w.key"
+    key.chmod(0o644)
+    result = mtad(*witness(folder / "for-w"))
+    assert result.exit_code == 1
+    assert result.stderr == f"mtad: {key} is open to others (mode 0644); chmod 600 {key}\n"
+
+
 def test_it_does_not_start_where_another_listens(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -86,7 +94,7 @@ def test_it_does_not_start_where_another_listens(folder: Path) -> None:
             [sys.executable, "-m", "mtad.main", *arguments], capture_output=True, text=True, timeout=20, check=False
         )
     assert ended.returncode == 1
-    assert f"cannot listen on {address}" in ended.stderr
+    assert f"cannot listen on {address}: Address already in use\n" in ended.stderr
 
 
 @pytest.mark.parametrize(
