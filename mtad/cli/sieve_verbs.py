@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ NodeConfig = Annotated[
         "--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml that has policy, domains and maps."
     ),
 ]
+
+_LISTENERS = ("smtp", "submission", "lmtp")
 
 app = typer.Typer(help="Look at policy scripts without a running node.", no_args_is_help=True)
 
@@ -126,9 +129,14 @@ class Situation:
     )
     config: NodeConfig = None
 
-    @property
     def environment(self) -> dict[str, str]:
-        """What scripts ask of the client."""
+        """Return what scripts ask of the client. Errors: typer.BadParameter, for what no client has."""
+        try:
+            ipaddress.ip_address(self.client)
+        except ValueError:
+            raise typer.BadParameter(f"{self.client!r} is no address", param_hint="--client") from None
+        if self.listener not in _LISTENERS:
+            raise typer.BadParameter(f"one of {', '.join(_LISTENERS)}", param_hint="--listener")
         return {
             "remote-ip": self.client,
             "vnd.mtad.helo": self.helo,
@@ -161,6 +169,7 @@ def trace(
     from mtad.rehearsal.trace import trace as follow
     from mtad.sieve.outside import Outside
 
+    environment = situation.environment()
     try:
         content = message.read_bytes()
     except OSError as error:
@@ -172,7 +181,7 @@ def trace(
     if situation.dns:
         names = names_of(known)
         outside = replace(outside, names=names, lists=names)
-    traveller = Traveller(content, sender, tuple(recipient), situation.environment)
+    traveller = Traveller(content, _path(sender, "--from"), tuple(_path(one, "--to") for one in recipient), environment)
     asked = asyncio.run(follow(path, PolicySettings(domains, outside=outside), traveller))
     if isinstance(asked, PolicyErrors):
         typer.echo(str(asked), err=True)
@@ -184,6 +193,16 @@ def trace(
             say(line)
     if any(one.faults for one in asked):
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _path(text: str, option: str) -> str:
+    """Return an address, written with brackets or without; '' is the null reverse-path. Errors: typer.BadParameter."""
+    from mtad.mail.address import BadPath, parse_path
+
+    path = parse_path(text[1:-1] if text.startswith("<") and text.endswith(">") else text)
+    if isinstance(path, BadPath) or (path is None and option != "--from"):
+        raise typer.BadParameter(f"{text!r} is no address", param_hint=option)
+    return str(path) if path is not None else ""
 
 
 def _file_object(report: FileReport) -> dict[str, object]:

@@ -233,4 +233,12 @@ KNOWN = (
         "into it.",
         ("mime",),
     ),
+    Known(
+        "a field that is chosen counts, the last one too",
+        'header :index 1 :count "eq" "X-A" "1"',
+        "X-A: one\n\n",
+        True,
+        "RFC 5260 §6: `:index` leaves one field, which is counted. Pigeonhole counts none where it is the last.",
+        ("index", "relational"),
+    ),
 )

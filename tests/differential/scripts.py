@@ -192,7 +192,8 @@ class Drawing:
         is_ascii = self._dice.random() < 0.3
         match, keys = self._match(is_ascii=is_ascii)
         names = ["X-A", "none"] if "numeric" in match else ["List-Id", "none"] if is_ascii else _HEADERS
-        return f"header {self._index()}{match} {self._strings(names)} {keys}"
+        index = "" if ":count" in match else self._index()  # see differences.py
+        return f"header {index}{match} {self._strings(names)} {keys}"
 
     def _address(self) -> str:
         match, keys = self._match(is_ascii=True)

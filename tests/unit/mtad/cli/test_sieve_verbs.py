@@ -204,6 +204,28 @@ def test_what_cannot_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert follow(tmp_path, TRACED, "--message", "none.eml").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--client", "client.example"), ("--listener", "submision"), ("--from", "a b"), ("--to", "b@"), ("--to", "<>")],
+)
+def test_what_no_client_brings_is_no_situation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = follow(tmp_path, TRACED, option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for {option}" in result.stderr
+
+
+@pytest.mark.parametrize(("written", "sender"), [("<>", ""), ("", ""), ("<a@b.example>", "a@b.example")])
+def test_paths_may_stand_in_brackets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, sender: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    policy = f'require ["vnd.mtad.stage", "envelope"]; stage "mail" {{ if envelope "from" "{sender}" {{ }} }}'
+    assert "envelope is true" in follow(tmp_path, policy, "--from", written).stdout
+
+
 CONFIGURED = """[node]
 name = "one"
 id = 1
