@@ -62,6 +62,8 @@ Members are only ever added.
   of what was refused, what it would by force).
 - `replica verify`: `equal`, `messages`, `differences` [{`queue_id`, `what` (`only here` `only there` `state`
   `damaged here` `damaged there`)}], `is_cut_short`, `octets`, `seconds`, `refused`.
+- `replica resync`: `done`, `refused`, `risk`, `messages`, `differences` and `is_cut_short` (what differs still, as
+  `replica verify` has it), `fetched`, `set_aside` (the folder with what was here, or null), `seconds`.
 - `site list`: `node`, `role`, `state` (`up` `greeting` `connecting` `down` `refused`), `is_fed` (this node ships to
   it), `lag_records`, `lag_octets`, `lag_seconds`, `problem`. `site promote`: as `replica promote`.
 - `user add`, `passwd`, `delete`: `verb`, `done`, `name`, `refused`. `user list`: `name`, one object a line.
