@@ -241,4 +241,14 @@ KNOWN = (
         "RFC 5260 §6: `:index` leaves one field, which is counted. Pigeonhole counts none where it is the last.",
         ("index", "relational"),
     ),
+    Known(
+        "an added field begins with no blank",
+        'header "X-B" "one"',
+        "X-A: one\n\n",
+        True,
+        "RFC 5228 §2.4.2.2: white space around a value is no part of it, and no next script will see any. Pigeonhole's "
+        "script still sees what it has added itself.",
+        ("editheader",),
+        'addheader "X-B" " one";',
+    ),
 )

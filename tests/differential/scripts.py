@@ -153,7 +153,8 @@ class Drawing:
         name = self._dice.choice(["X-A", "X-New", "x-new"])
         value = self._text() if "variables" in CAPABILITIES else self._dice.choice(WORDS)
         last = self._dice.choice(["", ":last "]) if name.lower() == "x-new" else ""  # one name: see differences.py
-        return f"addheader {last}{quoted(name)} {quoted(value.strip() or 'v')};"
+        value = f"v{value}" if value.startswith("$") else value.strip()  # a blank before it: see differences.py
+        return f"addheader {last}{quoted(name)} {quoted(value or 'v')};"
 
     def _delete_header(self, depth: int) -> str:
         self.kinds.add("deleteheader")
