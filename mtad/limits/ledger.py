@@ -98,8 +98,8 @@ class Ledger:
             self._windows.learn(node, counter, entry)
         elif isinstance(entry, Known):
             self._greylist.learn(counter, entry)
-        else:
-            self._values.learn(counter, entry)
+        elif self._values.learn(counter, entry):
+            self._changed[counter] = None
 
     def sweep(self, now_ms: int) -> Iterator[None]:
         """Forget what is over, step by step."""

@@ -235,16 +235,18 @@ class Known(_message.Message):
     def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., is_passed: _Optional[bool] = ...) -> None: ...
 
 class Value(_message.Message):
-    __slots__ = ("counter", "since_ms", "until_ms", "text")
+    __slots__ = ("counter", "since_ms", "until_ms", "text", "counts_ms")
     COUNTER_FIELD_NUMBER: _ClassVar[int]
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_MS_FIELD_NUMBER: _ClassVar[int]
     counter: bytes
     since_ms: int
     until_ms: int
     text: bytes
-    def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., text: _Optional[bytes] = ...) -> None: ...
+    counts_ms: int
+    def __init__(self, counter: _Optional[bytes] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., text: _Optional[bytes] = ..., counts_ms: _Optional[int] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("recipient", "rank", "due_ms", "state")

@@ -46,7 +46,11 @@ def counters_record(key: bytes, node: int, until_ms: int, entries: Mapping[bytes
             )
         else:
             stored.values.add(
-                counter=counter, since_ms=entry.since_ms, until_ms=entry.until_ms, text=_octets(entry.text)
+                counter=counter,
+                since_ms=entry.since_ms,
+                until_ms=entry.until_ms,
+                text=_octets(entry.text),
+                counts_ms=entry.counts_ms,
             )
     return Record(Kind.PUT, key, meta=stored.SerializeToString())
 
@@ -64,7 +68,8 @@ def entries_of(stored: queue_pb2.Counters) -> Iterable[tuple[bytes, Entry]]:
     for known in stored.known:
         yield known.counter, Known(known.since_ms, known.until_ms, known.is_passed)
     for value in stored.values:
-        yield value.counter, Value(value.since_ms, value.until_ms, _text(value.text))
+        counts_ms = value.counts_ms if value.HasField("counts_ms") else value.until_ms
+        yield value.counter, Value(value.since_ms, value.until_ms, _text(value.text), counts_ms)
 
 
 def _octets(text: str) -> bytes:

@@ -63,7 +63,7 @@ async def test_values_are_kept_as_counters_are() -> None:
     assert len(ledger) == 1
     assert ledger.take_changed(9) == [value.counter]
     entry = ledger.entry(value.counter)
-    assert entry == Value(NOW_MS, NOW_MS + 60_000, "x")
+    assert entry == Value(NOW_MS, NOW_MS + 60_000, "x", NOW_MS + 60_000)
     other = Ledger(2)
     other.learn(1, value.counter, entry)
     assert other.store(Storing(value.counter), NOW_MS) == Stored("x")
@@ -71,3 +71,12 @@ async def test_values_are_kept_as_counters_are() -> None:
     assert len(other) == 0
     await door.store(Storing(b"w" * 16, "y", 60))
     assert ledger.crowded_out_count == 1
+
+
+def test_a_value_that_must_be_held_longer_than_it_is_written_for_is_written_again() -> None:
+    ledger = Ledger(2)
+    ledger.learn(1, b"v" * 16, Value(NOW_MS + 1, NOW_MS + 60_000, "later", NOW_MS + 60_000))
+    assert not ledger.is_changed, "who has set it has written it"
+    ledger.learn(2, b"v" * 16, Value(NOW_MS, NOW_MS + 90_000, "earlier", NOW_MS + 90_000))
+    assert ledger.take_changed(9) == [b"v" * 16]
+    assert ledger.entry(b"v" * 16) == Value(NOW_MS + 1, NOW_MS + 90_000, "later", NOW_MS + 60_000)

@@ -11,6 +11,10 @@ NOW_MS = 1_700_000_000_000
 A, B, C = (bytes([number]) * 16 for number in range(3))
 
 
+def value(since_ms: int, seconds: int, text: str) -> Value:
+    return Value(since_ms, NOW_MS + seconds * 1000, text, NOW_MS + seconds * 1000)
+
+
 def values(values_max: int = 9) -> tuple[Values, list[bytes]]:
     dropped: list[bytes] = []
     return Values(values_max, dropped.append), dropped
@@ -31,22 +35,41 @@ def test_the_later_one_counts() -> None:
     found.store(Storing(A, "first", 60), NOW_MS)
     found.store(Storing(A, "second", 30), NOW_MS + 1)
     assert found.store(Storing(A), NOW_MS + 2) == (Stored("second"), False)
-    found.learn(A, Value(NOW_MS, NOW_MS + 90_000, "older"))
+    found.learn(A, value(NOW_MS, 90, "older"))
     assert found.store(Storing(A), NOW_MS + 2)[0] == Stored("second")
-    found.learn(A, Value(NOW_MS + 2, NOW_MS + 90_000, "newer"))
+    found.learn(A, value(NOW_MS + 2, 90, "newer"))
     assert found.store(Storing(A), NOW_MS + 2)[0] == Stored("newer")
 
 
 def test_what_is_set_counts_whatever_the_clock_of_the_other_node_says() -> None:
     found, _ = values()
-    found.learn(A, Value(NOW_MS + 5000, NOW_MS + 90_000, "theirs"))
+    found.learn(A, value(NOW_MS + 5000, 90, "theirs"))
     found.store(Storing(A, "ours", 60), NOW_MS)
-    assert found.value(A) == Value(NOW_MS + 5001, NOW_MS + 60_000, "ours")
+    assert found.value(A) == Value(NOW_MS + 5001, NOW_MS + 90_000, "ours", NOW_MS + 60_000)
+
+
+def test_what_is_set_for_less_than_before_is_held_until_what_was_before_would_be_over() -> None:
+    found, _ = values()
+    found.store(Storing(A, "first", 60), NOW_MS)
+    found.store(Storing(A, "second", 30), NOW_MS)
+    assert found.store(Storing(A), NOW_MS + 30_000) == (Stored(None), False)
+    assert list(found.expired(NOW_MS + 59_999)) == []
+    assert list(found.expired(NOW_MS + 60_000)) == [A]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_nor_is_it_forgotten_sooner_where_the_one_before_is_another_nodes(order: tuple[int, int]) -> None:
+    both = [value(NOW_MS, 60, "first"), value(NOW_MS + 1, 30, "second")]
+    found, _ = values()
+    assert [found.learn(A, both[place]) for place in order] == [False, True], "and it is told"
+    assert found.value(A) == Value(NOW_MS + 1, NOW_MS + 60_000, "second", NOW_MS + 30_000)
+    assert not found.learn(A, Value(NOW_MS + 1, NOW_MS + 60_000, "second", NOW_MS + 30_000))
+    assert not found.learn(A, both[0])
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_two_nodes_that_learn_of_each_other_hold_the_same(order: tuple[int, int]) -> None:
-    both = [Value(NOW_MS, NOW_MS + 1000, "b"), Value(NOW_MS, NOW_MS + 1000, "a")]
+    both = [value(NOW_MS, 1, "b"), value(NOW_MS, 1, "a")]
     found, _ = values()
     for place in order:
         found.learn(A, both[place])

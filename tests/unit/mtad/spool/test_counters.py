@@ -137,6 +137,29 @@ def stored(found: Counting, key: bytes) -> object:
     return counter_codec.counters_of(item)
 
 
+@pytest.mark.parametrize("seconds", [2, 60])  # not worth being kept by itself, and worth it
+async def test_a_value_that_was_set_for_less_brings_back_none_before_it(tmp_path: Path, seconds: int) -> None:
+    longer, beside = Storing(rate(1).counter, "first", 86400), Storing(rate(2).counter, "beside", 86400)
+    async with counting(tmp_path) as found:
+        for storing in (longer, beside):
+            found.ledger.store(storing, found.wall.ms)
+        await found.keep()
+        found.ledger.store(Storing(longer.counter, "second", seconds), found.wall.ms)
+        await found.keep()
+        found.wall.forward(seconds + 1)
+        await found.store.sweep()
+        await found.keep()
+    async with counting(tmp_path) as found:
+        found.wall.forward(seconds + 1)
+        await found.store.sweep()
+        assert found.ledger.store(Storing(longer.counter), found.wall.ms) == Stored(None)
+        assert found.ledger.store(Storing(beside.counter), found.wall.ms) == Stored("beside")
+        found.wall.forward(86400)
+        await found.store.sweep()
+        await found.keep()
+        assert len(found.ledger) == len(found.store) == 0, "and it is not held for ever"
+
+
 async def test_what_is_over_soon_is_not_kept(tmp_path: Path) -> None:
     async with counting(tmp_path) as found:
         found.take(1, seconds=2)
