@@ -103,6 +103,8 @@ class Transaction:
                 warrant.withdrawn.add_done_callback(self._withdraw)
             has_utf8_fields = self._mail.is_utf8 and utf8.has_utf8_fields(content)
             await self._send(Content(octets, len(content), may_finish, has_utf8_fields), deadline_seconds)
+        else:  # next hops that have refused everybody still hold the transaction open
+            await self.abort()
         outcomes = {address: outcome for address, outcome in self._outcomes.items() if outcome is not None}
         return Finished(outcomes, dict(self._pending))
 

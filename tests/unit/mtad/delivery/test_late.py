@@ -108,6 +108,21 @@ async def test_rcpt_that_is_answered_late_is_not_asked_for_again() -> None:
         assert server.commands[1:] == ["MAIL FROM:<x@a.test>", f"RCPT TO:<{U}>", f"RCPT TO:<{V}>", "DATA"]
 
 
+async def test_a_refusal_that_comes_before_the_end_of_data_gives_the_connection_back() -> None:
+    limits = DeliveryLimits(rcpt_seconds_max=0.02)
+    pool_limits = PoolLimits(PaceLimits(connections_max=1))
+    script = Script(replies={"rcpt": (WAIT + "550 5.1.1 No such user", "250 2.1.5 Ok")})
+    async with ScriptedServer(script) as server, outgoing(limits=limits, pool_limits=pool_limits) as out:
+        transaction = out.open()
+        assert await transaction.recipient(U, to(server)) is None
+        server.released.set()
+        await until(lambda: bool(out.events.named("delivery.outcome")))
+        assert said((await transaction.finish(CONTENT, 20)).outcomes[U]) == "failed 550 5.1.1"
+        await until(lambda: "RSET" in server.commands)
+        assert said((await out.attempt({V: to(server)}))[V]) == "delivered 250 2.0.0"
+        assert server.connections_count == 1
+
+
 async def test_a_connection_that_opens_late_and_closes_before_the_end_of_data_is_replaced() -> None:
     limits = DeliveryLimits(rcpt_seconds_max=0.02)
     script = Script(replies={"ehlo": (WAIT + "250 mx.test\n421 idle too long", "250 mx.test")})
