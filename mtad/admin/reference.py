@@ -50,9 +50,9 @@ as it is written there, from the first time that it is measured. Those of the no
 - A metric has {SERIES_MAX} series. What comes under further labels counts as `{OTHER}`, so that no stranger whose words
   are labels fills the memory of those who watch; the event `metrics.other` says so once.
 - A label's value is cut at {LABEL_LENGTH_MAX} characters.
-- There are {METRICS_MAX} metrics of policies and events; the event `metrics.full` says when there are more. Those that
-  a policy had before it was loaded anew stay until the node is restarted. One that becomes a gauge, or gets other
-  labels, begins anew.
+- There are {METRICS_MAX} metrics of policies and events; those of events have their places whatever policies measure.
+  The event `metrics.full` says when there are more. Those that a policy had before it was loaded anew stay until the
+  node is restarted. One that becomes a gauge, or gets other labels, begins anew.
 - All processes of the node count together. Of a gauge that several set, the last one counts.
 """
 

@@ -140,11 +140,13 @@ _BY_EVENT = {event: count for count in COUNTS for event in count.events}
 
 
 class CountedEvents:
-    """Writes events through, and counts those that are on the list."""
+    """Writes events through, and counts those that are on the list, whatever else is counted."""
 
     def __init__(self, events: Events, tally: Tally) -> None:
         self._events = events
         self._tally = tally
+        for count in COUNTS:
+            tally.expect(count.metric)
 
     def emit(self, name: str, /, level: Level = "info", **fields: Value) -> None:
         """Write and count one event."""

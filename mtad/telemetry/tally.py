@@ -54,6 +54,11 @@ class Tally:
         self._held: dict[str, _Held] = {}
         self._is_full = False
 
+    def expect(self, metric: Metric) -> None:
+        """Have a place for a metric before it is told of, that no other takes."""
+        if metric.name not in self._held:
+            self._begun(metric)
+
     def tell(self, metric: Metric, values: Sequence[str], number: int) -> None:
         """Add to a counter, or set a gauge. A metric of another kind, or with other labels, takes the old one's place:
         a policy that was loaded anew means another thing by the name."""
@@ -73,8 +78,8 @@ class Tally:
             self.tell(family.metric, sample.values, int(sample.number))
 
     def families(self) -> list[Family]:
-        """Return all metrics."""
-        return [_family(held, held.numbers) for held in self._held.values()]
+        """Return all metrics that were told of."""
+        return [_family(held, held.numbers) for held in self._held.values() if held.numbers]
 
     def drain(self) -> list[Family]:
         """Return what has changed since this was last asked: of counters how much more, of gauges what they are.

@@ -11,7 +11,8 @@ from mtad.admission.policy import STAGES
 from mtad.mail.outcome import Result
 from mtad.telemetry.counted import COUNTS, CountedEvents, with_zeros
 from mtad.telemetry.events import CollectedEvents
-from mtad.telemetry.tally import Tally
+from mtad.telemetry.metrics import Kind, Metric
+from mtad.telemetry.tally import METRICS_MAX, Tally
 
 EVENTS_PAGE = Path(__file__).parents[4] / "docs" / "reference" / "events.md"
 COUNT_BY_NAME = {count.name: count for count in COUNTS}
@@ -45,6 +46,16 @@ def test_events_are_written_as_they_were_and_counted() -> None:
         ("mtad_role_changes_total", ()): 1,
     }
     assert set(series(tally)) == set(before)
+
+
+def test_what_policies_measure_takes_no_place_of_an_event() -> None:
+    tally = Tally(CollectedEvents())
+    counted = CountedEvents(CollectedEvents(), tally)
+    for number in range(METRICS_MAX):
+        tally.tell(Metric(f"m{number}", Kind.GAUGE), (), 1)
+    counted.emit("spool.fault", "error")
+    assert series(tally)["mtad_faults_total", ("spool.fault",)] == 1
+    assert len(tally.families()) == METRICS_MAX - len(COUNTS) + 1
 
 
 @pytest.mark.parametrize("said", ["anything", "", 5, None])
