@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum
+from functools import reduce
+from operator import or_
 
 ENVID_OCTETS_MAX = 100  # RFC 3461 §4.4, as written
 ORIGINAL_OCTETS_MAX = 500  # RFC 3461 §4.2, as written
@@ -66,10 +68,20 @@ class RecipientRequest:
             return self
         return RecipientRequest(self.notify, f"{'rfc822' if address.isascii() else 'utf-8'};{address}")
 
+    def beside(self, other: RecipientRequest) -> RecipientRequest:
+        """Return what is asked of one recipient by two names: what either asks; reports name the first original."""
+        asked = {self.notify, other.notify} - {Notify.NEVER}
+        notify = Notify.NEVER if not asked else asked.pop() if len(asked) == 1 else _meant(*asked)
+        return RecipientRequest(notify, self.original or other.original)
+
     def wants(self, event: Notify) -> bool:
-        """Tell whether the sender wants to hear of it; who said nothing, of all but success (RFC 3461 §5.2)."""
-        said = self.notify or Notify.FAILURE | Notify.DELAY
-        return bool(said & event)
+        """Tell whether the sender wants to hear of it."""
+        return bool(_meant(self.notify) & event)
+
+
+def _meant(*notifies: Notify) -> Notify:
+    """Return all that is asked; who says nothing wants to hear of all but success (RFC 3461 §5.2)."""
+    return reduce(or_, (one or Notify.FAILURE | Notify.DELAY for one in notifies))
 
 
 NO_MESSAGE_REQUEST = MessageRequest()

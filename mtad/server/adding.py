@@ -128,12 +128,14 @@ async def joined(
     spellings = {mailbox_key(one.recipient.address): one.recipient.address for one in transaction.accepted}
     new: list[Accepted] = []
     renamed: dict[str, str] = {}
+    besides: list[tuple[str, RecipientRequest]] = []
     for one in coming:
         key = mailbox_key(one.address)
         is_known = key in spellings
         address = spellings.setdefault(key, one.address)
         renamed |= dict.fromkeys(one.instead_of, address)
         if is_known:
+            besides += [(address, one.request)] if one.instead_of else []
             continue
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
         is_queued_at_once = said.queue_at_once or is_queued
@@ -142,7 +144,10 @@ async def joined(
         events.emit(
             "recipient.added", queue_id=transaction.queue_id, recipient=address, instead_of=", ".join(one.instead_of)
         )
-    return transaction.joined_by(new, renamed)
+    transaction = transaction.joined_by(new, renamed)
+    for address, request in besides:
+        transaction = transaction.asking_besides(address, request)
+    return transaction
 
 
 async def asked_for(transaction: Transaction, recipients: Sequence[Recipient], delivery: Delivery) -> Through:

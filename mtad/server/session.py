@@ -291,7 +291,8 @@ class Session:
             return MAIL_FIRST
         accepted_before = transaction.accepted_before(recipient.address)
         if accepted_before is not None:  # who has it by another name of his, too
-            self._transaction = transaction.naming(written, accepted_before)
+            besides = transaction.asking_besides(accepted_before, recipient.request)
+            self._transaction = besides.naming(written, accepted_before)
             return _RECIPIENT_OK
         disposition = await self._policy.deliver(transaction.envelope, recipient.address, recipient.notes)
         recipient = replace(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mtad.mail.address import mailbox_key
-from mtad.mail.dsn_request import Notify
+from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Envelope, Recipient
 from mtad.mail.memory import name_of_added
 from mtad.mail.notes import Noted
@@ -88,6 +88,13 @@ class Accepted:
             return None
         result = Result.FAILED if verdict.reply.is_permanent else Result.DELAYED
         return replace(self, outcome=Outcome(result, verdict.reply), is_ruled=True)
+
+    def asking_besides(self, request: RecipientRequest, *, is_named: bool) -> Accepted:
+        """Return the recipient with what is asked of it by one more name; is_named: it had one before."""
+        both = self.recipient.request.beside(request)
+        if self.is_extra and not is_named:
+            both = replace(both, notify=request.notify)
+        return replace(self, recipient=replace(self.recipient, request=both))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +228,19 @@ class Transaction:
     def naming(self, written: str, address: str) -> Transaction:
         """Return the transaction with a 250 more, for a name by which this recipient gets the mail."""
         return replace(self, named=(*self.named, address), names={**self.names, mailbox_key(written): address})
+
+    def asking_besides(self, address: str, request: RecipientRequest) -> Transaction:
+        """Return the transaction with what the sender asks of one of the accepted by one more name.
+
+        What policy has asked of one that it has added does not count where the sender names that one itself.
+        """
+        accepted = tuple(
+            one.asking_besides(request, is_named=address in self.named) if one.recipient.address == address else one
+            for one in self.accepted
+        )
+        now = {one.recipient.address: one.recipient for one in accepted}
+        recipients = tuple(now.get(one.address, one) for one in self.envelope.recipients)
+        return replace(self, envelope=replace(self.envelope, recipients=recipients), accepted=accepted)
 
     def with_chunks(self, chunks: ChunkReader) -> Transaction:
         """Return the transaction with its content begun: no recipient is added from now on."""

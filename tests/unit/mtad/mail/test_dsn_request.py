@@ -34,6 +34,27 @@ def test_notify_is_read_and_written(value, notify):
     assert read_notify(notify_text(notify)) == notify
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (Notify.NEVER, Notify.NEVER, Notify.NEVER),
+        (Notify.NEVER, Notify.UNSAID, Notify.UNSAID),
+        (Notify.NEVER, SUCCESS, SUCCESS),
+        (Notify.UNSAID, Notify.UNSAID, Notify.UNSAID),
+        (Notify.UNSAID, SUCCESS, SUCCESS | FAILURE | DELAY),
+        (DELAY, FAILURE, FAILURE | DELAY),
+    ],
+)
+def test_who_is_named_twice_is_reported_as_either_name_asks(one, other, both):
+    assert RecipientRequest(one).beside(RecipientRequest(other)) == RecipientRequest(both)
+    assert RecipientRequest(other).beside(RecipientRequest(one)) == RecipientRequest(both)
+
+
+def test_of_two_names_the_first_original_is_reported():
+    bob, carol = RecipientRequest(original="rfc822;bob@b.test"), RecipientRequest(original="rfc822;carol@b.test")
+    assert (bob.beside(carol).original, RecipientRequest().beside(bob).original) == (bob.original, bob.original)
+
+
 @pytest.mark.parametrize("value", ["", ",", "NEVER,SUCCESS", "DELAY,NEVER", "SUCCESS,", "UNSAID", "ALWAYS", "0"])
 def test_what_is_no_list_is_refused(value):
     assert read_notify(value) is None
