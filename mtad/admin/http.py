@@ -6,11 +6,13 @@ Of a request only its first line is read for sense. Everything has a limit, for 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from mtad.telemetry.events import Events
 
@@ -18,6 +20,7 @@ _PLAIN = "text/plain; charset=utf-8"
 _END = b"\r\n\r\n"
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1")
 _METHODS = ("GET", "HEAD")
+_TARGET = re.compile(r"(?:http://[^/?]+)?(/[^?]*)", re.IGNORECASE)  # RFC 9112 §3.2.1, §3.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class HttpServer:
         method, target, _ = words
         if method not in _METHODS:
             return _octets(_told(HTTPStatus.METHOD_NOT_ALLOWED))
-        return _octets(self._page(target.partition("?")[0]), has_body=method == "GET")
+        return _octets(self._page(_path(target)), has_body=method == "GET")
 
     def _page(self, path: str) -> Page:
         made = self._pages.get(path)
@@ -113,6 +116,12 @@ class HttpServer:
             trace = secrets.token_hex(4)
             self._events.emit("admin.fault", "error", call=path, trace=trace, error=f"{type(error).__name__}: {error}")
             return Page(f"local error, ref {trace}\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _path(target: str) -> str:
+    """Return the path of a request's target as pages have it; '' where it has none."""
+    found = _TARGET.match(target)
+    return unquote(found[1]) if found is not None else ""
 
 
 def _told(status: HTTPStatus) -> Page:

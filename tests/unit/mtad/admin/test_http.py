@@ -69,6 +69,24 @@ async def test_a_page_is_answered_and_the_connection_closed() -> None:
 
 
 @pytest.mark.parametrize(
+    "target",
+    ["/a", "/%61", "http://node.example/a", "HTTP://node.example:7251/a?x=1", "/a?x=http://y/", "/a?"],
+)
+async def test_a_page_is_found_however_its_address_is_written(target: str) -> None:
+    async with serving() as (port, _):
+        assert b" 200 OK" in await said(port, f"GET {target} HTTP/1.1\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    "target", ["*", "http:", "http://", "http:///a", "//a/a", "/a%", "/%zz", "/%ff", "node:80", "a"]
+)
+async def test_what_leads_to_no_page_is_not_there(target: str) -> None:
+    async with serving() as (port, events):
+        assert b" 404 Not Found" in await said(port, f"GET {target} HTTP/1.1\r\n\r\n".encode())
+        assert events.events == []
+
+
+@pytest.mark.parametrize(
     ("request_octets", "status"),
     [
         (b"GET /none HTTP/1.1\r\n\r\n", b"404 Not Found"),
