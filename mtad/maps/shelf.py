@@ -58,6 +58,11 @@ class _Retired:
     opened: Opened
 
 
+def _is_text(one: _Retired) -> bool:
+    """Tell whether it is a text, of which nobody has looked since whether it has changed."""
+    return isinstance(one.opened.map, FileMap)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The maps that a shelf could have.
@@ -94,7 +99,8 @@ class Shelf:
         """Make the maps of these sources, those excepted that are here; may be called in a thread, once at a time."""
         with self._turn:
             self._is_drafting = True  # what is retired stays open meanwhile: the draft may have it again
-            known = {source: one.opened for source, one in self._retired.items()} | dict(self._opened)
+            known = {source: one.opened for source, one in self._retired.items() if not _is_text(one)}
+            known |= self._opened
         with ExitStack() as undone:
             undone.callback(self._end_draft)
             draft = _drafted(sources, known)

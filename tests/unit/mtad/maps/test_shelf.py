@@ -251,6 +251,20 @@ class TestTakenAnew:
         shelf.forget_retired()
         assert isinstance(old.get("a"), Unavailable)
 
+    def test_a_text_that_no_policy_named_for_a_while_is_read_anew(self, tmp_path: Path) -> None:
+        users = self.file(tmp_path, "users")
+        shelf = build_shelf({"users": users})
+        shelf.take(shelf.draft({}))
+        Path(users.where).write_text("key another\n")
+        shelf.take(shelf.draft({"users": users}))
+        assert value(shelf, "users", "key") == Found("another")
+        shelf.take(shelf.draft({}))
+        Path(users.where).unlink()
+        draft = shelf.draft({"users": users})
+        assert [one.why for one in draft.unusable] == ["cannot be read: No such file or directory"]
+        shelf.discard(draft)
+        shelf.release()
+
     def test_few_are_kept_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("mtad.maps.shelf.RETIRED_MAX", 1)
         for name in ("one", "two"):
