@@ -169,12 +169,14 @@ class Transaction:
 
     def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
         """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""
-        recipients = (*self.envelope.recipients, *(one.recipient for one in new))
+        again = {one.recipient.address for one in new}  # who was dropped, and is the one that it is redirected to
+        before = (one for one in self.envelope.recipients if one.address not in again)
+        recipients = (*before, *(one.recipient for one in new))
         return replace(
             self,
             envelope=replace(self.envelope, recipients=recipients),
             accepted=(*self.accepted, *new),
-            added=self.added.union(one.recipient.address for one in new),
+            added=self.added | again,
             named=tuple(renamed.get(address, address) for address in self.named),
             names={name: renamed.get(address, address) for name, address in self.names.items()},
             addresses={**self.addresses, **{mailbox_key(one.recipient.address): one.recipient.address for one in new}},

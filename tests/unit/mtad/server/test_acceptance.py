@@ -12,7 +12,7 @@ from mtad.delivery.client_events import Mail
 from mtad.mail.dsn import Action, Notice
 from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest
 from mtad.mail.envelope import Client, Envelope, Recipient
-from mtad.mail.outcome import Outcome
+from mtad.mail.outcome import Outcome, Success
 from mtad.mail.queue_id import QueueIdSource
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
@@ -244,3 +244,14 @@ async def test_who_may_be_forged_hears_nothing_of_whom_policy_has_added(
     failure = Notice(ADDED, Action.FAILED, FAILED)
     assert bool(told(reported(message), [failure], bench.events, is_queued=True)) == (asked is not Notify.NEVER)
     assert bool(bench.events.named("dsn.withheld")) == (asked is Notify.NEVER)
+
+
+@pytest.mark.parametrize("outcome", [FAILED, replace(DELIVERED, success=Success.RELAYED)])
+async def test_who_is_redirected_to_itself_is_reported_once(outcome: Outcome) -> None:
+    bench, one = Bench(), "one@example.net"
+    back = Verdict(is_discarded=True, added=(Addition(one, RecipientRequest(Notify.SUCCESS | FAILURES.notify)),))
+    bench.rooms.policy.verdicts["data"] = Verdict(each={one: back})
+    bench.rooms.delivery.at_end = {one: outcome}
+    assert (await bench.accept(b"text\r\n", SUBMITTER, one=None, other=None)).code == 250
+    (report,) = bench.rooms.door.messages.values()
+    assert report.content.count(b"one@example.net") == 1
