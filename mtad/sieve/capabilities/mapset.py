@@ -14,7 +14,7 @@ from mtad.sieve.kept_map import KeptMap
 from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.lists import KEPT_STAGES, named_map
 from mtad.sieve.onerror import ON_ERROR_TAG, or_continue
-from mtad.sieve.run import Run, ScriptFailed
+from mtad.sieve.run import Run
 
 EXPIRE_SECONDS_MAX = 90 * 86400
 EXPIRE_SECONDS_DEFAULT = 30 * 86400
@@ -42,7 +42,7 @@ def _mapset(bound: Bound) -> Code:
         run.spend(_NODES)
         text = value.read(run)
         if len(text.encode("utf-8", "surrogateescape")) > VALUE_OCTETS_MAX:
-            raise ScriptFailed(f"{name}: a value has {VALUE_OCTETS_MAX} octets at most")
+            return failed(run, f"a value has {VALUE_OCTETS_MAX} octets at most")
         answer = await kept.put(key.read(run), text, seconds)
         return isinstance(answer, Unavailable) and failed(run, answer.why)
 

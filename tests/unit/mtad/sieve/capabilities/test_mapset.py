@@ -76,6 +76,13 @@ async def test_a_value_has_a_length() -> None:
         await said(f'mapset "map:m" "key" "x{"ä" * (VALUE_OCTETS_MAX // 2)}";', clock.limits)
 
 
+async def test_a_value_that_is_too_long_for_a_stage_that_goes_on_changes_nothing() -> None:
+    clock = Clock()
+    await said('mapset "map:m" "key" "one";', clock.limits)
+    long = f'mapset :onerror "continue" "map:m" "key" "{"x" * (VALUE_OCTETS_MAX + 1)}";'
+    assert await said(long + ASK, clock.limits) == [f"map:m: a value has {VALUE_OCTETS_MAX} octets at most", "one"]
+
+
 async def test_a_run_pays_for_what_it_sets() -> None:
     script = compile_script(f'{REQUIRE}stage "rcpt" {{ mapset "map:m" "a" "b"; }}', "t", POLICY)
     assert isinstance(script, Script)
