@@ -175,25 +175,34 @@ class Transaction:
         timer = loop.call_later(deadline_seconds, self._on_deadline) if deadline_seconds is not None else None
         try:
             await self._all_decided
+            if self._undecided_count:
+                await self._go_on(content)
         except asyncio.CancelledError:
             await self.abort()
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        if self._undecided_count:
-            await self._go_on(content)
 
     async def _go_on(self, content: Content) -> None:
-        """Leave what is undecided to the background, or give it up when there is too much of that already."""
-        tasks = [task for task in self._tasks if not task.done()]
-        if not self._delivery.goes_on(tasks, content.size_octets):
-            await self.abort()
-            return
+        """Leave what is undecided to the background; of what is too much there give up what has no final dot first."""
+        if not self._delivery.goes_on(self._running, content):
+            before_dot = [task for task in self._running if not self._tasks[task].is_past_dot]
+            for task in before_dot:
+                task.cancel()
+            if before_dot:
+                await asyncio.wait(before_dot)
+            if not self._delivery.goes_on(self._running, content):
+                await self.abort()
+                return
         loop = asyncio.get_running_loop()
         self._pending = {
             address: loop.create_future() for address, outcome in self._outcomes.items() if outcome is None
         }
+
+    @property
+    def _running(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._tasks if not task.done()]
 
     async def _run(self, attempt: Attempt, content: Content) -> None:
         try:
@@ -248,7 +257,7 @@ class Delivery:
         used = pool or Pool(hostname, PoolLimits(), Timeouts())
         self.means = Means(used, Destinations(resolver, frozenset({hostname.lower()}), used.families))
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
-        self._background: dict[asyncio.Task[None], int] = {}
+        self._background: dict[asyncio.Task[None], Content] = {}
 
     def open(self, mail: Mail, *, trace: str) -> Transaction:
         """Begin a message; nothing is sent before its first recipient."""
@@ -294,14 +303,15 @@ class Delivery:
         self._tasks[task] = attempt
         task.add_done_callback(self._ended)
 
-    def goes_on(self, tasks: list[asyncio.Task[None]], size_octets: int) -> bool:
-        """Let attempts outlive their deadline; False when too many do."""
+    def goes_on(self, tasks: list[asyncio.Task[None]], content: Content) -> bool:
+        """Let attempts outlive their deadline; False when too many do. They share the one content."""
         limits = self.limits
         if len(self._background) + len(tasks) > limits.background_max:
             return False
-        if sum(self._background.values()) + size_octets * len(tasks) > limits.background_octets_max:
+        sizes = {id(one): one.size_octets for one in (*self._background.values(), content)}
+        if sum(sizes.values()) > limits.background_octets_max:
             return False
-        self._background.update((task, size_octets) for task in tasks)
+        self._background.update(dict.fromkeys(tasks, content))
         return True
 
     def _ended(self, task: asyncio.Task[None]) -> None:

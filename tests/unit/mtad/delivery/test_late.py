@@ -38,6 +38,37 @@ async def test_too_much_in_the_background_is_given_up() -> None:
         assert said(await first.pending[U]) == "delayed 450 4.4.2"
 
 
+async def test_of_what_is_too_much_that_goes_on_which_has_its_final_dot() -> None:
+    limits, timeouts = DeliveryLimits(background_max=2), replace(TIMEOUTS, dot_seconds=WAIT_SECONDS)
+    pool_limits = PoolLimits(PaceLimits(connections_max=2))
+    async with (
+        ScriptedServer(Script(replies={"dot": WAIT + "250 2.0.0 Ok"})) as server,
+        outgoing(limits=limits, pool_limits=pool_limits, timeouts=timeouts) as out,
+    ):
+        transaction = out.open(is_verp=True)
+        for number in range(5):
+            assert await transaction.recipient(f"u{number}@b.test", to(server)) is None
+        finishing = asyncio.create_task(transaction.finish(CONTENT, 1000))
+        await until(lambda: len(server.messages) == 2)
+        transaction._on_deadline()
+        finished = await finishing
+        assert {said(one) for one in finished.outcomes.values()} == {"delayed 451 4.3.2"}
+        assert (len(finished.outcomes), len(finished.pending)) == (3, 2)
+        server.released.set()
+        assert {said(await one) for one in finished.pending.values()} == {"delivered 250 2.0.0"}
+
+
+async def test_attempts_in_the_background_share_their_content() -> None:
+    limits = DeliveryLimits(background_octets_max=len(CONTENT))
+    async with (
+        ScriptedServer(Script(replies={"data": HANG})) as server,
+        ScriptedServer(Script(replies={"data": HANG})) as other,
+        outgoing(limits=limits) as out,
+    ):
+        _, finished = await out.through({U: to(server), W: to(other)}, deadline_seconds=0.05)
+        assert set(finished.pending) == {U, W}
+
+
 async def test_too_many_octets_in_the_background_are_given_up() -> None:
     limits = DeliveryLimits(background_octets_max=len(CONTENT) - 1)
     timeouts = replace(TIMEOUTS, dot_seconds=WAIT_SECONDS)
