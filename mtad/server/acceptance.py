@@ -352,9 +352,14 @@ class Acceptance:
             if transaction.through is not None:
                 await transaction.through.abort()
             return Attempted(outcomes)
-        if transaction.through is not None and transaction.left_out:
-            await transaction.through.leave_out(transaction.left_out)
-        through = await asked_for(transaction, tried, self._rooms.delivery)
+        try:
+            if transaction.through is not None and transaction.left_out:
+                await transaction.through.leave_out(transaction.left_out)
+            through = await asked_for(transaction, tried, self._rooms.delivery)
+        except BaseException:  # what is not finished is aborted: a next hop would wait for it, and its connection
+            if transaction.through is not None:
+                await transaction.through.abort()
+            raise
         finished = await through.finish(content, self._limits.seconds.delivery_deadline)
         for address, outcome in finished.outcomes.items():
             if address in outcomes:  # those that were refused at RCPT are not the client's any more

@@ -18,6 +18,7 @@ from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import Addition, RetryPlan, Signing, Verdict
 from mtad.off_loop import ON_LOOP_OCTETS_MAX
+from mtad.rehearsal.rooms import ScriptedThrough
 from mtad.server.acceptance import Acceptance
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
@@ -181,6 +182,20 @@ async def test_a_refusal_stands_when_the_next_hop_cannot_be_told() -> None:
     bench.rooms.delivery.open = open_failing  # type: ignore[method-assign]
     assert (await bench.accept(b"text\r\n", STRANGER, one=None)).code == 554
     assert len(bench.events.named("session.fault")) == 1
+
+
+async def test_a_fault_before_the_content_is_sent_leaves_no_next_hop_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.rooms.policy.verdicts["data"] = Verdict(added=(Addition(ADDED),))
+
+    async def fail(*_arguments: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(ScriptedThrough, "add", fail)
+    reply = await bench.accept(b"text\r\n", STRANGER, one=None)
+    assert (reply.code, reply.enhanced) == (451, "4.3.0")
+    (through,) = bench.rooms.delivery.opened
+    assert (through.is_aborted, through.content) == (True, None)
 
 
 async def test_delivered_outcomes_of_others_are_not_ours() -> None:
