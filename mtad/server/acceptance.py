@@ -66,7 +66,7 @@ def heard(verdict: Verdict, transaction: Transaction) -> Verdict:
         return verdict
     each = {a: _added_by(one) if a in transaction.recalled else one for a, one in verdict.each.items()}
     verdict = replace(verdict, each={a: one for a, one in each.items() if one is not GO_ON})
-    if transaction.hears is not Hears.ONE or verdict.reply is not None or verdict.is_discarded:
+    if transaction.hears is not Hears.ONE or verdict.reply is not None:
         return verdict
     for_now = next((one for one in verdict.each.values() if one.reply is not None and one.reply.is_transient), None)
     return verdict if for_now is None else replace(for_now, delay_seconds=verdict.delay_seconds)

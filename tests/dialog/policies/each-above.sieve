@@ -5,6 +5,7 @@ stage "data" {
     foreachrcpt {
         if envelope :localpart "to" "no" { ereject "Not for me"; }
         if envelope :localpart "to" "later" { tempfail "Greylisted"; }
+        if envelope :localpart "to" "away" { redirect "deputy@example.net"; }
     }
     addrcpt :hidden "archive@example.net";
     discard;
