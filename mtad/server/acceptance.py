@@ -19,7 +19,7 @@ from mtad.mail.queue_id import node_of
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import GO_ON, Signing, Verdict
 from mtad.off_loop import off_loop_if_long
-from mtad.server.adding import asked_for, joined, joining
+from mtad.server.adding import asked_for, joined, joining, owed_by
 from mtad.server.answering import Hears, answer_all, answer_each
 from mtad.server.background import Background
 from mtad.server.collaborators import Clock, Collaborators
@@ -64,17 +64,12 @@ def heard(verdict: Verdict, transaction: Transaction) -> Verdict:
     """
     if not verdict.each:
         return verdict
-    each = {a: _added_by(one) if a in transaction.recalled else one for a, one in verdict.each.items()}
+    each = {a: owed_by(one, a) if a in transaction.recalled else one for a, one in verdict.each.items()}
     verdict = replace(verdict, each={a: one for a, one in each.items() if one is not GO_ON})
     if transaction.hears is not Hears.ONE or verdict.reply is not None:
         return verdict
     for_now = next((one for one in verdict.each.values() if one.reply is not None and one.reply.is_transient), None)
     return verdict if for_now is None else replace(for_now, delay_seconds=verdict.delay_seconds)
-
-
-def _added_by(verdict: Verdict) -> Verdict:
-    """Return what is left of a verdict on who has the message already: those whom it adds may have it or not."""
-    return replace(GO_ON, added=verdict.added) if verdict.added else GO_ON
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from mtad.mail.address import mailbox_key
 from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest
 from mtad.mail.envelope import Recipient
 from mtad.mail.notes import NO_NOTES, Notes
-from mtad.mail.verdict import Addition, Verdict
+from mtad.mail.verdict import GO_ON, Addition, Verdict
 from mtad.server.collaborators import Delivery, Through
 from mtad.server.keeping import requests_of
 from mtad.server.transaction import Accepted, Transaction
@@ -84,6 +84,16 @@ def joining(transaction: Transaction, ruling: Verdict) -> Iterator[Joining]:
             yield from _by_verdict(verdict, [recipient.address], asked, recipient.notes)
     if ruling.added:
         yield from _by_verdict(ruling, [one.recipient.address for one in left], _of_all(left))
+
+
+def owed_by(verdict: Verdict, address: str) -> Verdict:
+    """Return what is left of a verdict on who has the message already: those whom it adds may have it or not.
+
+    Not so the one that stands for it: it is that one who has the message.
+    """
+    instead = _instead([address] if verdict.is_discarded else [], verdict.added)
+    added = tuple(one for one, instead_of in zip(verdict.added, instead, strict=True) if not instead_of)
+    return replace(GO_ON, added=added) if added else GO_ON
 
 
 def _by_verdict(
