@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from mtad.sieve.comments import without_comments
+
 SEPARATOR = "+"  # between user and detail
 ADDRESSES_MAX = 1000  # of one field; the rest is not looked at
 LENGTH_MAX = 1 << 15  # of one field; the rest is not looked at
@@ -86,14 +88,8 @@ def addresses_in(value: str) -> list[str]:
     found: list[str] = []
     plain: list[str] = []  # what would be an address if no angle bracket came
     angle: list[str] | None = None
-    comment_depth = 0
-    for match in _PIECE.finditer(value[:LENGTH_MAX]):
-        piece = match[0]
-        if piece in "()":
-            comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))
-        elif comment_depth:
-            continue
-        elif piece in ",;":
+    for piece in _PIECE.findall(without_comments(value[:LENGTH_MAX])):
+        if piece in ",;":
             if angle and angle[0] == "@":
                 continue  # between the hosts of a source route
             _keep(found, plain if angle is None else angle)
@@ -107,7 +103,7 @@ def addresses_in(value: str) -> list[str]:
         elif piece == ":":
             plain = []
             angle = [] if angle is not None else None
-        elif not piece.isspace():
+        elif piece != ")" and not piece.isspace():
             (plain if angle is None else angle).append(piece)
         if len(found) >= ADDRESSES_MAX:
             return found

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-_OUTSIDE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[()]|\\.?|[^"()\\]++', re.DOTALL)
-_INSIDE = re.compile(r"[()]|\\.?|[^()\\]++", re.DOTALL)
+NESTING_MAX = 16  # of comments; in one that is deeper a parenthesis opens none
+
+
+def _comment(nesting: int) -> str:
+    """Return the expression of a comment; one that nothing closes is all the rest."""
+    inner = r"\((?:[^)\\]++|\\.?)*+\)?+"
+    for _ in range(nesting - 1):
+        inner = rf"\((?:[^()\\]++|\\.?|{inner})*+\)?+"
+    return inner
+
+
+_OUTSIDE = r'[^"(\\]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|\\.?'
+_PIECE = re.compile(rf"((?:{_OUTSIDE})*+)(?:(?:{_comment(NESTING_MAX)})++|\Z)", re.DOTALL)
 
 
 def without_comments(text: str) -> str:
-    """Return a field's value with a blank in place of each comment; the time is linear in the value."""
-    return "".join(_outside(text)) if "(" in text else text
-
-
-def _outside(text: str) -> Iterator[str]:
-    depth = at = 0
-    while (piece := (_INSIDE if depth else _OUTSIDE).match(text, at)) is not None:
-        at = piece.end()
-        if piece[0] == "(":
-            depth += 1
-        elif not depth:
-            yield piece[0]
-        elif piece[0] == ")":
-            depth -= 1
-            if not depth:
-                yield " "
+    """Return a field's value with a blank in place of comments, and none at its end; linear in the value."""
+    return " ".join(_PIECE.findall(text)).rstrip() if "(" in text else text
