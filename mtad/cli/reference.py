@@ -67,7 +67,7 @@ Members are only ever added.
 - `site list`: `node`, `role`, `state` (`up` `greeting` `connecting` `down` `refused`), `is_fed` (this node ships to
   it), `lag_records`, `lag_octets`, `lag_seconds`, `problem`. `site promote`: as `replica promote`.
 - `user add`, `passwd`, `delete`: `verb`, `done`, `name`, `refused`. `user list`: `name`, one object a line.
-- `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}].
+- `sieve check`: `files`, `ok`, `errors` [{`file`, `line`, `column`, `text`}], `warnings` [{`file`, `lacks`}].
 - `sieve test`: `ok`, `files` [{`file`, `ok`, `errors`, `tests` [{`name`, `line`, `ok`, `failed_line`, `reason`}]}].
 - `sieve trace`: `stages` [{`stage`, `recipient`, `steps` [{`file`, `line`, `name`, `value` (of a test; null for a
   command), `compared` [values], `facts` [{`source`, `question`, `answer`, `milliseconds`, `is_cached`}]}], `answer`

@@ -48,7 +48,8 @@ def check(
 ) -> None:
     """Compile scripts as a node would, and say all their errors; the maps that they name are those of mtad.toml.
 
-    Exit 1 when there is one. A running node takes a changed policy by `mtactl reload`.
+    Exit 1 when there is one. What a policy asks, and this version cannot answer, is a warning.
+    A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
     from mtad.cli.configured import maps_of, settings_of
@@ -61,15 +62,19 @@ def check(
     shelf.release()
     errors = [SieveError(one.where, one.line, 1, f"map {one.name}: {one.why}") for one in shelf.unusable]
     errors += [error for _, policy in loaded if isinstance(policy, PolicyErrors) for error in policy.errors]
+    good = [(file, policy) for file, policy in loaded if isinstance(policy, Policy)]
+    lacks = [(str(file), what) for file, policy in good for what in sorted(policy.lacks)]
     if json:
         told = [{"file": each.file, "line": each.line, "column": each.column, "text": each.text} for each in errors]
-        say_json({"files": [str(file) for file in files], "ok": not errors, "errors": told})
+        warnings = [{"file": file, "lacks": what} for file, what in lacks]
+        say_json({"files": [str(file) for file in files], "ok": not errors, "errors": told, "warnings": warnings})
     else:
         for error in errors:
             say(str(error))
-        for file, policy in loaded:
-            if isinstance(policy, Policy):
-                say(f"{file} is good.")
+        for name, what in lacks:
+            say(f"{name}: warning: it asks `{what}`, which this version cannot answer")
+        for file, _ in good:
+            say(f"{file} is good.")
     if errors:
         raise typer.Exit(EXIT_REFUSED)
 

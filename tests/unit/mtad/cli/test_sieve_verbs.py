@@ -51,6 +51,18 @@ def test_errors_as_json(tmp_path: Path) -> None:
     assert told["errors"][0]["text"]
 
 
+def test_what_this_version_lacks_is_a_warning(tmp_path: Path) -> None:
+    script = tmp_path / "a.sieve"
+    script.write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.sign"];\nstage "data" { seal :domain "l.example" :selector "s"; }\n'
+    )
+    result = check(str(script))
+    warning = f"{script}: warning: it asks `seal`, which this version cannot answer\n"
+    assert (result.exit_code, result.stdout) == (0, f"{warning}{script} is good.\n")
+    told = json.loads(check(str(script), "--json").stdout)
+    assert (told["ok"], told["warnings"]) == (True, [{"file": str(script), "lacks": "seal"}])
+
+
 def test_the_maps_of_a_configuration(tmp_path: Path) -> None:
     script, config = tmp_path / "a.sieve", tmp_path / "mtad.toml"
     script.write_text(
