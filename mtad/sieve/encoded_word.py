@@ -12,7 +12,7 @@ _LENGTH_MAX = 1000  # RFC 2047 §2 allows 75; many write more
 _WORD = re.compile(rf"=\?([^?*\s]{{1,40}})(?:\*[^?\s]{{0,20}})?\?([bBqQ])\?([^?]{{0,{_LENGTH_MAX}}})\?=")
 _BETWEEN = re.compile(r"(\?=)\s++(?==\?)")  # RFC 2047 §6.2: white space between encoded words is not shown
 _CHARSET = re.compile(  # Python knows many more "encodings", some of which are slow or no character sets at all
-    r"(?:utf-?(?:8|16(?:le|be)?)|(?:us-)?ascii|iso[-_]?8859[-_]\d+|latin-?[1-9]|iso-2022-(?:jp|kr)[-\w]*"
+    r"(?:utf-?(?:8|(?:16|32)(?:le|be)?)|(?:us-)?ascii|iso[-_]?8859[-_]\d+|latin-?[1-9]|iso-2022-(?:jp|kr)[-\w]*"
     r"|windows-\d+|cp\d+|koi8-[rtu]|gb2312|gbk|gb18030|hz-gb-2312|ks_c_5601-1987|big5(?:-hkscs)?|euc-(?:jp|kr)|shift_jis"
     r"|tis-620|macintosh)\Z",
     re.IGNORECASE,
