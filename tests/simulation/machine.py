@@ -71,6 +71,8 @@ class Machine:
         self.role = Role.PASSIVE
         self.disturbed_at = 0  # when something last kept the process from doing its work
         self.active_heard_at: int | None = None  # when word of an active last reached this process's socket
+        self._word: tuple[int, int | None] = (0, None)  # of which session that was, and what the line above was before
+        self.is_promoted_by_order = False  # it was an operator's order with which it began to promote last
         self.greeted_by = 0  # the incarnation of the peer that this process knows of
         self.commanded_at = self.handed_over_at = -(1 << 62)
         self.is_demoted = False  # by an operator, and nobody else has been the owner since
@@ -230,6 +232,7 @@ class Machine:
         """Take a message from the socket. What comes late from a link that is down is no word of anybody's state."""
         message = received.message
         if isinstance(message, Beat | Hello) and message.role in OWNER_ROLES and is_standing:
+            self._word = received.session, self.active_heard_at
             self.active_heard_at = self.clock.now
             if self.stood_down is not None and message.authority > self.stood_down:
                 self.stood_down = None
@@ -362,8 +365,17 @@ class Machine:
         self.is_ordered = self.is_ordered and changed.role not in STANDING_BY
         if changed.role == Role.PROMOTING:
             self.stood_down = None
+            self.is_promoted_by_order = self.commanded_at == self.clock.now
         self.world.truth.role_changed(self, before, changed)
         self.runner.role_changed(changed)
 
     def _note(self, note: Note) -> None:
         self.clock.counts[f"note {note.name}"] += 1
+        if note.name == "replica.refused" and self.settings.authority is Mode.WITNESS:
+            self._unheard(dict(note.fields)["session"])
+
+    def _unheard(self, session: object) -> None:
+        """Forget the word of one whom this member refuses. What keeps owners apart here is the witness, not silence."""
+        of, before = self._word
+        if session == of:
+            self.active_heard_at = before

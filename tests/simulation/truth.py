@@ -127,8 +127,12 @@ class Truth:
         self.claims.taken_over(machine)
         if clock.now - machine.handed_over_at < SECOND:
             clock.counts["switchover done"] += 1
-        elif machine.active_heard_at is not None and clock.now - machine.commanded_at > SECOND:
-            silence = clock.now - machine.active_heard_at
+        elif not machine.is_promoted_by_order and clock.now - machine.commanded_at > SECOND:
+            self._check_silence(machine)
+
+    def _check_silence(self, machine: Machine) -> None:
+        if machine.active_heard_at is not None:
+            silence = self.clock.now - machine.active_heard_at
             if silence < 8 * self._borne(machine.settings) // 10:
                 raise Violation("S16", f"node {machine.node} promoted {silence // MS} ms after word of an active")
 
