@@ -6,7 +6,6 @@ shapes are promises to scripts.
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from mtad.cli.resync import resync as fill_again
 from mtad.cli.role_change import change_role
 from mtad.cli.screen import say, say_json, say_table
 from mtad.cli.shapes import policy_object, status_object, verify_object
+from mtad.command_line import run_command
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.show import as_document, as_toml
 from mtad.pb import admin_pb2 as pb
@@ -261,10 +261,5 @@ def show(local: Local) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit 1 when what it writes cannot be written."""
-    if sys.stdout is None:  # it was closed before we began
-        sys.exit("mtactl: the standard output is closed")
-    try:
-        app()
-    except OSError as error:  # of what a command reads it says itself what is wrong
-        sys.exit(f"mtactl: cannot write: {error.strerror or error}")
+    """Run the command line."""
+    run_command(app, "mtactl")

@@ -5,13 +5,13 @@ Exit codes: 0; 1 a start-up check failed (all failures are listed, each with wha
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mtad.command_line import run_command
 from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Settings
 from mtad.main.version import VERSION
@@ -186,8 +186,5 @@ def _settings(config: Path) -> Settings:
 
 
 def main() -> None:
-    """Run the command line. Exit 1 when what it writes cannot be written."""
-    try:
-        app()
-    except OSError as error:  # of what a command reads it says itself what is wrong
-        sys.exit(f"mtad: cannot write: {error.strerror or error}")
+    """Run the command line."""
+    run_command(app, "mtad")

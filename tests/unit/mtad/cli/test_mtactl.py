@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -488,9 +489,11 @@ def test_damaged_messages_are_a_problem(admin: FakeAdmin, mtactl: Mtactl) -> Non
         ("mtad.cli", "> /dev/full", "mtactl: cannot write: No space left on device\n"),
         ("mtad.cli", ">&-", "mtactl: the standard output is closed\n"),
         ("mtad.main", "> /dev/full", "mtad: cannot write: No space left on device\n"),
+        ("mtad.main", ">&-", "mtad: the standard output is closed\n"),
     ],
 )
 def test_what_cannot_be_written_is_told_in_a_line(module: str, where: str, told: str) -> None:
     command = f"{shlex.quote(sys.executable)} -m {module} --version {where}"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, env=buffered)
     assert (result.returncode, result.stderr) == (1, told)
