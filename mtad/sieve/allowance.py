@@ -19,6 +19,7 @@ class Share(StrEnum):
     ADDRESSES_LENGTH = "characters of fields with addresses"
     MARKS = "what looks like a boundary between parts"
     TEXT_OCTETS = "octets of bodies"
+    WIDE_OCTETS = "octets of bodies in UTF-16 and UTF-32"
     PAGES_LENGTH = "characters of pages of HTML"
 
 
@@ -29,6 +30,7 @@ SHARES_MAX: Mapping[Share, int] = {
     Share.ADDRESSES_LENGTH: 1 << 16,
     Share.MARKS: 10_000,
     Share.TEXT_OCTETS: 1 << 20,
+    Share.WIDE_OCTETS: 1 << 18,
     Share.PAGES_LENGTH: 1 << 18,
 }
 

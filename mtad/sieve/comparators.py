@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -10,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 _DIGITS = re.compile(r"0*([0-9]*)")
+_LETTERS = tuple(zip(string.ascii_uppercase, string.ascii_lowercase, strict=True))
 
 
 def ascii_casemap(text: str) -> str:
     """Fold A to Z and nothing else (RFC 4790 §9.2): no other letter may become an ASCII one."""
     if text.isascii():
         return text.lower()
-    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")  # octets know ASCII alone
+    try:
+        return text.encode().lower().decode()  # octets know ASCII alone
+    except UnicodeEncodeError:  # octets that are no UTF-8, for each of which Python would stop
+        for upper, lower in _LETTERS:
+            text = text.replace(upper, lower)
+        return text
 
 
 def octet(text: str) -> str:

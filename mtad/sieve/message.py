@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mtad.sieve.addresses import LENGTH_MAX, addresses_in
 from mtad.sieve.allowance import Allowance, Share
-from mtad.sieve.encoded_word import decoded
+from mtad.sieve.encoded_word import decoded, is_wide
 from mtad.sieve.html_text import text_of_html
 from mtad.sieve.mime import MESSAGE, TEXT, Cut, FieldValue, cut, field_value, text_of, transfer_decoded
 
@@ -191,9 +191,10 @@ class Message:
         if self._text is None:
             octets = transfer_decoded(self._readable(self._body_start, self._end), self._encoding)
             kind = self.content_type
-            self._text = (
-                text_of(octets, kind.parameters.get("charset", "utf-8")) if kind.type == "text" else _text(octets)
-            )
+            charset = kind.parameters.get("charset", "utf-8") if kind.type == "text" else "utf-8"
+            if is_wide(charset):
+                octets = octets[: self._allowance.take(Share.WIDE_OCTETS, len(octets))]
+            self._text = text_of(octets, charset) if kind.type == "text" else _text(octets)
         return self._text
 
     def shown_text(self) -> str:

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from mtad.sieve.comparators import unicode_casemap
+from mtad.sieve.comparators import ascii_casemap, unicode_casemap
 from tests.fakes.sieve_facts import StillFacts, filed, is_true
 
 FACTS = StillFacts("Subject: ÄRGER im Café\r\n\r\n".encode())
 UNICODE = ':comparator "i;unicode-casemap"'
+
+
+@pytest.mark.parametrize("rest", ["", "Ä", "\udcff", "Ä\udcc3\udc84\ud800\u0130"])
+def test_ascii_letters_alone_are_folded(rest: str) -> None:
+    assert ascii_casemap(rest + "@[AZaz" + rest) == rest + "@[azaz" + rest
 
 
 @pytest.mark.parametrize(("one", "other"), [("ä", "Ä"), ("ä", "a\u0308"), ("ς", "Σ"), ("ſ", "S"), ("a", "A")])

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import codecs
 import time
 
 import pytest
 
-from mtad.sieve.encoded_word import characters, decoded
+from mtad.sieve.encoded_word import characters, decoded, is_charset
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ from mtad.sieve.encoded_word import characters, decoded
         ("=?utf-8?q?a?=\r\n =?utf-8?q?b?= c", "ab c"),
         ("x =?utf-8?q?a?= y", "x a y"),
         ("=?utf-8?q?=ff?=", "\ufffd"),
+        ("=?utf-8?q?=ff_Gr=C3=BC=C3=9Fe?=", "\ufffd Grüße"),
         ("=?punycode?q?a?=", "=?punycode?q?a?="),
         ("=?unicode_escape?q?=5Cu0041?=", "=?unicode_escape?q?=5Cu0041?="),
         ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
@@ -49,6 +51,34 @@ def test_hostile_values_take_linear_time(value: str) -> None:
 def test_what_is_no_character_is_replaced(charset: str) -> None:
     octets = bytes(range(256)) * 20 + b"\x81\xff" * 25 + b"\x1b$B\x81~{"
     assert characters(octets, charset) == octets.decode(charset, "replace")
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+@pytest.mark.parametrize(
+    ("charset", "text", "bad"),
+    [
+        ("utf-8", "Grüße", b"\xff"),
+        ("cp65001", "Grüße", b"\xff"),
+        ("iso-2022-jp", "あ", b"\xff"),
+        ("hz-gb-2312", "国", b"\xff"),
+        ("euc-kr", "안", b"\xff"),
+        ("cp1252", "é", b"\x81"),
+        ("utf-16le", "あ", b"\x00\xd8"),
+    ],
+)
+def test_only_what_is_no_character_is_replaced(charset: str, text: str, bad: bytes, count: int) -> None:
+    assert characters(text.encode(charset) * count + bad, charset) == text * count + "\ufffd"
+
+
+def test_python_is_asked_for_no_set_that_it_does_not_know() -> None:
+    numbered = [f"{prefix}{number}" for prefix in ("cp", "windows-", "latin", "latin-") for number in range(70_000)]
+    numbered += [
+        f"{name}{number:0{width}}" for name in ("iso-8859-", "cp") for width in (1, 2, 3) for number in range(999)
+    ]
+    known = [name for name in numbered if is_charset(name)]
+    assert {"cp037", "cp65001", "windows-1252", "latin9", "iso-8859-15"} <= set(known)
+    for name in known:
+        assert codecs.lookup(name).name
 
 
 def test_characters_of_a_set_that_is_none() -> None:

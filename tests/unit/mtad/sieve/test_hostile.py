@@ -91,6 +91,15 @@ MESSAGES = {
     "fields of comments": (b"From: " + b"()" * 16_000 + b"\r\nDate: " + b"(" * 16_000 + b"\r\n") * 8 + b"\r\n",
     "parts of comments": MULTIPART + (b"--b\nContent-Type: " + b"a()" * 10_000 + b"\n\n") * 9 + b"--b--\n",
     "octets that are no UTF-32": b"Content-Type: text/plain; charset=utf-32\r\n\r\n" + b"\xff" * 4_000_000,
+    "halves of characters": b"Content-Type: text/plain; charset=utf-16be\r\n\r\n" + b"\xd8\x00" * 2_000_000,
+    "octets that are no UTF-8": b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + b"\xff" * 4_000_000,
+    "octets of no character set": b"Content-Type: text/plain; charset=no-such\r\n\r\n" + b"\xff" * 4_000_000,
+    "parts that are no characters": MULTIPART
+    + (b"--b\nContent-Type: text/plain; charset=tis-620\n\n" + b"\xff" * 999 + b"\n") * 990
+    + b"--b--\n",
+    "encoded words of sets that are none": (
+        b"Subject: " + b" ".join(b"=?cp%d?q?a?=" % number for number in range(10_000, 14_000)) + b"\r\n\r\n"
+    ),
     "quotes": b"From: " + b'"' * 100_000 + b"\r\nCc: " + b"<" * 100_000 + b"\r\n\r\n",
     "messages in messages": b"Content-Type: message/rfc822\n\n" * 5000,
     "parts": PARTS,

@@ -92,6 +92,13 @@ class TestAllowance:
         for _ in range(2):
             assert [len(part.text()) for part in message.parts] == [half, half, 0]
 
+    def test_wide_text_of_all_parts(self) -> None:
+        wide = b"Content-Type: text/plain; charset=utf-16be\n\n"
+        characters_max = SHARES_MAX[Share.WIDE_OCTETS] // 2
+        message = multipart(wide + b"\0x" * (characters_max - 1), wide + b"\0y" * 5, b"\nz")
+        for _ in range(2):
+            assert [part.text()[-3:] for part in message.parts] == ["xxx", "y", "z"]
+
     def test_what_stands_around_parts(self) -> None:
         message = Message(b"Content-Type: multipart/mixed; boundary=b\n\nbefore\n--b\n\none\n--b--\nbehind\n")
         for _ in range(2):
