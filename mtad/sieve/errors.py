@@ -58,10 +58,10 @@ class Report:
             self._found[at, text] = None
 
     def spend(self, at: int, units: int) -> bool:
-        """Count work, and tell whether it may be done; when it is too much the script is wrong, and full."""
+        """Count work, and tell whether it is of use; when it is too much the script is wrong, and full."""
         was_left = self.effort.left >= 0
         if self.effort.spend(units):
-            return True
+            return not self.is_full
         if was_left:
             self._found[at, _TOO_LARGE] = None
         return False

@@ -21,7 +21,7 @@ NESTING_MAX = 16  # of entities; what is deeper is one with what holds it
 FIELD_LENGTH_MAX = 1 << 13  # of a field that a script adds
 RAW_OCTETS_MAX = 1 << 20  # of the body as it is; what is behind is not seen
 ALL = slice(None)
-_FIELD_LENGTH = 16  # that a field with addresses counts for by itself
+_FIELD_LENGTH = 32  # that a field with addresses counts for by itself
 
 _WHITE = " \t\r\n"
 _END = re.compile(rb"(?:\A|\r?\n)\r?\n")
@@ -234,8 +234,8 @@ class Message:
         return decoded(value[:length]) + value[length:]
 
     def _addresses_in(self, value: str) -> list[str]:
-        length = min(len(value), LENGTH_MAX) + _FIELD_LENGTH
-        return addresses_in(value[: self._allowance.take(Share.ADDRESSES_LENGTH, length)])
+        length = self._allowance.take(Share.ADDRESSES_LENGTH, min(len(value), LENGTH_MAX) + _FIELD_LENGTH)
+        return addresses_in(value[:length]) if length else []
 
     @property
     def _encoding(self) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from mtad.sieve.dialects import PLAIN
 from mtad.sieve.effort import EFFORT_MAX, NODE, Effort, of_script, of_string
-from mtad.sieve.errors import SieveErrors
+from mtad.sieve.errors import ERRORS_MAX, Report, SieveErrors
 from mtad.sieve.script import Script, compile_script
 
 
@@ -12,6 +12,15 @@ def test_effort_is_spent_to_the_last_unit() -> None:
     effort = Effort(3)
     assert (effort.spend(3), effort.left) == (True, 0)
     assert (effort.spend(1), effort.left) == (False, -1)
+
+
+def test_behind_the_last_error_that_is_told_no_work_is_of_use() -> None:
+    report = Report("t", "")
+    for at in range(ERRORS_MAX):
+        assert report.spend(at, 1)
+        report.add(at, "wrong")
+    assert not report.spend(ERRORS_MAX, 1)
+    assert len(report.errors().errors) == ERRORS_MAX
 
 
 @pytest.mark.parametrize(("text", "units"), [("a" * 63, 0), ("a" * 640, 10)])
