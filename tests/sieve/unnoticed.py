@@ -47,6 +47,8 @@ KNOWN = (
     Known(_LIMIT, "mime.py", r"len\(parts\) < PARTS_MAX - 1", "1 made 2"),
     Known(_LIMIT, "message.py", r"depth: int = 0|self._depth \+ 1", r"\d made \d"),
     Known(_LIMIT, "(allowance|mime).py", r"Share\.[A-Z_]+(:|, 1\))", r"\d+ made \d+"),
+    Known(_LIMIT, "comments.py", r"range\(nesting - 1\)", "1 made 2"),
+    Known(_LIMIT, "encoded_word.py", r"return _WIDE\.match"),
     Known(_LIMIT, "capabilities/variables.py", r"if not is_length:"),
     Known(_LIMIT, "template.py", r"if left <= 0:", "0 made 1"),
     Known(_LIMIT, "edits.py", r"value.isascii\(\) and is_foldable|is_foldable = "),

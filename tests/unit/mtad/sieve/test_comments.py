@@ -35,3 +35,8 @@ def test_the_time_is_linear(text: str) -> None:
     started = time.process_time()
     without_comments(text)
     assert time.process_time() - started < 1
+
+
+def test_comments_are_known_sixteen_deep() -> None:
+    assert without_comments("a" + "(" * 16 + "x" + ")" * 16 + "b") == "a b"
+    assert without_comments("a" + "(" * 17 + "x" + ")" * 17 + "b") == "a )b"

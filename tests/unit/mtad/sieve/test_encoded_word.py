@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mtad.sieve.encoded_word import characters, decoded, is_charset
+from mtad.sieve.encoded_word import characters, decoded, is_charset, is_wide
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,8 @@ def test_python_is_asked_for_no_set_that_it_does_not_know() -> None:
 def test_characters_of_a_set_that_is_none() -> None:
     with pytest.raises(LookupError):
         characters(b"\xff", "cp1")
+
+
+def test_wide_are_those_whose_characters_are_all_of_more_octets() -> None:
+    assert all(map(is_wide, ("utf-16", "UTF-16LE", "utf32be")))
+    assert not any(map(is_wide, ("utf-8", "iso-8859-1", "gb18030", "utf-7", "utf-160")))
