@@ -37,8 +37,7 @@ async def reconsidered(
     envelope = envelope_of(message)
     said: dict[str, Resolution] = {}
     for address, outcome in undelivered.items():
-        state = message.recipients[address]
-        attempts_count = state.attempts_count - state.uncounted_count + outcome.is_counted
+        attempts_count = message.recipients[address].counted_count + outcome.is_counted
         tried = Tried(outcome, plans[address], attempts_count, max(0, wall_ms - message.arrival_ms) // 1000)
         said[address] = await judge.queue(envelope, address, message.noted.recipients.get(address, NO_NOTES), tried)
     judged = {address: one.outcome for address, one in said.items()}

@@ -94,8 +94,7 @@ def after_attempt(
 
 def _is_over(message: StoredMessage, after: RecipientState, plan: RetryPlan, wall_ms: int) -> bool:
     """Tell whether there is no time left for another attempt, or there were as many as there may be."""
-    counted = after.attempts_count - after.uncounted_count
-    has_had_all = bool(plan.attempts_max) and counted >= plan.attempts_max
+    has_had_all = bool(plan.attempts_max) and after.counted_count >= plan.attempts_max
     is_counted = after.attempts[-1].outcome.is_counted
     return (has_had_all and is_counted) or wall_ms - message.arrival_ms >= plan.expire_seconds * 1000
 

@@ -68,6 +68,11 @@ class RecipientState:
     route: Route | None = None  # that policy has chosen when it could not be delivered to; None: as `deliver` says
     uncounted_count: int = 0  # of the attempts, those that say nothing of the recipient: see `Outcome.is_counted`
 
+    @property
+    def counted_count(self) -> int:
+        """How many attempts there were after so many of which it is given up."""
+        return self.attempts_count - self.uncounted_count
+
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
