@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import attrgetter
 
 from mtad.admin.health import problems
 from mtad.pb import admin_pb2 as pb
@@ -24,10 +25,11 @@ class Measure:
     text: str
     read: Read
     labels: tuple[str, ...] = ()
-    metric: Metric = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "metric", Metric(self.name, Kind.GAUGE, self.labels))
+    @property
+    def metric(self) -> Metric:
+        """What it is exposed as."""
+        return Metric(self.name, Kind.GAUGE, self.labels)
 
 
 def measured(status: pb.StatusReply) -> Iterator[Family]:
@@ -40,12 +42,9 @@ def _one(read: Callable[[pb.StatusReply], float]) -> Read:
     return lambda status: [((), float(read(status)))]
 
 
-def _if_pair(read: Callable[[pb.StatusReply], float]) -> Read:
-    return lambda status: [((), float(read(status)))] if status.HasField("peer") else []
-
-
-def _if_witness(read: Callable[[pb.StatusReply], float]) -> Read:
-    return lambda status: [((), float(read(status)))] if status.HasField("witness") else []
+def _if_there(part: str, read: Read) -> Read:
+    """Read what only a status with this part tells."""
+    return lambda status: read(status) if status.HasField(part) else []
 
 
 def _chosen(values: Iterable[str], chosen: str) -> list[tuple[tuple[str, ...], float]]:
@@ -69,6 +68,13 @@ def _of_nodes(
 
 
 _OF_NODE = ("node",)
+
+
+def _lag(field: str, text: str) -> Measure:
+    """Return the measure of how far another node is behind, in what its field of this name counts."""
+    read = attrgetter(field)
+    return Measure(f"mtad_{field}", text, _of_nodes(read, read, is_fed_only=True), labels=_OF_NODE)
+
 
 MEASURES = (
     Measure(
@@ -95,7 +101,7 @@ MEASURES = (
     Measure(
         "mtad_protection",
         "1 of the state that the pair is in, 0 of the others: in `degraded` and `catchup` new mail has one copy.",
-        lambda s: _chosen(_PROTECTIONS, s.peer.state) if s.HasField("peer") else [],
+        _if_there("peer", lambda s: _chosen(_PROTECTIONS, s.peer.state)),
         labels=("state",),
     ),
     Measure(
@@ -104,32 +110,21 @@ MEASURES = (
         _of_nodes(lambda peer: not peer.problem, lambda far: far.state in _LINKS_UP),
         labels=_OF_NODE,
     ),
-    Measure(
-        "mtad_lag_records",
-        "Changes that the other node has not confirmed.",
-        _of_nodes(lambda peer: peer.lag_records, lambda far: far.lag_records, is_fed_only=True),
-        labels=_OF_NODE,
-    ),
-    Measure(
-        "mtad_lag_octets",
-        "The size of the changes that the other node has not confirmed.",
-        _of_nodes(lambda peer: peer.lag_octets, lambda far: far.lag_octets, is_fed_only=True),
-        labels=_OF_NODE,
-    ),
-    Measure(
-        "mtad_lag_seconds",
-        "The age of the oldest change that the other node has not confirmed.",
-        _of_nodes(lambda peer: peer.lag_seconds, lambda far: far.lag_seconds, is_fed_only=True),
-        labels=_OF_NODE,
-    ),
+    _lag("lag_records", "Changes that the other node has not confirmed."),
+    _lag("lag_octets", "The size of the changes that the other node has not confirmed."),
+    _lag("lag_seconds", "The age of the oldest change that the other node has not confirmed."),
     Measure(
         "mtad_unprotected_messages",
         "Changes that clients heard 250 to with one copy, and that the peer has not confirmed since.",
-        _if_pair(lambda s: s.unprotected_messages),
+        _if_there("peer", _one(lambda s: s.unprotected_messages)),
     ),
-    Measure("mtad_witness_answers", "1 if the witness answers.", _if_witness(lambda s: not s.witness.problem)),
     Measure(
-        "mtad_lease_seconds", "For which this node may deliver, by the witness.", _if_witness(lambda s: s.lease_seconds)
+        "mtad_witness_answers", "1 if the witness answers.", _if_there("witness", _one(lambda s: not s.witness.problem))
+    ),
+    Measure(
+        "mtad_lease_seconds",
+        "For which this node may deliver, by the witness.",
+        _if_there("witness", _one(lambda s: s.lease_seconds)),
     ),
     Measure("mtad_queue_messages", "Messages in the queue.", _one(lambda s: s.queue.messages)),
     Measure(
