@@ -51,6 +51,7 @@ from mtad.mail.route import Route
 from mtad.mail.verdict import GO_ON, Disposition, Resolution, RetryPlan, Seen, Tried, Verdict
 from mtad.off_loop import off_loop_if_long
 from mtad.sieve.actions import (
+    TOLD,
     Action,
     AddRecipient,
     Delay,
@@ -58,7 +59,6 @@ from mtad.sieve.actions import (
     Enqueue,
     Log,
     Measure,
-    Monitored,
     NameQueue,
     Prioritise,
     Redirect,
@@ -123,7 +123,6 @@ class Ran(NamedTuple):
 
 
 _NOTHING = Ran()
-_TOLD = (Log, Measure, Monitored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +316,7 @@ class Policy:
     def _tell(self, scene: Scene, actions: Sequence[Action], recipient: str = "") -> None:
         """Log what is to be logged, and measure what is to be measured."""
         for action in actions:
-            if not isinstance(action, _TOLD):
+            if not isinstance(action, TOLD):
                 continue
             of = {"stage": scene.stage, "client": scene.client.address} | (
                 {"recipient": recipient} if recipient else {}

@@ -240,3 +240,6 @@ Action = (
     | Measure
     | Monitored
 )
+
+TOLD = (Log, Measure, Monitored)
+"""What says something, and does nothing to mail."""

@@ -36,9 +36,9 @@ from mtad.sieve.capabilities.validsender import VALIDSENDER
 from mtad.sieve.capabilities.variables import VARIABLES
 from mtad.sieve.capabilities.verdict import REJECT, VERDICT
 from mtad.sieve.comparators import COMPARATORS
-from mtad.sieve.language import Environment, Language
+from mtad.sieve.language import SESSION_STAGES, Environment, Language
 
-STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "deliver", "queue")
+STAGES = (*SESSION_STAGES, "deliver", "queue")
 
 _WITHOUT_ROWS = (encoded_character.CAPABILITY, *WITH_ENVELOPE, *(f"comparator-{name}" for name in COMPARATORS))
 _AGENT = (Environment("name"), Environment("location"), Environment("phase"), Environment("remote-ip"))
@@ -61,7 +61,6 @@ PLAIN = Language(
 _CHANGES = EDITHEADER + CHANGE_ENVELOPE + SIGN
 
 _OF_CONNECTION = ("listener", "local-ip", "local-port", "tls-version", "tls-cipher")
-_OF_SESSION = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 
 POLICY = Language(
     _COMMON
@@ -85,7 +84,7 @@ POLICY = Language(
         Environment("vnd.mtad.helo"),
         Environment("vnd.mtad.auth-user"),
         # what the queue does not keep must not steer where mail goes: it would go elsewhere at the next attempt
-        *(Environment(f"vnd.mtad.{name}", _OF_SESSION) for name in _OF_CONNECTION),
+        *(Environment(f"vnd.mtad.{name}", SESSION_STAGES) for name in _OF_CONNECTION),
         Environment("vnd.mtad.auth-mech", ("auth", "mail", "rcpt", "data")),
         Environment("vnd.mtad.queue-id", ("mail", "rcpt", "data", "deliver", "queue")),
         Environment("vnd.mtad.msg-count", ("mail", "rcpt", "data")),

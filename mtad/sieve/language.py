@@ -25,6 +25,7 @@ CAPTURES_MAX = 32  # of the wildcards of a match; RFC 5229 §3.2 asks for 9
 VARIABLES_MAX = 255  # of one script; RFC 5229 §6 asks for 128
 NAME_LENGTH_MAX = 64  # of a variable; RFC 5229 §6 asks for 32
 OUTSIDE = ""  # the "stage" of what stands in no stage block
+SESSION_STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 
 
 class Kind(Enum):

@@ -11,14 +11,14 @@ from itertools import product
 from mtad.maps.answer import Answer, AtOnce, Found, Map, Unavailable
 from mtad.sieve.code import Code, Plain, Waiting
 from mtad.sieve.kept_map import KeptMap
-from mtad.sieve.language import Bound, Tag
+from mtad.sieve.language import SESSION_STAGES, Bound, Tag
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
 
 CAPABILITY = "extlists"
 LIST_TAG = Tag(":list", "match", capability=CAPABILITY)
 PREFIX = "map:"
-KEPT_STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # where the counters can be asked
+KEPT_STAGES = SESSION_STAGES  # where the counters can be asked
 
 
 def named_map(bound: Bound, name: str, at: int) -> Map | None:

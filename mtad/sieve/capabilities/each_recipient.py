@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from mtad.sieve.actions import Log, Measure, Monitored
+from mtad.sieve.actions import TOLD, Monitored
 from mtad.sieve.capabilities.scopes import RECIPIENT
 from mtad.sieve.capabilities.stage import CAPABILITY
 from mtad.sieve.code import Code, enclosed, repeat
-from mtad.sieve.language import ArgumentType, Bound, Kind, Spec
+from mtad.sieve.language import SESSION_STAGES, ArgumentType, Bound, Kind, Spec
 from mtad.sieve.run import Run
 
 LOOP = "foreachrcpt"
 _TRIAL = "monitor"
-_TOLD = (Log, Measure, Monitored)  # what says something and does nothing to mail
 
 
 def _foreachrcpt(bound: Bound) -> Code:
@@ -64,7 +63,7 @@ def _monitor(bound: Bound) -> Code:
 
     def end(run: Run, start: int, is_stopped: bool) -> bool:
         taken = run.actions[start:]
-        run.actions[start:] = [one if isinstance(one, _TOLD) else Monitored(label, one) for one in taken]
+        run.actions[start:] = [one if isinstance(one, TOLD) else Monitored(label, one) for one in taken]
         return is_stopped and not run.has_ruled()
 
     return enclosed(bound.compile_block(), end)
@@ -79,6 +78,6 @@ EACH_RECIPIENT = (
         capabilities=(CAPABILITY,),
         positional=(ArgumentType.STRING,),
         has_block=True,
-        stages=("connect", "ehlo", "auth", "mail", "rcpt", "data"),
+        stages=SESSION_STAGES,
     ),
 )

@@ -18,7 +18,7 @@ from mtad.limits.networks import network_of
 from mtad.limits.questions import Answer, Counted, Greylisting, Rate, Unknown, counter_of
 from mtad.maps.answer import folded
 from mtad.sieve.code import Code, Waiting
-from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.language import SESSION_STAGES, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.onerror import ON_ERROR_TAG, on_error
 from mtad.sieve.run import Run
 from mtad.sieve.template import Read
@@ -32,7 +32,7 @@ _OF_TRANSACTION = ("mail", "rcpt", "data")
 _WITH_RECIPIENT = ("rcpt", "data")
 _DIGITS = re.compile("[0-9]+")
 _CAPABILITY = ("vnd.mtad.limits",)
-_STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # not what runs again with each attempt
+_STAGES = SESSION_STAGES  # not what runs again with each attempt
 _NUMBER = ArgumentType.NUMBER
 _KEY = Tag(":key", value=ArgumentType.TEXT)
 

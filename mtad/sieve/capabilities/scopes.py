@@ -10,7 +10,7 @@ from functools import partial
 
 from mtad.sieve.capabilities.stage import CAPABILITY
 from mtad.sieve.capabilities.variables import setting
-from mtad.sieve.language import Bound, Namespace, Write
+from mtad.sieve.language import SESSION_STAGES, Bound, Namespace, Write
 from mtad.sieve.template import Read
 
 SESSION = "session"
@@ -18,7 +18,7 @@ MESSAGE = "txn"
 RECIPIENT = "rcpt"
 
 _KNOWN = {
-    SESSION: ("connect", "ehlo", "auth", "mail", "rcpt", "data"),
+    SESSION: SESSION_STAGES,
     MESSAGE: ("mail", "rcpt", "data", "deliver", "queue"),
     RECIPIENT: ("rcpt", "data", "deliver", "queue"),
 }

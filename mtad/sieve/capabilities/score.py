@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable
 
 from mtad.sieve.code import Code, Plain
-from mtad.sieve.language import ArgumentType, Bound, Computed, Kind, Spec, Tag
+from mtad.sieve.language import SESSION_STAGES, ArgumentType, Bound, Computed, Kind, Spec, Tag
 from mtad.sieve.match import RELATIONS
 from mtad.sieve.run import Run, ScriptFailed
 from mtad.sieve.template import Template
 
 _CAPABILITY = "vnd.mtad.score"
-_STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 _DECIMAL = re.compile(r"([+-]?)([0-9]{1,6})(?:\.([0-9]{1,3}))?\Z")
 _THOUSAND = 1000
 
@@ -86,7 +85,7 @@ SCORE = (
         _score,
         capabilities=(_CAPABILITY,),
         positional=(ArgumentType.TEXT, ArgumentType.STRING),
-        stages=_STAGES,
+        stages=SESSION_STAGES,
     ),
     Spec(
         "score",
@@ -95,9 +94,9 @@ SCORE = (
         capabilities=(_CAPABILITY,),
         tags=(Tag(":symbol", value=ArgumentType.STRING),),
         positional=(ArgumentType.STRING, ArgumentType.TEXT),
-        stages=_STAGES,
+        stages=SESSION_STAGES,
     ),
 )
 
-TOTAL = Computed("score", _CAPABILITY, lambda run: decimal(_total(run)), _STAGES)
+TOTAL = Computed("score", _CAPABILITY, lambda run: decimal(_total(run)), SESSION_STAGES)
 """`${score}`: what all symbols come to."""

@@ -13,14 +13,13 @@ from functools import lru_cache
 
 from mtad.mail.ip_address import parse_ip
 from mtad.sieve.code import Code, Plain, constant
-from mtad.sieve.language import ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.language import SESSION_STAGES, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.run import Run
 
 CAPABILITY = "vnd.mtad.stage"
 _SEPARATORS = re.compile(r"[-+_=.#!%~]{1,8}\Z")
 _PARSED_MAX = 1024
 _NETWORK = 6  # units of compiling
-_WITH_LOCAL = ("connect", "ehlo", "auth", "mail", "rcpt", "data")  # the queue does not keep it
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -50,7 +49,7 @@ def _network(text: str) -> Network | str:
 
 def _ip(bound: Bound) -> Code:
     named, is_local = bound.tag_template(":name"), bound.has(":local")
-    if is_local and bound.stage not in _WITH_LOCAL:
+    if is_local and bound.stage not in SESSION_STAGES:  # the queue does not keep it
         return bound.fail(bound.at, f'ip :local is not known in stage "{bound.stage}"')
     read = named.read if named is not None else _read_local if is_local else _read_remote
     masks: dict[int, list[tuple[int, int]]] = {4: [], 6: []}

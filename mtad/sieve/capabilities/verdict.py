@@ -10,11 +10,10 @@ import re
 from mtad.mail.reply import Reply
 from mtad.sieve.actions import Accept, Delay, Refuse, Unless
 from mtad.sieve.code import Code, Plain, perform
-from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag
+from mtad.sieve.language import OUTSIDE, SESSION_STAGES, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.template import fixed
 
 _CAPABILITY = "vnd.mtad.verdict"
-_SMTP = ("connect", "ehlo", "auth", "mail", "rcpt", "data")
 _RELAY = ("connect", "auth", "rcpt")  # not where the client's own words could be all that speaks for it
 _LINES_MAX = 20
 DELAY_SECONDS_MAX = 60  # of one stage, whatever its delays come to
@@ -116,7 +115,7 @@ REJECT = tuple(
         capabilities=(name, _CAPABILITY),
         tags=_REPLY_TAGS,
         positional=_REASON,
-        stages=(OUTSIDE, *_SMTP),
+        stages=(OUTSIDE, *SESSION_STAGES),
     )
     for name in ("ereject", "reject")
 )
@@ -135,7 +134,7 @@ VERDICT = (
         _delay,
         capabilities=(_CAPABILITY,),
         positional=(ArgumentType.NUMBER,),
-        stages=_SMTP,
+        stages=SESSION_STAGES,
     ),
     Spec(
         "accept",
@@ -143,7 +142,7 @@ VERDICT = (
         _accept,
         capabilities=(_CAPABILITY,),
         tags=(Tag(":relay"), Tag(":text", value=ArgumentType.TEXT)),
-        stages=_SMTP,
+        stages=SESSION_STAGES,
     ),
     Spec(
         "tempfail",
@@ -152,6 +151,6 @@ VERDICT = (
         capabilities=(_CAPABILITY,),
         tags=_REPLY_TAGS + _UNLESS_TAGS,
         positional=_REASON,
-        stages=_SMTP,
+        stages=SESSION_STAGES,
     ),
 )
