@@ -14,7 +14,6 @@ def run_command(app: Callable[[], None], name: str) -> None:
     try:
         app()
     except OSError as error:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or the interpreter, at its end, tries once more
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # or the interpreter, at its end, tries once more
         sys.exit(f"{name}: cannot write: {error.strerror or error}")

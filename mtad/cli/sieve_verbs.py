@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,10 +135,10 @@ class Situation:
 
     def environment(self) -> dict[str, str]:
         """Return what scripts ask of the client. Errors: typer.BadParameter, for what no client has."""
-        try:
-            ipaddress.ip_address(self.client)
-        except ValueError:
-            raise typer.BadParameter(f"{self.client!r} is no address", param_hint="--client") from None
+        from mtad.mail.ip_address import parse_ip
+
+        if parse_ip(self.client) is None:
+            raise typer.BadParameter(f"{self.client!r} is no address", param_hint="--client")
         if self.listener not in _LISTENERS:
             raise typer.BadParameter(f"one of {', '.join(_LISTENERS)}", param_hint="--listener")
         return {

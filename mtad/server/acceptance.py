@@ -341,8 +341,8 @@ class Acceptance:
     async def _attempt(self, transaction: Transaction, content: bytes) -> Attempted:
         """Send the content to the next hops of those recipients that are to be tried now."""
         outcomes = {one.recipient.address: one.outcome for one in transaction.accepted}
-        tried = [one.recipient for one in transaction.accepted if one.outcome is None]
-        tried = [one for one in tried if not one.queue_at_once]
+        untried = [one.recipient for one in transaction.accepted if one.outcome is None]
+        tried = [one for one in untried if not one.queue_at_once]
         if not tried:
             if transaction.through is not None:
                 await transaction.through.abort()

@@ -299,8 +299,9 @@ class Transaction:
 
     def heard(self, reply: Reply) -> Reply:
         """Return the one reply to the message as the client may hear it: of who is hidden it is told nothing."""
-        is_of_hidden = all(wish.is_hidden or wish.is_refused for wish in self.wishes.values())
-        return self.dropped_reply if reply.is_positive and is_of_hidden else reply
+        wishes = map(self._wish, self.accepted)
+        is_of_hidden = reply.is_positive and all(wish.is_hidden or wish.is_refused for wish in wishes)
+        return self.dropped_reply if is_of_hidden else reply
 
     @property
     def queue_id(self) -> QueueId:
