@@ -1,6 +1,6 @@
 """Writes docs/reference/sieve/ from the spec table, a page a capability: `python -m mtad.sieve.reference`.
 
-With --check, only says whether the pages are fresh. What is no row of the table stands in reference_table.py.
+With --check, only says whether the pages are fresh. What is no row of the table stands in the modules reference_*.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from pathlib import Path
 from mtad.generated import write_or_check
 from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.language import OUTSIDE, ArgumentType, Kind, Language, Spec, Tag, Tests
-from mtad.sieve.reference_table import ABOUT, ARGUMENTS, About
+from mtad.sieve.reference_ours import OURS
+from mtad.sieve.reference_standard import STANDARD
+from mtad.sieve.reference_table import ARGUMENTS, About
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference" / "sieve"
 _WRITTEN = "<!-- Written by `python -m mtad.sieve.reference` from mtad/sieve. Change it there. -->"
@@ -24,7 +26,8 @@ _TYPES: Mapping[ArgumentType, str] = {
 }
 _TESTS: Mapping[Tests, str] = {Tests.NONE: "", Tests.ONE: " <test>", Tests.LIST: " <tests>"}
 _SHORT = {"match": "[MATCH-TYPE]", ":comparator": "[COMPARATOR]", "address part": "[ADDRESS-PART]"}
-_OURS = "vnd.mtad."
+ABOUT = (*STANDARD, *OURS)
+_OUR_PREFIX = "vnd.mtad."
 _OF_TESTS = (Kind.TEST, Kind.OFFER)
 _INDEX = """\
 # Sieve: its capabilities
@@ -143,7 +146,7 @@ def _where(about: About) -> str:
 
 
 def _has(language: Language, about: About) -> str:
-    is_ours = any(name.startswith(_OURS) for name in about.capabilities)  # an other engine would not know it
+    is_ours = any(name.startswith(_OUR_PREFIX) for name in about.capabilities)  # an other engine would not know it
     is_there = set(about.capabilities) <= language.capabilities | {""}
     return "yes" if is_there and not (is_ours and language is PLAIN) else ""
 

@@ -12,8 +12,8 @@ from mtad.sieve import reference
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.language import OUTSIDE, Language
-from mtad.sieve.reference import pages, specs_of, tags_of, usage
-from mtad.sieve.reference_table import ABOUT, About
+from mtad.sieve.reference import ABOUT, pages, specs_of, tags_of, usage
+from mtad.sieve.reference_table import About
 from mtad.sieve.run import Limits, Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
 from tests.fakes.sieve_facts import DOORS, StillFacts
