@@ -15,7 +15,6 @@ from replicator.core.events import Event, ItemRead, LogRead, ReadItem, ReadLog, 
 from replicator.links import Links
 from replicator.report import Report
 from replicator.store.environment import SnapshotBrokenError
-from replicator.store.shipped import Snapshot
 from replicator.store.store import Store
 
 SNAPSHOT_PIECE_OCTETS = 256 << 10
@@ -93,8 +92,7 @@ class Shipping:
 
     async def _read_snapshot(self, ask: ReadSnapshot) -> None:
         loop = asyncio.get_running_loop()
-        begin = partial(self._store.snapshot, ask.known, is_holding=ask.is_holding)
-        snapshot: Snapshot = await loop.run_in_executor(self._executor, begin)
+        snapshot = self._store.snapshot(ask.known, is_holding=ask.is_holding)
         try:
             is_last = False
             while not is_last:
@@ -103,5 +101,5 @@ class Shipping:
                 piece = await loop.run_in_executor(self._executor, snapshot.read, SNAPSHOT_PIECE_OCTETS)
                 is_last = piece.is_last
                 self._feed(SnapshotRead(ask.session, piece.vector, piece.items, is_last, piece.orphans, piece.away))
-        finally:
-            snapshot.close()
+        finally:  # a piece may still be read when this errand is cancelled: its thread is waited for, not here
+            self._executor.submit(snapshot.close)

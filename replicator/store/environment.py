@@ -115,14 +115,25 @@ class Gate:
 
 
 class LongRead:
-    """A read transaction that lives between calls; the environment may break it off."""
+    """A read transaction that lives between calls, which one thread at a time has; the environment may break it off."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self.transaction: Transaction | None = transaction
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self._transaction: Transaction | None = None
+        self._is_ended = False
+
+    def transaction_of(self, env: Any) -> Transaction:
+        """Return the transaction; it begins when it is first asked for. Errors: SnapshotBrokenError."""
+        if self._is_ended:
+            raise SnapshotBrokenError("the map changed under it")
+        if self._transaction is None:
+            self._transaction = env.begin()
+        return self._transaction
 
     def end(self) -> None:
-        """Let go of the pages."""
-        transaction, self.transaction = self.transaction, None
+        """Let go of the pages. Nobody else may have its turn."""
+        self._is_ended = True
+        transaction, self._transaction = self._transaction, None
         if transaction is not None:
             transaction.abort()
 
@@ -301,24 +312,17 @@ class Environment:
 
     # --- reads that live between calls ----------------------------------------------------------------------
 
-    def begin_long_read(self) -> LongRead:
-        """Begin a read that lives between calls."""
-        with self._gate.shared():
-            long_read = LongRead(self._env.begin())
-            self._long_reads.add(long_read)
-            return long_read
-
     @contextmanager
     def resume(self, long_read: LongRead) -> Iterator[Transaction]:
         """Give a long read's transaction for a short while. Errors: SnapshotBrokenError."""
-        with self._gate.shared():
-            if long_read.transaction is None:
-                raise SnapshotBrokenError("the map changed under it")
-            yield long_read.transaction
+        with self._gate.shared(), long_read.turn:
+            transaction = long_read.transaction_of(self._env)
+            self._long_reads.add(long_read)
+            yield transaction
 
     def end_long_read(self, long_read: LongRead) -> None:
-        """Let go of a long read's pages."""
-        with self._gate.shared():
+        """Let go of a long read's pages, once nobody reads them."""
+        with self._gate.shared(), long_read.turn:
             long_read.end()
             self._long_reads.discard(long_read)
 

@@ -96,7 +96,7 @@ def _is_damaged(reader: Reader, transaction: Transaction, key: bytes, put: Dot) 
 
 
 class Snapshot:
-    """A read of everything at one moment, piece by piece; it pins pages until it is closed.
+    """A read of everything at one moment, that of the first piece, piece by piece; it pins pages until it is closed.
 
     Two walks over the items: those that `known` does not cover, with their blobs, then the others. A state that
     relies on another item may so never reach an item that the receiver has before that other item does.
@@ -107,7 +107,7 @@ class Snapshot:
         self._reader = reader
         self._known = known
         self._is_holding = is_holding
-        self._long_read: LongRead = environment.begin_long_read()
+        self._long_read = LongRead()
         self._after = b""
         self._is_begun = False
         self._is_of_known = False  # the second walk
@@ -179,5 +179,5 @@ class Snapshot:
             self._reader.damage.append(Damage(VOIDED, key))
 
     def close(self) -> None:
-        """Let go of the pages."""
+        """Let go of the pages. Waits for a piece that another thread is reading."""
         self._environment.end_long_read(self._long_read)

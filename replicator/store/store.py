@@ -261,7 +261,7 @@ class Store:
             return read_log(self._reader, transaction, Dot(branch, first_seq), octets_max, is_holding=is_holding)
 
     def snapshot(self, known: Vector, *, is_holding: bool = False) -> Snapshot:
-        """Begin to read everything, as it is now. is_holding: nobody takes for finished what is damaged of it."""
+        """Return a read of everything, not begun yet. is_holding: nobody takes for finished what is damaged of it."""
         return Snapshot(self._environment, self._reader, known, is_holding=is_holding)
 
     # --- changes: the writer's thread -----------------------------------------------------------------------

@@ -52,7 +52,7 @@ async def standby(bench: Bench, old: OldPeer) -> Node:
 async def test_the_old_one_confirms_what_is_accepted_here(bench: Bench) -> None:
     async with old_member(bench).listening() as old:
         node = await owner(bench, old)
-        (hello,) = old.said("hello")
+        (hello,) = await old.wait("hello")
         assert (hello.version_min, hello.version_max) == (1, 2)
         assert await node.submit([put(b"k", b"octets")], wait=True) == REMOTE
         part, done = ended(node, b"k")

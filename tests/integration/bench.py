@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from replicator.status import Submitted
 from replicator.transport.certificates import Credentials
 from tests.fakes.certificate_authority import CertificateAuthority
 from tests.fakes.collected_report import CollectedReport
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WAIT_SECONDS, until
 
 MEBI = 1 << 20
 SILENCE_SECONDS = 0.6  # after which the other takes over, in a test that speaks of that
@@ -39,9 +40,13 @@ def ended(node: Node, key: bytes) -> tuple[Record, Record]:
 
 
 async def promote(node: Node) -> None:
-    """Have a node own the queue: by order, for silence takes its time."""
-    await node.command("promote")
-    await until(lambda: node.is_owner)
+    """Have a node own the queue: by order, for silence takes its time.
+
+    A pause of the process voids a claim that is on its way to the disk: the order is then given again.
+    """
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not ((await node.command("promote")).is_done and node.is_owner):
+            await asyncio.sleep(0.005)
 
 
 async def settled(a: Node, b: Node) -> tuple[Node, Node]:
@@ -50,9 +55,11 @@ async def settled(a: Node, b: Node) -> tuple[Node, Node]:
     def is_settled(owner: Node, other: Node) -> bool:
         return owner.is_owner and other.status().role == "passive" and other.status().peer.role == "active"
 
-    if not (a.is_owner or b.is_owner):
-        await a.command("promote")
-    await until(lambda: is_settled(a, b) or is_settled(b, a))
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (is_settled(a, b) or is_settled(b, a)):
+            if not (a.is_owner or b.is_owner):
+                await a.command("promote")
+            await asyncio.sleep(0.005)
     return (a, b) if a.is_owner else (b, a)
 
 

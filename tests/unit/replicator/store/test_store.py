@@ -21,6 +21,7 @@ from replicator.store import layout
 from replicator.store.environment import (
     RESERVE_OCTETS_MIN,
     Gate,
+    LongRead,
     SnapshotBrokenError,
     StoreFormatError,
     StoreLockedError,
@@ -310,6 +311,35 @@ def test_a_snapshot_is_of_one_moment(store: Store) -> None:
     snapshot.close()
     assert first.vector == {BRANCH: 2}
     assert [item.key for item, _ in first.items + rest.items] == [key(1), key(2)]
+
+
+def test_a_snapshot_is_closed_behind_the_piece_that_is_being_read(store: Store) -> None:
+    store.change([put(1)])
+    long_read = LongRead()
+    is_reading, may_go_on = threading.Event(), threading.Event()
+    log: list[str] = []
+
+    def read() -> None:
+        with store.environment.resume(long_read) as transaction:
+            is_reading.set()
+            may_go_on.wait(10)
+            log.append(f"read {transaction.stat(store.environment.tables['item'])['entries']}")
+
+    def close() -> None:
+        store.environment.end_long_read(long_read)
+        log.append("closed")
+
+    reader, closer = threading.Thread(target=read), threading.Thread(target=close)
+    reader.start()
+    is_reading.wait(10)
+    closer.start()
+    closer.join(0.05)
+    may_go_on.set()
+    for thread in (reader, closer):
+        thread.join(10)
+    assert log == ["read 1", "closed"]
+    with pytest.raises(SnapshotBrokenError), store.environment.resume(long_read):
+        pass
 
 
 def test_reopening_keeps_what_is_durable(store: Store) -> None:
