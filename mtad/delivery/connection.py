@@ -84,6 +84,7 @@ class Hop:
     tls: TlsLevel = TlsLevel.NONE
     source: str = ""  # our address of the same family; '' is the system's choice
     helo: str = ""  # our name; '' is the server's own
+    pool: str = ""  # of connections; those of another one are others
     may_be_us: bool = field(default=False, compare=False)  # if it gives itself our name; else it is a neighbour
 
     @property

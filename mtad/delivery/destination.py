@@ -33,6 +33,7 @@ class Destination:
     tls: TlsLevel
     sources: tuple[str, ...] = ()  # our addresses, as `Route` has them
     helo: str = ""
+    pool: str = ""
     is_configured: bool = field(default=False, compare=False)  # the route names its hosts: what they lack is our fault
 
 
@@ -146,8 +147,8 @@ class Destinations:
         return _BAD_LITERAL if address is None else (MxHost(0, address),)
 
 
-def _ways(route: Route) -> tuple[Transport, TlsLevel, tuple[str, ...], str]:
-    return route.transport, route.tls, route.sources, route.helo
+def _ways(route: Route) -> tuple[Transport, TlsLevel, tuple[str, ...], str, str]:
+    return route.transport, route.tls, route.sources, route.helo, route.pool
 
 
 def _source(destination: Destination, address: str) -> str | None:
@@ -159,12 +160,19 @@ def _source(destination: Destination, address: str) -> str | None:
 
 
 def _hop(destination: Destination, name: str, address: str) -> Hop:
-    source = _source(destination, address) or ""
     may_be_us = destination.transport is Transport.SMTP and (
         destination.port == SMTP_PORT or not destination.is_configured
     )
     return Hop(
-        address, destination.port, name, destination.transport, destination.tls, source, destination.helo, may_be_us
+        address,
+        destination.port,
+        name,
+        destination.transport,
+        destination.tls,
+        source=_source(destination, address) or "",
+        helo=destination.helo,
+        pool=destination.pool,
+        may_be_us=may_be_us,
     )
 
 

@@ -30,6 +30,7 @@ class Route:
     port    None means the transport's own: 25 for SMTP; LMTP must name one unless it is a Unix socket
     sources our addresses, at most one of each family, and next hops of another are not asked; () is the system's choice
     helo    our name; '' is the server's own
+    pool    of connections; mail of another one has others, and as many again
     """
 
     transport: Transport = Transport.SMTP
@@ -38,6 +39,7 @@ class Route:
     tls: TlsLevel = TlsLevel.MAY
     sources: tuple[str, ...] = ()
     helo: str = ""
+    pool: str = ""
 
     def __str__(self) -> str:
         """Say it in words, for people."""
@@ -45,4 +47,5 @@ class Route:
         parts += [f"port {self.port}"] if self.port else []
         parts += [f"tls {self.tls}"]
         parts += [f"from {' or '.join(self.sources)}"] if self.sources else []
-        return ", ".join([*parts, *([f"as {self.helo}"] if self.helo else [])])
+        parts += [f"as {self.helo}"] if self.helo else []
+        return ", ".join([*parts, *([f"pool {self.pool}"] if self.pool else [])])

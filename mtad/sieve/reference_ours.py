@@ -48,7 +48,8 @@ OURS = (
         ("vnd.mtad.route",),
         "ours",
         'Where a recipient\'s mail goes: the transport is "smtp" or "lmtp". At the stage `queue` it is said of the '
-        "attempts that follow, until it is said anew.",
+        "attempts that follow, until it is said anew. What `:source`, `:helo` and `:pool` are for: "
+        "[scheduling](../../explanation/scheduling.md#another-address-another-name-another-pool).",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.route"];\n\n'
         'stage "deliver" {\n'
         '    if envelope :domain "to" "acme.example" { route :host "unix:/run/dovecot/lmtp" "lmtp"; }\n'

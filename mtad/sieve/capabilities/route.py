@@ -17,6 +17,7 @@ _UNIX = "unix:"
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\Z"
 )
+_POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 _LEVELS = {level.value: level for level in TlsLevel}
 _LATER = ("dane", "dane-only", "fingerprint", "verify", "secure", "mta-sts")  # whose checks nobody here makes
@@ -35,8 +36,8 @@ def _route(bound: Bound) -> Code:
     given = bound.tag_strings(":host")
     hosts = given.items if given is not None else ()
     port = bound.tag_number(":port")
-    sources, helo = bound.tag_strings(":source"), bound.tag_strings(":helo")
-    wrong = _wrong_hosts(hosts) or _wrong_port(bound, transport, hosts) or _wrong_sources(sources) or _wrong_helo(helo)
+    sources = bound.tag_strings(":source")
+    wrong = _wrong_hosts(hosts) or _wrong_port(bound, transport, hosts) or _wrong_sources(sources) or _wrong_name(bound)
     if wrong is not None:
         return bound.fail(*wrong)
     route = Route(
@@ -46,6 +47,7 @@ def _route(bound: Bound) -> Code:
         level or TlsLevel.MAY,
         tuple(str(ipaddress.ip_address(source.value)) for source in sources.items) if sources is not None else (),
         bound.tag_string(":helo") or "",
+        bound.tag_string(":pool") or "",
     )
     return perform(RouteTo(route, to_domain=bound.has(":nomx") and not hosts), is_terminal=False)
 
@@ -90,9 +92,12 @@ def _wrong_sources(given: Strings | None) -> tuple[int, str] | None:
     return None
 
 
-def _wrong_helo(given: Strings | None) -> tuple[int, str] | None:
-    helo = given.items[0] if given is not None else None
-    return (helo.at, f'"{helo.value}" is no host name') if helo is not None and not _NAME.match(helo.value) else None
+def _wrong_name(bound: Bound) -> tuple[int, str] | None:
+    for tag, form, what in ((":helo", _NAME, "host name"), (":pool", _POOL, "name of a pool")):
+        given = bound.tag_strings(tag)
+        if given is not None and not form.match(given.items[0].value):
+            return given.items[0].at, f'"{given.items[0].value}" is no {what}'
+    return None
 
 
 def _is_address(text: str) -> bool:
@@ -120,6 +125,7 @@ ROUTE = (
             Tag(":tls", value=ArgumentType.STRING),
             Tag(":source", value=ArgumentType.STRINGS),
             Tag(":helo", value=ArgumentType.STRING),
+            Tag(":pool", value=ArgumentType.STRING),
         ),
         positional=(ArgumentType.STRING,),
         stages=("deliver", "queue"),

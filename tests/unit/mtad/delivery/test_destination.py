@@ -210,6 +210,14 @@ async def test_next_hops_of_a_family_without_a_source_are_not_asked() -> None:
     assert shown(only) == "delayed 451 4.3.5"
 
 
-async def test_routes_with_other_sources_or_names_are_other_destinations() -> None:
-    routes = (Route(), Route(sources=("192.0.2.1",)), Route(sources=("192.0.2.2",)), Route(helo="out.test"))
-    assert len({(await found("u@plain.test", route))[0] for route in routes}) == len(routes)
+async def test_routes_that_differ_are_other_destinations_and_their_hops_others() -> None:
+    routes = (
+        Route(),
+        Route(sources=("192.0.2.1",)),
+        Route(sources=("192.0.2.2",)),
+        Route(helo="out.test"),
+        Route(pool="p"),
+    )
+    both = [await found("u@plain.test", route) for route in routes]
+    assert len({destination for destination, _ in both}) == len(routes)
+    assert len({hop for _, hops in both for hop in hops}) == sum(len(hops) for _, hops in both)

@@ -322,6 +322,24 @@ async def test_the_source_and_the_name_of_a_route_are_used_and_are_other_hops() 
         pool.close()
 
 
+async def test_a_pool_has_connections_and_failures_of_its_own() -> None:
+    async with ScriptedServer(Script(replies={"banner": ("220 mx.test", "220 mx.test", "421 Go away")})) as server:
+        pool = Pool("us.test", PoolLimits(PaceLimits(connections_max=1)), TIMEOUTS)
+        plain, bulk, other = hop_to(server), replace(hop_to(server), pool="bulk"), replace(hop_to(server), pool="other")
+        first = await opened(pool, plain)
+        second = await opened(pool, bulk)
+        assert second is not first
+        assert not pool.has_free_slot(bulk)
+        assert why(await pool.acquire(other)) == "421 Go away"
+        assert [pool.is_dead(hop) for hop in (plain, bulk, other)] == [False, False, True]
+        pool.release(second)
+        assert pool.rested(plain) is None
+        assert await opened(pool, bulk) is second
+        for connection in (first, second):
+            pool.release(connection)
+        pool.close()
+
+
 async def test_an_address_that_is_not_ours_is_no_source() -> None:
     async with ScriptedServer() as server:
         pool = Pool("us.test", timeouts=TIMEOUTS)

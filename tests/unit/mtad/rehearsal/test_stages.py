@@ -49,9 +49,10 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
         ),
         ('stage "deliver" { }', "deliver", {"result": "deliver", "transport": "smtp", "on transient": "reply"}),
         (
-            'stage "deliver" { route :host ["a.example", "b.example"] :port 26 :tls "none" :helo "h" "smtp"; }',
+            'stage "deliver" { route :host ["a.example", "b.example"] :port 26 :tls "none" :helo "h" :pool "p" '
+            '"smtp"; }',
             "deliver",
-            {"hosts": "b.example", "port": "26", "tls": "none", "helo": "h"},
+            {"hosts": "b.example", "port": "26", "tls": "none", "helo": "h", "pool": "p"},
         ),
         (
             'stage "deliver" { queue; retry :intervals ["60", "90"] :expire 900 :delaydsn 5; }',

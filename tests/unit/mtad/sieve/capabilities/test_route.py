@@ -30,6 +30,7 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" {\n'
             'route :source ["192.0.2.1", "2001:DB8:0::1"] :helo "out.example" "smtp";',
             RouteTo(Route(sources=("192.0.2.1", "2001:db8::1"), helo="out.example")),
         ),
+        ('route :pool "Bulk_1" "smtp";', RouteTo(Route(pool="Bulk_1"))),
         ('route :host "lmtp_1.example" :port 24 "lmtp";', RouteTo(Route(Transport.LMTP, ("lmtp_1.example",), 24))),
     ],
 )
@@ -57,6 +58,7 @@ def test_routes(command: str, action: RouteTo) -> None:
         ('route :source "fe80::1%eth0" "smtp";', '3:15: "fe80::1%eth0" is no address'),
         ('route :source ["192.0.2.1", "192.0.2.2"] "smtp";', "3:29: a route has one source of IPv4"),
         ('route :helo "out example" "smtp";', '3:13: "out example" is no host name'),
+        ('route :pool "a pool" "smtp";', '3:13: "a pool" is no name of a pool'),
         (
             f'route :host "{"a" * 254}" "smtp";',
             f'3:13: "{"a" * 254}" is no host name, address or unix:/path',
