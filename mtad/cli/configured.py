@@ -13,7 +13,10 @@ from mtad.config.read import ConfigurationErrors, read
 from mtad.config.settings import Dns, Settings
 from mtad.dns.asking import Names
 from mtad.dns.resolver import Resolver, ResolverLimits
+from mtad.mail.programs import NoPrograms, Programs
 from mtad.maps.shelf import Shelf, build_shelf
+from mtad.programs.folder import programs_of
+from mtad.telemetry.events import LineEvents
 
 
 def settings_of(config: Path | None) -> Settings | None:
@@ -30,6 +33,11 @@ def settings_of(config: Path | None) -> Settings | None:
 def maps_of(settings: Settings | None) -> Shelf:
     """Build the maps that scripts name."""
     return build_shelf(settings.policy.maps) if settings is not None else Shelf()
+
+
+def programs_in(settings: Settings | None) -> Programs:
+    """Return the programs that scripts name."""
+    return programs_of(settings.programs, LineEvents()) if settings is not None else NoPrograms()
 
 
 def names_of(settings: Settings | None) -> Names:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 MapsConfig = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml whose maps the scripts name."),
+    typer.Option(
+        "--config", metavar="FILE", envvar="MTAD_CONFIG", help="The mtad.toml whose maps and programs the scripts name."
+    ),
 ]
 
 NodeConfig = Annotated[
@@ -45,18 +47,19 @@ def check(
     json: Json = False,
     config: MapsConfig = None,
 ) -> None:
-    """Compile scripts as a node would, and say all their errors; the maps that they name are those of mtad.toml.
+    """Compile scripts as a node would, and say all their errors; maps and programs that they name are mtad.toml's.
 
     Exit 1 when there is one. What a policy asks, and this version cannot answer, is a warning.
     A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
-    from mtad.cli.configured import maps_of, settings_of
+    from mtad.cli.configured import maps_of, programs_in, settings_of
     from mtad.sieve.errors import SieveError
     from mtad.sieve.outside import Outside
 
-    shelf = maps_of(settings_of(config))
-    known = PolicySettings((), outside=Outside(shelf.maps))
+    settings = settings_of(config)
+    shelf = maps_of(settings)
+    known = PolicySettings((), outside=Outside(shelf.maps, programs=programs_in(settings)))
     loaded = [(file, Policy.load(file, known, LineEvents())) for file in files]
     shelf.release()
     errors = [SieveError(one.where, one.line, 1, f"map {one.name}: {one.why}") for one in shelf.unusable]
@@ -131,6 +134,9 @@ class Situation:
     dns: Annotated[bool, typer.Option("--dns", help="Ask DNS, as a node does; without it nothing is known there.")] = (
         False
     )
+    programs: Annotated[
+        bool, typer.Option("--programs", help="Run programs, as a node does; without it none can be run.")
+    ] = False
     config: NodeConfig = None
 
     def environment(self) -> dict[str, str]:
@@ -168,7 +174,8 @@ def trace(
     node is asked. Exit 1 when the policy has mistakes, or failed.
     """
     from mtad.admission.policy import DEFAULT_POLICY, PolicyErrors, PolicySettings
-    from mtad.cli.configured import maps_of, names_of, settings_of
+    from mtad.cli.configured import maps_of, names_of, programs_in, settings_of
+    from mtad.rehearsal.programs import Unrun
     from mtad.rehearsal.trace import Traveller, lines
     from mtad.rehearsal.trace import trace as follow
     from mtad.sieve.outside import Outside
@@ -181,7 +188,8 @@ def trace(
     known = settings_of(situation.config)
     path = policy or (known.policy.file if known is not None else None) or DEFAULT_POLICY
     domains = situation.domain or (known.node.domains if known is not None else ())
-    outside = Outside(maps_of(known).maps)
+    programs = programs_in(known)
+    outside = Outside(maps_of(known).maps, programs=programs if situation.programs else Unrun(programs))
     if situation.dns:
         names = names_of(known)
         outside = replace(outside, names=names, lists=names)

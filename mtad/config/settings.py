@@ -31,7 +31,7 @@ from mtad.config.forms import (
     Purpose,
 )
 
-SETTINGS_MAX = 62
+SETTINGS_MAX = 65
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,17 @@ class Policy:
         Mapping[str, MapSource],
         About('Maps by the names that the policy knows them by: `users = "file:users"` is "map:users".', 0, 1_000, MAP),
     ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Programs that the policy may run (`execute`). Without this table it may run none."""
+
+    folder: Annotated[Path, About("Where they are; nobody but the owner may write to it, nor to one of them.")]
+    timeout_seconds: Annotated[
+        float, About("Longest run; then it is killed, with all that it has started.", 0.1, 300)
+    ] = 10.0
+    at_once_max: Annotated[int, About("Programs that run at a time, over all workers; more wait.", 1, 1_000)] = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +354,7 @@ class Settings:
     smtp: Smtp
     delivery: Delivery = field(default_factory=Delivery)
     policy: Policy = field(default_factory=Policy)
+    programs: Programs | None = None
     dkim: Dkim = field(default_factory=Dkim)
     dns: Dns = field(default_factory=Dns)
     queue: Queue = field(default_factory=Queue)

@@ -25,6 +25,7 @@ from mtad.mail.queue_id import QueueId, QueueIdSource
 from mtad.main.policy_source import PolicySource
 from mtad.main.start import StartError
 from mtad.maps.shelf import Shelf, build_shelf
+from mtad.programs.folder import programs_of
 from mtad.sieve.outside import Outside
 from mtad.telemetry.counted import CountedEvents
 from mtad.telemetry.events import Events
@@ -84,7 +85,8 @@ def build_shared(
     names, lists = Resolver(servers, limits_of_names), Resolver(servers, limits_of_names)
     delivery = Delivery(hostname, next_hops, events, pool=Pool(hostname, pool_limits, Timeouts()))
     maps = load_maps(settings)
-    outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts())
+    programs = programs_of(settings.programs, events, share=share)
+    outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts(), programs=programs)
     policy = load_policy(PolicySource(config, settings, maps, outside, events, tally))
     return Shared(policy, delivery, load_signer(settings), maps)
 

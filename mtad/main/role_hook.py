@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mtad.programs.process import SEARCH_PATH
 from mtad.telemetry.events import Events
 
 BEFORE_START = "none"
 STOPPED = "stopped"
 OUTPUT_OCTETS_MAX = 4_096
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PIPE_OCTETS = 1 << 20  # the most that a pipe holds (pipe(7))
 
 

@@ -105,7 +105,14 @@ class Lookups:
     def outside(self) -> Outside:
         """What a policy is compiled with."""
         return Outside(
-            self.maps, self.names, self.names, self.limits, methods=self.methods, services=self.services, srs=_SRS
+            self.maps,
+            self.names,
+            self.names,
+            self.limits,
+            methods=self.methods,
+            services=self.services,
+            programs=self.services.programs,
+            srs=_SRS,
         )
 
     def given(self, kind: str, what: str, argument: str, value: str) -> bool:

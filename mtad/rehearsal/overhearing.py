@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from mtad.dns.asking import Names
 from mtad.dns.resolver import Absent, Unknown
 from mtad.dns.resolver import Answer as DnsAnswer
+from mtad.mail.programs import Broken, Declined, Programs, Result, Task
 from mtad.maps.answer import Absent as NoSuchKey
 from mtad.maps.answer import Answer, Asked, AtOnce, Map, Unavailable
 from mtad.sieve.outside import Outside
@@ -41,7 +42,8 @@ class Overheard:
         """Return the same, overheard."""
         maps = {name: _map(f"map:{name}", one, self) for name, one in outside.maps.items()}
         names, lists = _Names("dns", outside.names, self), _Names("dns", outside.lists, self)
-        return replace(outside, maps=maps, names=names, lists=lists)
+        programs = _Programs(outside.programs, self)
+        return replace(outside, maps=maps, names=names, lists=lists, programs=programs)
 
     def hear(self, fact: Fact) -> None:
         """Keep a fact."""
@@ -119,6 +121,32 @@ class _Asked:
         answer = await self.map.ask(key)
         self.overheard.hear(Fact(self.source, key, _of_map(answer), self.overheard.since(began)))
         return answer
+
+
+@dataclass(slots=True)
+class _Programs:
+    """Programs."""
+
+    programs: Programs
+    overheard: Overheard
+
+    def problem(self, name: str) -> str:
+        """Say why one cannot be run."""
+        return self.programs.problem(name)
+
+    async def run(self, task: Task) -> Result:
+        """Run it, and tell."""
+        began = self.overheard.now()
+        result = await self.programs.run(task)
+        question, took = " ".join((task.program, *task.arguments)), self.overheard.since(began)
+        self.overheard.hear(Fact("program", question, _of_program(result), took))
+        return result
+
+
+def _of_program(result: Result) -> str:
+    if isinstance(result, Broken):
+        return f"broken: {result.why}"
+    return f"status {result.status if isinstance(result, Declined) else 0}"
 
 
 def _map(source: str, of: Map, overheard: Overheard) -> Map:

@@ -1,4 +1,4 @@
-"""Milters, policy services and scanners as a test plays them."""
+"""Milters, policy services, scanners and programs as a test plays them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mtad.mail.reply import Reply
 from mtad.mail.services import Action, Attributes, Passed, Refused, Scanned, Unanswered
+from mtad.rehearsal.programs import PlayedPrograms
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class PlayedServices:
     milters: dict[str, Passed | Refused] = field(default_factory=dict)
     policies: dict[str, Action] = field(default_factory=dict)
     scanners: dict[str, Scanned] = field(default_factory=dict)
+    programs: PlayedPrograms = field(default_factory=PlayedPrograms)
 
     async def milter(self, name: str, attributes: Attributes, content: bytes) -> Passed | Refused | Unanswered:
         """Answer for a milter."""
@@ -73,4 +75,5 @@ KINDS: Mapping[str, Callable[[PlayedServices, str, str], None]] = {
     "milter": _put_milter,  # "pass", or what the client is to hear
     "policy": _put_policy,  # an action, and what it says besides
     "scanner": _put_scanner,  # "spam PERCENT virus LEVEL", or one of them
+    "program": lambda services, name, answer: services.programs.put(name, answer),  # "0 OUTPUT", or another status
 }

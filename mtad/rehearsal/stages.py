@@ -8,7 +8,7 @@
     test_limits_fail                                                       nobody knows what was counted
     test_sessions_end                                                      all end that each `connect` has begun
     test_found_set <method: string> <of: string> <result: string>          what SPF, DKIM, DMARC or ARC finds
-    test_service_set <kind: string> <name: string> <answer: string>        what a milter, policy service, scanner says
+    test_service_set <kind: string> <name: string> <answer: string>        what a milter, policy, scanner, program says
     test_stage_run <stage: string>                                         asks the policy at this stage
     test_verdict [MATCH-TYPE] [COMPARATOR] <item: string> <keys: string-list>
 

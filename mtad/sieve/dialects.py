@@ -23,6 +23,7 @@ from mtad.sieve.capabilities.mailauth import MAILAUTH
 from mtad.sieve.capabilities.mapset import MAPSET
 from mtad.sieve.capabilities.metric import METRIC
 from mtad.sieve.capabilities.mime import MIME
+from mtad.sieve.capabilities.programs import PROGRAMS
 from mtad.sieve.capabilities.queue import QUEUE
 from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
@@ -48,7 +49,7 @@ _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
 _COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
-_OUTSIDE = LOOKUP + MAPSET + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE
+_OUTSIDE = LOOKUP + MAPSET + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE + PROGRAMS
 
 PLAIN = Language(
     _COMMON + FILEINTO + EDITHEADER + DUPLICATE + SPAMTEST,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mtad.dns.asking import Names, NobodyAsked
 from mtad.limits.questions import Limits, NobodyCounts
 from mtad.mail.authenticity import Methods, NoMethods
+from mtad.mail.programs import NoPrograms, Programs
 from mtad.mail.services import NoServices, Services
 from mtad.mail.srs import Srs
 from mtad.maps.answer import Map
@@ -35,6 +36,7 @@ class Outside:
     lists     gives the answers of lists in DNS: by themselves, for the names that strangers have asked may take long
     methods   tries SPF, DKIM, DMARC and ARC
     services  asks milters, policy services and scanners
+    programs  runs programs of the operator's
     srs       makes and reads reverse-paths that lead back through us; None where it has no secret
     tell      hears what a script does, step by step; without it a script costs no more than it does
     """
@@ -46,6 +48,7 @@ class Outside:
     scripts: Library | None = None
     methods: Methods = field(default_factory=NoMethods)
     services: Services = field(default_factory=NoServices)
+    programs: Programs = field(default_factory=NoPrograms)
     srs: Srs | None = None
     tell: Tell | None = None
 

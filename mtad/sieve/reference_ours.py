@@ -1,4 +1,4 @@
-"""What the reference says of the capabilities that are ours, `vnd.mtad.*`: a table of texts and examples."""
+"""What the reference says of the capabilities that no RFC has, `vnd.*`: a table of texts and examples."""
 
 from __future__ import annotations
 
@@ -192,6 +192,20 @@ OURS = (
         '    scan :onerror "continue" "rspamd";\n'
         '    if virustest "5" { ereject "A virus"; }\n'
         '    if spamtest :percent :value "ge" :comparator "i;ascii-numeric" "60" { ereject "Spam"; }\n'
+        "}\n",
+    ),
+    About(
+        "vnd.dovecot.execute",
+        ("vnd.dovecot.execute",),
+        "Pigeonhole",
+        "[Programs of yours](../sieve.md#programs): one is run while the client waits, with these arguments; it reads "
+        "the string of `:input`, with `:pipe` the message (at data), or nothing. The test is true where it ends with "
+        "status 0, and `:output` has what it then wrote; the command goes on whatever the status. One that cannot be "
+        'run or is killed ends the stage for now, unless `:onerror "continue"` (of a test `"true"`, `"false"`) says '
+        "otherwise.",
+        'require ["variables", "vnd.dovecot.execute", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
+        'stage "data" {\n'
+        '    if not execute :pipe :output "why" "look-at" "all" { ereject "Not here"; }\n'
         "}\n",
     ),
     About(

@@ -44,6 +44,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "environment": ("item", "key-list"),
     "ereject": ("reason",),
     "error": ("message",),
+    "execute": ("program-name", "arguments"),
     "exists": ("header-names",),
     "extracttext": ("variable",),
     "fileinto": ("mailbox",),

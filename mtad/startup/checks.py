@@ -26,6 +26,7 @@ from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
 from mtad.maps.shelf import build_shelf
 from mtad.private_file import is_open_to_others
+from mtad.programs.folder import folder_problem, programs_of
 from mtad.sieve.outside import Outside
 from mtad.startup import open_files
 from mtad.startup.certificates import BadCertificate, Certificate, load_authority, load_pair
@@ -183,6 +184,19 @@ def _role_hook(look: _Look) -> Iterator[Finding]:
         yield Finding("on_role", Grade.OK, f"{path} is run when the role changes")
 
 
+def _programs(look: _Look) -> Iterator[Finding]:
+    """Tell of the folder; what is wrong with a program is told of the policy that names it."""
+    if look.settings.programs is None:
+        return
+    folder = look.settings.programs.folder
+    problem = folder_problem(folder)
+    if problem:
+        mend = f"make it and chmod 755 {folder}, or leave [programs] out"
+        yield Finding("programs", Grade.FAIL, problem, mend)
+    else:
+        yield Finding("programs", Grade.OK, f"{folder} has what the policy may run")
+
+
 def _data_dir(look: _Look) -> Iterator[Finding]:
     path = look.settings.node.data_dir
     problem = _write_problem(path)
@@ -249,7 +263,8 @@ def _policy(look: _Look) -> Iterator[Finding]:
     maps = build_shelf(look.settings.policy.maps)
     for unusable in maps.unusable:
         yield Finding("maps", Grade.FAIL, str(unusable), "mend it, or leave it out of policy.maps")
-    known = PolicySettings(look.settings.node.domains, outside=Outside(maps.maps))
+    programs = programs_of(look.settings.programs, look.events)
+    known = PolicySettings(look.settings.node.domains, outside=Outside(maps.maps, programs=programs))
     loaded = Policy.load(path, known, look.events)
     maps.release()
     if isinstance(loaded, PolicyErrors):
@@ -271,6 +286,7 @@ CHECKS: tuple[_Check, ...] = (
     _users,
     _replication,
     _role_hook,
+    _programs,
     _data_dir,
     _run_dir,
     _files,

@@ -26,6 +26,7 @@ from mtad.maps.table import Table
 from mtad.rehearsal.play import play_file
 from mtad.sieve.outside import Outside
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.programs import RememberedPrograms
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -128,7 +129,8 @@ def test_policies_compile(page: Path) -> None:
     for block in blocks(page):
         if block.info == "sieve":
             named_maps = {"recipients", *MAP.findall(block.text)} - set(OWN_MAP.findall(block.text))
-            settings = PolicySettings((), outside=Outside(dict.fromkeys(named_maps, Table({})), srs=SRS))
+            outside = Outside(dict.fromkeys(named_maps, Table({})), programs=RememberedPrograms(), srs=SRS)
+            settings = PolicySettings((), outside=outside)
             policy = Policy.compile(block.text, f"{named(page)}:{block.line}", settings, CollectedEvents())
             assert isinstance(policy, Policy), str(policy)
 

@@ -87,6 +87,34 @@ def test_the_maps_of_a_configuration(tmp_path: Path) -> None:
     assert check(str(script), "--config", str(config)).exit_code == 2
 
 
+def test_the_programs_of_a_configuration(tmp_path: Path) -> None:
+    script, config = tmp_path / "a.sieve", tmp_path / "mtad.toml"
+    script.write_text('require ["vnd.mtad.stage", "vnd.dovecot.execute"];\nstage "mail" { execute "look"; }\n')
+    config.write_text(
+        '[node]\nname = "a"\nid = 1\nhostname = "mx.l.example"\ndomains = ["l.example"]\n'
+        '[smtp]\nlisten = ["127.0.0.1:25"]\n[programs]\nfolder = "programs"\n'
+    )
+    program = tmp_path / "programs" / "look"
+    program.parent.mkdir(mode=0o755)
+    result = check(str(script), "--config", str(config))
+    told = f'{script}:2:24: program "look": {program}: No such file or directory\n'
+    assert (result.exit_code, result.stdout) == (1, told)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert check(str(script), "--config", str(config)).exit_code == 0
+    message = tmp_path / "m.eml"
+    message.write_bytes(b"Subject: x\r\n\r\n")
+    call = ["sieve", "trace", str(script), "--message", str(message), "--from", "a@d.example", "--to", "b@l.example"]
+    call += ["--config", str(config)]
+    unrun = CliRunner().invoke(app, call, catch_exceptions=False)
+    assert (unrun.exit_code, "program: look is broken: programs are run with --programs alone" in unrun.stdout) == (
+        1,
+        True,
+    )
+    run = CliRunner().invoke(app, [*call, "--programs"], catch_exceptions=False)
+    assert (run.exit_code, "      program: look is status 0 (" in run.stdout) == (0, True)
+
+
 def test_no_file_is_usage() -> None:
     assert check().exit_code == 2
 

@@ -12,10 +12,12 @@ from mtad.sieve import reference
 from mtad.sieve.code import Code, Plain
 from mtad.sieve.dialects import PLAIN, POLICY
 from mtad.sieve.language import OUTSIDE, Language
+from mtad.sieve.outside import Outside
 from mtad.sieve.reference import ABOUT, pages, specs_of, tags_of, usage
 from mtad.sieve.reference_table import About
 from mtad.sieve.run import Limits, Run, ScriptFailed
 from mtad.sieve.script import Script, compile_script
+from tests.fakes.programs import RememberedPrograms
 from tests.fakes.sieve_facts import DOORS, StillFacts
 
 CONTENT = (
@@ -38,12 +40,14 @@ WAITING = (
     "vnd.mtad.limits",
     "vnd.mtad.mailauth",
     "vnd.mtad.service",
+    "vnd.dovecot.execute",
 )
 NEEDS_SCANNER = ("spamtest",)
 
 
 def compiled(about: About) -> Script:
-    found = compile_script(about.example, f"{about.page}.sieve", PLAIN if about.is_plain else POLICY)
+    outside = Outside(programs=RememberedPrograms())
+    found = compile_script(about.example, f"{about.page}.sieve", PLAIN if about.is_plain else POLICY, outside)
     assert isinstance(found, Script), str(found)
     return found
 

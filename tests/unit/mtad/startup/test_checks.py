@@ -155,6 +155,34 @@ def test_what_is_run_at_a_change_of_role(node: Path, mode: int | None, message: 
     assert message in finding.found
 
 
+def test_the_folder_of_programs(node: Path) -> None:
+    folder = node / "programs"
+    settings = settings_of(node, lambda text: f'{text}\n[programs]\nfolder = "programs"\n')
+    finding = only(settings)
+    assert (finding.check, finding.grade, finding.found) == (
+        "programs",
+        Grade.FAIL,
+        f"{folder}: No such file or directory",
+    )
+    folder.mkdir(mode=0o755)
+    assert found(settings) == []
+    folder.chmod(0o777)
+    assert only(settings).found == f"others can write to {folder} (mode 0777)"
+
+
+def test_a_program_that_the_policy_names(node: Path) -> None:
+    (node / "programs").mkdir(mode=0o755)
+    text = 'require ["vnd.dovecot.execute", "vnd.mtad.stage"];\nstage "mail" { execute "look"; }\n'
+    (node / "policy.sieve").write_text(text)
+    settings = settings_of(node, lambda text: f'{text}\n[programs]\nfolder = "programs"\n')
+    finding = only(settings)
+    assert (finding.check, finding.grade) == ("policy", Grade.FAIL)
+    assert f'program "look": {node / "programs" / "look"}: No such file' in finding.found
+    (node / "programs" / "look").write_text("#!/bin/sh\n")
+    (node / "programs" / "look").chmod(0o755)
+    assert found(settings) == []
+
+
 def letting_users_in(node: Path) -> Settings:
     return settings_of(
         node, lambda text: text.replace('["127.0.0.1:0"]', '["127.0.0.1:0", "submission://127.0.0.1:0"]')
