@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtad.limits.places import Holder
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import (
     NO_MESSAGE_REQUEST,
     NO_REQUEST,
@@ -155,6 +156,10 @@ class Scene:
         """Return the addresses of a part of the envelope, or what else stands in it."""
         read = _ENVELOPE.get(part)
         return self.asked.envelope(part) if read is None else read(self)
+
+    def deliver_by(self) -> DeliverBy | None:
+        """Return by when the message is to be delivered."""
+        return self.asked.of_message.by
 
     def message(self) -> Message:
         """Return the message; its fields are split and decoded once for the stage."""

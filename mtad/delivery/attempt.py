@@ -30,6 +30,7 @@ class Means:
 
     pool: Pool
     destinations: Destinations
+    wall_ms: Callable[[], int]
 
 
 class Attempt:
@@ -80,13 +81,14 @@ class Attempt:
             connection = self._connection
             if connection is None:
                 return None
-            if self._ended is None and self._objects(connection, self._mail):
+            mail = self._mail_now()
+            if self._ended is None and self._objects(connection, mail):
                 return self._failure
             loop = asyncio.get_running_loop()
             answer: asyncio.Future[Outcome | None] = loop.create_future()
             timer = loop.call_later(seconds, _not_known_yet, answer)
             self._undecided[address] = answer
-            self._ask(connection, self._mail)
+            self._ask(connection, mail)
             if address not in self._asked:  # others wait already for what the next hop takes at most
                 _not_known_yet(answer)
             outcome = await answer
@@ -147,7 +149,11 @@ class Attempt:
         await self._until_ended()
 
     def _mail_of(self, content: Content) -> Mail:
-        return replace(self._mail, size_octets=content.size_octets, has_utf8_fields=content.has_utf8_fields)
+        return replace(self._mail_now(), size_octets=content.size_octets, has_utf8_fields=content.has_utf8_fields)
+
+    def _mail_now(self) -> Mail:
+        """Return what is said of the message at this moment: how much time is left changes."""
+        return self._mail if self._mail.request.by is None else replace(self._mail, now_ms=self._means.wall_ms())
 
     async def _try_hops(self, content: Content) -> None:
         """Try one hop after another until every recipient is settled, then wait for those that are busy with us."""
@@ -163,7 +169,6 @@ class Attempt:
 
     async def _try_hop(self, hop: Hop, content: Content) -> bool:
         """Try one hop; tell whether every recipient is settled."""
-        mail = self._mail_of(content)
         is_new = False
         while True:
             opened = await self._means.pool.acquire(hop, is_new=is_new, sender=self._mail.reverse_path)
@@ -173,7 +178,7 @@ class Attempt:
                     self._busy.append(hop)
                 return False
             is_first = opened.transactions_count == 0
-            self._connection = opened
+            self._connection, mail = opened, self._mail_of(content)
             if self._objects(opened, mail):
                 self._drop_connection()
                 return True

@@ -1,7 +1,7 @@
 """The octets of commands and contents as a next hop gets them: only what it offers, and nothing that ends a line early.
 
-RFC 1870 (SIZE), RFC 3030 (BINARYMIME), RFC 3461 (DSN), RFC 5321 §4.5.2, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8),
-draft-hall-prdr-00 (PRDR).
+RFC 1870 (SIZE), RFC 2852 (DELIVERBY), RFC 3030 (BINARYMIME), RFC 3461 (DSN), RFC 5321 §4.5.2, RFC 6152 (8BITMIME),
+RFC 6531 (SMTPUTF8), draft-hall-prdr-00 (PRDR).
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import re
 from collections.abc import Container, Mapping
 
 from mtad.delivery.client_events import Mail
+from mtad.mail.deliver_by import least_seconds
 from mtad.mail.dsn_request import MessageRequest, RecipientRequest, notify_text, original_text, xtext
 from mtad.mail.reply import Reply
 from mtad.mail.utf8 import ascii_address
 
 _NO_UTF8_ADDRESS = Reply.of(553, "5.6.7", "The address needs SMTPUTF8, which the next hop does not offer")
 _NO_UTF8_HEADER = Reply.of(550, "5.6.9", "The header needs SMTPUTF8, which the next hop does not offer")
+TOO_LATE = Reply.of(554, "5.4.7", "The time by which it was to be delivered is over")
+_NO_TIME_KEPT = Reply.of(554, "5.4.7", "The next hop cannot be asked to deliver it in time or return it")
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
 
 
@@ -53,6 +56,22 @@ def objection(mail: Mail, extensions: Mapping[str, str]) -> Reply | None:
     return None
 
 
+def objection_to_time(mail: Mail, extensions: Mapping[str, str], *, is_mailbox: bool) -> Reply | None:
+    """Return why a message cannot go to a next hop if it is not to be delivered late (RFC 2852 §4.1.4).
+
+    is_mailbox   the next hop delivers to the mailbox at once, unless it says that it keeps to a time
+    """
+    by = mail.request.by
+    if by is None or not by.is_return:
+        return None
+    left_seconds = by.left(mail.now_ms).seconds
+    if left_seconds <= 0:
+        return TOO_LATE
+    if "DELIVERBY" not in extensions:
+        return None if is_mailbox else _NO_TIME_KEPT
+    return None if least_seconds(extensions["DELIVERBY"]) <= left_seconds else _NO_TIME_KEPT
+
+
 def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
     """Return MAIL with the parameters of what the next hop offers; None for a path that may not be sent.
 
@@ -69,6 +88,7 @@ def mail_command(mail: Mail, extensions: Container[str]) -> bytes | None:
             ((mail.is_8bit or mail.is_utf8) and not mail.is_binary, "8BITMIME", b" BODY=8BITMIME"),
             (mail.is_utf8, "SMTPUTF8", b" SMTPUTF8"),
             (True, "DSN", _mail_request(mail.request)),
+            (mail.request.by is not None, "DELIVERBY", _by(mail)),
             (True, "PRDR", b" PRDR"),  # how many recipients will follow is not known yet
         )
         if is_wanted and keyword in extensions
@@ -95,6 +115,11 @@ def _mail_request(request: MessageRequest) -> bytes:
     ret = f" RET={request.ret}" if request.ret else ""
     envid = f" ENVID={xtext(request.envid)}" if request.envid else ""
     return (ret + envid).encode("ascii")
+
+
+def _by(mail: Mail) -> bytes:
+    """Return the parameter of MAIL that says how much time is left (RFC 2852 §4.1.4)."""
+    return b"" if mail.request.by is None else f" BY={mail.request.by.left(mail.now_ms)}".encode("ascii")
 
 
 def _rcpt_request(request: RecipientRequest) -> bytes:

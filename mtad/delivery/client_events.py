@@ -49,6 +49,7 @@ class Mail:
     has_utf8_fields   of its header; False while the content is not there yet
     is_verp           it goes to each recipient by itself, from a reverse-path that names it
     named             the recipient that the reverse-path is to name
+    now_ms            when it is sent, UTC; read where it is to be delivered by a certain time alone
     """
 
     reverse_path: str
@@ -60,6 +61,7 @@ class Mail:
     has_utf8_fields: bool = False
     is_verp: bool = False
     named: str = ""
+    now_ms: int = 0
 
     @property
     def path(self) -> str:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtad.delivery.client_commands import mail_command, objection, rcpt_command, speaks_utf8
+from mtad.delivery.client_commands import mail_command, objection, objection_to_time, rcpt_command, speaks_utf8
 from mtad.delivery.client_events import (
     Accepted,
     ContentWanted,
@@ -45,6 +45,7 @@ class _Transaction:
     is_utf8: bool = False
     is_binary: bool = False
     may_differ: bool = False  # MAIL said PRDR, and no 353 has come yet
+    is_traced: bool = False  # of its relay the sender is told, for it has named a time
     is_apart: bool = False  # 353 has come: a reply for each recipient, then one for the message
     undecided: dict[str, bool] = field(default_factory=dict)  # recipient -> was accepted; in the order asked
     mail_refusal: Reply | None = None
@@ -120,7 +121,8 @@ class ClientProtocol:
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
-        return objection(mail, self.extensions)
+        is_mailbox = self._greeting.transport is Transport.LMTP
+        return objection(mail, self.extensions) or objection_to_time(mail, self.extensions, is_mailbox=is_mailbox)
 
     def to_send(self) -> bytes:
         """Take the octets that may be written now."""
@@ -144,7 +146,9 @@ class ClientProtocol:
         if command is None or not self.is_idle:
             raise ValueError("no transaction may begin")
         may_differ = "PRDR" in self.extensions
-        self._transaction = _Transaction(speaks_utf8(mail, self.extensions), mail.is_binary, may_differ)
+        by = mail.request.by
+        is_traced = by is not None and (by.is_traced or "DELIVERBY" not in self.extensions)  # RFC 2852 §4.1.4
+        self._transaction = _Transaction(speaks_utf8(mail, self.extensions), mail.is_binary, may_differ, is_traced)
         self._ask(Step.MAIL, "", command)
         return self._take_events()
 
@@ -338,9 +342,12 @@ class ClientProtocol:
 
     def _success(self) -> Success:
         """Return what is left for us to tell of a delivery here: nothing where the request was passed on."""
+        is_mailbox = self._greeting.transport is Transport.LMTP
+        if self._transaction is not None and self._transaction.is_traced and not is_mailbox:
+            return Success.TRACED
         if "DSN" in self.extensions:
             return Success.TOLD
-        return Success.DELIVERED if self._greeting.transport is Transport.LMTP else Success.RELAYED
+        return Success.DELIVERED if is_mailbox else Success.RELAYED
 
     def _settle_all(self, reply: Reply) -> None:
         assert self._transaction is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mtad.delivery.attempt import Attempt, Means
-from mtad.delivery.client_commands import path_octets, stuffed
+from mtad.delivery.client_commands import TOO_LATE, path_octets, stuffed
 from mtad.delivery.client_events import Mail
 from mtad.delivery.connection import Content, Timeouts
 from mtad.delivery.destination import Destination, Destinations
@@ -15,6 +15,7 @@ from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.warrant import Warrant
 from mtad.dns.resolver import Resolver
 from mtad.mail import utf8
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import NO_REQUEST, RecipientRequest, Requests
 from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
@@ -57,7 +58,7 @@ class Transaction:
         self._trace = trace
         self._outcomes: dict[str, Outcome | None] = {}
         self._undecided_count = 0
-        self._attempts: dict[tuple[Destination, int], Attempt] = {}
+        self._attempts: dict[tuple[Destination, DeliverBy | None, int], Attempt] = {}
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
         self._pending: dict[str, asyncio.Future[Outcome]] = {}
         self._all_decided: asyncio.Future[None] | None = None
@@ -67,7 +68,7 @@ class Transaction:
 
         None: it agrees, or was not asked yet. An Outcome is a refusal, DELAYED or FAILED, and stays the recipient's.
         """
-        attempt = await self._attempt(address, route)
+        attempt = await self._attempt(address, route, request)
         if attempt is not None and self._mail.is_verp:  # each takes a connection of its own: not while others are named
             attempt.add(address, request)
         elif attempt is not None:
@@ -76,7 +77,7 @@ class Transaction:
 
     async def add(self, address: str, route: Route, request: RecipientRequest = NO_REQUEST) -> None:
         """Add a recipient that is asked for with the content."""
-        attempt = await self._attempt(address, route)
+        attempt = await self._attempt(address, route, request)
         if attempt is not None:
             attempt.add(address, request)
 
@@ -125,13 +126,15 @@ class Transaction:
                 await attempt.abort()
         self._attempts.clear()
 
-    async def _attempt(self, address: str, route: Route) -> Attempt | None:
+    async def _attempt(self, address: str, route: Route, request: RecipientRequest) -> Attempt | None:
         """Return the attempt that takes this recipient; None when its outcome is known already."""
         if address in self._outcomes:
             return None
         self._outcomes[address] = None
         self._undecided_count += 1
-        refusal = self._unspeakable(address)
+        by = request.time_in(self._mail.request)
+        is_late = by is not None and by.is_return and by.left(self._delivery.means.wall_ms()).seconds <= 0
+        refusal = Outcome(Result.FAILED, TOO_LATE) if is_late else self._unspeakable(address)
         if refusal is not None:
             self._decide(address, refusal)
             return None
@@ -139,21 +142,26 @@ class Transaction:
         if isinstance(destination, Outcome):
             self._decide(address, destination)
             return None
-        if self._mail.is_verp:
-            return self._begun(destination, len(self._attempts), replace(self._mail, named=address))
+        mail = (
+            self._mail
+            if by is self._mail.request.by
+            else replace(self._mail, request=replace(self._mail.request, by=by))
+        )
+        if mail.is_verp:
+            return self._begun(destination, len(self._attempts), replace(mail, named=address))
         number = 0
         while True:
-            attempt = self._attempts.get((destination, number))
+            attempt = self._attempts.get((destination, by, number))
             if attempt is None:
-                attempt = self._begun(destination, number, self._mail)
+                attempt = self._begun(destination, number, mail)
             if attempt.takes(address, self._delivery.limits.recipients_per_transaction_max):
                 return attempt
             number += 1
 
     def _begun(self, destination: Destination, number: int, mail: Mail) -> Attempt:
-        """Return a new attempt at a destination; no other one there has its number."""
+        """Return a new attempt at a destination; no other one there has its number, and as much time."""
         attempt = Attempt(self._delivery.means, destination, mail, self._decide)
-        self._attempts[destination, number] = attempt
+        self._attempts[destination, mail.request.by, number] = attempt
         return attempt
 
     def _unspeakable(self, address: str) -> Outcome | None:
@@ -242,6 +250,7 @@ class Delivery:
     """All deliveries of one process.
 
     hostname   how we name ourselves to next hops; MX records that name it lead back to us
+    wall_ms    UTC, for mail that is to be delivered by a certain time
     """
 
     def __init__(
@@ -251,11 +260,13 @@ class Delivery:
         events: Events,
         limits: DeliveryLimits | None = None,
         pool: Pool | None = None,
+        *,
+        wall_ms: Callable[[], int],
     ) -> None:
         self.events = events
         self.limits = limits or DeliveryLimits()
         used = pool or Pool(hostname, PoolLimits(), Timeouts())
-        self.means = Means(used, Destinations(resolver, frozenset({hostname.lower()}), used.families))
+        self.means = Means(used, Destinations(resolver, frozenset({hostname.lower()}), used.families), wall_ms)
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
         self._background: dict[asyncio.Task[None], Content] = {}
 

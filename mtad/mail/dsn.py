@@ -1,4 +1,6 @@
-"""Delivery status notifications: what the sender of a message is told, and what not (RFC 3461 §6, 3464, 6522, 6533).
+"""Delivery status notifications: what the sender of a message is told, and what not.
+
+RFC 2852 (what is late), RFC 3461 §6, RFC 3464, RFC 6522, RFC 6533.
 
 A DSN goes from the null reverse-path to the reverse-path of the message that it is about, so none is ever sent on a
 DSN. One DSN speaks of one event alone: failure, delay or success.
@@ -15,6 +17,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import (
     NO_MESSAGE_REQUEST,
     NO_REQUEST,
@@ -25,7 +28,7 @@ from mtad.mail.dsn_request import (
     Return,
     utf8_xtext,
 )
-from mtad.mail.outcome import Outcome, Result
+from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.queue_id import QueueId
 from mtad.mail.utf8 import ascii_address
 from mtad.mail.verp import verp_path
@@ -45,6 +48,11 @@ class Action(StrEnum):
     DELIVERED = "delivered"
 
 
+_SUCCESSES: Mapping[Success, Action] = {
+    Success.RELAYED: Action.RELAYED,
+    Success.TRACED: Action.RELAYED,
+    Success.DELIVERED: Action.DELIVERED,
+}
 EVENTS: Mapping[Action, Notify] = {
     Action.FAILED: Notify.FAILURE,
     Action.DELAYED: Notify.DELAY,
@@ -64,11 +72,16 @@ class Notice:
     is_in_doubt: bool = False  # an attempt ended between its final dot and the reply: it may have arrived
     retry_until_ms: int = 0  # of a delay
     is_silent: bool = False  # policy wants nobody to be told
+    is_late: bool = False  # it was to be delivered by now
 
     @property
     def event(self) -> Notify:
         """What a sender asks for who wants to hear this."""
         return EVENTS[self.action]
+
+    def is_wanted(self, request: RecipientRequest) -> bool:
+        """Tell whether the sender wants to hear it; of a relay that a time was set for, unless it said NEVER."""
+        return request.hears_of_relays if self.outcome.success is Success.TRACED else request.wants(self.event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Reported:
             return "null reverse-path"
         if notice.is_silent:
             return "silenced by policy"
-        if not self.requests.get(notice.address, NO_REQUEST).wants(notice.event):
+        if not notice.is_wanted(self.requests.get(notice.address, NO_REQUEST)):
             return "not asked for"
         if self.is_sender_known or (is_queued and notice.action is Action.FAILED):
             return ""
@@ -135,8 +148,9 @@ def notice_of(address: str, outcome: Outcome, request: RecipientRequest) -> Noti
     """Return the news that an outcome is by itself: a failure, or a success that is asked for and ours to tell."""
     if outcome.result is Result.FAILED:
         return Notice(address, Action.FAILED, outcome)
-    if outcome.result is Result.DELIVERED and outcome.success and request.wants(Notify.SUCCESS):
-        return Notice(address, Action(outcome.success), outcome)
+    if outcome.result is Result.DELIVERED and outcome.success:
+        notice = Notice(address, _SUCCESSES[outcome.success], outcome)
+        return notice if notice.is_wanted(request) else None
     return None
 
 
@@ -160,7 +174,8 @@ def message_id(report: Report) -> str:
     """Return the Message-ID: the same for the same news, so that two nodes' DSNs are recognisable as one."""
     digest = hashlib.blake2b(digest_size=12)
     kind = () if report.event is Notify.FAILURE else (report.event.name or "",)
-    for piece in (report.of.queue_id, *kind, *sorted(notice.address for notice in report.notices)):
+    late = ("late",) if any(notice.is_late for notice in report.notices) else ()  # its delay may have been told before
+    for piece in (report.of.queue_id, *kind, *late, *sorted(notice.address for notice in report.notices)):
         digest.update(piece.encode("utf-8", "surrogateescape") + b"\0")
     return f"<dsn-{digest.hexdigest()}@{report.reporting_mta}>"
 
@@ -232,9 +247,14 @@ _OPENINGS: Mapping[Notify, tuple[str, ...]] = {
     ),
     Notify.SUCCESS: ("You asked to be told when your message has been delivered to the recipients below.",),
 }
-_EXPLANATIONS: Mapping[Action, str] = {
-    Action.RELAYED: "      handed over to a mail system that does not report deliveries: you will hear no more",
-    Action.DELIVERED: "      delivered to the mailbox",
+_LATE: Mapping[Action, str] = {
+    Action.FAILED: "      given up: it was to be delivered by now. The last answer was",
+    Action.DELAYED: "      was to be delivered by now",
+}
+_EXPLANATIONS: Mapping[Success, str] = {
+    Success.RELAYED: "      handed over to a mail system that does not report deliveries: you will hear no more",
+    Success.TRACED: "      handed over to another mail system, and when that delivers it is not known here",
+    Success.DELIVERED: "      delivered to the mailbox",
 }
 
 
@@ -243,12 +263,14 @@ def _human_part(report: Report, returned: _Returned, *, is_global: bool) -> byte
     lines = [f"This is the mail system at {report.reporting_mta}.", "", *_OPENINGS[report.event], ""]
     for notice in report.notices:
         lines.append(f"  <{shown(notice.address)}>")
-        if notice.is_expired:
+        if notice.is_late:
+            lines.append(_LATE[notice.action])
+        elif notice.is_expired:
             lines.append("      given up: it was tried for as long as this system tries. The last answer was")
         if notice.is_in_doubt:
             lines.append("      (it may have arrived all the same: an attempt broke off before it was answered)")
-        if notice.action in _EXPLANATIONS:
-            lines.append(_EXPLANATIONS[notice.action])
+        if notice.outcome.success in _EXPLANATIONS:
+            lines.append(_EXPLANATIONS[notice.outcome.success])
         if notice.retry_until_ms:
             lines.append(f"      will be tried until {_date(notice.retry_until_ms)}. The last answer was")
         said = ": " if notice.outcome.is_ours else " answered: "
@@ -269,10 +291,18 @@ def _status(report: Report, is_global: bool) -> bytes:
         f"Reporting-MTA: dns; {report.reporting_mta}",
         f"X-Mtad-Queue-ID: {report.of.queue_id}",
         f"Arrival-Date: {_date(report.of.arrival_ms)}",
+        *([f"Deliver-By-Date: {_date(by.until_ms)}"] if (by := _time_of(report)) is not None else []),
     ]
     for notice in report.notices:
         lines += ["", *_recipient_fields(report, notice, is_global=is_global)]
     return _octets(lines)
+
+
+def _time_of(report: Report) -> DeliverBy | None:
+    """Return by when it was to be delivered to all that the DSN speaks of (RFC 2852); None: not said, or several."""
+    requests = report.of.requests
+    found = {requests.get(one.address, NO_REQUEST).time_in(report.of.request) for one in report.notices}
+    return found.pop() if len(found) == 1 else None
 
 
 def _recipient_fields(report: Report, notice: Notice, *, is_global: bool) -> list[str]:
@@ -324,9 +354,9 @@ _CLASSES: Mapping[Notify, str] = {Notify.FAILURE: "5", Notify.DELAY: "4", Notify
 
 def _status_code(notice: Notice) -> str:
     """Return the status code of RFC 3463 for one recipient, of the class that the event has."""
-    if notice.is_expired:
-        return "5.4.7"  # RFC 3463 §3.5: delivery time expired
     digit = _CLASSES[notice.event]
+    if notice.is_expired or notice.is_late:
+        return f"{digit}.4.7"  # RFC 3463 §3.5: delivery time expired
     enhanced = notice.outcome.reply.enhanced
     return enhanced if enhanced.startswith(f"{digit}.") else f"{digit}.0.0"
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag, StrEnum
 from functools import reduce
 from operator import or_
+
+from mtad.mail.deliver_by import DeliverBy
 
 ENVID_OCTETS_MAX = 100  # RFC 3461 §4.4, as written
 ORIGINAL_OCTETS_MAX = 500  # RFC 3461 §4.2, as written
@@ -49,30 +51,44 @@ _BITS = {one.name: one.value for one in Notify}
 
 @dataclass(frozen=True, slots=True)
 class MessageRequest:
-    """What MAIL said. `envid` names the message to its sender; '' is none."""
+    """What MAIL said. `envid` names the message to its sender; '' is none. by: when it is to be delivered."""
 
     ret: Return = Return.UNSAID
     envid: str = ""
+    by: DeliverBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientRequest:
-    """What RCPT said. `original` is ORCPT as 'rfc822;bob@example.net'; '' where it was not given."""
+    """What RCPT said. `original` is ORCPT as 'rfc822;bob@example.net'; '' where it was not given.
+
+    by   when it is to be delivered to this one, as policy has it; None: as MAIL said
+    """
 
     notify: Notify = Notify.UNSAID
     original: str = ""
+    by: DeliverBy | None = None
 
     def of_alias(self, address: str) -> RecipientRequest:
         """Return what goes on to who gets the mail for this address: reports name it (RFC 3461 §5.2.7.1)."""
         if self.original:
             return self
-        return RecipientRequest(self.notify, f"{'rfc822' if address.isascii() else 'utf-8'};{address}")
+        return replace(self, original=f"{'rfc822' if address.isascii() else 'utf-8'};{address}")
 
     def beside(self, other: RecipientRequest) -> RecipientRequest:
         """Return what is asked of one recipient by two names: what either asks; reports name the first original."""
         asked = {self.notify, other.notify} - {Notify.NEVER}
         notify = Notify.NEVER if not asked else asked.pop() if len(asked) == 1 else _meant(*asked)
-        return RecipientRequest(notify, self.original or other.original)
+        return RecipientRequest(notify, self.original or other.original, self.by or other.by)
+
+    def time_in(self, message: MessageRequest) -> DeliverBy | None:
+        """Return by when it is to be delivered to this recipient of a message; None where nobody has said."""
+        return self.by or message.by
+
+    @property
+    def hears_of_relays(self) -> bool:
+        """Tell whether the sender hears that mail went on which is to be delivered by a time (RFC 2852 §4.1.4)."""
+        return self.notify is not Notify.NEVER
 
     def wants(self, event: Notify) -> bool:
         """Tell whether the sender wants to hear of it."""

@@ -26,6 +26,7 @@ class Success(StrEnum):
 
     TOLD = ""  # nothing: the next hop offers DSN, and the duty went with the message
     RELAYED = "relayed"  # the next hop knows nothing of DSNs
+    TRACED = "traced"  # relayed, of which whoever named a time to be delivered by is told (RFC 2852 §4.1.4)
     DELIVERED = "delivered"  # by LMTP, which ends in the mailbox
 
 

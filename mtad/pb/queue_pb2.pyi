@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Meta(_message.Message):
-    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests", "is_binary", "notes", "recipient_notes", "priority", "queue_name", "is_verp")
+    __slots__ = ("format", "queue_id", "reverse_path", "arrival_ms", "size_octets", "client", "is_8bit", "is_utf8", "is_sender_verified", "is_submission", "dsn_of", "ret", "envid", "requests", "is_binary", "notes", "recipient_notes", "priority", "queue_name", "is_verp", "by")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_ID_FIELD_NUMBER: _ClassVar[int]
     REVERSE_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class Meta(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     QUEUE_NAME_FIELD_NUMBER: _ClassVar[int]
     IS_VERP_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     format: int
     queue_id: str
     reverse_path: str
@@ -48,7 +49,8 @@ class Meta(_message.Message):
     priority: int
     queue_name: str
     is_verp: bool
-    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., is_binary: _Optional[bool] = ..., notes: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., recipient_notes: _Optional[_Iterable[_Union[RecipientNotes, _Mapping]]] = ..., priority: _Optional[int] = ..., queue_name: _Optional[str] = ..., is_verp: _Optional[bool] = ...) -> None: ...
+    by: DeliverBy
+    def __init__(self, format: _Optional[int] = ..., queue_id: _Optional[str] = ..., reverse_path: _Optional[str] = ..., arrival_ms: _Optional[int] = ..., size_octets: _Optional[int] = ..., client: _Optional[_Union[Client, _Mapping]] = ..., is_8bit: _Optional[bool] = ..., is_utf8: _Optional[bool] = ..., is_sender_verified: _Optional[bool] = ..., is_submission: _Optional[bool] = ..., dsn_of: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., is_binary: _Optional[bool] = ..., notes: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., recipient_notes: _Optional[_Iterable[_Union[RecipientNotes, _Mapping]]] = ..., priority: _Optional[int] = ..., queue_name: _Optional[str] = ..., is_verp: _Optional[bool] = ..., by: _Optional[_Union[DeliverBy, _Mapping]] = ...) -> None: ...
 
 class Note(_message.Message):
     __slots__ = ("name", "value")
@@ -67,14 +69,26 @@ class RecipientNotes(_message.Message):
     def __init__(self, recipient: _Optional[str] = ..., notes: _Optional[_Iterable[_Union[Note, _Mapping]]] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("recipient", "notify", "original")
+    __slots__ = ("recipient", "notify", "original", "by")
     RECIPIENT_FIELD_NUMBER: _ClassVar[int]
     NOTIFY_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     recipient: str
     notify: int
     original: str
-    def __init__(self, recipient: _Optional[str] = ..., notify: _Optional[int] = ..., original: _Optional[str] = ...) -> None: ...
+    by: DeliverBy
+    def __init__(self, recipient: _Optional[str] = ..., notify: _Optional[int] = ..., original: _Optional[str] = ..., by: _Optional[_Union[DeliverBy, _Mapping]] = ...) -> None: ...
+
+class DeliverBy(_message.Message):
+    __slots__ = ("until_ms", "late", "is_traced")
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    IS_TRACED_FIELD_NUMBER: _ClassVar[int]
+    until_ms: int
+    late: str
+    is_traced: bool
+    def __init__(self, until_ms: _Optional[int] = ..., late: _Optional[str] = ..., is_traced: _Optional[bool] = ...) -> None: ...
 
 class Client(_message.Message):
     __slots__ = ("address", "port", "helo", "is_esmtp", "is_tls", "identity")

@@ -33,6 +33,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from typing import Any
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import MessageRequest, RecipientRequest, notify_text
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
@@ -226,7 +227,8 @@ def _aborted(scene: Scene, rest: str, value: str) -> str:
 
 def _passed_on(scene: Scene, rest: str, value: str) -> str:
     opened = scene.rooms.delivery.opened
-    return _instead(_shown(opened[-1].mail.request, opened[-1].requests), value) if opened else "nothing was"
+    now_ms = scene.rooms.time.clock().wall_ms()
+    return _instead(_shown(opened[-1].mail.request, opened[-1].requests, now_ms), value) if opened else "nothing was"
 
 
 def _from(scene: Scene, rest: str, value: str) -> str:
@@ -247,13 +249,19 @@ def _left_out(scene: Scene, rest: str, value: str) -> str:
     return _instead(" ".join(address for through in scene.rooms.delivery.opened for address in through.left_out), value)
 
 
-def _shown(request: MessageRequest, requests: Mapping[str, RecipientRequest]) -> str:
+def _shown(request: MessageRequest, requests: Mapping[str, RecipientRequest], now_ms: int) -> str:
     """Return what next hops were told of the sender's wishes."""
     found = [f"RET={request.ret}" if request.ret else "", f"ENVID={request.envid}" if request.envid else ""]
+    found.append(_shown_time(request.by, now_ms))
     for address, of in requests.items():
         notify = notify_text(of.notify)
         found += [address, f"NOTIFY={notify}" if notify else "", f"ORCPT={of.original}" if of.original else ""]
+        found.append(_shown_time(of.by, now_ms))
     return " ".join(word for word in found if word)
+
+
+def _shown_time(by: DeliverBy | None, now_ms: int) -> str:
+    return "" if by is None else f"BY={by.left(now_ms)}"
 
 
 def _passes(scene: Scene, rest: str, value: str) -> str:

@@ -14,6 +14,7 @@ from mtad.admission.facts import NOTHING_ASKED, Asked
 from mtad.admission.policy import Policy
 from mtad.limits.places import Holder
 from mtad.mail.address import BadPath, parse_mailbox
+from mtad.mail.deliver_by import DeliverBy, read_by
 from mtad.mail.dsn_request import Notify, Return, read_notify
 from mtad.mail.notes import NOTHING_NOTED, Noted
 from mtad.mail.verdict import Disposition, Resolution, Verdict
@@ -103,6 +104,10 @@ class Workbench:
         """Return the addresses of a part of the envelope, or what else stands in it."""
         read = _ENVELOPE.get(part)
         return self.asked.envelope(part) if read is None else read(self)
+
+    def deliver_by(self) -> DeliverBy | None:
+        """Return by when the message is to be delivered."""
+        return self.asked.of_message.by
 
     def message(self) -> Message:
         """Return the message."""
@@ -210,6 +215,14 @@ class Workbench:
         """Say how the sender calls the message."""
         self.asked = replace(self.asked, of_message=replace(self.asked.of_message, envid=value))
 
+    def set_by(self, value: str) -> None:
+        """Say by when the message is to be delivered, as MAIL has it; '' says nothing of it. Errors: ValueError."""
+        within = read_by(value) if value else None
+        if value and within is None:
+            raise ValueError(f"{value!r} is no BY (RFC 2852)")
+        by = None if within is None else within.from_now(int(self.now().timestamp() * 1000))
+        self.asked = replace(self.asked, of_message=replace(self.asked.of_message, by=by))
+
     def set_notify(self, value: str) -> None:
         """Say of what the sender wants to be told, as RCPT has it; '' says nothing of it. Errors: ValueError."""
         notify = read_notify(value) if value else Notify.UNSAID
@@ -245,6 +258,7 @@ _FACTS: Mapping[str, Callable[[Workbench, str], None]] = {
     "envelope.auth": Workbench.set_identity,
     "envelope.ret": Workbench.set_ret,
     "envelope.envid": Workbench.set_envid,
+    "envelope.by": Workbench.set_by,
     "envelope.notify": Workbench.set_notify,
     "envelope.orcpt": Workbench.set_original,
     "trusted": Workbench.set_trusted,

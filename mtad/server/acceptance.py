@@ -26,7 +26,7 @@ from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget, Spilt, Spoilt
 from mtad.server.hearing import Hearing, Remembering
-from mtad.server.keeping import requests_of, state_at_commit
+from mtad.server.keeping import due_in_time, requests_of, state_at_commit
 from mtad.server.limits import Limits
 from mtad.server.recall import Recall
 from mtad.server.received import author_domain, received_count, received_field
@@ -40,8 +40,8 @@ from mtad.server.reply_table import (
 from mtad.server.reports import Reports
 from mtad.server.step import Step, Then, with_status
 from mtad.server.submission import missing_fields
-from mtad.server.transaction import Transaction
-from mtad.spool.door import Changes, Committed, QueuedMessage, Refused
+from mtad.server.transaction import Accepted, Transaction
+from mtad.spool.door import Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.telemetry.events import Events
 
 COMMIT_SECONDS = 10.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
@@ -367,6 +367,14 @@ class Acceptance:
         now_ms, node = self._clock.wall_ms(), node_of(transaction.queue_id)
         envelope = transaction.envelope
         kept = frozenset(keep)
+
+        def state(one: Accepted) -> RecipientState:
+            address = one.recipient.address
+            is_pending = address in attempted.pending
+            begun = state_at_commit(one, attempted.outcomes[address], is_pending=is_pending, now_ms=now_ms, node=node)
+            deliver_by = one.recipient.request.time_in(envelope.request)
+            return due_in_time(begun, deliver_by, now_ms, is_put_off=bool(one.seconds))
+
         return QueuedMessage(
             queue_id=transaction.queue_id,
             reverse_path=envelope.reverse_path,
@@ -374,15 +382,7 @@ class Acceptance:
             client=envelope.client,
             content=content,
             recipients={
-                one.recipient.address: state_at_commit(
-                    one,
-                    attempted.outcomes[one.recipient.address],
-                    is_pending=one.recipient.address in attempted.pending,
-                    now_ms=now_ms,
-                    node=node,
-                )
-                for one in transaction.accepted
-                if one.recipient.address in kept
+                one.recipient.address: state(one) for one in transaction.accepted if one.recipient.address in kept
             },
             is_8bit=envelope.is_8bit,
             is_utf8=envelope.is_utf8,

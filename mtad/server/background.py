@@ -13,7 +13,7 @@ from mtad.mail.verdict import RetryPlan
 from mtad.server.collaborators import Clock, Collaborators
 from mtad.server.fault import emit_fault
 from mtad.server.framing import OctetBudget
-from mtad.server.keeping import state_after, state_while_pending
+from mtad.server.keeping import due_in_time, state_after, state_while_pending
 from mtad.server.reports import Reports
 from mtad.server.tasks import Tasks
 from mtad.spool.door import Changes, Committed, QueuedMessage
@@ -92,8 +92,10 @@ class Background:
 
     async def _commit(self, message: QueuedMessage, address: str, outcome: Outcome, retry: RetryPlan) -> None:
         """Commit the outcome, again and again: a delivery that is not recorded is made twice."""
-        state = state_after(outcome, retry, now_ms=self._clock.wall_ms(), node=node_of(message.queue_id))
-        notice = notice_of(address, outcome, message.requests.get(address, NO_REQUEST))
+        now_ms, request = self._clock.wall_ms(), message.requests.get(address, NO_REQUEST)
+        state = state_after(outcome, retry, now_ms=now_ms, node=node_of(message.queue_id))
+        state = due_in_time(state, request.time_in(message.request), now_ms)
+        notice = notice_of(address, outcome, request)
         reports = self._reports.on(message, (notice,), is_queued=True) if notice is not None else ()
         changes = Changes(puts=reports, states={message.queue_id: {address: state}})
         for _ in range(RECORD_ATTEMPTS_MAX):

@@ -68,6 +68,7 @@ def envelope_of(service: Service, client: Client, said: MailArgument, *, is_trus
 
     number   of the message in its session, from 1
     """
+    by = None if said.within is None else said.within.from_now(service.clock.wall_ms())
     return Envelope(
         said.path,
         client,
@@ -78,7 +79,7 @@ def envelope_of(service: Service, client: Client, said: MailArgument, *, is_trus
         is_submission=(is_trusted and not service.entrance.is_lmtp) or bool(client.identity),
         is_trusted=is_trusted,
         is_sender_verified=bool(client.identity),
-        request=said.request,
+        request=said.request if by is None else replace(said.request, by=by),
         queue_id=service.next_id(),
         number=number,
     )

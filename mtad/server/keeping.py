@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import NO_REQUEST, Notify, Requests
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.verdict import RetryPlan
 from mtad.server.transaction import Accepted, Transaction
-from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
+from mtad.spool.door import DUE_AT_ONCE, TERMINAL_RANK, Attempt, Claim, Rank, RecipientState
 
 PENDING_SECONDS = 60  # as long a recipient stays with the attempt in the background that was heard of last
 
@@ -48,6 +49,20 @@ def state_at_commit(
     if accepted.seconds:
         return RecipientState(Rank.DEFERRED, not_before_ms)
     return RecipientState(due_ms=DUE_AT_ONCE)
+
+
+def due_in_time(
+    state: RecipientState, deliver_by: DeliverBy | None, now_ms: int, *, is_put_off: bool = False
+) -> RecipientState:
+    """Return the state due no later than it is to be delivered by: then it is given up, or its delay told.
+
+    What is late already, or put off by policy, waits its turn, unless it is to be returned.
+    """
+    if deliver_by is None or state.rank >= TERMINAL_RANK or state.claim is not None:
+        return state
+    if not deliver_by.is_return and (is_put_off or deliver_by.is_past(now_ms)):
+        return state
+    return replace(state, due_ms=min(state.due_ms, max(deliver_by.until_ms, now_ms)))
 
 
 def state_while_pending(now_ms: int, node: int, *, since_ms: int) -> RecipientState:

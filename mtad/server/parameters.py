@@ -1,6 +1,6 @@
 """The arguments of MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3; and of extensions).
 
-Those are RFC 1870 (SIZE), RFC 3030, RFC 3461 (DSN), RFC 6152, RFC 6531 and draft-hall-prdr-00.
+Those are RFC 1870 (SIZE), RFC 2852 (BY), RFC 3030, RFC 3461 (DSN), RFC 6152, RFC 6531 and draft-hall-prdr-00.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mtad.mail.address import BadPath, parse_path
+from mtad.mail.deliver_by import SECONDS_MIN, Late, Within, read_by
 from mtad.mail.dsn_request import (
     NO_MESSAGE_REQUEST,
     NO_REQUEST,
@@ -33,6 +34,7 @@ _RETURNS = {one.value: one for one in Return if one}
 
 _BAD_PARAMETER = Reply.of(501, "5.5.4", "Syntax error in parameters")
 _UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Parameter not recognized or not implemented")
+_TOO_SOON = Reply.of(555, "5.5.4", f"Less than {SECONDS_MIN} seconds are too few to deliver in, or return")
 _MAIL_SYNTAX = Reply.of(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
 _RCPT_SYNTAX = Reply.of(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
 _NO_DOMAIN = Reply.of(501, "5.1.7", "Address needs a domain")
@@ -51,6 +53,7 @@ class MailArgument:
     is_binary: bool = False
     is_prdr: bool = False
     request: MessageRequest = NO_MESSAGE_REQUEST
+    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,14 @@ def _envid(said: MailArgument, value: str | None) -> MailArgument | Reply:
     return _BAD_PARAMETER if envid is None else replace(said, request=replace(said.request, envid=envid))
 
 
+def _by(said: MailArgument, value: str | None) -> MailArgument | Reply:
+    """Take how much time there is; what must not be late needs the least that EHLO names (RFC 2852 §4)."""
+    within = read_by(value or "")
+    if within is None:
+        return _BAD_PARAMETER
+    return _TOO_SOON if within.late is Late.RETURN and within.seconds < SECONDS_MIN else replace(said, within=within)
+
+
 def _notify(said: RcptArgument, value: str | None) -> RcptArgument | Reply:
     notify = read_notify(value or "")
     return _BAD_PARAMETER if notify is None else replace(said, request=replace(said.request, notify=notify))
@@ -114,6 +125,7 @@ _MAIL_PARAMETERS: Mapping[str, Callable[[MailArgument, str | None], MailArgument
     "AUTH": _auth,
     "RET": _ret,
     "ENVID": _envid,
+    "BY": _by,
 }
 _RCPT_PARAMETERS: Mapping[str, Callable[[RcptArgument, str | None], RcptArgument | Reply]] = {
     "NOTIFY": _notify,

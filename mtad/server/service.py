@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mtad.mail.deliver_by import SECONDS_MIN
 from mtad.mail.envelope import Client
 from mtad.mail.queue_id import QueueId
 from mtad.server.acceptance import Acceptance
@@ -46,6 +47,7 @@ class Service:
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
             "DSN",
+            f"DELIVERBY {SECONDS_MIN}",
             "CHUNKING",
             *(("BINARYMIME",) if self.is_binary_offered else ()),
             f"LIMITS RCPTMAX={self.limits.session.recipients_max}",  # RFC 9422; what is not named has no limit

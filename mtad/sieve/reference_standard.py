@@ -59,9 +59,10 @@ STANDARD = (
         'The parts are "from" (the reverse-path, "" for bounces), "to" and, which the RFC does not have, "auth": who '
         "authenticated. Each is legal in the stages in which it is known. With `variables`, `${envelope.from}`, "
         "`${envelope.to.domain}` and their like hold the same, where there is one. `envelope-dsn` adds what the sender "
-        'asks to be told: "ret" and "envid" from `mail` on, "notify" and "orcpt" at `rcpt`. `envelope-deliverby` has '
-        '"bytimeabsolute", "bytimerelative", "bymode" and "bytrace"; DELIVERBY (RFC 2852) is not offered, so that none '
-        "of them is ever there.",
+        'asks to be told: "ret" and "envid" from `mail` on, "notify" and "orcpt" at `rcpt`. `envelope-deliverby` adds '
+        'by when it is to be delivered (RFC 2852), from `mail` to `data` where the sender has said: "bytimeabsolute", '
+        'such as "2026-03-01T23:40:05+01:00" (in another zone with `:zone "+0000"`), "bytimerelative", how many '
+        'seconds are left, "bymode", "N" or "R", and "bytrace", "T" or not there.',
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "rcpt" {\n'
         '    if allof (envelope "from" "", envelope :localpart "to" ["news", "rr"]) {\n'

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mtad.limits.places import Holder
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.services import NOT_SCANNED
 from mtad.mail.verdict import Seen
 from mtad.sieve.actions import Action, AddRecipient, Redirect
@@ -25,6 +26,10 @@ class Facts(Protocol):
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of 'from', 'to' or 'auth', without brackets ('' is the null reverse-path), or the values
         of what the sender asks to be told: 'ret', 'envid', 'notify', 'orcpt'."""
+        ...
+
+    def deliver_by(self) -> DeliverBy | None:
+        """Return by when the message is to be delivered; None where its sender has not said."""
         ...
 
     def message(self) -> Message:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest, Notify, RecipientRequest, Requests, Return
 from mtad.mail.envelope import Client
 from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
@@ -34,6 +35,7 @@ BESIDE_MAIL = b"{"
 CLOCKS_APART_MS = 10_000  # by which two clocks may differ without harm
 _RESULTS = {result.value: result for result in Result}
 _RETURNS = {ret.value: ret for ret in Return}
+_LATE = {late.value: late for late in Late}
 _NOTIFY_BITS = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 
 
@@ -218,8 +220,14 @@ def meta_message(message: QueuedMessage) -> queue_pb2.Meta:
         dsn_of=message.dsn_of,
         ret=message.request.ret.value,
         envid=message.request.envid,
+        by=_by_message(message.request.by),
         requests=[
-            queue_pb2.Request(recipient=utf8(address), notify=int(request.notify), original=utf8(request.original))
+            queue_pb2.Request(
+                recipient=utf8(address),
+                notify=int(request.notify),
+                original=utf8(request.original),
+                by=_by_message(request.by),
+            )
             for address, request in message.requests.items()
         ],
         notes=_notes_message(message.noted.message),
@@ -453,7 +461,17 @@ def sender_of(item: Item) -> Sender:
 
 def _read_request(meta: queue_pb2.Meta) -> MessageRequest:
     """Return what MAIL asked; a word that a newer program stored asks nothing."""
-    return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid)
+    return MessageRequest(_RETURNS.get(meta.ret, Return.UNSAID), meta.envid, _read_by(meta))
+
+
+def _by_message(by: DeliverBy | None) -> queue_pb2.DeliverBy | None:
+    return None if by is None else queue_pb2.DeliverBy(until_ms=by.until_ms, late=by.late, is_traced=by.is_traced)
+
+
+def _read_by(stored: queue_pb2.Meta | queue_pb2.Request) -> DeliverBy | None:
+    """Return by when it is to be delivered; what a newer program does with late mail is not known here."""
+    late = _LATE.get(stored.by.late) if stored.HasField("by") else None
+    return None if late is None else DeliverBy(stored.by.until_ms, late, stored.by.is_traced)
 
 
 def _notes_message(notes: Notes) -> list[queue_pb2.Note]:
@@ -476,7 +494,7 @@ def _read_notes(stored: Iterable[queue_pb2.Note]) -> Notes:
 
 def _read_requests(meta: queue_pb2.Meta) -> Requests:
     return {
-        request.recipient: RecipientRequest(Notify(request.notify & _NOTIFY_BITS), request.original)
+        request.recipient: RecipientRequest(Notify(request.notify & _NOTIFY_BITS), request.original, _read_by(request))
         for request in meta.requests
     }
 

@@ -59,7 +59,7 @@ async def measured(send: Callable[[], Awaitable[None]], messages: int, sessions:
 
 async def run(port: int, messages: int, octets: int, sessions: int) -> None:
     """Measure both ways, three times, and print the best."""
-    delivery = Delivery("us.test", Resolver((("127.0.0.1", 53),)), NoEvents())
+    delivery = Delivery("us.test", Resolver((("127.0.0.1", 53),)), NoEvents(), wall_ms=lambda: 0)
     route = Route(hosts=("127.0.0.1",), port=port, tls=TlsLevel.NONE)
     content = content_of(octets)
 

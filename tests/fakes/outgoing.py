@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from tests.fakes.scripted_server import ScriptedServer
 
 CONTENT = b"Subject: hello\r\n\r\n.dots\r\n..\r\n"
 HOSTNAME = "us.test"
+WALL_MS = 1_800_000_000_000
 U, V, W = "u@b.test", "v@b.test", "w@c.test"
 
 # Long enough for a busy machine, short enough for a test that runs into one.
@@ -104,13 +105,14 @@ async def outgoing(
     limits: DeliveryLimits | None = None,
     pool_limits: PoolLimits | None = None,
     timeouts: Timeouts = TIMEOUTS,
+    wall_ms: Callable[[], int] = lambda: WALL_MS,
 ) -> AsyncIterator[Outgoing]:
     """Start a delivery whose resolver asks a name server with this zone; close it at the end."""
     async with NameServer(zone or {}) as names:
         events = CollectedEvents()
         pool = Pool(HOSTNAME, pool_limits, timeouts)
         resolver = Resolver((("127.0.0.1", names.port),), ResolverLimits(lookup_seconds_max=0.5))
-        delivery = Delivery(HOSTNAME, resolver, events, limits, pool)
+        delivery = Delivery(HOSTNAME, resolver, events, limits, pool, wall_ms=wall_ms)
         try:
             yield Outgoing(delivery, pool, events, names)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.sieve.actions import Action, FileInto
 from mtad.sieve.code import Plain
 from mtad.sieve.dialects import PLAIN
@@ -39,6 +40,10 @@ class StillFacts:
     def envelope(self, part: str) -> Sequence[str]:
         """Return the addresses of a part of the envelope."""
         return self._envelope[part]
+
+    def deliver_by(self) -> DeliverBy | None:
+        """Return by when the message is to be delivered."""
+        return None
 
     def message(self) -> Message:
         """Return the message."""

@@ -26,7 +26,8 @@ def _offset(when: datetime) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
 
 
-def _iso8601(when: datetime) -> str:
+def iso8601(when: datetime) -> str:
+    """Return a date as RFC 3339 has it."""
     zone = _offset(when)
     return f"{when.year:04}-{when:%m-%dT%H:%M:%S}" + ("Z" if zone == "+0000" else f"{zone[:3]}:{zone[3:]}")
 
@@ -46,7 +47,7 @@ _PARTS: Mapping[str, Callable[[datetime], str]] = {  # §4.2
     "minute": lambda when: f"{when.minute:02}",
     "second": lambda when: f"{when.second:02}",
     "time": lambda when: f"{when:%H:%M:%S}",
-    "iso8601": _iso8601,
+    "iso8601": iso8601,
     "std11": _std11,
     "zone": _offset,
     "weekday": lambda when: str((when.weekday() + 1) % 7),
@@ -70,7 +71,7 @@ def parsed(text: str) -> datetime | None:
 
 def _date(bound: Bound) -> Code:
     name, pick = field_names(bound, 0)[0], picked(bound) or slice(0, 1)
-    part, zone = _part(bound, 1), _zone(bound)
+    part, zone = _part(bound, 1), zone_of(bound)
     is_original = bound.has(":originalzone")
 
     def ask(run: Run) -> Sequence[str]:
@@ -82,7 +83,7 @@ def _date(bound: Bound) -> Code:
 
 
 def _currentdate(bound: Bound) -> Code:
-    part, zone = _part(bound, 0), _zone(bound)
+    part, zone = _part(bound, 0), zone_of(bound)
     source: Source = lambda run: (part(run.now().astimezone(zone(run))),)  # noqa: E731 - the name is its type's
     return compare(bound, bound.templates(1), [source])
 
@@ -96,7 +97,8 @@ def _part(bound: Bound, index: int) -> Callable[[datetime], str]:
     return found
 
 
-def _zone(bound: Bound) -> Callable[[Run], tzinfo | None]:
+def zone_of(bound: Bound) -> Callable[[Run], tzinfo | None]:
+    """Return the zone that `:zone` names, or else the local one."""
     given = bound.tag_strings(":zone")
     if given is None:
         return lambda run: run.now().tzinfo

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.sieve.addresses import ADDRESS_PARTS, address_part
+from mtad.sieve.capabilities.date import iso8601, zone_of
 from mtad.sieve.code import Code
-from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec
+from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Namespace, Spec, Tag
 from mtad.sieve.match import MATCH_TAGS, Source, compare
+from mtad.sieve.run import Run
 from mtad.sieve.sources import PART_TAGS, Part, part_of, parts
 from mtad.sieve.template import Read
 
@@ -25,9 +29,14 @@ _DSN_STAGES: Mapping[str, tuple[str, ...]] = {  # what the sender asks to be tol
     "orcpt": (OUTSIDE, "rcpt"),
 }
 _DELIVERBY = "envelope-deliverby"
-_DELIVERBY_STAGES: Mapping[str, tuple[str, ...]] = dict.fromkeys(  # RFC 6009; nobody can ask us, so none is there
-    ("bytimeabsolute", "bytimerelative", "bymode", "bytrace"), (OUTSIDE, "mail", "rcpt", "data")
-)
+_TIMES: Mapping[str, Callable[[DeliverBy, datetime, tzinfo | None], str]] = {  # by when it is to be there (RFC 6009)
+    "bytimeabsolute": lambda by, now, zone: iso8601(datetime.fromtimestamp(by.until_ms // 1000, UTC).astimezone(zone)),
+    "bytimerelative": lambda by, now, zone: str(by.left(int(now.timestamp() * 1000)).seconds),
+    "bymode": lambda by, now, zone: by.late.value,
+    "bytrace": lambda by, now, zone: "T" if by.is_traced else "",
+}
+_DELIVERBY_STAGES = dict.fromkeys(_TIMES, (OUTSIDE, "mail", "rcpt", "data"))
+_ZONE = Tag(":zone", value=ArgumentType.STRING, capability=_DELIVERBY)
 _PARAMETERS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # of MAIL and RCPT: what must be required, and where each is
     **{name: (_DSN, stages) for name, stages in _DSN_STAGES.items()},
     **{name: (_DELIVERBY, stages) for name, stages in _DELIVERBY_STAGES.items()},
@@ -37,7 +46,7 @@ _FOR_EACH = "foreachrcpt"
 
 
 def _envelope(bound: Bound) -> Code:
-    part = part_of(bound)
+    part, zone = part_of(bound), zone_of(bound)
     found: list[Source] = []
     for item in bound.strings(0).items:
         name = item.value.lower()
@@ -50,7 +59,7 @@ def _envelope(bound: Bound) -> Code:
             bound.fail(item.at, f'envelope "{item.value}" needs require "{capability}"')
         elif name in _PARAMETERS and bound.chosen.get("address part", ":all") != ":all":
             bound.fail(item.at, f'envelope "{item.value}" is no address')
-        found.append(_source(name, part) if name in _STAGES else _parameter(name))
+        found.append(_source(name, part) if name in _STAGES else _parameter(name, zone))
     return compare(bound, bound.templates(1), found)
 
 
@@ -58,10 +67,16 @@ def _source(name: str, part: Part) -> Source:
     return lambda run: parts(run.envelope(name), part)
 
 
-def _parameter(name: str) -> Source:
-    if name in _DELIVERBY_STAGES:
-        return lambda run: ()
-    return lambda run: run.facts.envelope(name)
+def _parameter(name: str, zone: Callable[[Run], tzinfo | None]) -> Source:
+    read = _TIMES.get(name)
+    if read is None:
+        return lambda run: run.facts.envelope(name)
+
+    def ask(run: Run) -> Sequence[str]:
+        by = run.facts.deliver_by()
+        return () if by is None else [value for value in (read(by, run.now(), zone(run)),) if value]
+
+    return ask
 
 
 def _reader(bound: Bound, path: Sequence[str]) -> Read | str:
@@ -92,7 +107,7 @@ ENVELOPE = (
         Kind.TEST,
         _envelope,
         capabilities=(_CAPABILITY,),
-        tags=MATCH_TAGS + PART_TAGS,
+        tags=(*MATCH_TAGS, *PART_TAGS, _ZONE),
         positional=(ArgumentType.STRINGS, ArgumentType.TEXTS),
     ),
 )

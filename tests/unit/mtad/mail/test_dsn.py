@@ -6,6 +6,7 @@ from email import policy
 
 import pytest
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn import (
     RETURNED_CONTENT_OCTETS_MAX,
     RETURNED_HEADER_OCTETS_MAX,
@@ -301,3 +302,37 @@ def test_too_many_recipients_for_a_dsn_each_share_one():
     assert by_event(most, is_verp=True) == tuple((one,) for one in most)
     assert by_event([*most, EXPIRED, LATE], is_verp=True) == ((*most, EXPIRED), (LATE,))
     assert report(*most, EXPIRED, is_verp=True).to == "alice@example.org"
+
+
+IN_TIME = DeliverBy(1_700_000_400_000, Late.NOTIFY)
+
+
+def test_what_is_late_says_so_and_by_when_it_was_to_be_delivered():
+    asked = MessageRequest(by=IN_TIME)
+    (message, ann) = fields(compose(report(replace(LATE, is_late=True), request=asked)))
+    assert message["Deliver-By-Date"] == "Tue, 14 Nov 2023 22:20:00 +0000"
+    assert (ann["Action"], ann["Status"]) == ("delayed", "4.4.7")
+    (_, eve) = fields(compose(report(replace(EXPIRED, is_late=True), request=asked)))
+    assert (eve["Action"], eve["Status"]) == ("failed", "5.4.7")
+    assert fields(compose(report(LATE)))[0]["Deliver-By-Date"] is None
+
+
+def test_times_that_differ_are_none_of_the_message():
+    requests = {"bob@example.net": RecipientRequest(by=replace(IN_TIME, until_ms=1))}
+    (message, *_) = fields(compose(report(REFUSED, EXPIRED, request=MessageRequest(by=IN_TIME), requests=requests)))
+    assert message["Deliver-By-Date"] is None
+
+
+@pytest.mark.parametrize(
+    ("notify", "is_news"),
+    [(Notify.UNSAID, True), (Notify.FAILURE, True), (Notify.SUCCESS, True), (Notify.NEVER, False)],
+)
+def test_a_relay_of_mail_with_a_time_is_told_unless_nothing_is_to_be(notify, is_news):
+    traced, asked = replace(TAKEN, success=Success.TRACED), RecipientRequest(notify)
+    notice = notice_of("joe@example.net", traced, asked)
+    assert (notice is not None) is is_news
+    if notice is not None:
+        assert replace(MESSAGE, requests={"joe@example.net": asked}).why_untold(notice, is_queued=False) == ""
+        made = compose(report(notice))
+        assert fields(made)[1]["Action"] == "relayed"
+        assert "not known here" in next(parsed(made).iter_parts()).get_content()

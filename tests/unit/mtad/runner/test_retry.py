@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn import Action
-from mtad.mail.dsn_request import Notify, RecipientRequest
+from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest
 from mtad.mail.envelope import Client
 from mtad.mail.outcome import Outcome, Result, Success
 from mtad.mail.reply import Reply
@@ -248,3 +249,57 @@ def test_of_two_nodes_one_warning_outlasts_the_other_nodes_older_state():
 def item_of(state):
     value = part_value(state, 60)
     return Item(b"k", Dot(Branch(1, 0), 1), {b"bob": value}, NO_FLAGS, b"", 1)
+
+
+def timed(seconds, late, **changed):
+    """Return a submitter's message that is to be delivered so long after it came."""
+    deliver_by = DeliverBy(1_000_000 + seconds * 1000, late)
+    return replace(stored(bob=RecipientState(**changed)), is_submission=True, request=MessageRequest(by=deliver_by))
+
+
+@pytest.mark.parametrize(("late", "told"), [(Late.RETURN, Action.FAILED), (Late.NOTIFY, Action.DELAYED)])
+@pytest.mark.parametrize("outcome", [DELAYED, UNKNOWN])
+def test_what_is_late_is_given_up_or_told_and_tried_on(outcome, late, told):
+    early = after_attempt(timed(5, late), {"bob": outcome}, {"bob": PLAN}, OWNER)
+    assert (early.notices, early.states["bob"].due_ms) == ((), 1_005_000), "looked at again as it gets late"
+    made = after_attempt(timed(5, late), {"bob": outcome}, {"bob": PLAN}, Attempter(1, 1_005_000))
+    [notice] = made.notices
+    assert (notice.action, notice.is_late) == (told, True)
+    assert made.states["bob"].rank is (Rank.FAILED if late is Late.RETURN else Rank.DEFERRED)
+
+
+@pytest.mark.parametrize("late", Late)
+def test_who_does_not_own_the_queue_gives_up_nothing_and_tells_nobody(late):
+    made = after_attempt(timed(5, late), {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_005_000, is_owner=False))
+    assert (made.notices, made.states["bob"].rank) == ((), Rank.DEFERRED)
+
+
+def test_that_it_is_late_is_told_once_whatever_was_told_before():
+    plan = replace(PLAN, warn_seconds=2)
+    warned = after_attempt(timed(5, Late.NOTIFY), {"bob": DELAYED}, {"bob": plan}, Attempter(1, 1_002_000))
+    assert [notice.is_late for notice in warned.notices] == [False]
+    state = warned.states["bob"]
+    assert (state.delay_told_ms, state.due_ms) == (1_002_000, 1_005_000)
+    message = replace(timed(5, Late.NOTIFY), recipients={"bob": state})
+    late = after_attempt(message, {"bob": DELAYED}, {"bob": plan}, Attempter(1, 1_005_000))
+    assert [notice.is_late for notice in late.notices] == [True]
+    message = replace(message, recipients=late.states)
+    assert after_attempt(message, {"bob": DELAYED}, {"bob": plan}, Attempter(1, 1_025_000)).notices == ()
+
+
+def test_that_it_is_late_is_told_to_who_has_not_asked_for_less():
+    message = replace(timed(5, Late.NOTIFY), requests={"bob": RecipientRequest(Notify.FAILURE)})
+    assert after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_005_000)).notices == ()
+
+
+def test_a_recipient_may_have_a_time_of_its_own():
+    own = RecipientRequest(by=DeliverBy(1_003_000, Late.RETURN))
+    message = replace(timed(5, Late.NOTIFY), requests={"bob": own})
+    made = after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_003_000))
+    assert made.states["bob"].rank is Rank.FAILED
+
+
+def test_policy_may_give_up_before_it_is_late():
+    made = after_attempt(timed(500, Late.NOTIFY), {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_100_000))
+    [notice] = made.notices
+    assert (notice.action, notice.is_late, notice.is_expired) == (Action.FAILED, False, True)

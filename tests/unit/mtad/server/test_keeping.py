@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.outcome import Outcome, Result
@@ -13,7 +14,14 @@ from mtad.mail.reply import Reply
 from mtad.mail.route import Route
 from mtad.mail.verdict import RetryPlan
 from mtad.server.background import PENDING_AGAIN_SECONDS
-from mtad.server.keeping import PENDING_SECONDS, requests_of, state_after, state_at_commit, state_while_pending
+from mtad.server.keeping import (
+    PENDING_SECONDS,
+    due_in_time,
+    requests_of,
+    state_after,
+    state_at_commit,
+    state_while_pending,
+)
 from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import DUE_AT_ONCE, Attempt, Claim, Rank, RecipientState
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, UNKNOWN, FakePolicy
@@ -116,3 +124,30 @@ def test_a_sender_hears_of_whom_it_names_though_policy_had_added_it_before() -> 
     extended = Transaction(Envelope("a@client.example", Client("192.0.2.1", 25)), FakePolicy()).joined_by([added], {})
     assert requests_of(extended) == {"b@example.net": RecipientRequest(Notify.NEVER)}
     assert requests_of(extended.naming("b@example.net", "b@example.net")) == {"b@example.net": asked}
+
+
+@pytest.mark.parametrize(
+    ("late", "seconds", "is_put_off", "due_seconds"),
+    [
+        (Late.RETURN, 20, False, 20),
+        (Late.RETURN, 20, True, 20),
+        (Late.RETURN, 90, False, 60),
+        (Late.RETURN, -20, False, 0),
+        (Late.NOTIFY, 20, False, 20),
+        (Late.NOTIFY, 20, True, 60),
+        (Late.NOTIFY, -20, False, 60),
+    ],
+)
+def test_it_is_due_as_it_gets_late(late: Late, seconds: int, is_put_off: bool, due_seconds: int) -> None:
+    state = state_after(DELAYED, PLAN, now_ms=NOW_MS, node=3)
+    deliver_by = DeliverBy(NOW_MS + seconds * 1000, late)
+    due = due_in_time(state, deliver_by, NOW_MS, is_put_off=is_put_off).due_ms
+    assert due == NOW_MS + due_seconds * 1000
+
+
+def test_what_is_done_or_goes_on_is_due_no_sooner() -> None:
+    late = DeliverBy(NOW_MS, Late.RETURN)
+    pending = state_while_pending(NOW_MS, 3, since_ms=NOW_MS)
+    done = state_after(DELIVERED, PLAN, now_ms=NOW_MS, node=3)
+    assert [due_in_time(state, late, NOW_MS) for state in (pending, done)] == [pending, done]
+    assert due_in_time(pending, None, NOW_MS) == pending

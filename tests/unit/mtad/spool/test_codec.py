@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.envelope import Client
 from mtad.mail.notes import NOTHING_NOTED, Noted, Notes
@@ -40,8 +41,12 @@ MESSAGE = QueuedMessage(
     priority=7,
     queue_name="slow",
     is_verp=True,
-    request=MessageRequest(Return.HEADERS, "QQ=1"),
-    requests={"bob@example.net": RecipientRequest(Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org")},
+    request=MessageRequest(Return.HEADERS, "QQ=1", DeliverBy(64_000, Late.NOTIFY)),
+    requests={
+        "bob@example.net": RecipientRequest(
+            Notify.SUCCESS | Notify.DELAY, "utf-8;jörg@example.org", DeliverBy(65_000, Late.RETURN, True)
+        )
+    },
     noted=Noted(message=Notes({"a": "ä\udcff"}), recipients={"bob@example.net": Notes({"slow": "1"})}),
 )
 
