@@ -143,8 +143,9 @@ def test_a_flush_at_one_node_reaches_who_delivers_while_clients_wait_at_both() -
             assert delivered_through() == [False, False], "it did not answer a moment ago"
             one.mtactl("queue", "flush", kept)
             wait_until(lambda: kept not in queue_ids(two), "it is delivered", one.log)
-            assert delivered_through() == [True, True]
-            assert len(hop.taken) == 3
+            # what is delivered may be gone before the other node looks at it: that one then asks after its rest
+            wait_until(lambda: delivered_through() == [True, True], "both ask again", two.log)
+            assert len(hop.taken) >= 3
 
 
 def test_the_queue_survives_a_kill_of_the_only_node() -> None:
