@@ -9,6 +9,8 @@ MINUTES ?= 15
 INPUTS ?= 1000000
 CASES ?= 2000
 
+unexport PYTHONDONTWRITEBYTECODE # of an image of CI's: each process that a test starts would compile all modules
+
 .PHONY: help run demo peers test check sim sim-nightly fuzz sieve chaos bench bench-replication docs proto lock clean
 .DEFAULT_GOAL := help
 
@@ -35,7 +37,7 @@ peers: ## Install the real mail servers that the tests talk to (Debian)
 	@tests/peers/install.sh
 
 test: $(VENV)/.dev peers ## Run all tests; installs the real mail servers they need
-	@$(BIN)/python -m pytest -n 2 -rs
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -rs
 
 check: $(VENV)/.dev ## Lint, types, import contracts, generated files
 	@$(BIN)/ruff check .

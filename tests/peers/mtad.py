@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,8 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mtad.cli.node_client import NodeClient, NodeError
+from mtad.cli.shapes import entry_object, status_object
 from mtad.config.show import toml_value
 from mtad.lab.ports import free_port
+from mtad.pb import admin_pb2 as pb
 from mtad.startup import provision
 from tests.peers.process import READY_SECONDS_MAX, greets, open_folder, tail, wait_until
 
@@ -122,19 +124,27 @@ class MtadNode:
         assert expect is None or done.returncode == expect, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
+    def asked(self) -> NodeClient:
+        """Return what mtactl asks this node by: tests that wait for something ask often, and a process takes long."""
+        return NodeClient(str(self.folder / "run" / "admin.sock"))
+
     def status(self) -> dict[str, Any]:
-        """Return `mtactl status --json`."""
-        found: dict[str, Any] = json.loads(self.mtactl("status", "--json", expect=None) or "{}")
-        return found
+        """Return what `mtactl status --json` prints; nothing, when the node does not answer."""
+        with self.asked() as node:
+            try:
+                return status_object(node.status())
+            except NodeError:
+                return {}
 
     def queue(self) -> list[dict[str, Any]]:
-        """Return `mtactl queue list --json`."""
-        return [json.loads(line) for line in self.mtactl("queue", "list", "--json").splitlines()]
+        """Return what `mtactl queue list --json` prints, by line. Errors: NodeError."""
+        with self.asked() as node:
+            return [entry_object(entry) for entry in node.messages(pb.Selection(all=True))]
 
     def sites(self) -> dict[str, dict[str, Any]]:
-        """Return `mtactl site list --json` by name."""
-        lines = self.mtactl("site", "list", "--json", expect=None).splitlines()
-        return {site["node"]: site for site in map(json.loads, lines)}
+        """Return what `mtactl site list --json` prints, by name."""
+        found = self.status()
+        return {site["node"]: site for site in (*found.get("sites", ()), *found.get("members", ()))}
 
     def is_protected(self) -> bool:
         """Tell whether what it accepts now gets two copies."""
