@@ -7,7 +7,7 @@ that some sign anew at each attempt is the DKIM-Signature; it is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -18,7 +18,8 @@ from mtad.mail.queue_id import QueueId
 from mtad.mail.reply import Reply
 
 FINGERPRINT_OCTETS = 16
-_ADDED = " added"  # no address of a client ends so
+_WHOSEVER = " added"  # no address of a client ends so
+SETTLED = (Result.DELIVERED, Result.FAILED)
 _NOTHING_YET = Outcome(Result.DELAYED, Reply.of(451, "4.3.0", "Not delivered yet"))
 _SIGNATURES = re.compile(rb"^DKIM-Signature[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", re.IGNORECASE | re.MULTILINE)
 
@@ -47,7 +48,9 @@ class Memory:
     """What became of the recipients of one transaction.
 
     outcomes   by what the client named them, as `mailbox_key` has it: policy may send one name elsewhere next time.
-               A recipient that the queue has taken counts as delivered, to ourselves; None while its attempt goes on
+               What became of a recipient by whatever name stands by `name_of_recipient`, unless it is the same: no
+               name led elsewhere. One that the queue has taken counts as delivered, to ourselves; None while its
+               attempt goes on
     until_ms   UTC; then such an attempt has ended, or the process that made it has
     brought    the message brought by its client, as `Fingerprints.of_client`; b'' where an older program kept it
     """
@@ -63,23 +66,52 @@ class Memory:
     def is_settled(self) -> bool:
         return None not in self.outcomes.values()
 
-    def ended(self, outcomes: Mapping[str, Outcome]) -> Memory:
-        """Return what is left to know when the attempt has ended.
+    @property
+    def is_of_client(self) -> bool:
+        """Tell whether it is for the same client alone: policy has led names elsewhere, or held the message."""
+        return self.fingerprint == self.brought
 
-        Of those whom policy adds it is that they have nothing yet, too: no client asks for them.
+    @property
+    def reached(self) -> dict[str, Outcome]:
+        """Who has the message, by `name_of_recipient`, whosever name led to it."""
+        return {name: one for name, one in self._settled.items() if one.result is Result.DELIVERED}
+
+    @property
+    def recipients_count(self) -> int:
+        """Of how many it is known that they have the message, or never will."""
+        return len(self._settled)
+
+    @property
+    def _settled(self) -> dict[str, Outcome]:
+        known = {name: one for name, one in self.outcomes.items() if one is not None and one.result in SETTLED}
+        said = {name: outcome for name, outcome in known.items() if is_of_recipient(name)}
+        if self.is_of_client:
+            return said
+        return {name + _WHOSEVER: outcome for name, outcome in known.items() if name not in said} | said
+
+    def ended(self, outcomes: Mapping[str, Outcome], heard: Collection[str] = ()) -> Memory:
+        """Return what is left to know when the attempt has ended: that who is not among the outcomes has nothing yet.
+
+        outcomes   by the client's names, and of each recipient by `name_of_recipient`
+        heard      names that the client has a 250 for: it means another message when it says them again
         """
-        added = filter(is_of_added, self.outcomes) if outcomes else ()
-        return replace(self, outcomes={**dict.fromkeys(added, _NOTHING_YET), **outcomes}, until_ms=0)
+        if not outcomes:
+            return replace(self, outcomes={}, until_ms=0)
+        nothing_yet = {name: _NOTHING_YET for name in self.outcomes if name not in outcomes}
+        by_name = {name: one for name, one in outcomes.items() if name not in heard and not is_of_recipient(name)}
+        implied = () if self.is_of_client else [name + _WHOSEVER for name in by_name]
+        reached = {name: one for name, one in outcomes.items() if is_of_recipient(name) and name not in implied}
+        return replace(self, outcomes={**nothing_yet, **by_name, **reached}, until_ms=0)
 
 
-def name_of_added(address: str) -> str:
-    """Return the name of a recipient that the client has none for: policy adds it."""
-    return mailbox_key(address) + _ADDED
+def name_of_recipient(address: str) -> str:
+    """Return the name of a recipient that no client has for it: what became of it, whosever name led to it."""
+    return mailbox_key(address) + _WHOSEVER
 
 
-def is_of_added(name: str) -> bool:
-    """Tell whether this is the name of such a recipient."""
-    return name.endswith(_ADDED)
+def is_of_recipient(name: str) -> bool:
+    """Tell whether this is such a name."""
+    return name.endswith(_WHOSEVER)
 
 
 def fingerprint_of(reverse_path: str, content: bytes) -> bytes:

@@ -143,6 +143,7 @@ class Acceptance:
             fault = self._fault(transaction, session_id, "deliver")
             step = ready if isinstance(ready, Step) else fault
         is_awaited = any(reply.is_transient for reply in step.replies)
+        is_awaited = is_awaited and isinstance(ready, Ready) and ready.transaction.is_led
         hearing.settle(is_accepted=step.reply.is_positive, is_awaited=is_awaited)
         envelope = transaction.envelope
         self._events.emit(
@@ -275,15 +276,15 @@ class Acceptance:
 
     async def _deliver(self, ready: Ready, hearing: Hearing) -> Step:
         transaction, content = ready.transaction, ready.content
-        hearing.begin(self._memory(ready))
+        hearing.begin(self._memory(ready), transaction.by_every_name)
         attempted = await self._attempt(transaction, content)
         retries = {one.recipient.address: one.retry for one in transaction.accepted}
         news = {a: o for a, o in attempted.outcomes.items() if o is not None and a not in transaction.recalled}
-        hearing.take(transaction.by_name({a: o for a, o in news.items() if o.result is Result.DELIVERED}))
+        hearing.take({a: o for a, o in news.items() if o.result is Result.DELIVERED})
         settlement = _settle(transaction, attempted)
         notices = _notices(transaction, news) if settlement.is_accepting else ()
         if settlement.reply is not None and not settlement.reply.is_positive and attempted.pending:
-            hearing.wait_for(transaction.by_name(attempted.pending))  # of those whom policy has added
+            hearing.wait_for(attempted.pending)  # of those whom policy has added
             self.background.record(self._message(transaction, content, attempted, ()), attempted.pending, retries)
         if settlement.reply is not None and not notices:
             self.delivered_through_count += settlement.reply.is_positive
@@ -305,35 +306,34 @@ class Acceptance:
             if wanted and (settlement.each or not is_refusal):
                 self._events.emit("dsn.lost", level="error", queue_id=transaction.queue_id, why=answer.why.value)
             if is_refusal:
-                hearing.wait_for(transaction.by_name(attempted.pending))
+                hearing.wait_for(attempted.pending)
                 refusal = reply_after_refusal(answer.why, transaction.queue_id)
                 is_for_all = bool(owed) or not set(settlement.keep) <= set(transaction.named)
                 return _answer(transaction, settlement, refusal, is_for_all=is_for_all)
         ruled = {one.recipient.address for one in transaction.accepted if one.is_ruled}  # may not be for another client
-        hearing.take(transaction.by_name({a: news[a] for a in settlement.failed if a in news and a not in ruled}))
+        hearing.take({a: news[a] for a in settlement.failed if a in news and a not in ruled})
         if settlement.reply is not None:
             self.delivered_through_count += 1
             return _answer(transaction, settlement, settlement.reply)
         kept = answer if isinstance(answer, Committed) else Committed(0)
         reply = reply_after_commit(kept.copies, transaction.queue_id, is_received=kept.is_received)
-        queued = dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname))
-        if not transaction.held:  # nor may that
-            hearing.take(transaction.by_name(queued))
+        hearing.take(dict.fromkeys(settlement.keep, Outcome(Result.DELIVERED, reply, self._hostname)))
         return _answer(transaction, settlement, reply)
 
     def _memory(self, ready: Ready) -> Memory:
         """Return what is to be remembered of a message whose attempt begins."""
         transaction, now_ms = ready.transaction, self._clock.wall_ms()
         seconds = self._limits.seconds.delivery_deadline + COMMIT_SECONDS
-        names = transaction.by_name(
-            dict.fromkeys({one.recipient.address for one in transaction.accepted} - transaction.recalled)
-        )
+        new = {one.recipient.address for one in transaction.accepted} - transaction.recalled
+        names = transaction.by_name(dict.fromkeys(new))
+        named = [name for name, address in transaction.names.items() if address not in transaction.recalled]
         fingerprints = ready.fingerprints
+        is_of_client = transaction.held or not transaction.led_elsewhere.isdisjoint(names)
         return Memory(
             transaction.queue_id,
-            fingerprints.of_anybody if transaction.led_elsewhere.isdisjoint(names) else fingerprints.of_client,
+            fingerprints.of_client if is_of_client else fingerprints.of_anybody,
             now_ms,
-            names,
+            {**dict.fromkeys(named), **names},
             until_ms=now_ms + int(seconds * 1000),
             brought=fingerprints.of_client,
         )

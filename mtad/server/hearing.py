@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from mtad.mail.memory import Memory, is_of_added
+from mtad.mail.memory import Memory
 from mtad.mail.outcome import Outcome, Result
 from mtad.server.fault import emit_fault
 from mtad.server.tasks import Tasks
@@ -20,6 +20,7 @@ from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
 
 Work = Callable[[], Awaitable[None]]
+Names = Callable[[Mapping[str, Outcome]], Mapping[str, Outcome]]  # by address -> by the names of a memory
 REMEMBERING_MAX = 10_000  # messages of one process whose memories are being written
 LATE_MS = 900_000  # longer than a next hop may take to answer the final dot (RFC 5321 §4.5.3.2.6)
 
@@ -38,7 +39,7 @@ class Remembering:
 
     async def _remember(self, memory: Memory) -> None:
         if await self._memories.remember(memory) and memory.is_settled and memory.outcomes:
-            self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=len(memory.outcomes))
+            self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=memory.recipients_count)
 
     def _spawn(self, queue_id: str, work: Work) -> None:
         if len(self.tasks) >= REMEMBERING_MAX:
@@ -70,23 +71,27 @@ class Hearing:
         self._spawn = spawn
         self._is_gone = is_gone  # before the reply
         self._is_answered = False
+        self._has_heard = False
         self._is_over = False  # nothing more can put it in doubt
         self._begun: Memory | None = None
+        self._names: Names = dict
         self._taken: dict[str, Outcome] = {}
         self._late: Mapping[str, asyncio.Future[Outcome]] = {}
         self._is_settled = False
+        self._is_accepted = False
+        self._is_awaited = False
         self._ended = asyncio.Event()  # the attempt, in whatever way
 
     # What becomes of the message.
 
-    def begin(self, memory: Memory) -> None:
+    def begin(self, memory: Memory, names: Names) -> None:
         """Say that an attempt begins: from now on the message may arrive."""
-        self._begun = memory
+        self._begun, self._names = memory, names
         if self._is_gone:
             self._doubt()
 
     def take(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Say which recipients are not to be delivered to again, and why."""
+        """Say which recipients, by address, are not to be delivered to again, and why."""
         self._taken.update(outcomes)
 
     def wait_for(self, late: Mapping[str, asyncio.Future[Outcome]]) -> None:
@@ -98,13 +103,13 @@ class Hearing:
     def settle(self, *, is_accepted: bool, is_awaited: bool = False) -> None:
         """Say that all is known. A client that hears a refusal comes back, though some may have the message.
 
-        is_awaited   for some recipients it comes back, and policy adds others to them again
+        is_awaited   for some recipients it comes back, and policy may lead the message to others again
         """
-        self._is_settled = True
+        self._is_settled, self._is_accepted, self._is_awaited = True, is_accepted, is_awaited
         if self._late:
             self._doubt()  # remembered as going on, before it is remembered as it ended
         self._ended.set()
-        if self._taken and (not is_accepted or (is_awaited and any(map(is_of_added, self._taken)))):
+        if self._taken and not is_accepted:
             self._doubt()
 
     # What becomes of the client.
@@ -126,7 +131,10 @@ class Hearing:
 
     def heard(self) -> None:
         """Say that the client has gone on."""
-        if self._is_answered:
+        if self._is_answered and not self._is_gone:
+            self._has_heard = True
+            if self._taken and self._is_awaited:
+                self._doubt()
             self._is_over = True
 
     def end(self) -> None:
@@ -145,9 +153,11 @@ class Hearing:
         if self._late or not self._ended.is_set():
             await self._remember(begun)
             await self._ended.wait()
+        in_time = self._names(self._taken)
         for address, late in self._late.items():
             outcome = await late
             if outcome.result is Result.DELIVERED:
                 self._taken[address] = outcome
         if self._is_settled or self._taken:
-            await self._remember(begun.ended(self._taken))
+            heard = in_time if self._has_heard and self._is_accepted else ()
+            await self._remember(begun.ended(self._names(self._taken), heard))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from mtad.mail.memory import Fingerprints, Memory, fingerprint_of
+from mtad.mail.memory import SETTLED, Fingerprints, Memory, fingerprint_of, is_of_recipient, name_of_recipient
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.off_loop import off_loop_if_long
@@ -17,7 +17,6 @@ from mtad.server.transaction import Transaction
 from mtad.spool.door import Memories
 from mtad.telemetry.events import Events
 
-_SETTLED = (Result.DELIVERED, Result.FAILED)
 _GOES_ON = Step(Reply.of(451, "4.3.2", "This message is being delivered already, try again later"))
 
 
@@ -41,30 +40,34 @@ class Recall:
     ) -> Transaction | Step:
         """Return the transaction with what is remembered of its recipients, or the reply where nothing is left to do.
 
-        among   those that are asked about now; None: all of them
-        An attempt that goes on, here or on the other node, is waited for.
+        among   those that have joined it, when the others were asked about before; None: nobody has
+        An attempt that goes on, here or on the other node, is waited for. What names none of those that the client
+        named before is another message, whoever else policy would lead it to.
         """
         recalled = await self._recalled(fingerprints)
         if recalled is None:
             return Step(local_fault(transaction.queue_id))
-        if not recalled:
-            return transaction
         memories = [_of_this_client(memory, transaction, fingerprints) for memory in recalled]
+        if all(transaction.names.keys().isdisjoint(memory.outcomes) for memory in memories):
+            return transaction
         wall_ms = self._clock.wall_ms()
         everybody = {one.recipient.address for one in transaction.accepted}
-        names = transaction.by_name(dict.fromkeys(everybody if among is None else everybody.intersection(among))).keys()
-        known = _known(memories)
+        asked = everybody if among is None else everybody.intersection(among)
+        names = transaction.by_name(dict.fromkeys(asked)).keys()
+        known = _known(memory.outcomes for memory in memories)
         unsettled = [(memory, names & memory.outcomes.keys() - known.keys()) for memory in memories]
         if any(some and memory.until_ms > wall_ms for memory, some in unsettled):
             return _GOES_ON
         self._note_doubt(transaction, [memory for memory, some in unsettled if some])
-        told = {name: outcome for name, outcome in known.items() if name in names and outcome.result in _SETTLED}
-        settled = _of_recipients(transaction, told)
+        of_client = (one for one in memories if fingerprints.of_client in (one.fingerprint, one.brought))
+        reached = _known(one.reached for one in of_client)
+        settled = {a: one for a, one in _of_recipients(transaction, known, reached).items() if a in asked}
         if not settled:
             return transaction
-        self._note_answer(transaction, [memory for memory in memories if told.keys() & memory.outcomes.keys()], settled)
-        is_owed = any(outcome.result not in _SETTLED for outcome in known.values())  # to those whom policy adds
-        if is_owed or len(settled) < len(everybody):
+        told = transaction.by_every_name(settled).keys()
+        self._note_answer(transaction, [memory for memory in memories if _tells(memory, told)], settled)
+        is_owed = any(is_of_recipient(name) and one.result not in SETTLED for name, one in known.items())
+        if among is not None or is_owed or len(settled) < len(everybody):
             return transaction.recalling(settled)
         reply = settle(settled, transaction.wishes).reply
         return Step(local_fault(transaction.queue_id) if reply is None else with_status(transaction.heard(reply)))
@@ -109,20 +112,33 @@ def _of_this_client(memory: Memory, transaction: Transaction, fingerprints: Fing
     return replace(memory, outcomes={name: one for name, one in memory.outcomes.items() if name not in elsewhere})
 
 
-def _known(memories: Iterable[Memory]) -> dict[str, Outcome]:
-    """Return what is known by the names that the client has for recipients; what was said last counts."""
-    return {name: outcome for memory in memories for name, outcome in memory.outcomes.items() if outcome is not None}
+def _known(told: Iterable[Mapping[str, Outcome | None]]) -> dict[str, Outcome]:
+    """Return what is known by name, of what several memories tell, the oldest first; what was said last counts."""
+    return {name: outcome for outcomes in told for name, outcome in outcomes.items() if outcome is not None}
 
 
-def _of_recipients(transaction: Transaction, known: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Return what is known of recipients: of one that the client has several names for, when it is known by all.
+def _tells(memory: Memory, names: Collection[str]) -> bool:
+    """Tell whether a memory settles something of one that has such a name."""
+    told = {**memory.reached, **memory.outcomes}.items()
+    return any(name in names and outcome is not None and outcome.result in SETTLED for name, outcome in told)
+
+
+def _of_recipients(
+    transaction: Transaction, known: Mapping[str, Outcome], reached: Mapping[str, Outcome]
+) -> dict[str, Outcome]:
+    """Return what is settled of recipients: of one that the client has several names for, when it is by all of them.
 
     A failure is told, by whichever name it was: policy may have sent the names elsewhere when the message came before.
+    Who has the message from this client has it by all names, whoever it got it for: `reached`.
     """
     found: dict[str, Outcome] = {}
     names = transaction.by_name({one.recipient.address: one.recipient.address for one in transaction.accepted})
-    unknown = {address for name, address in names.items() if name not in known}
+    open_to = {address for name, address in names.items() if name not in known or known[name].result not in SETTLED}
     for name, address in names.items():
-        if address not in unknown and (address not in found or found[address].result is Result.DELIVERED):
+        if address not in open_to and (address not in found or found[address].result is Result.DELIVERED):
             found[address] = known[name]
+    for address in open_to:
+        outcome = reached.get(name_of_recipient(address))
+        if outcome is not None:
+            found[address] = outcome
     return found

@@ -9,7 +9,7 @@ from typing import TypeVar
 from mtad.mail.address import mailbox_key
 from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Envelope, Recipient
-from mtad.mail.memory import name_of_added
+from mtad.mail.memory import name_of_recipient
 from mtad.mail.notes import Noted
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
@@ -261,15 +261,27 @@ class Transaction:
         return replace(self, accepted=accepted, recalled=self.recalled.union(outcomes))
 
     def by_name(self, found: Mapping[str, T]) -> dict[str, T]:
-        """Return what there is of recipients by what the client calls them, which is the same when it comes again."""
+        """Return what there is of recipients by what the client calls them, which is the same when it comes again.
+
+        Whom policy has added it has no name for.
+        """
         named = {name: found[address] for name, address in self.names.items() if address in found}
         added = found.keys() - self.names.values()
-        return named | {name_of_added(address): found[address] for address in added}
+        return named | {name_of_recipient(address): found[address] for address in added}
+
+    def by_every_name(self, found: Mapping[str, T]) -> dict[str, T]:
+        """Return the same, and what there is of each by a name that is its own: policy may lead others to it."""
+        return self.by_name(found) | {name_of_recipient(address): one for address, one in found.items()}
 
     @property
     def led_elsewhere(self) -> frozenset[str]:
         """The names by which another one gets the mail, or nobody: policy may send no other client's there."""
         return frozenset(name for name, address in self.names.items() if mailbox_key(address) != name)
+
+    @property
+    def is_led(self) -> bool:
+        """Tell whether policy has a say in who gets it: adds some, leads names elsewhere, or refuses some."""
+        return bool(self.added or self.led_elsewhere or any(one.is_ruled for one in self.accepted))
 
     @property
     def wishes(self) -> dict[str, Wish]:

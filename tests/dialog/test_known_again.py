@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mtad.mail.memory import name_of_recipient
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
 from mtad.mail.verdict import Addition, Verdict
@@ -80,7 +81,9 @@ async def test_a_message_is_known_by_what_its_client_said_whatever_policy_makes_
     verdicts["mail"] = Verdict(reverse_path="bounce+monday@here.example")
     verdicts[f"rcpt {ONE}"] = verdicts[f"rcpt {TWO}"] = Verdict(recipient="a@new.example")
     await lose(house, ONE, TWO)
-    assert [set(memory.outcomes) for memory in house.rooms.memories.all] == [{ONE, TWO}]
+    assert [set(memory.outcomes) for memory in house.rooms.memories.all] == [
+        {ONE, TWO, name_of_recipient("a@new.example")}
+    ]
     verdicts["mail"] = Verdict(reverse_path="bounce+tuesday@here.example")
     verdicts[f"rcpt {ONE}"] = Verdict(recipient="b@new.example")
     assert await bring(house, CONTENT, ONE, TWO) == TAKEN
@@ -168,7 +171,7 @@ async def test_what_policy_makes_of_the_content_for_one_client_is_nothing_for_an
     house.rooms.policy.verdicts["data"] = verdict
     assert (await lose(house, ONE, TWO)).startswith("250 ")
     del house.rooms.policy.verdicts["data"]
-    assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
+    assert (await bring(house, CONTENT, ONE, TWO, address=ELSEWHERE)).startswith("250 ")
     assert [ONE in recipients for recipients in delivered(house)][-1:] == [True]
 
 
