@@ -40,6 +40,11 @@ def programs_in(settings: Settings | None) -> Programs:
     return programs_of(settings.programs, LineEvents()) if settings is not None else NoPrograms()
 
 
+def logins_of(settings: Settings | None) -> frozenset[str] | None:
+    """Return the names that routes may log in with; None where that is not known."""
+    return None if settings is None else frozenset(settings.delivery.credentials)
+
+
 def names_of(settings: Settings | None) -> Names:
     """Return who is asked for what is in DNS; ends with usage where this machine knows nobody."""
     asked = settings.dns if settings is not None else Dns()

@@ -53,13 +53,14 @@ def check(
     A running node takes a changed policy by `mtactl reload`.
     """
     from mtad.admission.policy import Policy, PolicyErrors, PolicySettings  # here, so that other verbs start faster
-    from mtad.cli.configured import maps_of, programs_in, settings_of
+    from mtad.cli.configured import logins_of, maps_of, programs_in, settings_of
     from mtad.sieve.errors import SieveError
     from mtad.sieve.outside import Outside
 
     settings = settings_of(config)
     shelf = maps_of(settings)
-    known = PolicySettings((), outside=Outside(shelf.maps, programs=programs_in(settings)))
+    outside = Outside(shelf.maps, programs=programs_in(settings), logins=logins_of(settings))
+    known = PolicySettings((), outside=outside)
     loaded = [(file, Policy.load(file, known, LineEvents())) for file in files]
     shelf.release()
     errors = [SieveError(one.where, one.line, 1, f"map {one.name}: {one.why}") for one in shelf.unusable]
@@ -174,7 +175,7 @@ def trace(
     node is asked. Exit 1 when the policy has mistakes, or failed.
     """
     from mtad.admission.policy import DEFAULT_POLICY, PolicyErrors, PolicySettings
-    from mtad.cli.configured import maps_of, names_of, programs_in, settings_of
+    from mtad.cli.configured import logins_of, maps_of, names_of, programs_in, settings_of
     from mtad.rehearsal.programs import Unrun
     from mtad.rehearsal.trace import Traveller, lines
     from mtad.rehearsal.trace import trace as follow
@@ -189,7 +190,8 @@ def trace(
     path = policy or (known.policy.file if known is not None else None) or DEFAULT_POLICY
     domains = situation.domain or (known.node.domains if known is not None else ())
     programs = programs_in(known)
-    outside = Outside(maps_of(known).maps, programs=programs if situation.programs else Unrun(programs))
+    programs = programs if situation.programs else Unrun(programs)
+    outside = Outside(maps_of(known).maps, programs=programs, logins=logins_of(known))
     if situation.dns:
         names = names_of(known)
         outside = replace(outside, names=names, lists=names)

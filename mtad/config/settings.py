@@ -31,7 +31,7 @@ from mtad.config.forms import (
     Purpose,
 )
 
-SETTINGS_MAX = 65
+SETTINGS_MAX = 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,15 @@ class Delivery:
             10_000,
         ),
     ] = 100
+    credentials: Annotated[
+        Mapping[str, Path],
+        About(
+            "Private files with a user and a password, by the names that routes log in with: "
+            '`relay = "relay.toml"` is `route :auth "relay"`.',
+            0,
+            100,
+        ),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mtad.delivery.login import Login
 from mtad.mail.dsn_request import NO_MESSAGE_REQUEST, MessageRequest
 from mtad.mail.outcome import Outcome
 from mtad.mail.reply import Reply
@@ -19,6 +20,7 @@ class Step(StrEnum):
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
@@ -32,6 +34,7 @@ class Greeting:
     """What we say of ourselves, and what we ask of the connection.
 
     own_name   a peer that gives itself this name is ourselves; '' where it may be another one on this machine
+    login      as whom we log in; not in clear text unless `is_near`: the peer is on this machine
     """
 
     helo: str
@@ -39,6 +42,8 @@ class Greeting:
     tls: TlsLevel = TlsLevel.NONE
     next_hop: str = ""  # as outcomes name it
     own_name: str = ""
+    login: Login | None = None
+    is_near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class NotOpened:
     is_asked     False: it was not tried at all
     is_us        we have reached ourselves: the mail is in a loop
     is_ours      the reply is ours, for the peer gave none
+    why_no_login for our log alone: why we were to log in, and have not; '' where that is not why
     """
 
     reply: Reply
@@ -96,6 +102,7 @@ class NotOpened:
     is_asked: bool = True
     is_us: bool = False
     is_ours: bool = False
+    why_no_login: str = ""
 
 
 @dataclass(frozen=True, slots=True)

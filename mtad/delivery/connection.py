@@ -7,6 +7,7 @@ costs nothing.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import ssl
@@ -29,6 +30,7 @@ from mtad.delivery.client_events import (
 )
 from mtad.delivery.client_protocol import ClientProtocol
 from mtad.delivery.hop_limits import HopLimits
+from mtad.delivery.login import Login
 from mtad.delivery.warrant import MayFinish
 from mtad.mail.dsn_request import Requests
 from mtad.mail.reply import Reply
@@ -64,6 +66,7 @@ _TIMEOUT_FIELDS: Mapping[Step, str] = {
     Step.EHLO: "ehlo_seconds",
     Step.HELO: "ehlo_seconds",
     Step.STARTTLS: "ehlo_seconds",
+    Step.AUTH: "ehlo_seconds",
     Step.MAIL: "mail_seconds",
     Step.RCPT: "rcpt_seconds",
     Step.DATA: "data_seconds",
@@ -85,11 +88,17 @@ class Hop:
     source: str = ""  # our address of the same family; '' is the system's choice
     helo: str = ""  # our name; '' is the server's own
     pool: str = ""  # of connections; those of another one are others
+    credentials: str = ""  # the name of those that we log in with; '' is not at all
     may_be_us: bool = field(default=False, compare=False)  # if it gives itself our name; else it is a neighbour
 
     @property
     def is_unix(self) -> bool:
         return self.port == 0
+
+    @property
+    def is_near(self) -> bool:
+        """Tell whether it is on this machine."""
+        return self.is_unix or ipaddress.ip_address(self.address).is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +239,8 @@ class Connection(asyncio.Protocol):
         """Do the handshake. Errors: OSError."""
         if self._transport is None or self._transport.is_closing() or self._core.is_dead:
             raise ConnectionAbortedError("closed before the handshake")
-        hostname = None if self.hop.is_unix or _is_literal(self.hop.name) else self.hop.name
+        has_name = not self.hop.is_unix and (context.check_hostname or not _is_literal(self.hop.name))
+        hostname = self.hop.name if has_name else None
         transport = await self._loop.start_tls(
             self._transport,
             self,
@@ -406,6 +416,12 @@ def _is_literal(name: str) -> bool:
     return ":" in name or name.replace(".", "").isdecimal()
 
 
+def _why_no_tls(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good: {error.verify_message}"
+    return "the TLS handshake failed"
+
+
 def unverified_tls_context() -> ssl.SSLContext:
     """Return the context for opportunistic TLS: encrypts, and does not ask with whom (RFC 7435)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -416,14 +432,21 @@ def unverified_tls_context() -> ssl.SSLContext:
 
 
 async def connect(
-    hop: Hop, helo: str, timeouts: Timeouts, tls_context: ssl.SSLContext, tls: TlsLevel | None = None
+    hop: Hop,
+    helo: str,
+    timeouts: Timeouts,
+    tls_context: ssl.SSLContext,
+    tls: TlsLevel | None = None,
+    login: Login | None = None,
 ) -> Connection | NotOpened:
     """Open a connection up to the point where a transaction may begin.
 
-    tls   None means the hop's own level; `may` falls back to clear text when the handshake fails.
+    tls     None means the hop's own level; `may` falls back to clear text when the handshake fails
+    login   as whom we log in before
     """
     level = hop.tls if tls is None else tls
-    greeting = Greeting(hop.helo or helo, hop.transport, level, hop.name, helo if hop.may_be_us else "")
+    own_name, is_near = helo if hop.may_be_us else "", login is not None and hop.is_near
+    greeting = Greeting(hop.helo or helo, hop.transport, level, hop.name, own_name, login, is_near)
     loop = asyncio.get_running_loop()
     connection = Connection(hop, greeting, timeouts)
     try:
@@ -443,11 +466,12 @@ async def connect(
         if isinstance(event, StartTls):
             try:
                 await connection.start_tls(tls_context)
-            except OSError:  # ssl.SSLError is one
+            except OSError as error:  # ssl.SSLError is one
                 connection.abort("TLS handshake failed")
                 if level is TlsLevel.MAY:
-                    return await connect(hop, helo, timeouts, tls_context, TlsLevel.NONE)
-                return NotOpened(Reply.of(450, "4.7.5", f"TLS handshake with {hop.name} failed"), is_ours=True)
+                    return await connect(hop, helo, timeouts, tls_context, TlsLevel.NONE, login)
+                reply = Reply.of(450, "4.7.5", f"TLS handshake with {hop.name} failed")
+                return NotOpened(reply, is_ours=True, why_no_login="" if login is None else _why_no_tls(error))
             event = await connection.opened()
     except BaseException:  # cancelled: nobody else knows of this connection
         connection.abort("given up")

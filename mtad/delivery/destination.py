@@ -34,6 +34,7 @@ class Destination:
     sources: tuple[str, ...] = ()  # our addresses, as `Route` has them
     helo: str = ""
     pool: str = ""
+    credentials: str = ""
     is_configured: bool = field(default=False, compare=False)  # the route names its hosts: what they lack is our fault
 
 
@@ -147,8 +148,8 @@ class Destinations:
         return _BAD_LITERAL if address is None else (MxHost(0, address),)
 
 
-def _ways(route: Route) -> tuple[Transport, TlsLevel, tuple[str, ...], str, str]:
-    return route.transport, route.tls, route.sources, route.helo, route.pool
+def _ways(route: Route) -> tuple[Transport, TlsLevel, tuple[str, ...], str, str, str]:
+    return route.transport, route.tls, route.sources, route.helo, route.pool, route.credentials
 
 
 def _source(destination: Destination, address: str) -> str | None:
@@ -172,6 +173,7 @@ def _hop(destination: Destination, name: str, address: str) -> Hop:
         source=_source(destination, address) or "",
         helo=destination.helo,
         pool=destination.pool,
+        credentials=destination.credentials,
         may_be_us=may_be_us,
     )
 

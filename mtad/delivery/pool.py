@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from mtad.delivery.client_events import NotOpened, Settled
 from mtad.delivery.connection import Connection, Hop, Timeouts, connect, unverified_tls_context
+from mtad.delivery.credentials import BadCredentials, Credentials
 from mtad.delivery.families import Families
 from mtad.delivery.pace import PaceLimits, Paces
 from mtad.delivery.turns import Turns
 from mtad.mail.reply import Reply
+from mtad.mail.route import TlsLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class _Slots:
         return None
 
 
+_NO_CREDENTIALS = Reply.of(451, "4.3.5", "The credentials for the next hop cannot be used")
+
+
 class _Returning:
     """Listens to the end of a transaction that was given up, and gives its connection back."""
 
@@ -80,11 +85,18 @@ class _Returning:
 class Pool:
     """All connections of one process to its next hops."""
 
-    def __init__(self, helo: str, limits: PoolLimits | None = None, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        helo: str,
+        limits: PoolLimits | None = None,
+        timeouts: Timeouts | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._helo = helo
         self._limits = limits or PoolLimits()
         self._timeouts = timeouts or Timeouts()
         self._tls_context: ssl.SSLContext = unverified_tls_context()
+        self._credentials = credentials
         self._hops: dict[Hop, _Slots] = {}
         self._paces = Paces(self._limits.pace)
         self._is_closed = False
@@ -162,7 +174,7 @@ class Pool:
         opened: Connection | NotOpened | None = None
         slots.opening_count += 1
         try:
-            opened = await connect(hop, self._helo, self._timeouts, self._tls_context)
+            opened = await self._connected(hop)
         finally:
             slots.opening_count -= 1
             if isinstance(opened, NotOpened) and not opened.is_us:
@@ -173,6 +185,28 @@ class Pool:
             self._note_family(hop, opened)
         if isinstance(opened, Connection):
             opened.on_closed = self._forget
+        return opened
+
+    async def _connected(self, hop: Hop) -> Connection | NotOpened:
+        """Connect, and log in where the route says so.
+
+        Credentials go to nobody whose certificate is not good for the name that the route has, but on this machine.
+        """
+        if not hop.credentials:
+            return await connect(hop, self._helo, self._timeouts, self._tls_context)
+        if self._credentials is None:
+            return NotOpened(_NO_CREDENTIALS, is_reached=False, is_ours=True)
+        login = await self._credentials.login(hop.credentials)
+        if isinstance(login, BadCredentials):
+            opened: Connection | NotOpened = NotOpened(
+                _NO_CREDENTIALS, is_reached=False, is_ours=True, why_no_login=str(login)
+            )
+        elif hop.is_unix or (hop.is_near and not login.is_own_ca):
+            opened = await connect(hop, self._helo, self._timeouts, self._tls_context, login=login)
+        else:
+            opened = await connect(hop, self._helo, self._timeouts, login.tls_context, TlsLevel.ENCRYPT, login)
+        if isinstance(opened, NotOpened) and opened.why_no_login:
+            self._credentials.failed(hop.credentials, hop.name, opened.why_no_login)
         return opened
 
     def release(self, connection: Connection) -> None:

@@ -25,12 +25,14 @@ class TlsLevel(StrEnum):
 class Route:
     """A transport and its next hop.
 
-    hosts   () means: the MX hosts of the recipient's domain. Otherwise names, address literals without
-            brackets, or one 'unix:/path', in the order to try them
-    port    None means the transport's own: 25 for SMTP; LMTP must name one unless it is a Unix socket
-    sources our addresses, at most one of each family, and next hops of another are not asked; () is the system's choice
-    helo    our name; '' is the server's own
-    pool    of connections; mail of another one has others, and as many again
+    hosts        () means: the MX hosts of the recipient's domain. Otherwise names, address literals without brackets,
+                 or one 'unix:/path', in the order to try them
+    port         None means the transport's own: 25 for SMTP; LMTP must name one unless it is a Unix socket
+    sources      our addresses, at most one of each family, and next hops of another are not asked; () is the system's
+                 choice
+    helo         our name; '' is the server's own
+    pool         of connections; mail of another one has others, and as many again
+    credentials  those that we log in with, by the name that mtad.toml has for them; '' is not at all
     """
 
     transport: Transport = Transport.SMTP
@@ -40,6 +42,7 @@ class Route:
     sources: tuple[str, ...] = ()
     helo: str = ""
     pool: str = ""
+    credentials: str = ""
 
     def __str__(self) -> str:
         """Say it in words, for people."""
@@ -48,4 +51,5 @@ class Route:
         parts += [f"tls {self.tls}"]
         parts += [f"from {' or '.join(self.sources)}"] if self.sources else []
         parts += [f"as {self.helo}"] if self.helo else []
-        return ", ".join([*parts, *([f"pool {self.pool}"] if self.pool else [])])
+        parts += [f"pool {self.pool}"] if self.pool else []
+        return ", ".join([*parts, *([f"with the credentials {self.credentials}"] if self.credentials else [])])

@@ -16,6 +16,7 @@ from mtad.admission.policy import PolicyErrors
 from mtad.auth import dkim
 from mtad.config.settings import Settings
 from mtad.delivery.connection import Timeouts
+from mtad.delivery.credentials import Credentials
 from mtad.delivery.pace import PaceLimits
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery
@@ -83,11 +84,17 @@ def build_shared(
     limits_of_mail = replace(limits_of_names, turn_seconds_max=NEXT_HOP_TURN_SECONDS_MAX)
     next_hops = Resolver(servers, limits_of_mail)
     names, lists = Resolver(servers, limits_of_names), Resolver(servers, limits_of_names)
-    pool = Pool(hostname, pool_limits, Timeouts())
+    credentials = Credentials(settings.delivery.credentials, events)
+    pool = Pool(hostname, pool_limits, Timeouts(), credentials)
     delivery = Delivery(hostname, next_hops, events, pool=pool, wall_ms=wall_ms)
     maps = load_maps(settings)
-    programs = programs_of(settings.programs, events, share=share)
-    outside = Outside(names=names, lists=lists, limits=limits or NobodyCounts(), programs=programs)
+    outside = Outside(
+        names=names,
+        lists=lists,
+        limits=limits or NobodyCounts(),
+        programs=programs_of(settings.programs, events, share=share),
+        logins=frozenset(settings.delivery.credentials),
+    )
     policy = load_policy(PolicySource(config, settings, maps, outside, events, tally))
     return Shared(policy, delivery, load_signer(settings), maps)
 

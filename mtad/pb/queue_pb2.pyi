@@ -123,7 +123,7 @@ class RecipientState(_message.Message):
     def __init__(self, attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., attempts_dropped: _Optional[int] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., delay_told_ms: _Optional[int] = ..., route: _Optional[_Union[Route, _Mapping]] = ..., attempts_uncounted: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("transport", "hosts", "port", "tls", "sources", "helo", "pool")
+    __slots__ = ("transport", "hosts", "port", "tls", "sources", "helo", "pool", "credentials")
     TRANSPORT_FIELD_NUMBER: _ClassVar[int]
     HOSTS_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +131,7 @@ class Route(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     HELO_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
     transport: str
     hosts: _containers.RepeatedScalarFieldContainer[str]
     port: int
@@ -138,7 +139,8 @@ class Route(_message.Message):
     sources: _containers.RepeatedScalarFieldContainer[str]
     helo: str
     pool: str
-    def __init__(self, transport: _Optional[str] = ..., hosts: _Optional[_Iterable[str]] = ..., port: _Optional[int] = ..., tls: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., helo: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+    credentials: str
+    def __init__(self, transport: _Optional[str] = ..., hosts: _Optional[_Iterable[str]] = ..., port: _Optional[int] = ..., tls: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., helo: _Optional[str] = ..., pool: _Optional[str] = ..., credentials: _Optional[str] = ...) -> None: ...
 
 class Claim(_message.Message):
     __slots__ = ("node", "since_ms", "until_ms")

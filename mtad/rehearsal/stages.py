@@ -317,6 +317,7 @@ _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
     "source": lambda found: found.route.sources,
     "signed by": lambda found: _key(found.signing) if found.signing is not None else (),
     "helo": lambda found: (found.route.helo,) if found.route.helo else (),
+    "auth": lambda found: (found.route.credentials,) if found.route.credentials else (),
     "pool": lambda found: (found.route.pool,) if found.route.pool else (),
     "priority": lambda found: (str(found.priority),) if found.priority else (),
     "queue name": lambda found: (found.queue_name,) if found.queue_name else (),

@@ -38,6 +38,7 @@ class Outside:
     services  asks milters, policy services and scanners
     programs  runs programs of the operator's
     srs       makes and reads reverse-paths that lead back through us; None where it has no secret
+    logins    the names of the credentials that routes may log in with; None: any name will do
     tell      hears what a script does, step by step; without it a script costs no more than it does
     """
 
@@ -50,6 +51,7 @@ class Outside:
     services: Services = field(default_factory=NoServices)
     programs: Programs = field(default_factory=NoPrograms)
     srs: Srs | None = None
+    logins: frozenset[str] | None = None
     tell: Tell | None = None
 
 

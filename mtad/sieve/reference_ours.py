@@ -48,7 +48,8 @@ OURS = (
         ("vnd.mtad.route",),
         "ours",
         'Where a recipient\'s mail goes: the transport is "smtp" or "lmtp". At the stage `queue` it is said of the '
-        "attempts that follow, until it is said anew. What `:source`, `:helo` and `:pool` are for: "
+        "attempts that follow, until it is said anew. `:auth` is the name of credentials in mtad.toml "
+        "([how](../../how-to/relay-through-a-smarthost.md)). What `:source`, `:helo` and `:pool` are for: "
         "[scheduling](../../explanation/scheduling.md#another-address-another-name-another-pool).",
         'require ["envelope", "vnd.mtad.stage", "vnd.mtad.route"];\n\n'
         'stage "deliver" {\n'

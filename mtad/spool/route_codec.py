@@ -19,6 +19,7 @@ def route_message(route: Route) -> queue_pb2.Route:
         sources=route.sources,
         helo=route.helo,
         pool=route.pool,
+        credentials=route.credentials,
     )
 
 
@@ -28,4 +29,13 @@ def read_route(stored: queue_pb2.RecipientState) -> Route | None:
     transport, tls = _TRANSPORTS.get(route.transport), _LEVELS.get(route.tls)
     if not stored.HasField("route") or transport is None or tls is None:
         return None
-    return Route(transport, tuple(route.hosts), route.port or None, tls, tuple(route.sources), route.helo, route.pool)
+    return Route(
+        transport,
+        tuple(route.hosts),
+        route.port or None,
+        tls,
+        tuple(route.sources),
+        route.helo,
+        route.pool,
+        route.credentials,
+    )

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from mtad.admission.policy import DEFAULT_POLICY, Policy, PolicyErrors, PolicySettings
 from mtad.auth.dkim import BadKey, KeyFile, load_key
 from mtad.config.settings import Settings
+from mtad.delivery import credentials
 from mtad.maps.shelf import build_shelf
 from mtad.private_file import is_open_to_others
 from mtad.programs.folder import folder_problem, programs_of
@@ -138,6 +139,16 @@ def _users(look: _Look) -> Iterator[Finding]:
         )
     else:
         yield Finding("users", Grade.OK, f"{smtp.users} has {len(found.users)} users")
+
+
+def _credentials(look: _Look) -> Iterator[Finding]:
+    for name, path in look.settings.delivery.credentials.items():
+        found = credentials.read(path)
+        if isinstance(found, credentials.BadCredentials):
+            mend = f"give it a user and a password, this user's or its group's, chmod 640 {path}"
+            yield Finding(f"credentials {name}", Grade.FAIL, str(found), mend)
+        else:
+            yield Finding(f"credentials {name}", Grade.OK, f"{path} has a user and a password")
 
 
 def _replication(look: _Look) -> Iterator[Finding]:
@@ -263,8 +274,12 @@ def _policy(look: _Look) -> Iterator[Finding]:
     maps = build_shelf(look.settings.policy.maps)
     for unusable in maps.unusable:
         yield Finding("maps", Grade.FAIL, str(unusable), "mend it, or leave it out of policy.maps")
-    programs = programs_of(look.settings.programs, look.events)
-    known = PolicySettings(look.settings.node.domains, outside=Outside(maps.maps, programs=programs))
+    outside = Outside(
+        maps.maps,
+        programs=programs_of(look.settings.programs, look.events),
+        logins=frozenset(look.settings.delivery.credentials),
+    )
+    known = PolicySettings(look.settings.node.domains, outside=outside)
     loaded = Policy.load(path, known, look.events)
     maps.release()
     if isinstance(loaded, PolicyErrors):
@@ -284,6 +299,7 @@ CHECKS: tuple[_Check, ...] = (
     _dkim,
     _tls,
     _users,
+    _credentials,
     _replication,
     _role_hook,
     _programs,

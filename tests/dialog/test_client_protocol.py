@@ -1,7 +1,7 @@
 """Dialogs of the client protocol, read from `client/*.txt`, with the peer's octets whole and one at a time.
 
 Lines of a dialog:
-  ? key=value ...   the greeting: transport, tls, own
+  ? key=value ...   the greeting: transport, tls, own, login (of alice, by this mechanism or any), near
   S: / S\\           what the peer sends, with CRLF / without a line end
   C:                what we must have written since the last C, line by line
   !                 what the caller asks: mail, rcpt, data, content, reset, quit, abandon, tls, lost
@@ -12,6 +12,7 @@ Lines of a dialog:
 from __future__ import annotations
 
 import shlex
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from mtad.delivery.client_events import (
     StartTls,
 )
 from mtad.delivery.client_protocol import ClientProtocol
+from mtad.delivery.login import Login
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return, read_notify
 from mtad.mail.reply import Reply
 from mtad.mail.route import TlsLevel, Transport
@@ -40,7 +42,7 @@ DIALOGS = sorted((Path(__file__).parent / "client").glob("*.txt"))
 
 _SHOWN: Mapping[type[Any], Callable[[Any], str]] = {
     Opened: lambda event: "opened",
-    NotOpened: lambda event: f"not opened: {event.reply}",
+    NotOpened: lambda event: f"not opened: {event.reply}" + (f" ({event.why_no_login})" if event.why_no_login else ""),
     StartTls: lambda event: "handshake",
     Accepted: lambda event: f"accepted {event.recipient}",
     Settled: lambda event: (
@@ -94,7 +96,13 @@ class Dialog:
         words = dict(word.split("=") for word in text.split())
         transport = Transport(words.get("transport", "smtp"))
         tls = TlsLevel(words.get("tls", "none"))
-        self._core = ClientProtocol(Greeting("us.test", transport, tls, own_name=words.get("own", "")))
+        greeting = Greeting("us.test", transport, tls, next_hop="mx.test", own_name=words.get("own", ""))
+        if "login" in words:
+            mechanism = "" if words["login"] == "any" else words["login"]
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            login = Login("alice", "pencil", context, mechanism=mechanism, nonce=lambda: "abc")
+            greeting = replace(greeting, login=login, is_near="near" in words)
+        self._core = ClientProtocol(greeting)
 
     def _feed(self, octets: bytes) -> None:
         for start in range(0, len(octets), self._chunk_octets):

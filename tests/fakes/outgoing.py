@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from mtad.delivery.client_events import Mail, Settled
 from mtad.delivery.connection import Timeouts
+from mtad.delivery.credentials import Credentials
 from mtad.delivery.pool import Pool, PoolLimits
 from mtad.delivery.through import Delivery, DeliveryLimits, Finished, Transaction
 from mtad.delivery.warrant import MayFinish, Warrant
@@ -106,11 +108,12 @@ async def outgoing(
     pool_limits: PoolLimits | None = None,
     timeouts: Timeouts = TIMEOUTS,
     wall_ms: Callable[[], int] = lambda: WALL_MS,
+    credentials: Mapping[str, Path] | None = None,
 ) -> AsyncIterator[Outgoing]:
     """Start a delivery whose resolver asks a name server with this zone; close it at the end."""
     async with NameServer(zone or {}) as names:
         events = CollectedEvents()
-        pool = Pool(HOSTNAME, pool_limits, timeouts)
+        pool = Pool(HOSTNAME, pool_limits, timeouts, Credentials(credentials or {}, events))
         resolver = Resolver((("127.0.0.1", names.port),), ResolverLimits(lookup_seconds_max=0.5))
         delivery = Delivery(HOSTNAME, resolver, events, limits, pool, wall_ms=wall_ms)
         try:

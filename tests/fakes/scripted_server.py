@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ PLAIN_EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 20000000", "ENHA
 class Script:
     """What the server answers.
 
-    replies      by step: banner, ehlo, helo, starttls, mail, rcpt, data, chunk, dot, rset
+    replies      by step: banner, ehlo, helo, starttls, auth (to the words of AUTH PLAIN), mail, rcpt, data, chunk, dot,
+                 rset
     recipients   by address: at RCPT
     dots         by address: after the final dot of LMTP, or of PRDR where that is among the extensions
     """
@@ -41,6 +43,7 @@ _DEFAULTS = {
     "banner": "220 scripted.example ESMTP",
     "helo": "250 scripted.example",
     "starttls": "220 2.0.0 Go ahead",
+    "auth": "235 2.7.0 Hello",
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
     "data": "354 Go on",
@@ -74,6 +77,7 @@ class ScriptedServer:
         self.port = 0
         self.messages: list[Received] = []
         self.commands: list[str] = []
+        self.logins: list[bytes] = []  # what was said after AUTH PLAIN
         self.connections_count = 0
         self.clients: list[str] = []  # their addresses
         self.open_count = 0
@@ -218,6 +222,12 @@ class _Session:
         if reply.startswith("220") and self._server.script.tls_context is not None:
             await self._writer.start_tls(self._server.script.tls_context)
             self._is_tls = True
+
+    async def _on_auth(self, line: str) -> None:
+        await self._say("334 ")
+        words = (await self._reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
+        self._server.logins.append(base64.b64decode(words))
+        await self._say(self._scripted("auth"))
 
     async def _on_mail(self, line: str) -> None:
         reply = await self._say(self._scripted("mail"))

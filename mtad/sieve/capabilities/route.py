@@ -14,9 +14,10 @@ from mtad.sieve.syntax import Strings, Text
 HOSTS_MAX = 16
 _PORT_MAX = 65535
 _UNIX = "unix:"
-_NAME = re.compile(
+_HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\Z"
 )
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")  # as mtad.toml has names
 _POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 _LEVELS = {level.value: level for level in TlsLevel}
@@ -38,6 +39,7 @@ def _route(bound: Bound) -> Code:
     port = bound.tag_number(":port")
     sources = bound.tag_strings(":source")
     wrong = _wrong_hosts(hosts) or _wrong_port(bound, transport, hosts) or _wrong_sources(sources) or _wrong_name(bound)
+    wrong = wrong or _wrong_login(bound, hosts, level)
     if wrong is not None:
         return bound.fail(*wrong)
     route = Route(
@@ -48,6 +50,7 @@ def _route(bound: Bound) -> Code:
         tuple(str(ipaddress.ip_address(source.value)) for source in sources.items) if sources is not None else (),
         bound.tag_string(":helo") or "",
         bound.tag_string(":pool") or "",
+        bound.tag_string(":auth") or "",
     )
     return perform(RouteTo(route, to_domain=bound.has(":nomx") and not hosts), is_terminal=False)
 
@@ -61,7 +64,7 @@ def _wrong_hosts(hosts: tuple[Text, ...]) -> tuple[int, str] | None:
                 return host.at, "a Unix socket must be the only host"
             if not host.value.startswith(_UNIX + "/") or "\0" in host.value:
                 return host.at, f'"{host.value}" needs an absolute path'
-        elif not _NAME.match(host.value) and not _is_address(host.value):
+        elif not _HOST_NAME.match(host.value) and not _is_address(host.value):
             return host.at, f'"{host.value}" is no host name, address or unix:/path'
     return None
 
@@ -93,11 +96,29 @@ def _wrong_sources(given: Strings | None) -> tuple[int, str] | None:
 
 
 def _wrong_name(bound: Bound) -> tuple[int, str] | None:
-    for tag, form, what in ((":helo", _NAME, "host name"), (":pool", _POOL, "name of a pool")):
+    for tag, form, what in ((":helo", _HOST_NAME, "host name"), (":pool", _POOL, "name of a pool")):
         given = bound.tag_strings(tag)
         if given is not None and not form.match(given.items[0].value):
             return given.items[0].at, f'"{given.items[0].value}" is no {what}'
     return None
+
+
+def _wrong_login(bound: Bound, hosts: tuple[Text, ...], level: TlsLevel | None) -> tuple[int, str] | None:
+    given, known = bound.tag_strings(":auth"), bound.unit.outside.logins
+    if given is None:
+        return None
+    name = given.items[0].value
+    if not _NAME.match(name) or (known is not None and name not in known):
+        return given.items[0].at, f'delivery.credentials of mtad.toml has no "{name}"'
+    if not hosts:
+        return bound.at, ":auth needs a :host: whoever DNS names would be told the password"
+    if level is TlsLevel.NONE and not all(_is_near(host.value) for host in hosts):
+        return bound.at, ':auth is not for :tls "none": the password would be sent in clear text'
+    return None
+
+
+def _is_near(host: str) -> bool:
+    return host.startswith(_UNIX) or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _is_address(text: str) -> bool:
@@ -125,6 +146,7 @@ ROUTE = (
             Tag(":tls", value=ArgumentType.STRING),
             Tag(":source", value=ArgumentType.STRINGS),
             Tag(":helo", value=ArgumentType.STRING),
+            Tag(":auth", value=ArgumentType.STRING),
             Tag(":pool", value=ArgumentType.STRING),
         ),
         positional=(ArgumentType.STRING,),

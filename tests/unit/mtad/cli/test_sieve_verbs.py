@@ -292,6 +292,23 @@ def follow_configured(folder: Path, policy: str, *more: str) -> Result:
     return CliRunner().invoke(app, ["sieve", "trace", *words], catch_exceptions=False)
 
 
+def test_the_credentials_of_a_configuration(tmp_path: Path) -> None:
+    script, config = tmp_path / "a.sieve", tmp_path / "mtad.toml"
+    script.write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" { route :host "a" :auth "relay" "smtp"; }\n'
+    )
+    settings = (
+        '[node]\nname = "a"\nid = 1\nhostname = "mx.l.example"\ndomains = ["l.example"]\n'
+        '[smtp]\nlisten = ["127.0.0.1:25"]\n'
+    )
+    config.write_text(settings)
+    result = check(str(script), "--config", str(config))
+    assert result.exit_code == 1
+    assert 'delivery.credentials of mtad.toml has no "relay"' in result.stdout
+    config.write_text(settings + '[delivery.credentials]\nrelay = "relay.toml"\n')
+    assert check(str(script), "--config", str(config)).exit_code == 0
+
+
 def test_policy_domains_and_maps_of_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     policy = """require ["vnd.mtad.stage", "vnd.mtad.verdict", "extlists", "envelope"];

@@ -297,6 +297,11 @@ def test_what_is_no_limit_on_clients(line: str, message: str) -> None:
     assert message in error
 
 
+def test_credentials_are_files_by_their_names() -> None:
+    found = settings_of(MINIMAL + '[delivery.credentials]\nrelay = "relay.toml"\nother = "/run/other"\n')
+    assert found.delivery.credentials == {"relay": FILE.parent / "relay.toml", "other": Path("/run/other")}
+
+
 def test_maps_are_read() -> None:
     text = '[policy.maps]\nusers = "file:users"\nnets = "cidr:/etc/nets"\nall = "socketmap:inet:[::1]:99:n"\n'
     assert settings_of(MINIMAL + text).policy.maps == {

@@ -100,6 +100,7 @@ def test_the_time_outs_are_those_of_the_rfc() -> None:
         Step.EHLO: 5,
         Step.HELO: 5,
         Step.STARTTLS: 5,
+        Step.AUTH: 5,
         Step.MAIL: 5,
         Step.RCPT: 5,
         Step.DATA: 2,

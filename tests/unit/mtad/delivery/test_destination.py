@@ -217,6 +217,7 @@ async def test_routes_that_differ_are_other_destinations_and_their_hops_others()
         Route(sources=("192.0.2.2",)),
         Route(helo="out.test"),
         Route(pool="p"),
+        Route(credentials="relay"),
     )
     both = [await found("u@plain.test", route) for route in routes]
     assert len({destination for destination, _ in both}) == len(routes)

@@ -20,7 +20,7 @@ from replicator.core.values import NO_FLAGS, Branch, Dot, Item, Kind
 DOT = Dot(Branch(1, 0xABC), 7)
 ATTEMPT = Attempt(5_000, Outcome(Result.UNKNOWN, Reply.of(451, "4.4.2", "lost"), "mx.example.net"), 2)
 ROUTE = Route(
-    Transport.LMTP, ("a.test", "b.test"), 24, TlsLevel.ENCRYPT, ("192.0.2.7", "2001:db8::7"), "mx.test", "bulk"
+    Transport.LMTP, ("a.test", "b.test"), 24, TlsLevel.ENCRYPT, ("192.0.2.7", "2001:db8::7"), "mx.test", "bulk", "relay"
 )
 MESSAGE = QueuedMessage(
     queue_id="01JD4Z8Q6K100000",

@@ -9,7 +9,7 @@ from mtad.pb import queue_pb2
 from mtad.spool.route_codec import read_route, route_message
 
 ROUTE = Route(
-    Transport.LMTP, ("a.test", "b.test"), 24, TlsLevel.ENCRYPT, ("192.0.2.7", "2001:db8::7"), "mx.test", "bulk"
+    Transport.LMTP, ("a.test", "b.test"), 24, TlsLevel.ENCRYPT, ("192.0.2.7", "2001:db8::7"), "mx.test", "bulk", "relay"
 )
 
 

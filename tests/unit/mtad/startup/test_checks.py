@@ -208,6 +208,29 @@ def test_without_users_where_they_may_come_in(node: Path) -> None:
     assert (only(settings).grade, only(settings).found) == (Grade.FAIL, f"{node}/users: is open to others (mode 0644)")
 
 
+def test_credentials_must_be_readable_and_private(node: Path) -> None:
+    path = node / "relay.toml"
+    settings = settings_of(node, lambda text: f'{text}\n[delivery.credentials]\nrelay = "relay.toml"\n')
+    assert (only(settings).check, only(settings).grade) == ("credentials relay", Grade.FAIL)
+    assert only(settings).found == f"{path}: cannot be read: No such file or directory"
+    path.write_text('user = "a"\npassword = "b"\n')
+    path.chmod(0o644)
+    assert only(settings).found == f"{path}: is open to others (mode 0644)"
+    path.chmod(0o640)
+    assert found(settings) == []
+
+
+def test_a_policy_may_log_in_with_what_is_configured_alone(node: Path) -> None:
+    (node / "relay.toml").write_text('user = "a"\npassword = "b"\n')
+    (node / "relay.toml").chmod(0o640)
+    (node / "policy.sieve").write_text(
+        'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" { route :host "a" :auth "relay" "smtp"; }\n'
+    )
+    assert only(settings_of(node, lambda text: text)).check == "policy"
+    named = settings_of(node, lambda text: f'{text}\n[delivery.credentials]\nrelay = "relay.toml"\n')
+    assert found(named) == []
+
+
 def test_without_tls_is_a_warning(node: Path) -> None:
     settings = settings_of(node, lambda text: "\n".join(x for x in text.splitlines() if not x.startswith("tls_")))
     finding = only(settings)

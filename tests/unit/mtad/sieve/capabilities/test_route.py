@@ -6,6 +6,7 @@ from mtad.mail.route import Route, TlsLevel, Transport
 from mtad.sieve.actions import RouteTo
 from mtad.sieve.dialects import POLICY
 from mtad.sieve.errors import SieveErrors
+from mtad.sieve.outside import Outside
 from mtad.sieve.script import compile_script
 from tests.fakes.sieve_facts import StillFacts, run_plain
 
@@ -31,6 +32,11 @@ _REQUIRE = 'require ["vnd.mtad.stage", "vnd.mtad.route"];\nstage "deliver" {\n'
             RouteTo(Route(sources=("192.0.2.1", "2001:db8::1"), helo="out.example")),
         ),
         ('route :pool "Bulk_1" "smtp";', RouteTo(Route(pool="Bulk_1"))),
+        ('route :host "a" :auth "relay-1" "smtp";', RouteTo(Route(hosts=("a",), credentials="relay-1"))),
+        (
+            'route :host ["127.0.0.9", "::1"] :tls "none" :auth "relay" "smtp";',
+            RouteTo(Route(hosts=("127.0.0.9", "::1"), tls=TlsLevel.NONE, credentials="relay")),
+        ),
         ('route :host "lmtp_1.example" :port 24 "lmtp";', RouteTo(Route(Transport.LMTP, ("lmtp_1.example",), 24))),
     ],
 )
@@ -58,6 +64,15 @@ def test_routes(command: str, action: RouteTo) -> None:
         ('route :source "fe80::1%eth0" "smtp";', '3:15: "fe80::1%eth0" is no address'),
         ('route :source ["192.0.2.1", "192.0.2.2"] "smtp";', "3:29: a route has one source of IPv4"),
         ('route :helo "out example" "smtp";', '3:13: "out example" is no host name'),
+        (
+            'route :auth "relay" "smtp";',
+            "3:1: :auth needs a :host: whoever DNS names would be told the password",
+        ),
+        (
+            'route :host ["127.0.0.1", "a"] :tls "none" :auth "relay" "smtp";',
+            '3:1: :auth is not for :tls "none": the password would be sent in clear text',
+        ),
+        ('route :host "a" :auth "Relay" "smtp";', '3:23: delivery.credentials of mtad.toml has no "Relay"'),
         ('route :pool "a pool" "smtp";', '3:13: "a pool" is no name of a pool'),
         (
             f'route :host "{"a" * 254}" "smtp";',
@@ -70,3 +85,10 @@ def test_what_is_no_route_is_an_error(command: str, error: str) -> None:
     found = compile_script(f"{_REQUIRE}{command} }}", "t", POLICY)
     assert isinstance(found, SieveErrors)
     assert str(found) == f"t:{error}"
+
+
+@pytest.mark.parametrize("name", ["relay", "other"])
+def test_credentials_must_be_those_of_the_settings(name: str) -> None:
+    script = f'{_REQUIRE}route :host "a" :auth "{name}" "smtp"; }}'
+    found = compile_script(script, "t", POLICY, Outside(logins=frozenset({"relay"})))
+    assert isinstance(found, SieveErrors) is (name == "other")
