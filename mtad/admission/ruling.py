@@ -95,7 +95,7 @@ def _is_left_out(actions: Sequence[Action]) -> bool:
 
 def _addition(action: AddRecipient | Redirect) -> Addition:
     if isinstance(action, Redirect):
-        return Addition(action.address, RecipientRequest(action.notify), is_redirected=True)
+        return Addition(action.address, RecipientRequest(action.notify, by=action.by), is_redirected=True)
     return Addition(action.address, action.request, is_hidden=action.is_hidden)
 
 

@@ -76,10 +76,13 @@ class RecipientRequest:
         return replace(self, original=f"{'rfc822' if address.isascii() else 'utf-8'};{address}")
 
     def beside(self, other: RecipientRequest) -> RecipientRequest:
-        """Return what is asked of one recipient by two names: what either asks; reports name the first original."""
+        """Return what is asked of one recipient by two names: what either asks; reports name the first original.
+
+        A time of its own counts where it has it by both: by one of them it may come as late as the message may.
+        """
         asked = {self.notify, other.notify} - {Notify.NEVER}
         notify = Notify.NEVER if not asked else asked.pop() if len(asked) == 1 else _meant(*asked)
-        return RecipientRequest(notify, self.original or other.original, self.by or other.by)
+        return RecipientRequest(notify, self.original or other.original, self.by if self.by == other.by else None)
 
     def time_in(self, message: MessageRequest) -> DeliverBy | None:
         """Return by when it is to be delivered to this recipient of a message; None where nobody has said."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from mtad.rehearsal.transcript import Line, Transcript
 from mtad.rehearsal.users import ListedUsers
 from mtad.rehearsal.wire import MemoryWire
 from mtad.server.listener import Identity, Server
+from mtad.sieve.doors import Doors
 from mtad.telemetry.events import CollectedEvents
 
 _CLIENT = "192.0.2.1"
@@ -105,7 +107,8 @@ def _scene(transcript: Transcript, given: _Given) -> Scene | tuple[str, ...]:
     if "policy" not in given.values:
         return (f"{path}: no policy: it needs a line 'Given: policy = FILE'",)
     domains, agent = given.values["domains"].split(), Agent(given.values["hostname"])
-    settings = PolicySettings(domains, outside=given.lookups.outside, agent=agent)
+    doors = Doors(clock=lambda: datetime.fromtimestamp(given.time.utc, UTC))
+    settings = PolicySettings(domains, doors=doors, outside=given.lookups.outside, agent=agent)
     policy = Policy.load(path.parent / given.values["policy"], settings, events)
     if isinstance(policy, PolicyErrors):
         return tuple(map(str, policy.errors))

@@ -52,7 +52,7 @@ class Joining:
         """
         request, notify = addition.request, addition.request.notify
         if addition.is_redirected:
-            request = replace(asked, notify=notify) if notify else asked
+            request = replace(asked, notify=notify or asked.notify, by=request.by or asked.by)
         is_hidden = addition.is_hidden
         return cls(addition.address, request, notes, is_extra or is_hidden, instead_of, notify, is_hidden)
 

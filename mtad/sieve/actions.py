@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest, Return
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
@@ -31,13 +32,14 @@ class FileInto:
 class Redirect:
     """Send it on to this address; with `is_copy` (RFC 3894) besides what else happens to it.
 
-    notify, ret   what is asked of it in place of what the sender has asked (RFC 6009)
+    notify, ret, by   what is asked of it in place of what the sender has asked (RFC 6009)
     """
 
     address: str
     is_copy: bool = False
     notify: Notify = Notify.UNSAID
     ret: Return = Return.UNSAID
+    by: DeliverBy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from mtad.sieve.capabilities.metric import METRIC
 from mtad.sieve.capabilities.mime import MIME
 from mtad.sieve.capabilities.programs import PROGRAMS
 from mtad.sieve.capabilities.queue import QUEUE
+from mtad.sieve.capabilities.redirect import REDIRECT
 from mtad.sieve.capabilities.rfc5228 import RFC5228
 from mtad.sieve.capabilities.route import ROUTE
 from mtad.sieve.capabilities.scopes import SCOPES
@@ -47,7 +48,8 @@ _AGENT = (Environment("name"), Environment("location"), Environment("phase"), En
 _HOST = tuple(map(Environment, ("domain", "host", "version")))  # RFC 5183 §4.1
 
 _NAMESPACES = (GLOBAL, ENVIRONMENT_VARIABLES, ENVELOPE_VARIABLES)
-_COMMON = RFC5228 + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
+_BASE = RFC5228 + REDIRECT
+_COMMON = _BASE + ENVELOPE + VARIABLES + BODY + MIME + DATE + ENVIRONMENT + REJECT + IHAVE + INCLUDE + EXTLISTS
 
 _OUTSIDE = LOOKUP + MAPSET + VALIDSENDER + DEFINED_MAPS + DNS + LIMITS + MAILAUTH + SERVICE + PROGRAMS
 

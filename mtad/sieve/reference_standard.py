@@ -53,6 +53,23 @@ STANDARD = (
         "}\n",
     ),
     About(
+        "redirect-deliverby",
+        ("redirect-deliverby",),
+        "RFC 6009",
+        "By when a message that is redirected is to be delivered, in place of what the sender has said: "
+        "`:bytimerelative` in so many seconds, `:bytimeabsolute` at a moment of RFC 3339, with its zone. `:bymode` is "
+        'what is done with what is late: "notify" tells the sender and tries on, and is meant where nothing is said, '
+        '"return" gives it up; `:bytrace` tells the sender of relays. It is then [as if the sender had asked for '
+        "it](../smtp.md#mail-with-a-time-to-be-delivered-by), for this recipient alone: with `return` a next hop that "
+        "does not offer DELIVERBY gets nothing.",
+        'require ["redirect-deliverby", "copy", "envelope", "vnd.mtad.stage"];\n\n'
+        'stage "rcpt" {\n'
+        '    if envelope :localpart "to" "postmaster" {\n'
+        '        redirect :copy :bytimerelative 600 :bymode "return" "cell@example.net";\n'
+        "    }\n"
+        "}\n",
+    ),
+    About(
         "envelope",
         ("envelope", "envelope-dsn", "envelope-deliverby"),
         "RFC 5228 §5.4, RFC 6009",

@@ -93,7 +93,7 @@ KNOWN = (
     Known("a page that is not at its beginning has a tag before it", "html_text.py", r"if closed >= 0", "0 made 1"),
     Known("a parameter in one piece is put together of one", "mime.py", r"name is None or \(name", "Or turned"),
     Known("what a redirect asks a test file does not see: tests/unit/mtad/sieve/capabilities/test_change_envelope.py",
-          "capabilities/rfc5228.py", r"return asked or Notify\.UNSAID"),
+          "capabilities/redirect.py", r"return asked or Notify\.UNSAID"),
     Known("a mistake was told, which is all that counts", "validate.py", r"and is_right$", "And turned"),
     Known("for the type checker", "lexer.py", r"assert run is not None"),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtad.sieve.actions import FileInto
-from mtad.sieve.capabilities.rfc5228 import COPY
+from mtad.sieve.capabilities.redirect import COPY
 from mtad.sieve.code import Code, Plain, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec
 from mtad.sieve.run import ScriptFailed

@@ -1,18 +1,15 @@
-"""The base language (RFC 5228)."""
+"""The base language (RFC 5228), but for what sends mail elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from mtad.mail.address import Mailbox, parse_mailbox
-from mtad.mail.dsn_request import Notify, Return, read_notify
-from mtad.sieve.actions import Discard, Keep, Redirect
-from mtad.sieve.addresses import addresses_in
+from mtad.sieve.actions import Discard, Keep
 from mtad.sieve.code import Code, Plain, branch, constant, first_equal, negation, perform
 from mtad.sieve.language import OUTSIDE, ArgumentType, Bound, Kind, Spec, Tag, Tests
 from mtad.sieve.match import MATCH_TAGS, compare
 from mtad.sieve.message import Message
-from mtad.sieve.run import Run, ScriptFailed
+from mtad.sieve.run import Run
 from mtad.sieve.sources import (
     ENTITY_TAGS,
     INDEX_TAGS,
@@ -27,9 +24,6 @@ from mtad.sieve.sources import (
     sources,
 )
 
-COPY = Tag(":copy", capability="copy")  # RFC 3894 §3
-_NOTIFY = Tag(":notify", value=ArgumentType.STRING, capability="redirect-dsn")
-_RETURN = Tag(":ret", value=ArgumentType.STRING, capability="redirect-dsn")
 _NO_ADDRESSES = (  # RFC 5228 §5.1: who asks them for addresses is mistaken
     "subject", "date", "message-id", "in-reply-to", "references", "comments", "keywords", "received", "mime-version",
     "content-type", "content-disposition", "content-transfer-encoding", "dkim-signature", "authentication-results",
@@ -106,63 +100,6 @@ def _discard(bound: Bound) -> Code:
     return perform(Discard(), is_terminal=bound.stage != OUTSIDE)
 
 
-def _redirect(bound: Bound) -> Code:
-    address, is_copy = bound.template(bound.strings(0).items[0]), bound.has(COPY.name)
-    target_of = _target if bound.stage == OUTSIDE else _target_of_policy
-    notify, ret = _asked_notify(bound), _asked_return(bound)
-    if address.constant is None:
-        return Plain(lambda run: run.act(Redirect(_target_now(address.read(run), target_of), is_copy, notify, ret)))
-    target = target_of(address.constant)
-    if target is None:
-        return bound.fail(bound.strings(0).at, f'"{address.constant}" is not one address')
-    return perform(Redirect(target, is_copy, notify, ret), is_terminal=False)
-
-
-def _asked_notify(bound: Bound) -> Notify:
-    """Return of what the sender is to be told instead of what it has asked (RFC 6009)."""
-    given = bound.tag_strings(_NOTIFY.name)
-    if given is None:
-        return Notify.UNSAID
-    asked = read_notify(given.items[0].value)
-    if asked is None:
-        bound.fail(given.at, f'"{given.items[0].value}" is no NOTIFY (RFC 3461)')
-    return asked or Notify.UNSAID
-
-
-def _asked_return(bound: Bound) -> Return:
-    given = bound.tag_strings(_RETURN.name)
-    if given is None:
-        return Return.UNSAID
-    word = given.items[0].value.upper()
-    if bound.stage != OUTSIDE:
-        bound.fail(given.at, "redirect :ret is for plain scripts: in a policy the message has one RET for all")
-    elif word not in (Return.FULL.value, Return.HEADERS.value):
-        bound.fail(given.at, f'"{given.items[0].value}" is no RET: FULL or HDRS')
-    else:
-        return Return(word)
-    return Return.UNSAID
-
-
-def _target(text: str) -> str | None:
-    """Return the one address that this is, without a display name; None when it is none."""
-    addresses = addresses_in(text) if "<" in text else [text]
-    mailbox = parse_mailbox(addresses[0]) if len(addresses) == 1 else None
-    return str(mailbox) if isinstance(mailbox, Mailbox) else None
-
-
-def _target_of_policy(text: str) -> str | None:
-    """Return the same; None when it is no address that every next hop takes."""
-    target = _target(text)
-    return target if target is not None and target.isascii() and "@" in target else None
-
-
-def _target_now(text: str, target_of: Callable[[str], str | None]) -> str:
-    target = target_of(text)
-    if target is None:
-        raise ScriptFailed(f'redirect: "{text[:100]}" is not one address')
-    return target
-
-
 RFC5228 = (
     Spec("require", Kind.REQUIRE, positional=(ArgumentType.STRINGS,)),
     Spec("if", Kind.COMMAND, _if, tests=Tests.ONE, has_block=True),
@@ -175,14 +112,6 @@ RFC5228 = (
         Kind.COMMAND,
         _discard,
         tags=(Tag(":rcpt", capability="vnd.mtad.verdict"),),
-        stages=(OUTSIDE, "rcpt", "data"),
-    ),
-    Spec(
-        "redirect",
-        Kind.COMMAND,
-        _redirect,
-        tags=(COPY, _NOTIFY, _RETURN),
-        positional=(ArgumentType.TEXT,),
         stages=(OUTSIDE, "rcpt", "data"),
     ),
     Spec("true", Kind.TEST, lambda bound: constant(True)),

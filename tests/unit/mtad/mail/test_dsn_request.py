@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import (
     ENVID_OCTETS_MAX,
     ORIGINAL_OCTETS_MAX,
+    MessageRequest,
     Notify,
     RecipientRequest,
     notify_text,
@@ -53,6 +55,19 @@ def test_who_is_named_twice_is_reported_as_either_name_asks(one, other, both):
 def test_of_two_names_the_first_original_is_reported():
     bob, carol = RecipientRequest(original="rfc822;bob@b.test"), RecipientRequest(original="rfc822;carol@b.test")
     assert (bob.beside(carol).original, RecipientRequest().beside(bob).original) == (bob.original, bob.original)
+
+
+def test_a_time_that_one_name_alone_has_does_not_count():
+    soon, later = (RecipientRequest(by=DeliverBy(until_ms, Late.RETURN)) for until_ms in (1_000, 2_000))
+    assert [soon.beside(other).by for other in (soon, later, RecipientRequest())] == [soon.by, None, None]
+    assert RecipientRequest().beside(soon).by is None
+
+
+def test_a_time_of_its_own_stands_above_the_messages():
+    own, of_all = DeliverBy(1_000, Late.RETURN), DeliverBy(2_000, Late.NOTIFY)
+    assert RecipientRequest(by=own).time_in(MessageRequest(by=of_all)) == own
+    assert RecipientRequest().time_in(MessageRequest(by=of_all)) == of_all
+    assert RecipientRequest(by=own).of_alias("b@b.test").by == own
 
 
 @pytest.mark.parametrize("value", ["", ",", "NEVER,SUCCESS", "DELAY,NEVER", "SUCCESS,", "UNSAID", "ALWAYS", "0"])

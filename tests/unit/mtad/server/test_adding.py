@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.envelope import Client, Envelope, Recipient
 from mtad.mail.notes import Notes
@@ -44,6 +47,13 @@ def transaction(*addresses: str) -> Transaction:
 )
 def test_who_joins_by_a_ruling_on_all(ruling: Verdict, joins: list[Joining]) -> None:
     assert list(joining(transaction(BOB), ruling)) == joins
+
+
+def test_a_time_of_its_own_comes_with_who_is_redirected_to() -> None:
+    by = DeliverBy(1_800_000_000_000, Late.RETURN)
+    redirected = Addition(CAROL, RecipientRequest(by=by), is_redirected=True)
+    [carol] = joining(transaction(BOB), Verdict(is_discarded=True, added=(redirected,)))
+    assert carol.request == replace(OF_BOB, by=by), "and all that the sender asks"
 
 
 def test_who_joins_by_a_verdict_on_one_joins_with_what_is_noted_of_it() -> None:
