@@ -370,7 +370,7 @@ class Node:
                 self._failure = written.why
                 self._feed(core.CommitFailed(written.ticket, written.why))
             else:
-                self._feed(core.Committed(written.ticket, written.finished, written.away))
+                self._feed(core.Committed(written.ticket, written.finished, written.away, written.back))
         self._room.set()
         if written.keys:
             self._on_change(written.keys)

@@ -58,6 +58,7 @@ class Committed(NamedTuple):
     ticket: int
     finished: tuple[tuple[bytes, Dot], ...] = ()
     away: tuple[Away, ...] = ()  # items that were found damaged and moved out of the way
+    back: tuple[bytes, ...] = ()  # keys of items that were away and are so no longer: they came back, or have ended
 
 
 class CommitFailed(NamedTuple):

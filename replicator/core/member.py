@@ -170,7 +170,7 @@ class Member:
         self._accept.settle(self._pair.peer.own_durable, out)
         if risen:
             self._links.confirm(risen, out)
-        self._quarantine.committed(event.ticket, event.away, out)
+        self._quarantine.committed(event, out)
         if event.finished:
             self._remember_finished(event.finished)
             self._finish(out)

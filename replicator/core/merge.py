@@ -31,7 +31,8 @@ What the store has to do around this:
 - after `end_snapshot` the log has a hole below each raised position: drop the log of those branches up to there, and
   answer a ReadLog that begins in the hole with None;
 - an item that cannot be read as it was written is moved away within the transaction, and `item` says None;
-- Committed.finished takes the items for which `is_finished` was told, unless they left within the transaction.
+- Committed.finished takes the items for which `is_finished` was told, unless they left within the transaction;
+  Committed.back those that were away, also for a moment, and are so no longer at its end.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 A member asks its peer, then its sites; a site asks the members that it follows. While an item is away it is neither
 shipped nor delivered, and nothing is concluded from its absence. One item is asked for at a time, of a neighbour whose
 disk has all that was known here of what is away, and who answers when our disk has what the answer may rely on. That
-ends it: it has the item (it is merged as any item of a snapshot is), or it has finished it. Once each has said that it
-has none, what was damaged is lost: that is said, and asked again later.
+ends it: it has the item (it is merged as any item of a snapshot is), or it has finished it. So does a record, or a
+snapshot, that says of its end. Once each has said that it has none, what was damaged is lost: that is said, and asked
+again later; that it is back, or has ended, is said as well.
 
 A snapshot that leaves out what is away may mean that it has ended, and raises our position past the record of that: no
 later one tells it. So nothing is asked for while one comes, what was read before its end is not taken, and who is asked
@@ -21,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from replicator.core.events import Effect, Image, ItemRead, Note, ReadItem, Send, Settings
+from replicator.core.events import Committed, Effect, Image, ItemRead, Note, ReadItem, Send, Settings
 from replicator.core.journal import Journal
 from replicator.core.messages import Fetch, Fetched, SnapshotItem
 from replicator.core.neighbour import Neighbour
@@ -33,7 +34,6 @@ from replicator.core.values import (
     NO_FLAGS,
     NOWHERE,
     VOIDED,
-    Away,
     Damage,
     Dot,
     Kind,
@@ -122,9 +122,11 @@ class Quarantine:
         ticket = self._journal.mend(tuple(new), out)
         self._mending |= dict.fromkeys(new, ticket)
 
-    def committed(self, ticket: int, away: tuple[Away, ...], out: list[Effect]) -> None:
-        """Note which items the disk moved away, found by a look or by a change that touched them."""
-        self._mending = {damage: theirs for damage, theirs in self._mending.items() if theirs > ticket}
+    def committed(self, event: Committed, out: list[Effect]) -> None:
+        """Note which items the disk moved away, found by a look or by a change that touched them, and which of them
+        are so no longer: another change has brought them back, or ended them."""
+        away = event.away
+        self._mending = {damage: ticket for damage, ticket in self._mending.items() if ticket > event.ticket}
         reached = _all_of(self._journal.durable, self._journal.beyond) if away else {}
         for key, put, table, is_voided in away:
             if is_voided:
@@ -139,6 +141,10 @@ class Quarantine:
                 raise_to(self._within, self._journal.durable)
                 if put is None:
                     self._reached[key] = reached
+        for key in event.back:
+            if key in self._away:
+                self._end(key)
+                out.append(Note("replica.healed", (("key", show_key(key)), ("why", "it came again, or has ended"))))
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -237,7 +243,7 @@ class Quarantine:
             self._wanted.append(key)
         elif key in self._away:
             self._take_back(message, asked, now, out)
-        elif message.presence is Presence.HELD and message.item is not None:
+        elif key in self._doubted and message.presence is Presence.HELD and message.item is not None:
             self._journal.merge_item(message.item, out)
             out.append(Note("replica.healed", (("key", show_key(key)), ("why", "joined with the peer's state"))))
         self._doubted.discard(key)
@@ -267,6 +273,7 @@ class Quarantine:
     def _end(self, key: bytes) -> None:
         """Forget an item that is back, or finished."""
         del self._away[key]
+        self._lost.pop(key, None)
         self._denied.pop(key, None)
         self._silent.pop(key, None)
         self._reached.pop(key, None)

@@ -29,6 +29,7 @@ class DamagedTables:
         self._terminal_rank = terminal_rank
         self._has_away = transaction.stat(self._tables["away"])["entries"] > 0
         self.moved: list[Away] = []
+        self._forgotten: dict[bytes, None] = {}
         self.octets_moved = 0
 
     # --- what is away ---------------------------------------------------------------------------------------
@@ -41,10 +42,15 @@ class DamagedTables:
         """The item is back, or finished: what was damaged of it is of no more use."""
         if not self.is_away(key):
             return
+        self._forgotten[key] = None
         self._transaction.delete(key, db=self._tables["away"])
         self._transaction.delete(b"item" + key, db=self._tables["damaged"])
         for at in self._pieces_of(b"blob" + layout.piece_prefix(key), "damaged"):
             self._transaction.delete(at, db=self._tables["damaged"])
+
+    def back(self) -> tuple[bytes, ...]:
+        """Return the keys of what was away and is so no longer."""
+        return tuple([key for key in self._forgotten if not self.is_away(key)])
 
     def move_item(self, key: bytes, table: str) -> None:
         """Take an item out of use, with its blob and its places in the indexes. Its state is kept if it can be read."""

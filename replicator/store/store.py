@@ -55,6 +55,7 @@ class Done(NamedTuple):
     finished: tuple[tuple[bytes, Dot], ...]
     keys: frozenset[bytes]  # of the items that were added, changed or removed
     away: tuple[Away, ...] = ()  # of items that were found damaged and moved out of the way
+    back: tuple[bytes, ...] = ()  # keys of items that were away and are so no longer
 
 
 class Store:
@@ -290,12 +291,13 @@ class Store:
             tables.finish()
             self._drop_old_log(tables)
             self._environment.count_live(transaction)
+            back = tables.damage.back()
         moved = tables.damage.moved
         for away in moved:
             keys.add(away.key)
             if away.put is not None:
                 finished.pop(away.put, None)
-        return Done(tuple((key, put) for put, key in finished.items()), frozenset(keys), tuple(moved))
+        return Done(tuple((key, put) for put, key in finished.items()), frozenset(keys), tuple(moved), back)
 
     def _drop_old_log(self, tables: WriteTables) -> None:
         """Drop what is older than the log is kept, a mark's worth at a time."""

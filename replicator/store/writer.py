@@ -41,6 +41,7 @@ class Written(NamedTuple):
     finished: tuple[tuple[bytes, Dot], ...] = ()
     keys: frozenset[bytes] = frozenset()
     away: tuple[Away, ...] = ()
+    back: tuple[bytes, ...] = ()
     why: str = ""  # 'full' or 'failed'
     detail: str = ""  # for the log
 
@@ -210,7 +211,7 @@ class Writer:
                 if not self._store.environment.grow():
                     raise
             else:
-                return Written(generation, commits[-1].ticket, done.finished, done.keys, done.away)
+                return Written(generation, commits[-1].ticket, done.finished, done.keys, done.away, done.back)
 
     @staticmethod
     def _failed(generation: int, group: list[_Ticket], why: str, error: Exception) -> Written:

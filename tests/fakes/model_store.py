@@ -62,6 +62,7 @@ class ModelTables:
         self.beyond: Vector = {}
         self.rotten: dict[bytes, str] = {}  # items of which a bit was flipped: in the 'item' or in its 'blob'
         self.moved: list[Away] = []  # by this transaction
+        self.forgotten: dict[bytes, None] = {}  # what was away, by this transaction
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def write(self, table: dict[Any, Any], key: Any, value: Any) -> None:
@@ -105,6 +106,7 @@ class ModelTables:
     def forget_away(self, key: bytes) -> None:
         if key in self.away:
             self.write(self.away, key, MISSING)
+            self.forgotten[key] = None
 
     def delete_item(self, was: Item) -> None:
         assert self.held.get(was.key) == was
@@ -230,6 +232,7 @@ class ModelStore:
         finished: dict[Dot, bytes] = {}
         self.applied = []
         self.tables.moved = []
+        self.tables.forgotten = {}
         try:
             for commit in commits:
                 self._apply(commit, finished)
@@ -241,7 +244,8 @@ class ModelStore:
         for away in moved:
             if away.put is not None:
                 finished.pop(away.put, None)
-        return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()), moved)
+        back = tuple(key for key in self.tables.forgotten if key not in self.tables.away)
+        return Committed(commits[-1].ticket, tuple((key, put) for put, key in finished.items()), moved, back)
 
     def _apply(self, commit: Commit, finished: dict[Dot, bytes]) -> None:
         write = self.tables.write

@@ -123,7 +123,7 @@ class LmdbStore:
             return CommitFailed(commits[0].ticket, f"{type(error).__name__}: {error}")
         self._look()
         self._gather()
-        return Committed(commits[-1].ticket, done.finished, done.away)
+        return Committed(commits[-1].ticket, done.finished, done.away, done.back)
 
     @property
     def applied(self) -> Sequence[tuple[Dot, Record, Applied]]:

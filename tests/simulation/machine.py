@@ -371,6 +371,8 @@ class Machine:
 
     def _note(self, note: Note) -> None:
         self.clock.counts[f"note {note.name}"] += 1
+        if note.name == "replica.lost":
+            self.world.truth.told_lost(self, str(dict(note.fields)["key"]))
         if note.name == "replica.refused" and self.settings.authority is Mode.WITNESS:
             self._unheard(dict(note.fields)["session"])
 

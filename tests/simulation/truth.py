@@ -130,6 +130,11 @@ class Truth:
         elif not machine.is_promoted_by_order and clock.now - machine.commanded_at > SECOND:
             self._check_silence(machine)
 
+    def told_lost(self, machine: Machine, key: str) -> None:
+        """S20: what a member calls lost is damaged on its disk still, and has neither come back nor ended there."""
+        if key.encode() not in machine.disk.away:
+            raise Violation("S20", f"node {machine.node} calls {key} lost, which is not away there")
+
     def _check_silence(self, machine: Machine) -> None:
         if machine.active_heard_at is not None:
             silence = self.clock.now - machine.active_heard_at

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from replicator.core import merge, sending
-from replicator.core.events import Submit
+from replicator.core.events import Committed, Effect, Submit
 from replicator.core.member import Member
 from replicator.core.merge import Parts
 from replicator.core.peer import Peer
@@ -44,6 +44,13 @@ def _damage_unsaid(planting: Planting) -> None:
 
 def _sent_for_arrived(planting: Planting) -> None:
     planting.replace(Peer, "unconfirmed", lambda self, vector: {})
+
+
+def _ended_is_lost(planting: Planting) -> None:
+    def committed(self: Quarantine, event: Committed, out: list[Effect]) -> None:
+        was(self, event._replace(back=()), out)
+
+    was = planting.replace(Quarantine, "committed", committed)
 
 
 def _full_for_ever(planting: Planting) -> None:
@@ -108,6 +115,15 @@ MUTANTS = (
         400,
         _sent_for_arrived,
         DROPPING,
+    ),
+    Mutant(
+        "ended-is-lost",
+        125,
+        "what is damaged is asked for when a record has ended it",
+        ("S20",),
+        50,
+        _ended_is_lost,
+        ROTTEN,
     ),
     Mutant("full-for-ever", 116, "a disk that was full once counts as full", ("L6",), 50, _full_for_ever, FULL),
     Mutant("flags-by-arrival", 117, "the register takes what comes last", ("S4", "S9"), 200, _flags_by_arrival, HANDS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replicator.core.events import Damaged, Effect, Image, Note, Received, Send, Settings, Stretch
+from replicator.core.events import Committed, Damaged, Effect, Image, Note, Received, Send, Settings, Stretch
 from replicator.core.journal import Journal
 from replicator.core.messages import Ack, Fetch, Fetched, Records, SnapshotBegin, SnapshotEnd, SnapshotItem
 from replicator.core.quarantine import Quarantine
@@ -10,13 +10,16 @@ from replicator.core.receiving import Incoming
 from replicator.core.values import (
     DOUBTED,
     LACKING,
+    MILLISECOND,
     NO_FLAGS,
     Authority,
     Away,
     Branch,
     Damage,
     Dot,
+    Kind,
     Presence,
+    Record,
 )
 from tests.fakes.neighbour import neighbour
 from tests.fakes.pair import Side, joined, part, put
@@ -212,6 +215,51 @@ def test_what_is_damaged_on_both_sides_is_lost() -> None:
     assert Fetched(b"one", Presence.AWAY) in pair.b.sent
 
 
+def test_what_ends_before_the_peer_answers_is_not_lost() -> None:
+    """The record of its end is here; the peer has it no more, and may never have had what it was not sent whole."""
+    pair = joined()
+    put = pair.b.accept("one")
+    pair.loses = (Fetch,)
+    rot(pair.a, "one")
+    pair.loses = ()
+    pair.b.submit(part("one", put, 2), Record(Kind.DONE, b"one", put), wait=False)
+    pair.run(11_000)
+    assert (pair.a.store.tables.away, pair.a.keys, pair.b.keys) == ({}, [], [])
+    assert (notes(pair.a, "replica.lost"), notes(pair.a, "replica.healed")) == ([], ["one"])
+
+
+def test_what_was_called_lost_is_taken_back_when_it_ends() -> None:
+    own, put = Branch(0, 4), Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: put.seq}, Authority(0, 0), away=(Away(b"one", put),))
+    quarantine = Quarantine(
+        Settings("group", 0, "a", 1), Journal(own, image), (neighbour(1, {put.branch: put.seq}),), image
+    )
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    quarantine.fetched(Fetched(b"one", Presence.ABSENT), 1, 1, out)
+    quarantine.committed(Committed(1, back=(b"one",)), out)
+    assert [effect.name for effect in out if isinstance(effect, Note)] == ["replica.lost", "replica.healed"]
+    out.clear()
+    quarantine.pump(120_000 * MILLISECOND, out)
+    quarantine.committed(Committed(2, back=(b"one",)), out)
+    assert (out, quarantine.away_count) == ([], 0)
+
+
+def test_an_answer_that_comes_when_the_item_has_ended_brings_nothing_back() -> None:
+    put = Dot(Branch(1, 5), 3)
+    image = Image(b"store", {put.branch: put.seq}, Authority(0, 0), away=(Away(b"one", put),))
+    quarantine = Quarantine(
+        Settings("group", 0, "a", 1), Journal(Branch(0, 4), image), (neighbour(1, {put.branch: put.seq}),), image
+    )
+    out: list[Effect] = []
+    quarantine.pump(0, out)
+    quarantine.committed(Committed(1, back=(b"one",)), out)
+    out.clear()
+    item = SnapshotItem(b"one", put, (), NO_FLAGS, b"", b"whole")
+    quarantine.fetched(Fetched(b"one", Presence.HELD, item), 1, 1, out)
+    assert out == []
+
+
 def test_without_a_link_it_waits_for_one() -> None:
     pair = joined()
     pair.a.accept("one")
@@ -257,7 +305,7 @@ def test_a_peer_that_lacks_what_was_done_with_an_item_is_not_asked_for_it() -> N
     journal, peer = Journal(own, image), neighbour(1, {put.branch: put.seq})
     quarantine = Quarantine(Settings("group", 0, "a", 1), journal, (peer,), image)
     journal.durable[own] = 1  # its outcome, which the peer is about to have
-    quarantine.committed(1, (Away(b"one", put),), [])
+    quarantine.committed(Committed(1, away=(Away(b"one", put),)), [])
     out: list[Effect] = []
     quarantine.pump(0, out)
     assert out == []
@@ -274,7 +322,7 @@ def test_of_an_item_that_cannot_be_read_the_peer_is_asked_when_it_has_all_that_w
     out: list[Effect] = []
     quarantine.greeted(peer)
     journal.durable[theirs] = 3  # which the peer sends while it writes it
-    quarantine.committed(1, (Away(b"one", None),), out)
+    quarantine.committed(Committed(1, away=(Away(b"one", None),)), out)
     out.clear()
     quarantine.pump(0, out)
     assert out == []

@@ -9,7 +9,7 @@ import pytest
 
 from replicator.core.events import Commit, Stretch
 from replicator.core.messages import SnapshotItem
-from replicator.core.values import NO_FLAGS, VOIDED, Branch, Damage, Dot, Kind, PartValue, Presence, Record
+from replicator.core.values import NO_FLAGS, VOIDED, Authority, Branch, Damage, Dot, Kind, PartValue, Presence, Record
 from replicator.store import layout, scrub
 from replicator.store.environment import StoreSettings
 from replicator.store.store import Store
@@ -197,6 +197,23 @@ def test_what_is_finished_need_not_come_back(tmp_path: Path) -> None:
     with store.environment.read() as transaction:
         for table in ("damaged", "away", "orphan"):
             assert transaction.stat(store.environment.tables[table])["entries"] == 0
+    store.close()
+
+
+@pytest.mark.parametrize("change", [done(4, of=2), Commit(4, items=(fetched(),))], ids=["ended", "came back"])
+def test_what_is_away_no_longer_is_told(tmp_path: Path, change: Commit) -> None:
+    store = damaged(tmp_path / "store", *ITEM)
+    found = store.change([Commit(3, mend=(Damage("item", key(2)),))])
+    assert ([away.key for away in found.away], found.back) == ([key(2)], ())
+    assert store.change([change]).back == (key(2),)
+    assert store.change([Commit(5, authority=Authority(1, 0))]).back == ()
+    store.close()
+
+
+def test_what_is_found_and_ends_at_once_is_told_as_both(tmp_path: Path) -> None:
+    store = damaged(tmp_path / "store", *ITEM)
+    found = store.change([done(4, of=2)])
+    assert ([away.key for away in found.away], found.back) == ([key(2)], (key(2),))
     store.close()
 
 
