@@ -27,7 +27,7 @@ from mtad.sieve.actions import (
     Unless,
 )
 from mtad.sieve.capabilities.verdict import DELAY_SECONDS_MAX
-from mtad.sieve.edits import AddField, DeleteFields, Edit
+from mtad.sieve.edits import Edit
 
 _ACCEPTED = Verdict(is_accepted=True)
 
@@ -111,8 +111,8 @@ def recipient_of(actions: Sequence[Action]) -> str:
 
 
 def edits_of(actions: Sequence[Action]) -> list[Edit]:
-    """Return the changes of the header section, in their order."""
-    return [action for action in actions if isinstance(action, AddField | DeleteFields)]
+    """Return the changes of the message, in their order."""
+    return [action for action in actions if isinstance(action, Edit)]
 
 
 def kept_by(actions: Sequence[Action], verdict: Verdict) -> Verdict:

@@ -37,7 +37,7 @@ def maps_of(settings: Settings | None) -> Shelf:
 
 def programs_in(settings: Settings | None) -> Programs:
     """Return the programs that scripts name."""
-    return programs_of(settings.programs, LineEvents()) if settings is not None else NoPrograms()
+    return programs_of(settings, LineEvents()) if settings is not None else NoPrograms()
 
 
 def logins_of(settings: Settings | None) -> frozenset[str] | None:

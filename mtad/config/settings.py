@@ -174,7 +174,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Programs that the policy may run (`execute`). Without this table it may run none."""
+    """Programs that the policy may run (`execute`, `filter`). Without this table it may run none."""
 
     folder: Annotated[Path, About("Where they are; nobody but the owner may write to it, nor to one of them.")]
     timeout_seconds: Annotated[

@@ -12,7 +12,7 @@ class Task:
     """What a program is to do; no argument and no value of its environment holds NUL.
 
     input               what it reads
-    output_octets_max   what it may write; 0: whatever it writes is dropped
+    output_octets_max   what it may write, and no more than a message may have; 0: whatever it writes is dropped
     """
 
     program: str

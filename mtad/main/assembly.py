@@ -92,7 +92,7 @@ def build_shared(
         names=names,
         lists=lists,
         limits=limits or NobodyCounts(),
-        programs=programs_of(settings.programs, events, share=share),
+        programs=programs_of(settings, events, share=share),
         logins=frozenset(settings.delivery.credentials),
     )
     policy = load_policy(PolicySource(config, settings, maps, outside, events, tally))

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtad.config.settings import Programs as Table
+from mtad.config.settings import Settings
 from mtad.mail.programs import Broken, Declined, Done, NoPrograms, Programs, Result, Task
 from mtad.programs.process import SEARCH_PATH, Ended, Order, run_to_end
 from mtad.telemetry.events import Events
@@ -30,11 +30,13 @@ class ProgramLimits:
     seconds_max        of one run
     at_once_max        that run at a time
     wait_seconds_max   for a place
+    output_octets_max  that one writes, whatever it is run for
     """
 
     seconds_max: float = 10.0
     at_once_max: int = 10
     wait_seconds_max: float = 10.0
+    output_octets_max: int = 50_000_000
 
 
 class ProgramFolder:
@@ -79,7 +81,7 @@ class ProgramFolder:
             {_octets(name): _octets(value) for name, value in {**_ALWAYS, **task.environment}.items()},
             task.input,
             self._limits.seconds_max,
-            task.output_octets_max,
+            min(task.output_octets_max, self._limits.output_octets_max),
         )
 
     def _broken(self, task: Task, why: str, ended: Ended | None = None) -> Broken:
@@ -88,12 +90,18 @@ class ProgramFolder:
         return Broken(why)
 
 
-def programs_of(table: Table | None, events: Events, *, share: int = 1) -> Programs:
+def programs_of(settings: Settings, events: Events, *, share: int = 1) -> Programs:
     """Return those of a node, in one of `share` processes."""
+    table = settings.programs
     if table is None:
         return NoPrograms()
     at_once_max = max(1, table.at_once_max // share)
-    limits = ProgramLimits(table.timeout_seconds, at_once_max, wait_seconds_max=table.timeout_seconds)
+    limits = ProgramLimits(
+        table.timeout_seconds,
+        at_once_max,
+        wait_seconds_max=table.timeout_seconds,
+        output_octets_max=settings.smtp.size_octets_max,
+    )
     return ProgramFolder(table.folder, limits, events)
 
 

@@ -64,7 +64,7 @@ def carry_out(run: Run) -> None:
     edits: list[Edit] = []
     contents: dict[Action, bytes] = {}  # as it was when each was decided
     for action in run.actions:
-        if isinstance(action, AddField | DeleteFields):
+        if isinstance(action, Edit):
             edits.append(action)
         else:
             contents.setdefault(action, edited(bench.content, edits) if edits else bench.content)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
+from mtad.mail.lines import has_long_line
+
 _END = b"\r\n.\r\n"
 _OVERLAP = len(_END) - 1
 _CHUNK_COMMAND = b"BDAT"
@@ -161,17 +163,7 @@ def spoilt_by_octets(octets: bytes, *, line_octets_max: int) -> Spoilt | None:
         return Spoilt.BARE
     if b"\0" in octets:
         return Spoilt.NUL
-    return Spoilt.LINE_TOO_LONG if _has_long_line(octets, line_octets_max) else None
-
-
-def _has_long_line(octets: bytes, line_octets_max: int) -> bool:
-    start = 0
-    while len(octets) - start > line_octets_max:
-        end = octets.rfind(b"\n", start, start + line_octets_max)
-        if end < 0:
-            return True
-        start = end + 1
-    return False
+    return Spoilt.LINE_TOO_LONG if has_long_line(octets, line_octets_max) else None
 
 
 class Kept:

@@ -9,7 +9,7 @@ from mtad.mail.deliver_by import DeliverBy
 from mtad.mail.dsn_request import NO_REQUEST, Notify, RecipientRequest, Return
 from mtad.mail.reply import Reply
 from mtad.mail.route import Route
-from mtad.sieve.edits import AddField, DeleteFields
+from mtad.sieve.edits import AddField, DeleteFields, NewContent
 from mtad.telemetry.events import Level
 from mtad.telemetry.metrics import Metric
 
@@ -223,6 +223,7 @@ Action = (
     | DeleteRecipient
     | AddField
     | DeleteFields
+    | NewContent
     | FileInto
     | Redirect
     | Accept

@@ -1,10 +1,10 @@
-"""Changes of a message's header section (RFC 5293), and the message that they make."""
+"""Changes of a message: of its header section (RFC 5293), or as a whole; and the message that they make."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.header import Header
 from functools import partial
 from typing import TypeVar
@@ -39,7 +39,14 @@ class DeleteFields:
     places: tuple[int, ...]
 
 
-Edit = AddField | DeleteFields
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """This in place of the message and of all changes before."""
+
+    content: bytes = field(repr=False)
+
+
+Edit = AddField | DeleteFields | NewContent
 
 
 def one_line(value: str) -> str:
@@ -49,6 +56,17 @@ def one_line(value: str) -> str:
 
 def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
     """Return the content with its fields changed, one edit after the other; all other octets stay as they are."""
+    left: list[AddField | DeleteFields] = []
+    for edit in edits:
+        if isinstance(edit, NewContent):
+            content = edit.content
+            left.clear()
+        else:
+            left.append(edit)
+    return _with_fields_changed(content, left) if left else content
+
+
+def _with_fields_changed(content: bytes, edits: Iterable[AddField | DeleteFields]) -> bytes:
     end = _END.search(content)
     at = end.end() if end is not None else len(content)
     header, rest = content[:at], content[at:]
@@ -70,12 +88,12 @@ def without(fields: Iterable[T], is_named: Callable[[T], bool], places: Iterable
     gone = set(places)
     left: list[T] = []
     seen = 0
-    for field in fields:
-        if is_named(field):
+    for one in fields:
+        if is_named(one):
             seen += 1
             if seen - 1 in gone:
                 continue
-        left.append(field)
+        left.append(one)
     return left
 
 

@@ -210,6 +210,19 @@ OURS = (
         "}\n",
     ),
     About(
+        "vnd.dovecot.filter",
+        ("vnd.dovecot.filter",),
+        "Pigeonhole",
+        "[Programs of yours](../sieve.md#programs): what the program writes takes the message's place. The test is "
+        "true where it did; a program that ends with another status than 0 leaves the message as it was. One that "
+        'cannot be run, is killed or writes no message ends the stage for now, unless `:onerror "continue"` (of a test '
+        '`"true"`, `"false"`) says otherwise.',
+        'require ["vnd.dovecot.filter", "vnd.mtad.stage", "vnd.mtad.queue"];\n\n'
+        'stage "data" {\n'
+        '    if not filter "disarm" ["attachments", "links"] { hold :reason "It was not disarmed"; }\n'
+        "}\n",
+    ),
+    About(
         "vnd.mtad.dns",
         ("vnd.mtad.dns",),
         "ours",

@@ -48,6 +48,7 @@ ARGUMENTS = {  # what the positional arguments are called, by the name of the co
     "exists": ("header-names",),
     "extracttext": ("variable",),
     "fileinto": ("mailbox",),
+    "filter": ("program-name", "arguments"),
     "global": ("variables",),
     "header": ("header-names", "key-list"),
     "ihave": ("capabilities",),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtad.sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refuse
-from mtad.sieve.edits import AddField, DeleteFields
+from mtad.sieve.edits import Edit
 
 _CANCELLING = (Keep, Discard, Refuse)
 
@@ -26,7 +26,7 @@ def results(actions: Sequence[Action]) -> tuple[Action, ...]:
     """
     found: dict[Action, Action] = {}
     for action in actions:
-        if isinstance(action, AddField | DeleteFields):
+        if isinstance(action, Edit):
             continue
         key = replace(action, is_copy=True) if isinstance(action, FileInto | Redirect) else action
         found.setdefault(key, action)

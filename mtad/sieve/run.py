@@ -13,6 +13,7 @@ from mtad.mail.services import NOT_SCANNED
 from mtad.mail.verdict import Seen
 from mtad.sieve.actions import Action, AddRecipient, Redirect
 from mtad.sieve.doors import NO_DOORS, Doors
+from mtad.sieve.edits import Edit, NewContent
 from mtad.sieve.message import Message
 
 
@@ -185,6 +186,12 @@ class Run:
         self.actions.append(action)
         self._has_ruled = is_terminal
         return is_terminal
+
+    def take_content(self, content: bytes) -> None:
+        """Have this in place of the message and of all that was changed of it so far. Errors: LimitExceeded."""
+        self.actions = [action for action in self.actions if not isinstance(action, Edit)]
+        self.act(NewContent(content))
+        self.edited = Message(content)
 
     def has_ruled(self) -> bool:
         """Tell whether it is a verdict that commands were stopped by, and take it for heard."""

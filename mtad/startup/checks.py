@@ -276,7 +276,7 @@ def _policy(look: _Look) -> Iterator[Finding]:
         yield Finding("maps", Grade.FAIL, str(unusable), "mend it, or leave it out of policy.maps")
     outside = Outside(
         maps.maps,
-        programs=programs_of(look.settings.programs, look.events),
+        programs=programs_of(look.settings, look.events),
         logins=frozenset(look.settings.delivery.credentials),
     )
     known = PolicySettings(look.settings.node.domains, outside=outside)

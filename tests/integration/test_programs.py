@@ -12,7 +12,7 @@ from tests.integration.sending import next_hop, send
 from tests.peers.mtad import MtadNode, policy_to, single
 from tests.peers.process import open_folder
 
-REQUIRE = '"variables", "ereject", "vnd.dovecot.execute", "vnd.mtad.verdict", '
+REQUIRE = '"variables", "ereject", "editheader", "vnd.dovecot.execute", "vnd.dovecot.filter", "vnd.mtad.verdict", '
 EXECUTE = """
 stage "rcpt" {
     if not execute "knows" "${envelope.to}" { ereject :enhanced "5.1.1" "User unknown"; }
@@ -22,7 +22,15 @@ stage "data" {
     execute :input "${why}" "notes" "kept";
 }
 """
+FILTER = """
+stage "data" {
+    addheader "X-Seen" "yes";
+    if not filter "changes" "${envelope.from}" { addheader "X-Unchanged" "yes"; }
+}
+"""
 PROGRAMS = {
+    "changes": 'content=$(cat); case "$content" in *broken*) echo oops; exit 0;; *same*) exit 1;; esac; '
+    'printf "X-Changed: for %s\\r\\n" "$1"; printf "%s\\n" "$content"',
     "knows": 'case "$1" in b@*|c@*) exit 0;; esac; exit 1',
     "looks": 'content=$(cat) || exit 75; echo "$SENDER"; case "$content" in *hang*) sleep 600;; '
     "*flood*) exec yes;; *crash*) kill -SEGV $$;; *fork*) sleep 600 & ;; *virus*) exit 1;; esac",
@@ -73,6 +81,19 @@ def test_a_program_that_never_ends(folder: Path) -> None:
     with next_hop() as hop, single(policy(hop.port, text), extra) as node:
         assert content_that_says(node, "hang").startswith("451 4.3.0 Local error, ref ")
         assert 'event=program.failed program=looks why="it ran for more than 0.5 s"' in node.log.read_text()
+
+
+def test_a_program_that_changes_messages(folder: Path) -> None:
+    extra = {"programs": {"folder": str(folder), "timeout_seconds": 60}}
+    with next_hop() as hop, single(policy(hop.port, FILTER), extra) as node:
+        assert content_that_says(node, "hello").startswith("250 ")
+        assert b"\r\nX-Changed: for a@mtad.test\r\nX-Seen: yes\r\nFrom: <a@mtad.test>\r\n" in hop.taken[0].content
+        assert hop.taken[0].content.endswith(b"\r\n\r\nhello\r\n")
+        assert content_that_says(node, "same").startswith("250 ")
+        assert b"\r\nX-Unchanged: yes\r\nX-Seen: yes\r\n" in hop.taken[1].content
+        assert content_that_says(node, "broken").startswith("451 4.3.0 Local error, ref ")
+        assert "ScriptFailed: filter changes: it wrote no header section" in node.log.read_text()
+        assert len(hop.taken) == 2
 
 
 def test_a_policy_whose_program_is_not_there_is_not_loaded(folder: Path) -> None:

@@ -1,10 +1,12 @@
-"""Programs of the operator's: `execute` (vnd.dovecot.execute; Pigeonhole's spec-bosch-sieve-extprograms).
+"""Programs of the operator's: `execute` and `filter` (vnd.dovecot.*; Pigeonhole's spec-bosch-sieve-extprograms).
 
     execute [":input" <string> / ":pipe"] [":output" <variable>] [":onerror" <string>]
             <program-name: string> [<arguments: string-list>]
+    filter  [":onerror" <string>] <program-name: string> [<arguments: string-list>]
 
 A program answers by its status: 0 is true. One that could not be run, or came to no end of its own, ends the stage for
-now, unless `:onerror` says otherwise: "continue" for a command; a test has the answers of a test.
+now, unless `:onerror` says otherwise: "continue" for a command; a test has the answers of a test. So does a filter that
+writes no message; one that does not end with 0 leaves the message as it was.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ from dataclasses import replace
 
 from mtad.mail.programs import Broken, Done, Task
 from mtad.off_loop import off_loop_if_long
+from mtad.sieve.capabilities.editheader import stands_apart
 from mtad.sieve.capabilities.variables import CAPABILITY as VARIABLES
 from mtad.sieve.capabilities.variables import writer_of
 from mtad.sieve.code import Code, Waiting
-from mtad.sieve.edits import AddField, DeleteFields, edited
+from mtad.sieve.edits import Edit, edited
+from mtad.sieve.filtered import BadMessage, message_of
 from mtad.sieve.language import SESSION_STAGES, ArgumentType, Bound, Kind, Spec, Tag
 from mtad.sieve.onerror import ON_ERROR_TAG, TEMPFAIL, on_error, or_continue
 from mtad.sieve.run import Run
@@ -26,6 +30,7 @@ from mtad.sieve.template import Template
 
 ARGUMENTS_MAX = 32  # §4 asks for 16
 ARGUMENT_OCTETS_MAX = 4096  # §4 asks for 1024
+MESSAGE_OCTETS_MAX = 1 << 31  # that a filter may write; a node says less
 OUTPUT_OCTETS_MAX = 1 << 16  # of what goes into a variable, which is cut to what one holds
 _NODES = 10_000  # that a run costs: ten at most in a stage
 _NAME = re.compile(r"(?!\.\.?\Z)[^/\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}\Z")  # §3
@@ -53,6 +58,31 @@ def _execute(bound: Bound) -> Code:
         if write is not None and isinstance(result, Done):
             write(run, result.output.decode("utf-8", "surrogateescape"))
         return is_done and is_test
+
+    return Waiting(run_it)
+
+
+def _filter(bound: Bound) -> Code:
+    if around := stands_apart(bound):
+        return bound.fail(bound.at, f"filter cannot stand in {around}")
+    task_of, is_test = _task(bound), bound.spec.kind is Kind.TEST
+    programs, failed = bound.unit.outside.programs, _on_broken(bound)
+
+    async def run_it(run: Run) -> bool:
+        run.spend(_NODES)
+        task, before = task_of(run), await _content(run)
+        if isinstance(task, Broken):
+            return failed(run, task.why)
+        result = await programs.run(replace(task, input=before, output_octets_max=MESSAGE_OCTETS_MAX))
+        if isinstance(result, Broken):
+            return failed(run, result.why)
+        if not isinstance(result, Done):
+            return False
+        content = await off_loop_if_long(len(result.output), message_of, result.output, before)
+        if isinstance(content, BadMessage):
+            return failed(run, content)
+        run.take_content(content)
+        return is_test
 
     return Waiting(run_it)
 
@@ -135,13 +165,15 @@ def _octets(given: Template | None, run: Run) -> bytes:
 async def _content(run: Run) -> bytes:
     """Return the message, as the script has changed it so far."""
     content = run.facts.message().octets
-    edits = [action for action in run.actions if isinstance(action, AddField | DeleteFields)]
+    edits = [action for action in run.actions if isinstance(action, Edit)]
     return await off_loop_if_long(len(content), edited, content, edits) if edits else content
 
 
 _STRING, _TEXT, _TEXTS = ArgumentType.STRING, ArgumentType.TEXT, ArgumentType.TEXTS
 
-PROGRAMS = tuple(
+_KINDS = (Kind.COMMAND, Kind.TEST)
+
+EXECUTE = tuple(
     Spec(
         "execute",
         kind,
@@ -157,5 +189,19 @@ PROGRAMS = tuple(
         optional=1,
         stages=SESSION_STAGES,
     )
-    for kind in (Kind.COMMAND, Kind.TEST)
+    for kind in _KINDS
 )
+FILTER = tuple(
+    Spec(
+        "filter",
+        kind,
+        _filter,
+        capabilities=("vnd.dovecot.filter",),
+        tags=(ON_ERROR_TAG,),
+        positional=(_STRING, _TEXTS),
+        optional=1,
+        stages=("data",),
+    )
+    for kind in _KINDS
+)
+PROGRAMS = (*EXECUTE, *FILTER)

@@ -1,4 +1,5 @@
-require ["variables", "envelope", "vnd.dovecot.execute", "vnd.mtad.stage", "vnd.mtad.verdict"];
+require ["variables", "envelope", "vnd.dovecot.execute", "vnd.dovecot.filter", "editheader",
+         "vnd.mtad.stage", "vnd.mtad.verdict"];
 
 stage "mail" {
     if execute "known-sender" "${envelope.from}" { accept :text "known"; }
@@ -15,6 +16,12 @@ stage "rcpt" {
 stage "data" {
     if header "x-look" "yes" {
         execute :pipe "look";
+    }
+    if header "x-disarm" "yes" {
+        addheader "X-Before" "filtering";
+        if filter "disarm" { addheader "X-Disarmed" "yes"; }
+        deleteheader "x-disarm";
+        stop;
     }
     set "kept" "as it was";
     execute :output "kept" "told";

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mtad.config.settings import Programs as Table
+from mtad.config.settings import Settings
 from mtad.mail.programs import Broken, Declined, Done, NoPrograms, Task
 from mtad.programs.folder import ProgramFolder, ProgramLimits, programs_of
 from mtad.telemetry.events import CollectedEvents
+from tests.fakes.configuration import MINIMAL, settings_of
 from tests.fakes.waiting import WAIT_SECONDS, until
 
 LIMITS = ProgramLimits(WAIT_SECONDS, 2, WAIT_SECONDS)
@@ -25,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
         ("no", "echo why >&2; exit 4"),
         ("killed", "kill -SEGV $$"),
         ("endless", "sleep 600"),
+        ("large", "head -c 65537 /dev/zero"),
         ("gated", 'echo $$ >> "$1"; while [ ! -e "$2" ]; do sleep 0.02; done'),
     ):
         path = programs / name
@@ -35,6 +37,10 @@ def folder(tmp_path: Path) -> Path:
 
 def programs_in(folder: Path, events: CollectedEvents | None = None, limits: ProgramLimits = LIMITS) -> ProgramFolder:
     return ProgramFolder(folder, limits, events or CollectedEvents())
+
+
+def settings_with(folder: Path, more: str = "") -> Settings:
+    return settings_of(f'{MINIMAL}size_octets_max = 65536\n[programs]\nfolder = "{folder}"\n{more}')
 
 
 async def test_one_ends_well(folder: Path) -> None:
@@ -138,15 +144,15 @@ def test_a_folder_in_which_others_write_has_none(folder: Path) -> None:
 
 async def test_without_a_table_there_are_none(folder: Path) -> None:
     events = CollectedEvents()
-    none = programs_of(None, events)
+    none = programs_of(settings_of(MINIMAL), events)
     assert none.problem("good") == "programs.folder of mtad.toml is not given"
     assert await none.run(Task("good")) == Broken("there are no programs")
     assert isinstance(none, NoPrograms)
-    assert programs_of(Table(folder), events).problem("good") == ""
+    assert programs_of(settings_with(folder), events).problem("good") == ""
 
 
 async def test_processes_share_how_many_run(folder: Path, tmp_path: Path) -> None:
-    shared = programs_of(Table(folder, WAIT_SECONDS, at_once_max=3), CollectedEvents(), share=2)
+    shared = programs_of(settings_with(folder, "timeout_seconds = 60\nat_once_max = 3\n"), CollectedEvents(), share=2)
     begun, gate = tmp_path / "begun", tmp_path / "gate"
     runs = [asyncio.create_task(shared.run(Task("gated", (str(begun), str(gate))))) for _ in range(2)]
     await until(begun.exists)
@@ -154,3 +160,9 @@ async def test_processes_share_how_many_run(folder: Path, tmp_path: Path) -> Non
     assert len(begun.read_text().split()) == 1
     gate.touch()
     assert await asyncio.gather(*runs) == [Done()] * 2
+
+
+async def test_none_writes_more_than_a_message_may_have(folder: Path) -> None:
+    programs = programs_of(settings_with(folder), CollectedEvents())
+    assert await programs.run(Task("large", output_octets_max=1 << 20)) == Broken("it wrote more than 65536 octets")
+    assert await programs.run(Task("large", output_octets_max=5)) == Broken("it wrote more than 5 octets")

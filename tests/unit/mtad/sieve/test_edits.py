@@ -5,7 +5,7 @@ from email.header import decode_header, make_header
 
 import pytest
 
-from mtad.sieve.edits import LINE_LENGTH_MAX, AddField, DeleteFields, Edit, edited, one_line
+from mtad.sieve.edits import LINE_LENGTH_MAX, AddField, DeleteFields, Edit, NewContent, edited, one_line
 
 CONTENT = b"A: 1\r\nB: 2\r\n  more\r\na : 3\r\n\r\nbody\r\nA: 4\r\n"
 
@@ -67,3 +67,11 @@ def test_long_values_are_folded_and_letters_encoded() -> None:
     assert long.replace(b"\r\n", b"") == b"X: " + b"word " * 39 + b"word"
     assert edited(b"\r\n", [AddField("X", "Grüße")]) == b"X: =?utf-8?b?R3LDvMOfZQ==?=\r\n\r\n"
     assert b"\xff" not in edited(b"\r\n", [AddField("X", "a\udcff")])
+
+
+def test_what_takes_the_place_of_a_message_takes_that_of_its_changes_too() -> None:
+    whole = NewContent(b"A: new\r\n\r\nbody\r\n")
+    assert edited(b"B: old\r\n\r\n", [AddField("X", "y"), whole]) == whole.content
+    changed = edited(b"B: old\r\n\r\n", [AddField("X", "y"), whole, DeleteFields("a", (0,)), AddField("Z", "z")])
+    assert changed == b"Z: z\r\n\r\nbody\r\n"
+    assert "body" not in repr(whole)

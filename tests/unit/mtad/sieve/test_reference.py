@@ -41,6 +41,7 @@ WAITING = (
     "vnd.mtad.mailauth",
     "vnd.mtad.service",
     "vnd.dovecot.execute",
+    "vnd.dovecot.filter",
 )
 NEEDS_SCANNER = ("spamtest",)
 

@@ -6,9 +6,15 @@ import pytest
 
 from mtad.mail.programs import Broken, Declined, Done, Result, Task
 from mtad.sieve.actions import Log
-from mtad.sieve.capabilities.programs import ARGUMENT_OCTETS_MAX, ARGUMENTS_MAX, OUTPUT_OCTETS_MAX
+from mtad.sieve.capabilities.programs import (
+    ARGUMENT_OCTETS_MAX,
+    ARGUMENTS_MAX,
+    MESSAGE_OCTETS_MAX,
+    OUTPUT_OCTETS_MAX,
+)
 from mtad.sieve.code import answer
 from mtad.sieve.dialects import POLICY
+from mtad.sieve.edits import Edit, edited
 from mtad.sieve.errors import SieveErrors
 from mtad.sieve.outside import NOTHING, Outside
 from mtad.sieve.run import LimitExceeded, Limits, Run, ScriptFailed
@@ -16,7 +22,10 @@ from mtad.sieve.script import Script, compile_script
 from tests.fakes.programs import RememberedPrograms
 from tests.fakes.sieve_facts import StillFacts
 
-REQUIRE = 'require ["variables", "envelope", "editheader", "vnd.dovecot.execute", "vnd.mtad.stage", "vnd.mtad.log"];\n'
+REQUIRE = (
+    'require ["variables", "envelope", "editheader", "vnd.dovecot.execute", "vnd.dovecot.filter", "vnd.mtad.stage",'
+    ' "vnd.mtad.log"];\n'
+)
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
 FACTS = StillFacts(
     CONTENT,
@@ -209,3 +218,84 @@ def test_output_needs_variables() -> None:
     found = compile_script(text, "t", POLICY, Outside(programs=RememberedPrograms()))
     assert isinstance(found, SieveErrors)
     assert found.errors[0].text == ':output needs require "variables"'
+
+
+NEW = b"Subject: new\r\n\r\nnew\r\n"
+
+
+async def made(text: str, programs: RememberedPrograms) -> bytes:
+    """Run the stage data, and return what it has made of the message."""
+    script = compile_script(f'{REQUIRE}stage "data" {{ {text} }}', "t", POLICY, Outside(programs=programs))
+    assert isinstance(script, Script), str(script)
+    run = Run(FACTS, Limits())
+    await answer(script.stages["data"], run)
+    return edited(CONTENT, [action for action in run.actions if isinstance(action, Edit)])
+
+
+async def test_a_filter_reads_the_message_and_what_it_writes_takes_its_place() -> None:
+    programs = RememberedPrograms(Done(NEW))
+    assert await made('addheader "X" "y"; filter "p" ["a", "b"]; deleteheader "none";', programs) == NEW
+    (task,) = programs.tasks
+    assert (task.arguments, task.input) == (("a", "b"), b"X: y\r\n" + CONTENT)
+    assert task.environment["SENDER"] == "a@d.example"
+    assert task.output_octets_max == MESSAGE_OCTETS_MAX
+
+
+async def test_what_stands_behind_a_filter_is_about_the_new_message() -> None:
+    programs = RememberedPrograms(Done(NEW))
+    assert await ran('filter "p"; if header "subject" "new" { log "new"; }', programs) == ["new"]
+    assert await ran('filter "p"; if size :over 20 { log "large"; }', programs) == ["large"]
+    assert await ran('filter "p"; if size :over 25 { log "large"; }', programs) == []
+    found = await made('addheader "X" "y"; filter "p"; deleteheader "subject"; addheader "Z" "z";', programs)
+    assert found == b"Z: z\r\n\r\nnew\r\n"
+
+
+async def test_filters_follow_each_other() -> None:
+    programs = RememberedPrograms(Done(NEW))
+    assert await made('filter "p"; addheader "X" "y"; filter "q"; execute :pipe "r";', programs) == NEW
+    assert [task.input for task in programs.tasks] == [CONTENT, b"X: y\r\n" + NEW, NEW]
+
+
+async def test_a_filter_that_says_no_leaves_the_message_as_it_was() -> None:
+    text = 'addheader "X" "y"; if filter "p" { addheader "A" "filtered"; }'
+    assert await made(text, RememberedPrograms(Declined(1))) == b"X: y\r\n" + CONTENT
+    assert await made(text, RememberedPrograms(Done(NEW))) == b"A: filtered\r\n" + NEW
+    assert await made('filter "p"; addheader "X" "y";', RememberedPrograms(Declined(1))) == b"X: y\r\n" + CONTENT
+
+
+@pytest.mark.parametrize("result", [BROKEN, Done(b""), Done(b"no message\r\n"), Done(b"A: b\r\n\r\na\rb\r\n")])
+async def test_a_filter_that_breaks_or_writes_no_message(result: Result) -> None:
+    for text in ('filter "p";', 'if not filter "p" { stop; }'):
+        with pytest.raises(ScriptFailed, match="filter p: "):
+            await made(text, RememberedPrograms(result))
+    going_on = 'filter :onerror "continue" "p"; if filter :onerror "false" "p" { addheader "A" "filtered"; }'
+    assert await made(going_on, RememberedPrograms(result)) == CONTENT
+
+
+async def test_a_filter_cannot_have_all_arguments() -> None:
+    text = 'set "v" text:\na\nb\n.\n; filter "p" "${v}";'
+    with pytest.raises(ScriptFailed, match="holds no CR"):
+        await made(text, RememberedPrograms(Done(NEW)))
+
+
+async def test_a_stage_has_ten_filters_at_most() -> None:
+    with pytest.raises(LimitExceeded):
+        await made('filter "p";' * 11, RememberedPrograms(Done(NEW)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('foreachrcpt { filter "p"; }', "filter cannot stand in foreachrcpt"),
+        ('monitor "x" { if filter "p" { } }', "filter cannot stand in monitor"),
+        ('filter "../p";', "is no name of a program"),
+    ],
+)
+def test_what_is_wrong_with_a_filter(text: str, expected: str) -> None:
+    assert expected in first_error(text, Outside(programs=RememberedPrograms()))
+
+
+@pytest.mark.parametrize("stage", ["connect", "rcpt", "deliver"])
+def test_there_is_no_message_to_be_filtered(stage: str) -> None:
+    outside = Outside(programs=RememberedPrograms())
+    assert first_error('filter "p";', outside, stage) == f'filter is not legal in stage "{stage}"'
