@@ -1,4 +1,4 @@
-"""A private Dovecot that takes mail by LMTP into maildirs; it runs as root or as an ordinary user."""
+"""A private Dovecot: takes mail by LMTP into maildirs, and tells Postfix who logs in. It runs as root or as a user."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ service lmtp {{
     port = {port}
   }}
 }}
+auth_mechanisms = plain login scram-sha-256
+service auth {{
+  unix_listener {folder}/auth {{
+    mode = 0666
+  }}
+}}
 service anvil {{
   chroot =
 }}
@@ -73,6 +79,11 @@ class Dovecot:
     def messages(self, user: str) -> list[bytes]:
         """Return what has been delivered to a user."""
         return [path.read_bytes() for path in sorted((self.folder / "mail" / user / "Maildir/new").glob("*"))]
+
+    @property
+    def logins(self) -> Path:
+        """Where it is asked who logs in; all users have the password "secret"."""
+        return self.folder / "auth"
 
     @property
     def said(self) -> str:
