@@ -159,7 +159,9 @@ def test_it_survives_the_way_into_the_store() -> None:
 
 
 def test_who_got_nothing_is_kept_with_the_others() -> None:
-    ended = replace(memory(), outcomes={"a@z.test": None, name_of_recipient("b@z.test"): None}).ended({"a@z.test": TAKEN})
+    ended = replace(memory(), outcomes={"a@z.test": None, name_of_recipient("b@z.test"): None}).ended(
+        {"a@z.test": TAKEN}
+    )
     stored = queue_pb2.Memory.FromString(memory_codec.memory_message(ended).SerializeToString())
     assert memory_codec.read_memory(stored).outcomes == ended.outcomes
     assert [outcome.result for outcome in ended.outcomes.values() if outcome] == [Result.DELAYED, Result.DELIVERED]

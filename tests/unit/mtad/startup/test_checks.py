@@ -39,6 +39,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> NewNode:
 def node(template: NewNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sound node's folder, to be broken."""
     monkeypatch.setattr(checks.open_files, "files_max", lambda: 12_768)
+    monkeypatch.setattr(checks, "filesystem_type", lambda path: "ext4")  # whatever the tests' files are on
     for source in template.folder.rglob("*"):
         target = tmp_path / source.relative_to(template.folder)
         if source.is_dir():
