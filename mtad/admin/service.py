@@ -413,6 +413,7 @@ def entry_of(message: StoredMessage, wall_ms: int) -> admin_pb2.QueueEntry:
 
 def _history(message: StoredMessage, address: str, wall_ms: int) -> admin_pb2.RecipientHistory:
     state, request = message.recipients[address], message.requests.get(address, NO_REQUEST)
+    deliver_by = request.time_in(message.request)
     attempts = [
         admin_pb2.AttemptLine(
             at=attempt.at_ms / 1000,
@@ -434,4 +435,6 @@ def _history(message: StoredMessage, address: str, wall_ms: int) -> admin_pb2.Re
         original=utf8(request.original),
         delay_told=state.delay_told_ms / 1000,
         route="" if state.route is None else str(state.route),
+        deliver_by=0 if deliver_by is None else deliver_by.until_ms / 1000,
+        late="" if deliver_by is None else deliver_by.late,
     )

@@ -155,6 +155,9 @@ def _say_message(shown: pb.QueueShowReply, wall: float) -> None:
             say(f"  the sender wants to hear of: {recipient.notify.lower()}")
         if recipient.route:
             say(f"  goes by {recipient.route}, as policy has chosen")
+        if recipient.deliver_by:
+            late = "returned" if recipient.late == "R" else "its sender is told"
+            say(f"  to be delivered by {_moment(recipient.deliver_by)}, or {late}")
         if recipient.delay_told:
             say(f"  the sender was told of the delay at {_moment(recipient.delay_told)}")
         for attempt in recipient.attempts:

@@ -49,8 +49,9 @@ Members are only ever added.
   `recipients` [{`address`, `delay_reason` where there is one}]; and `next_attempt` (seconds since 1970, or null),
   `attempts`, `position`, `queue` (as policy calls it; empty where it does not), `priority` (0 to 9).
 - `queue show`: the same, and `client`, `ret` and `envid` (RFC 3461; empty where not given), `history` [{`address`,
-  `state`, `notify`, `original_recipient`, `delay_told` (seconds since 1970, or 0), `route` (in words; empty
-  where mail goes as the stage `deliver` says), `attempts` [{`at`, `node`, `result`, `next_hop`, `reply`}]}], and
+  `state`, `notify`, `original_recipient`, `delay_told` and `deliver_by` (seconds since 1970, or 0), `late` (what is
+  done with it behind `deliver_by`: `R`, it is returned, `N`, its sender is told), `route` (in words; empty where mail
+  goes as the stage `deliver` says), `attempts` [{`at`, `node`, `result`, `next_hop`, `reply`}]}], and
   `octets_base64` where headers or content were asked for. The last attempt's `result` is `active` while it goes on, and
   `unknown` where its node has not told for long.
 - `queue flush`, `hold`, `release`, `delete`: `verb`, `done`, `queue_ids`, `missing`, `refused`.

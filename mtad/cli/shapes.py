@@ -121,6 +121,8 @@ def message_object(shown: pb.QueueShowReply, *, has_octets: bool) -> dict[str, A
                 "notify": recipient.notify,
                 "original_recipient": recipient.original,
                 "delay_told": recipient.delay_told,
+                "deliver_by": recipient.deliver_by,
+                "late": recipient.late,
                 "route": recipient.route,
                 "attempts": [
                     {

@@ -245,7 +245,7 @@ class QueueShowReply(_message.Message):
     def __init__(self, found: _Optional[bool] = ..., entry: _Optional[_Union[QueueEntry, _Mapping]] = ..., history: _Optional[_Iterable[_Union[RecipientHistory, _Mapping]]] = ..., octets: _Optional[bytes] = ..., client: _Optional[str] = ..., ret: _Optional[str] = ..., envid: _Optional[str] = ...) -> None: ...
 
 class RecipientHistory(_message.Message):
-    __slots__ = ("address", "state", "attempts", "notify", "original", "delay_told", "route")
+    __slots__ = ("address", "state", "attempts", "notify", "original", "delay_told", "route", "deliver_by", "late")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +253,8 @@ class RecipientHistory(_message.Message):
     ORIGINAL_FIELD_NUMBER: _ClassVar[int]
     DELAY_TOLD_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
+    DELIVER_BY_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: str
     attempts: _containers.RepeatedCompositeFieldContainer[AttemptLine]
@@ -260,7 +262,9 @@ class RecipientHistory(_message.Message):
     original: str
     delay_told: float
     route: str
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ..., notify: _Optional[str] = ..., original: _Optional[str] = ..., delay_told: _Optional[float] = ..., route: _Optional[str] = ...) -> None: ...
+    deliver_by: float
+    late: str
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptLine, _Mapping]]] = ..., notify: _Optional[str] = ..., original: _Optional[str] = ..., delay_told: _Optional[float] = ..., route: _Optional[str] = ..., deliver_by: _Optional[float] = ..., late: _Optional[str] = ...) -> None: ...
 
 class AttemptLine(_message.Message):
     __slots__ = ("at", "result", "reply", "next_hop", "node")

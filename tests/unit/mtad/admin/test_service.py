@@ -14,6 +14,7 @@ import pytest
 
 from mtad.admin.service import AdminService, Vitals
 from mtad.admission.in_effect import PolicyState
+from mtad.mail.deliver_by import DeliverBy, Late
 from mtad.mail.dsn_request import MessageRequest, Notify, RecipientRequest, Return
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply
@@ -222,7 +223,7 @@ async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_aske
         route = Route(hosts=("a.test", "b.test"), port=26, sources=("192.0.2.7",), helo="mx.test")
         state = RecipientState(Rank.DEFERRED, START_MS + 3000, (ATTEMPT,), 1, delay_told_ms=START_MS, route=route)
         asked = RecipientRequest(Notify.FAILURE | Notify.DELAY, "rfc822;bob@y.test")
-        of_message = MessageRequest(Return.FULL, "QQ=1")
+        of_message = MessageRequest(Return.FULL, "QQ=1", DeliverBy(START_MS + 60_000, Late.RETURN))
         kept = replace(in_state(state), priority=7, request=of_message, requests={"b@y.test": asked})
         bodiless = replace(message(), content=b"Subject: alone\r\n")
         await scene.keep(kept, bodiless)
@@ -236,10 +237,12 @@ async def test_a_message_is_shown_with_its_attempts_and_as_much_of_it_as_is_aske
         assert (plain.ret, plain.envid) == ("FULL", "QQ=1")
         assert (history.notify, history.original) == ("FAILURE,DELAY", "rfc822;bob@y.test")
         assert history.delay_told == START_MS / 1000
+        assert (history.deliver_by, history.late) == (START_MS / 1000 + 60, "R")
         assert history.route == "smtp to a.test or b.test, port 26, tls may, from 192.0.2.7, as mx.test"
         assert plain.entry.priority == 7
         ways = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=bodiless.queue_id))
         assert (ways.history[0].route, ways.entry.priority) == ("", 0)
+        assert (ways.history[0].deliver_by, ways.history[0].late) == (0, "")
         headers = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, headers=True))
         assert headers.octets == b"Received: x\r\nSubject: hello\r\n"
         content = await scene.admin.QueueShow(pb.QueueShowRequest(queue_id=kept.queue_id, content=True))

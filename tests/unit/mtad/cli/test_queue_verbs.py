@@ -233,14 +233,20 @@ def test_show_what_was_asked_and_told(admin: FakeAdmin, mtactl: Mtactl) -> None:
     admin.shown.ret, admin.shown.envid = "FULL", "QQ=1"
     said = admin.shown.history[0]
     said.notify, said.original, said.delay_told = "SUCCESS,DELAY", "rfc822;bob@example.org", 1.7e9
+    said.deliver_by, said.late = 1.7e9, "R"
+    other = admin.shown.history[1]
+    other.deliver_by, other.late = 1.7e9, "N"
     lines = mtactl("queue", "show", ONE).stdout.splitlines()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_700_000_000))
-    assert lines[lines.index("b@example.net: deferred") + 1 :][:3] == [
+    assert lines[lines.index("b@example.net: deferred") + 1 :][:4] == [
         "  given as rfc822;bob@example.org",
         "  the sender wants to hear of: success,delay",
+        f"  to be delivered by {stamp}, or returned",
         f"  the sender was told of the delay at {stamp}",
     ]
+    assert lines[-1] == f"  to be delivered by {stamp}, or its sender is told"
     found = json.loads(mtactl("queue", "show", ONE, "--json").stdout)
+    assert [(one["deliver_by"], one["late"]) for one in found["history"]] == [(1.7e9, "R"), (1.7e9, "N")]
     assert (found["ret"], found["envid"]) == ("FULL", "QQ=1")
     told = found["history"][0]
     assert (told["notify"], told["original_recipient"]) == ("SUCCESS,DELAY", "rfc822;bob@example.org")
