@@ -10,6 +10,7 @@ from email.message import Message
 import pytest
 
 from mtad.lab.conversation import Program, Taken
+from mtad.lab.ports import free_port
 from tests.integration.sending import HEADER, SENDER, NextHop, client_of, next_hop
 from tests.peers.dovecot import dovecot
 from tests.peers.mtad import AS_USED, pair, policy_to, single
@@ -130,3 +131,28 @@ def test_a_delay_is_told_once_though_another_node_takes_the_queue_over() -> None
             hop.sink.program = Program()
             wait_until(lambda: not two.queue(), "it is delivered", two.log)
             assert len(reports(hop)) == 1
+
+
+def test_what_is_late_in_the_queue_is_told_and_stays_there() -> None:
+    with next_hop() as hop, single(policy_to(free_port(), actions=TO_SENDER % (SENDER, hop.port))) as node:
+        with client_of(node) as client:
+            ask(client, "b@example.test", ("BY=1;N",))
+        wait_until(lambda: bool(reports(hop)), "the report arrives", node.log)
+        _, on_message, on_recipient = the_report(hop)
+        assert on_message["Deliver-By-Date"]
+        assert (on_recipient["Action"], on_recipient["Status"]) == ("delayed", "4.4.7")
+        assert [one["address"] for entry in node.queue() for one in entry["recipients"]] == ["b@example.test"]
+
+
+def test_a_next_hop_that_keeps_to_no_time_gets_what_may_be_late_and_its_sender_hears_of_that() -> None:
+    with next_hop() as hop, single(policy_to(hop.port)) as node:
+        with client_of(node) as client:
+            assert client.esmtp_features["deliverby"] == "60"
+            assert client.mail(SENDER, ("BY=600;R",))[0] == 250
+            code, text = client.rcpt("b@example.test")
+            assert (code, text[:5]) == (554, b"5.4.7")
+            client.rset()
+            ask(client, "b@example.test", ("BY=600;N",))
+        wait_until(lambda: bool(reports(hop)), "the report arrives", node.log)
+        assert the_report(hop)[2]["Action"] == "relayed"
+        assert [message.recipients for message in hop.taken if message.reverse_path] == [("b@example.test",)]
