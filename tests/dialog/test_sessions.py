@@ -280,7 +280,7 @@ class TestTransaction:
             before.accepted = ()  # type: ignore[misc]
 
 
-async def with_pending(build: Build, **others: Outcome) -> tuple[House, asyncio.Future[Outcome]]:
+async def with_pending(build: Build, parameters: str = "", **others: Outcome) -> tuple[House, asyncio.Future[Outcome]]:
     """Send a message to one@, whose next hop has not answered at the deadline."""
     rooms = FakeRooms()
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -288,7 +288,8 @@ async def with_pending(build: Build, **others: Outcome) -> tuple[House, asyncio.
     rooms.delivery.at_end.update({f"{name}@example.net": outcome for name, outcome in others.items()})
     house = await build(rooms)
     wire = await greeted(house.wire())
-    answer = await send_message(wire, b"text", "one@example.net", *(f"{name}@example.net" for name in others))
+    recipients = ("one@example.net", *(f"{name}@example.net" for name in others))
+    answer = await send_message(wire, b"text", *recipients, parameters=parameters)
     assert answer.startswith("250 2.0.0 Ok: queued as ")
     return house, future
 
@@ -327,6 +328,14 @@ class TestPending:
         await house.server.acceptance.background.tasks.drained()
         state = house.rooms.door.messages[message.queue_id].recipients["one@example.net"]
         assert (state.rank, len(state.attempts)) == (Rank.DELIVERED, 1)
+
+    async def test_what_came_late_is_due_as_it_is_to_be_delivered(self, build: Build) -> None:
+        house, future = await with_pending(build, parameters=" BY=60;R")
+        house.rooms.time.advance(20)
+        future.set_result(DELAYED)
+        await house.server.acceptance.background.tasks.drained()
+        (message,) = house.rooms.door.messages.values()
+        assert message.recipients["one@example.net"].due_ms == message.arrival_ms + 60_000
 
     @pytest.mark.parametrize(("outcome", "rank"), [(DELAYED, Rank.DEFERRED), (FAILED, Rank.FAILED)])
     async def test_records_what_came_late(self, outcome: Outcome, rank: Rank, build: Build) -> None:

@@ -79,9 +79,9 @@ async def greeted(wire: Wire, helo: str = "client.example") -> Wire:
     return wire
 
 
-async def send_message(wire: Wire, content: bytes, *recipients: str) -> str:
+async def send_message(wire: Wire, content: bytes, *recipients: str, parameters: str = "") -> str:
     """Send a message, its end included; return the final reply."""
-    assert (await say(wire, "MAIL FROM:<sender@client.example>"))[0].startswith("250")
+    assert (await say(wire, f"MAIL FROM:<sender@client.example>{parameters}"))[0].startswith("250")
     for recipient in recipients or ("one@example.net",):
         assert (await say(wire, f"RCPT TO:<{recipient}>"))[0].startswith("250")
     assert (await say(wire, "DATA"))[0].startswith("354")

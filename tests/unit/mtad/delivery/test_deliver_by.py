@@ -78,9 +78,19 @@ async def test_lmtp_ends_in_the_mailbox_and_needs_to_know_no_time(extensions: tu
         assert server.messages[0].mail.partition(" BY=")[2] == said_by.removeprefix("BY=")
 
 
-async def test_time_passes_between_the_recipient_and_the_content() -> None:
+@pytest.mark.parametrize("is_lmtp", [False, True])
+async def test_what_is_late_already_is_nothing_to_ask_a_next_hop_for(is_lmtp: bool) -> None:
+    async with ScriptedServer(Script(is_lmtp=is_lmtp)) as server, outgoing() as out:
+        assert said(await sent(out, server, by(0, Late.RETURN), is_through=True)) == "failed 554 5.4.7"
+        assert server.connections_count == 0
+
+
+@pytest.mark.parametrize(
+    "script", [Script(extensions=TIMELY), Script(extensions=(*PLAIN_EXTENSIONS, "DELIVERBY")), Script(is_lmtp=True)]
+)
+async def test_time_passes_between_the_recipient_and_the_content(script: Script) -> None:
     now_ms = [WALL_MS]
-    async with ScriptedServer(Script(extensions=TIMELY)) as server, outgoing(wall_ms=lambda: now_ms[0]) as out:
+    async with ScriptedServer(script) as server, outgoing(wall_ms=lambda: now_ms[0]) as out:
         transaction = opened(out, by(600, Late.RETURN))
         assert await transaction.recipient(U, to(server)) is None
         now_ms[0] += 600_000

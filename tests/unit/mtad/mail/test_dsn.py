@@ -203,6 +203,7 @@ def test_the_same_news_has_the_same_message_id_on_both_nodes():
     assert message_id(report(REFUSED)) != message_id(report(EXPIRED))
     late = replace(LATE, address=REFUSED.address)
     assert message_id(report(REFUSED)) != message_id(report(late))
+    assert message_id(report(LATE)) != message_id(report(replace(LATE, is_late=True))), "each is told once"
 
 
 def test_eight_bit_headers_are_declared():
