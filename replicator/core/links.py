@@ -296,6 +296,7 @@ class Links:
         if neighbour is self._pair:
             self._ownership.heard_words(message, now, out)
             self._sites.peer_feeds(message.feeding, now)
+        neighbour.is_filled_at_home = neighbour.node in message.feeding
         self._believe(neighbour, message.durable, now, out)
 
     def _believe(self, neighbour: Neighbour, durable: Vector, now: int, out: list[Effect]) -> None:
@@ -484,6 +485,13 @@ class Links:
             free_permille,
             plea,
             consent,
-            self._sites.feeding if neighbour is self._pair else (),
+            self._fed(neighbour),
         )
         out.append(Send(neighbour.session, beat))
+
+    def _fed(self, neighbour: Neighbour) -> tuple[int, ...]:
+        """Return who is being fed, of those that matter to a neighbour: to the peer the sites that this member ships
+        to, to a site this member while its peer fills it."""
+        if neighbour is self._pair:
+            return self._sites.feeding
+        return (self._settings.node,) if self._is_filled_at_home(neighbour) else ()

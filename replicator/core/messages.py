@@ -64,7 +64,7 @@ class Beat(NamedTuple):
     free_permille: int
     plea: Plea | None = None
     consent: Consent | None = None
-    feeding: tuple[int, ...] = ()  # the sites that the sender ships to, for its peer to know
+    feeding: tuple[int, ...] = ()  # to the peer: the sites that it ships to; to a site: the sender, while it is filled
 
 
 class SnapshotBegin(NamedTuple):

@@ -56,6 +56,7 @@ class Neighbour:
         "feeds_us",
         "heard_at",
         "incoming",
+        "is_filled_at_home",
         "is_site",
         "link",
         "node",
@@ -83,6 +84,7 @@ class Neighbour:
         self.doubted: Peer | None = None  # what it would be if a Hello that is not believed yet were its
         self.beats = 0  # the ticket of the last one in this session
         self.feeds_us = False  # records came in this session
+        self.is_filled_at_home = False  # a member, by its peer: so it says in this session
         self.told: Vector = {}  # what our Hello said is durable here: beats say what is beyond it
         self.owed: Owed | None = None
 
@@ -96,7 +98,7 @@ class Neighbour:
         self.session, self.link, self.why = session, Link.GREETING, "the peer has not said who it is"
         self.heard_at = now
         self.beats = 0
-        self.feeds_us = False
+        self.feeds_us = self.is_filled_at_home = False
 
     def greet(self, incoming: Incoming) -> None:
         """Let messages come: the neighbour is who it should be. What is sent begins from what its Hello says."""

@@ -125,9 +125,12 @@ class Sites:
         return {branch: seq for branch, seq in durable.items() if branch.node == self._settings.node}
 
     def _lags_long(self, far: Neighbour, now: int) -> bool:
-        """Tell whether a member lacks something that nobody at home seems to have: it is old, and so is the lack."""
+        """Tell whether a member lacks something that nobody at home seems to have: it is old, and so is the lack.
+
+        What its peer's snapshot brings it has only at the end of that, however long that takes.
+        """
         lacking = self._lacking.get(far.node)
-        if lacking is None or now - lacking.since < self._settings.feed_after:
+        if lacking is None or far.is_filled_at_home or now - lacking.since < self._settings.feed_after:
             return False
         lag = self._marks.lag(far.peer.durable, self._journal.durable, now)
         return lag.seconds * SECOND >= self._settings.feed_after

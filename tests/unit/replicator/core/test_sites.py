@@ -248,7 +248,7 @@ def test_a_member_with_an_empty_store_is_filled_at_home() -> None:
 
 
 def filled_at_home_but_for_the_end(wan: Wan) -> Event:
-    """Let the peer fill its node until the site has sent a snapshot meanwhile. Return the end of the peer's."""
+    """Let the peer fill its node for longer than a site waits. Return the end of the peer's snapshot."""
     read, held = wan.b.read, []
 
     def hold_the_end(effect: ReadLog | ReadItem | ReadSnapshot) -> Sequence[Event]:
@@ -261,18 +261,19 @@ def filled_at_home_but_for_the_end(wan: Wan) -> Event:
     wan.link((wan.a, wan.b))
     wan.link((wan.a, wan.c))
     wan.run(8_000)
-    assert wan.shipped(wan.c, wan.a) != []
     assert (wan.a.keys, wan.a.closed) == ([], [])
     (end,) = held
     return end
 
 
-def test_one_that_is_being_filled_at_home_takes_no_snapshot_of_the_site() -> None:
+def test_one_that_is_filled_at_home_for_long_is_sent_no_snapshot_by_the_site() -> None:
     wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
-    wan.b.step(filled_at_home_but_for_the_end(wan))
-    wan.run(1_000)
+    end = filled_at_home_but_for_the_end(wan)
+    assert wan.shipped(wan.c, wan.a) == []
+    wan.b.step(end)
+    wan.run(8_000)
     assert wan.a.keys == KEYS
-    assert wan.b.closed == []
+    assert wan.shipped(wan.c, wan.a) == wan.b.closed == []
 
 
 def test_what_the_site_has_beyond_a_snapshot_that_was_passed_over_comes_on_a_new_link() -> None:
@@ -282,7 +283,9 @@ def test_what_the_site_has_beyond_a_snapshot_that_was_passed_over_comes_on_a_new
     wan.run(5_000)
     wan.c.accept("far")
     wan.c.accept("farther")
-    wan.b.step(filled_at_home_but_for_the_end(wan))
+    end = filled_at_home_but_for_the_end(wan)
+    assert wan.shipped(wan.c, wan.a) != []
+    wan.b.step(end)
     wan.run(1_000)
     assert wan.a.keys == KEYS
     assert wan.a.closed == [PASSED_OVER]
@@ -292,8 +295,19 @@ def test_what_the_site_has_beyond_a_snapshot_that_was_passed_over_comes_on_a_new
     assert len(wan.a.closed) == 1
 
 
-def test_what_was_passed_over_for_a_snapshot_that_broke_off_comes_from_the_site() -> None:
+def test_what_a_snapshot_that_broke_off_did_not_bring_comes_from_the_site() -> None:
     wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    filled_at_home_but_for_the_end(wan)
+    wan.b.crash()
+    wan.run(1_000)
+    assert wan.a.keys == KEYS
+
+
+def test_what_was_passed_over_for_a_snapshot_that_broke_off_comes_on_a_new_link() -> None:
+    wan = linked_to_the_site_with_an_empty_store(log_records_max=1)
+    wan.isolate(wan.c)
+    assert told(wan.c, force=True)[0]
+    wan.run(5_000)
     filled_at_home_but_for_the_end(wan)
     wan.b.crash()
     wan.run(1_000)
