@@ -236,9 +236,9 @@ class Machine:
             self.active_heard_at = self.clock.now
             if self.stood_down is not None and message.authority > self.stood_down:
                 self.stood_down = None
-        if isinstance(message, Hello):
+        if isinstance(message, Hello) and is_standing:
             self.greeted_by = message.incarnation
-        elif isinstance(message, Handover):
+        if isinstance(message, Handover):
             self.do(self._named)
         self.take(received)
 

@@ -1,11 +1,12 @@
-"""An active was silent for long enough before another takes over (S16), or there is a reason why it need not be."""
+"""What counts as word of another node: before a takeover (S16), and of how many copies there are (S13)."""
 
 from __future__ import annotations
 
 import pytest
 
-from replicator.core.events import Note, RoleChanged
-from replicator.core.values import Role
+from replicator.core.events import Note, Received, RoleChanged
+from replicator.core.messages import Hello
+from replicator.core.values import Authority, Role
 from tests.simulation import campaign
 from tests.simulation.campaign import CALM, WITNESSED_CALM
 from tests.simulation.clock import Violation
@@ -42,3 +43,12 @@ def test_one_that_is_refused_gives_no_word_where_the_witness_keeps_owners_apart(
     machine._word, machine.active_heard_at = (7, 5), 9
     machine._note(Note("replica.refused", (("session", refused), ("why", "another store"))))
     assert machine.active_heard_at == left
+
+
+@pytest.mark.parametrize(("is_standing", "known"), [(True, 77), (False, 9)])
+def test_a_greeting_that_comes_late_from_a_link_that_is_down_tells_of_no_disk(is_standing: bool, known: int) -> None:
+    machine = _machine(CALM)
+    machine.greeted_by = 9
+    hello = Hello("simulated", 1, "node1", b"other", 77, 1, 2, {}, Authority(0, 0), Role.PASSIVE)
+    machine.hear(Received(1, hello), is_standing=is_standing)
+    assert machine.greeted_by == known
