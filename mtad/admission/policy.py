@@ -56,6 +56,7 @@ from mtad.sieve.actions import (
     AddRecipient,
     Delay,
     DeleteRecipient,
+    Discard,
     Enqueue,
     Log,
     Measure,
@@ -380,6 +381,8 @@ def _disposition(actions: Sequence[Action], default: Disposition, recipient: str
                 queue_at_once=found.queue_at_once or not action.on_transient,
                 queue_seconds=action.after_seconds or found.queue_seconds,
             )
+        elif isinstance(action, Discard):
+            found = replace(found, is_discarded=True)
         elif isinstance(action, Prioritise):
             found = replace(found, priority=action.priority)
         elif isinstance(action, NameQueue):

@@ -134,6 +134,7 @@ class Disposition:
     priority        what the message has at least, where it comes to wait in the queue
     queue_name      of the queue in which the message comes to wait
     signing         a key that the message is signed by, where the stage data names none
+    is_discarded    nothing goes to it, and nobody is told
     is_fault        the policy failed: `route` is not what it would have said. Keep the mail, attempt nothing, ask
                     again at the next attempt
     """
@@ -146,6 +147,7 @@ class Disposition:
     priority: int = 0
     queue_name: str = ""
     signing: Signing | None = None
+    is_discarded: bool = False
     is_fault: bool = False
 
 

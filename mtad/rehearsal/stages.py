@@ -308,8 +308,15 @@ _OF_SESSION: Mapping[str, Callable[[Verdict], Sequence[str]]] = {
     "refused": lambda verdict: [address for address, one in verdict.each.items() if one.reply is not None],
     "dropped": lambda verdict: [address for address, one in verdict.each.items() if one.is_discarded],
 }
+
+
+def _way(found: Disposition) -> str:
+    ways = (("fault", found.is_fault), ("discard", found.is_discarded), ("queue", found.queue_at_once))
+    return next((name for name, is_so in ways if is_so), "deliver")
+
+
 _OF_DELIVERY: Mapping[str, Callable[[Disposition], Sequence[str]]] = {
-    "result": lambda found: ("fault" if found.is_fault else "queue" if found.queue_at_once else "deliver",),
+    "result": lambda found: (_way(found),),
     "transport": lambda found: (found.route.transport.value,),
     "hosts": lambda found: found.route.hosts,
     "port": lambda found: (str(found.route.port),) if found.route.port is not None else (),

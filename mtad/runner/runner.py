@@ -13,20 +13,20 @@ from mtad.delivery.client_events import Mail
 from mtad.delivery.warrant import Warrant
 from mtad.mail import dsn
 from mtad.mail.dsn_request import Notify, Requests
-from mtad.mail.envelope import Envelope, Recipient, domain_of
-from mtad.mail.notes import NO_NOTES, Notes
+from mtad.mail.envelope import domain_of
 from mtad.mail.outcome import Outcome, Result
 from mtad.mail.queue_id import QueueId
 from mtad.mail.route import Route
-from mtad.mail.verdict import Disposition, RetryPlan
+from mtad.mail.verdict import RetryPlan
 from mtad.runner.backlog import Backlog, BacklogLimits, Waiting
 from mtad.runner.claims import Claims
 from mtad.runner.intake import Intake
 from mtad.runner.local import Local as Local
 from mtad.runner.lookout import Lookout
 from mtad.runner.places import PlaceLimits, Places
-from mtad.runner.reconsider import Judge, envelope_of, reconsidered
+from mtad.runner.reconsider import reconsidered
 from mtad.runner.retry import Attempter, after_attempt
+from mtad.runner.routing import Routing, routed
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import LocalSpool
@@ -36,12 +36,6 @@ from mtad.telemetry.events import Events
 RECORD_AGAIN_SECONDS = 1.0
 FAR = float("inf")
 _MAY_HAVE_ARRIVED = (Result.DELIVERED, Result.UNKNOWN)
-
-
-class Routing(Judge, Protocol):
-    """The stages of policy about what is queued."""
-
-    async def deliver(self, envelope: Envelope, recipient: str, notes: Notes) -> Disposition: ...
 
 
 class Attempting(Protocol):
@@ -394,10 +388,15 @@ class Runner:
     async def _attempt(
         self, flight: _Flight, message: StoredMessage, content: bytes, recipients: Iterable[str]
     ) -> None:
-        routes, plans = await self._routes(message, recipients)
-        if len(routes) < len(plans):
+        said = await routed(self._routing, message, recipients)
+        plans = said.plans
+        if said.is_lacking:
             self._put_aside(message.queue_id)
-        if not routes:
+        if self._has_authority:
+            for address in said.discarded:
+                self._events.emit("recipient.discarded", queue_id=message.queue_id, recipient=address)
+            await self._record(flight, message, content, said.discarded, plans)
+        if not said.routes:
             return
         outcomes = await self._attempting.attempt(
             Mail(
@@ -408,7 +407,7 @@ class Runner:
                 is_binary=message.is_binary,
                 is_verp=message.is_verp,
             ),
-            routes,
+            said.routes,
             content,
             requests=message.requests,
             trace=message.queue_id,
@@ -423,21 +422,6 @@ class Runner:
             outcomes, plans = await reconsidered(self._routing, message, left, plans, self._local.wall_ms())
         # Whoever owns the queue now decides about delays and failures; what was delivered is a fact to be told.
         await self._record(flight, message, content, outcomes if self._has_authority else arrived, plans)
-
-    async def _routes(
-        self, message: StoredMessage, recipients: Iterable[str]
-    ) -> tuple[dict[str, Route], dict[str, RetryPlan]]:
-        """Ask policy for the plan of each recipient, and the route where its stage `queue` has not said another one.
-
-        There is none where the policy failed, for it may be another.
-        """
-        recipients = tuple(recipients)
-        envelope = replace(envelope_of(message), recipients=tuple(Recipient(a, Route()) for a in recipients))
-        notes = message.noted.recipients
-        said = {a: await self._routing.deliver(envelope, a, notes.get(a, NO_NOTES)) for a in recipients}
-        going = {address: disposition for address, disposition in said.items() if not disposition.is_fault}
-        routes = {address: message.recipients[address].route or one.route for address, one in going.items()}
-        return routes, {address: disposition.retry for address, disposition in said.items()}
 
     # --- what became of it ----------------------------------------------------------------------------------
 

@@ -240,6 +240,8 @@ class Acceptance:
             return ruled
         joint = await joined(ruled, coming, self._events, is_queued=verdict.queue_at_once)
         new = joint.accepted[len(ruled.accepted) :]
+        if verdict.is_discarded and joint.named.count("") > ruled.named.count(""):  # who was to get it is dropped, too
+            joint = replace(joint, is_dropped=True)
         return await self.recall.known(joint, fingerprints, {one.recipient.address for one in new})
 
     def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:

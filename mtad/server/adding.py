@@ -148,6 +148,11 @@ async def joined(
             besides += [(address, one.request)] if one.instead_of else []
             continue
         said = await transaction.policy.deliver(transaction.envelope, address, one.notes)
+        if said.is_discarded:
+            emit_discarded(events, transaction, address)
+            del spellings[key]
+            renamed |= dict.fromkeys(one.instead_of, "")
+            continue
         is_queued_at_once = said.queue_at_once or is_queued
         recipient = Recipient(address, said.route, said.queue_on_transient, is_queued_at_once, one.request, one.notes)
         new.append(Accepted.by(said, recipient, is_extra=one.is_extra, is_hidden=one.is_hidden, notify=one.notify))
@@ -158,6 +163,11 @@ async def joined(
     for address, request in besides:
         transaction = transaction.asking_besides(address, request)
     return transaction
+
+
+def emit_discarded(events: Events, transaction: Transaction, address: str) -> None:
+    """Log that policy has dropped what a recipient was to get."""
+    events.emit("recipient.discarded", queue_id=transaction.queue_id, recipient=address)
 
 
 async def asked_for(transaction: Transaction, recipients: Sequence[Recipient], delivery: Delivery) -> Through:

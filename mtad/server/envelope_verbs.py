@@ -41,6 +41,11 @@ class Coming:
     recipient: Recipient | None
     added: Sequence[Joining]
 
+    @property
+    def besides(self) -> Sequence[Joining]:
+        """Those that policy adds besides the recipient: it may be one of them."""
+        return [one for one in self.added if self.recipient is None or one.address != self.recipient.address]
+
 
 def hear_mail(service: Service, client: Client, argument: str, *, is_in_transaction: bool) -> MailArgument | Step:
     """Return what a client says with MAIL, or why it is not heard."""

@@ -14,7 +14,7 @@ from mtad.mail.outcome import Outcome, Result
 from mtad.mail.reply import Reply, local_fault
 from mtad.mail.verdict import Disposition, Verdict
 from mtad.server.acceptance import Reader
-from mtad.server.adding import Joining, joined, opened
+from mtad.server.adding import Joining, emit_discarded, joined, opened
 from mtad.server.authentication import AUTHENTICATED, Authentication, fault_of
 from mtad.server.authentication import LINE_OCTETS_MAX as AUTH_OCTETS_MAX
 from mtad.server.chunking import BAD_CHUNK, CHUNK_REFUSED, Chunk, parse_bdat
@@ -281,7 +281,7 @@ class Session:
         else:
             step = await self._take_recipient(coming.recipient, address)
         if step is _RECIPIENT_OK and coming.added:
-            await self._extend(coming.added)
+            await self._extend(coming.besides if self._drops(address) else coming.added)
         return _positive(step, verdict) if step is _RECIPIENT_OK else step
 
     async def _take_recipient(self, recipient: Recipient, written: str) -> Step:
@@ -295,6 +295,10 @@ class Session:
             self._transaction = besides.naming(written, accepted_before)
             return _RECIPIENT_OK
         disposition = await self._policy.deliver(transaction.envelope, recipient.address, recipient.notes)
+        if disposition.is_discarded:
+            emit_discarded(self._service.events, transaction, recipient.address)
+            self._transaction = transaction.discarding(written)
+            return _RECIPIENT_OK
         recipient = replace(
             recipient,
             route=disposition.route,
@@ -305,6 +309,10 @@ class Session:
         if step is _RECIPIENT_OK and self._transaction is not None:
             self._transaction = self._transaction.naming(written, recipient.address)
         return step
+
+    def _drops(self, written: str) -> bool:
+        """Tell whether policy has dropped what was to be sent by a name that the client has a 250 for."""
+        return self._transaction is not None and self._transaction.named_before(written) == ""
 
     async def _extend(self, coming: Sequence[Joining]) -> None:
         """Add the recipients that policy adds; a fault leaves it unknown who would get the message."""

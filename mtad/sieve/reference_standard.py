@@ -10,9 +10,9 @@ STANDARD = (
         ("",),
         "RFC 5228",
         "The language itself. In a stage `keep` and the end of the script go on with the built-in default of the "
-        "stage; `discard` ends it. `redirect` sends the message to another address instead of the recipient that the "
-        "stage or the loop is at, of all of them where it stands in `data` alone. The tests of a message are legal "
-        "where there is one.",
+        "stage; `discard` ends it, and at `deliver` drops what one recipient was to get, also in the queue. `redirect` "
+        "sends the message to another address instead of the recipient that the stage or the loop is at, of all of "
+        "them where it stands in `data` alone. The tests of a message are legal where there is one.",
         'require ["vnd.mtad.stage", "vnd.mtad.verdict"];\n\n'
         'stage "data" {\n'
         '    if anyof (not exists ["from", "date"], size :over 50M) {\n'

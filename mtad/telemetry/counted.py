@@ -79,6 +79,12 @@ COUNTS = (
         _SESSION_STAGES,
     ),
     Count(
+        "mtad_recipients_discarded_total",
+        "Recipients for whom the policy's stage deliver dropped the message.",
+        "",
+        {"recipient.discarded": ""},
+    ),
+    Count(
         "mtad_policy_faults_total",
         "Runs of the policy that ran into a limit or a fault, by its stage.",
         "stage",

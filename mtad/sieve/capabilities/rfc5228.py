@@ -112,7 +112,7 @@ RFC5228 = (
         Kind.COMMAND,
         _discard,
         tags=(Tag(":rcpt", capability="vnd.mtad.verdict"),),
-        stages=(OUTSIDE, "rcpt", "data"),
+        stages=(OUTSIDE, "rcpt", "data", "deliver"),
     ),
     Spec("true", Kind.TEST, lambda bound: constant(True)),
     Spec("false", Kind.TEST, lambda bound: constant(False)),

@@ -195,6 +195,7 @@ async def test_held_back_tempfails(script: str, recipient: str, code: int | None
             Disposition(Route(Transport.LMTP, ("b.example",), 24), RetryPlan()),
         ),
         ("queue;", Disposition(Route(), RetryPlan(), queue_at_once=True)),
+        ("discard; queue;", Disposition(Route(), RetryPlan(), is_discarded=True)),
         ("queue :after 60;", Disposition(Route(), RetryPlan(), queue_at_once=True, queue_seconds=60)),
         (
             'sign :domain "a.example"; sign :domain "b.example" :selector "s" :headers "to";',

@@ -54,6 +54,7 @@ async def verdicts(folder: Path, policy: str, facts: str, stage: str, expected: 
             "deliver",
             {"hosts": "b.example", "port": "26", "tls": "none", "helo": "h", "pool": "p"},
         ),
+        ('stage "deliver" { queue; discard; }', "deliver", {"result": "discard"}),
         ('stage "deliver" { route :host "a" :auth "relay" "smtp"; }', "deliver", {"hosts": "a", "auth": "relay"}),
         (
             'stage "deliver" { queue; retry :intervals ["60", "90"] :expire 900 :delaydsn 5; }',

@@ -98,9 +98,11 @@ class Hops:
 
 @dataclass
 class Policy:
-    """The deliver stage, which fails for the recipients in `faults`; and the queue stage, where it is to have one."""
+    """The deliver stage, which fails for some and drops some; and the queue stage, where it is to have one."""
 
     faults: set[str] = field(default_factory=set)
+    discarded: set[str] = field(default_factory=set)
+    on_deliver: Callable[[], None] = staticmethod(lambda: None)  # noqa: RUF009 (nothing that changes)
     envelopes: list[Envelope] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)  # of recipients
     has_queue_stage: bool = False
@@ -114,6 +116,9 @@ class Policy:
     async def deliver(self, envelope: Envelope, recipient: str, notes: Notes = NO_NOTES) -> Disposition:
         self.envelopes.append(envelope)
         self.notes.append(notes)
+        self.on_deliver()
+        if recipient in self.discarded:
+            return Disposition(self.route, self.plan, is_discarded=True)
         if recipient in self.faults:
             return Disposition(Route(), self.plan, is_fault=True)
         return Disposition(self.route, self.plan)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mtad.mail.dsn_request import Notify, RecipientRequest
 from mtad.mail.notes import Noted, Notes
 from mtad.mail.outcome import Outcome
 from mtad.runner.lookout import LOOKS_MAX, Lookout
@@ -401,3 +402,34 @@ async def test_policy_is_told_in_which_queue_a_message_waits(tmp_path: Path) -> 
         await scene.keep(replace(message("b@y.test"), queue_name="slow"))
         await until(lambda: scene.queue() == [])
         assert [envelope.queue_name for envelope in scene.policy.envelopes] == ["slow"]
+
+
+async def test_who_is_dropped_in_the_queue_is_done_with_and_nobody_is_told(tmp_path: Path) -> None:
+    wanted = RecipientRequest(Notify.SUCCESS | Notify.FAILURE)
+    async with running(tmp_path) as scene:
+        scene.policy.discarded = {"a@y.test"}
+        scene.hops.outcomes = {"b@y.test": DELAYED}
+        kept = replace(message("a@y.test", "b@y.test"), requests={"a@y.test": wanted})
+        alone = replace(message("a@y.test"), requests={"a@y.test": wanted})
+        await scene.keep(kept, alone)
+        await until(lambda: scene.queue() == [kept.queue_id])
+        await until(lambda: scene.state(kept.queue_id).attempts_count == 1)
+        state = scene.state(kept.queue_id, "a@y.test")
+        assert (state.rank, str(state.attempts[-1].outcome.reply)) == (Rank.DELIVERED, "250 2.0.0 Dropped by policy")
+        assert scene.hops.times_of("a@y.test") == 0
+        assert {event["queue_id"] for event in scene.events.named("recipient.discarded")} == {
+            kept.queue_id,
+            alone.queue_id,
+        }
+        assert scene.events.named("dsn.queued") == []
+
+
+async def test_only_the_queues_owner_drops(tmp_path: Path) -> None:
+    async with running(tmp_path) as scene:
+        scene.policy.discarded = {"a@y.test"}
+        scene.policy.on_deliver = lambda: setattr(scene.spool, "has_lost_ownership", True)
+        kept = message("a@y.test")
+        await scene.keep(kept)
+        await until(lambda: scene.policy.envelopes and not scene.runner.attempts_in_flight)
+        assert scene.state(kept.queue_id, "a@y.test").rank is Rank.QUEUED
+        assert scene.events.named("recipient.discarded") == []
