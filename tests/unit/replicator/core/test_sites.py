@@ -6,7 +6,7 @@ from copy import deepcopy
 from replicator.core.events import Event, ReadItem, ReadLog, ReadSnapshot
 from replicator.core.messages import Beat, Records, SnapshotItem
 from replicator.core.status import Link
-from replicator.core.values import Durability, Kind, Mode, Role
+from replicator.core.values import Dot, Durability, Kind, Mode, Role
 from tests.fakes.pair import TERMINAL, part, put
 from tests.fakes.wan import SITE, Wan, far_of, joined, told
 
@@ -417,3 +417,52 @@ def test_one_that_stops_shipping_in_a_snapshot_ends_it_first() -> None:
     wan.run(1_000)
     assert not far_of(wan.a, SITE).is_fed
     assert wan.c.keys == wan.a.keys
+
+
+def sent_a_part_of_everything() -> tuple[Wan, list[Dot]]:
+    """Return a site that lacks what the log no longer has, and was sent the first piece of a snapshot; and the dots."""
+    wan = joined(log_records_max=5)
+    wan.isolate(wan.c)
+    dots = [wan.a.accept(f"k{number}") for number in range(8)]
+    read = wan.b.read
+
+    def give_the_first_piece(effect: ReadLog | ReadItem | ReadSnapshot) -> Sequence[Event]:
+        told = list(read(effect))
+        return told[:1] if isinstance(effect, ReadSnapshot) else told
+
+    wan.b.read = give_the_first_piece  # type: ignore[method-assign]
+    wan.c.crash()
+    wan.c.settings = wan.c.settings._replace(gathered_octets_max=1)  # each item goes to the disk as it comes
+    wan.c.start()
+    wan.link((wan.b, wan.c))
+    wan.run(500)
+    wan.b.read = read  # type: ignore[method-assign]
+    wan.isolate(wan.c)
+    return wan, dots
+
+
+def test_the_next_snapshot_takes_away_what_one_that_broke_off_has_left_and_the_pair_has_ended() -> None:
+    wan, dots = sent_a_part_of_everything()
+    assert wan.c.keys == ["k0", "k1", "k2"]
+    wan.a.submit(part("k1", dots[1], TERMINAL))
+    wan.run(500)
+    wan.link((wan.b, wan.c))
+    wan.run(1_000)
+    assert wan.c.keys == wan.a.keys == ["k0", "k2", "k3", "k4", "k5", "k6", "k7"]
+
+
+def test_what_is_left_of_a_snapshot_stays_when_both_disks_are_lost() -> None:
+    """It may be the last copy: nobody is left who could tell whether it has ended."""
+    wan, _ = sent_a_part_of_everything()
+    for side in (wan.a, wan.b):
+        side.crash()
+        side.store = side.new_store(f"new {side.node}".encode())
+        side.start()
+    wan.link((wan.a, wan.b))
+    later = [f"later{number}" for number in range(8)]  # more than the log has
+    for key in later:
+        wan.a.accept(key)
+    wan.run(4_000)
+    wan.link((wan.b, wan.c))
+    wan.run(1_000)
+    assert wan.c.keys == ["k0", "k1", "k2", *later]
