@@ -80,9 +80,11 @@ class SpoolService(queue_pb2_grpc.SpoolServicer):
                     yield told
         finally:
             reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
-            stream.places.leave_all()
-            del self._workers[worker], self._streams[worker]
+            try:
+                await asyncio.gather(reader, return_exceptions=True)
+            finally:  # gRPC may cancel us in this very moment: the stream has ended
+                stream.places.leave_all()
+                del self._workers[worker], self._streams[worker]
 
     async def _read(self, worker: int, stream: _Stream, requests: AsyncIterator[queue_pb2.FromWorkerBatch]) -> None:
         try:

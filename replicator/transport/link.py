@@ -243,8 +243,10 @@ class Link:
         finally:
             for task in tasks:
                 task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-            self._tell_down(session, _why_ended(ends))
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:  # gRPC may cancel us in this very moment: the stream has ended
+                self._tell_down(session, _why_ended(tasks))
 
     async def _may_replace(self, stream: _Stream, speech: Speech) -> bool:
         """Hear who comes while a link stands. Another store waits until that one has ended: it may be a second node."""
@@ -445,13 +447,16 @@ async def _is_ready(channel: grpc.aio.Channel) -> bool:
     return True
 
 
-def _why_ended(ends: list[Any]) -> str:
-    """Return the first reason that the ended tasks give."""
-    for end in ends:
-        if isinstance(end, str):
-            return end
-        if isinstance(end, Exception):
-            return _short(end)
+def _why_ended(tasks: list[asyncio.Task[Any]]) -> str:
+    """Return the first reason that the tasks give which ended by themselves."""
+    for task in tasks:
+        if not task.done() or task.cancelled():
+            continue
+        error = task.exception()
+        if isinstance(error, Exception):
+            return _short(error)
+        if error is None and isinstance(task.result(), str):
+            return str(task.result())
     return "ended here"
 
 

@@ -309,6 +309,35 @@ async def test_the_workers_counts_are_added_up_while_they_are_there(socket: Path
         await until(lambda: service.counts() == WorkerCounts(0, 0, workers=0))
 
 
+async def test_a_worker_whose_stream_is_cancelled_twice_is_forgotten() -> None:
+    """gRPC cancels who serves a stream that the other has left, even while he clears up after it."""
+    service = SpoolService(FakeDoor(Committed(1)), DictMemories(), CollectedEvents())
+    is_counted, is_given_up = asyncio.Event(), asyncio.Event()
+
+    async def batches() -> AsyncIterator[queue_pb2.FromWorkerBatch]:
+        report = queue_pb2.WorkerReport(sessions=3)
+        yield queue_pb2.FromWorkerBatch(items=[queue_pb2.FromWorker(report=report)])
+        is_counted.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            is_given_up.set()
+            await asyncio.Event().wait()
+
+    async def serve() -> None:
+        async for _ in service.Work(batches(), None):  # type: ignore[arg-type]
+            pass
+
+    serving = asyncio.create_task(serve())
+    await is_counted.wait()
+    assert service.counts().sessions == 3
+    serving.cancel()
+    await is_given_up.wait()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert service.counts().sessions == 0
+
+
 async def test_what_a_worker_has_measured_is_told_once_and_kept_while_nobody_is_there(socket: Path) -> None:
     seen, level = Metric("seen_total", Kind.COUNTER, ("who", "how")), Metric("level", Kind.GAUGE)
     node, worker = Tally(CollectedEvents()), Tally(CollectedEvents())

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import grpc.aio
 import pytest
 import uvloop
 
 from replicator.core import messages as core
 from replicator.core.values import Authority, Branch, Kind, Presence, Record, Role
+from replicator.pb import replicator_pb2 as pb
 from replicator.transport import link, wire
 from replicator.transport.certificates import Credentials
 from replicator.transport.link import PACKET_SECONDS, Link, LinkSettings, split_address
@@ -335,6 +337,46 @@ async def test_what_was_sent_before_close_still_goes_out(authority: CertificateA
         listener.link.send(session, core.Bye("versions"))
         listener.link.close(session, "versions")
         assert (await dialler.heard.wait("message"))[0][1] == core.Bye("versions")
+
+
+class EndingStream:
+    """A stream whose other end goes away while something is being written, which is not given up at once."""
+
+    def __init__(self) -> None:
+        self.is_over = asyncio.Event()
+        self.is_given_up = asyncio.Event()
+        self._written_count = 0
+        self._reads = iter((pb.Packet(),))
+
+    async def read(self) -> object:
+        for packet in self._reads:
+            return packet
+        await self.is_over.wait()
+        return grpc.aio.EOF
+
+    async def write(self, packet: object) -> None:
+        self._written_count += 1
+        if self._written_count == 1:  # that the link is served
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.is_given_up.set()
+            await asyncio.Event().wait()
+
+
+async def test_a_stream_that_is_cancelled_while_it_ends_is_told_of_as_down(authority: CertificateAuthority) -> None:
+    """gRPC cancels who serves a stream that the other has left: before its end was read, or just after."""
+    heard, stream = Heard(), EndingStream()
+    ending = Link(LinkSettings("a.test", authority.issue("b.test")), heard, CollectedReport(), count(1).__next__)
+    serving = asyncio.create_task(ending.serve(stream))
+    await heard.wait("up")
+    ending.send(1, BEAT)
+    stream.is_over.set()
+    await stream.is_given_up.wait()
+    serving.cancel()
+    assert await heard.wait("down") == [(1, "the peer ended it")]
+    assert ending.problem.state == "down"
 
 
 async def test_both_report_a_listener_of_another_name(authority: CertificateAuthority) -> None:
