@@ -462,7 +462,7 @@ def test_what_is_left_of_a_snapshot_stays_when_both_disks_are_lost() -> None:
     later = [f"later{number}" for number in range(8)]  # more than the log has
     for key in later:
         wan.a.accept(key)
-    wan.run(4_000)
+    wan.run(20_000)  # until the site believes that they have other stores
     wan.link((wan.b, wan.c))
     wan.run(1_000)
     assert wan.c.keys == ["k0", "k1", "k2", *later]
