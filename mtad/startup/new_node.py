@@ -1,12 +1,14 @@
 """Writes all that a new node needs to run: mtad.toml, policy, keys, certificates; and the same for its peer.
 
 A pair shares the DKIM key, the policy and the CA. The peer's files lie in a folder of their own, to be moved to its
-machine. Nothing that exists is overwritten.
+machine. Nothing that exists is overwritten, and where not all can be written nothing is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -179,11 +181,32 @@ def _hostname_at(name: str, address: Address, domain: str) -> str:
 
 
 def write_new_node(new: NewNode) -> None:
-    """Write everything. Errors: FileExistsError before anything is written; OSError."""
+    """Write everything, or leave nothing. Errors: FileExistsError before anything is written; OSError."""
     if (new.folder / "mtad.toml").exists():
         raise FileExistsError(f"{new.folder / 'mtad.toml'} exists and is not overwritten")
     if new.folder.is_dir() and any(new.folder.iterdir()):
         raise FileExistsError(f"{new.folder} is not empty; nothing is written there. Give a new or an empty folder")
+    made = [each for each in (new.folder, *new.folder.parents) if not each.exists()]
+    try:
+        _write_members(new)
+    except BaseException:  # a disk that is full, an operator who does not wait: half a node would be in the way
+        _take_back(new.folder, made)
+        raise
+
+
+def _take_back(folder: Path, made: Iterable[Path]) -> None:
+    """Remove what stands in a folder that had nothing in it, and those folders that were made for it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    for path in made:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _write_members(new: NewNode) -> None:
     make_private_folder(new.folder)
     make_dkim_key(new.folder / "keys" / "dkim.key")
     _write_member(new, new.folder, new.member, new.peer)

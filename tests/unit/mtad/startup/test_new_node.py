@@ -113,6 +113,17 @@ def test_nothing_is_written_beside_strange_files(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_not_all_can_be_written_nothing_is_left(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "new" / "node"
+    if is_there:
+        folder.mkdir(parents=True)
+    hostname = ".".join([*["a" * 63] * 3, "a" * 57, "org"])  # no file can be named after it, with an end
+    with pytest.raises(OSError, match="File name too long"):
+        write_new_node(planned(folder, Asked(hostname, ["example.org"], "mx2=mx2.example.org")))
+    assert list(tmp_path.rglob("*")) == ([folder.parent, folder] if is_there else [])
+
+
 def test_both_members_settings_fit_together(tmp_path: Path) -> None:
     new = planned(tmp_path, Asked("mx1.example.org", ["example.org"], "mx2=mx2.example.org:7300", ["127.0.0.1:0"]))
     write_new_node(new)
