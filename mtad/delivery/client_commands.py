@@ -56,10 +56,11 @@ def objection(mail: Mail, extensions: Mapping[str, str]) -> Reply | None:
     return None
 
 
-def objection_to_time(mail: Mail, extensions: Mapping[str, str], *, is_mailbox: bool) -> Reply | None:
+def objection_to_time(mail: Mail, extensions: Mapping[str, str], *, is_mailbox: bool, is_told: bool) -> Reply | None:
     """Return why a message cannot go to a next hop if it is not to be delivered late (RFC 2852 §4.1.4).
 
     is_mailbox   the next hop delivers to the mailbox at once, unless it says that it keeps to a time
+    is_told      MAIL has said how much time is left: that was enough for the next hop, which keeps to it since
     """
     by = mail.request.by
     if by is None or not by.is_return:
@@ -67,6 +68,8 @@ def objection_to_time(mail: Mail, extensions: Mapping[str, str], *, is_mailbox: 
     left_seconds = by.left(mail.now_ms).seconds
     if left_seconds <= 0:
         return TOO_LATE
+    if is_told:
+        return None
     if "DELIVERBY" not in extensions:
         return None if is_mailbox else _NO_TIME_KEPT
     return None if least_seconds(extensions["DELIVERBY"]) <= left_seconds else _NO_TIME_KEPT

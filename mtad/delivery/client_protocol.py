@@ -121,8 +121,10 @@ class ClientProtocol:
 
     def objection(self, mail: Mail) -> Reply | None:
         """Return why this message cannot go over this connection; None when it can."""
-        is_mailbox = self._greeting.transport is Transport.LMTP
-        return objection(mail, self.extensions) or objection_to_time(mail, self.extensions, is_mailbox=is_mailbox)
+        is_mailbox, is_told = self._greeting.transport is Transport.LMTP, self._transaction is not None
+        return objection(mail, self.extensions) or objection_to_time(
+            mail, self.extensions, is_mailbox=is_mailbox, is_told=is_told
+        )
 
     def to_send(self) -> bytes:
         """Take the octets that may be written now."""

@@ -89,7 +89,7 @@ def after_attempt(
             notice = Notice(address, Action.FAILED, outcome, is_given_up, is_in_doubt, is_silent=plan.is_silent)
             notice = replace(notice, is_late=is_given_up and is_returned)
         else:
-            until_ms = message.arrival_ms + plan.expire_seconds * 1000
+            until_ms = _tried_until_ms(message, plan, deliver_by)
             delay = Notice(address, Action.DELAYED, outcome, retry_until_ms=until_ms, is_late=is_late)
             states[address], notice = _deferred(message, after, delay, plan, by)
         if notice is not None:
@@ -119,8 +119,7 @@ def _deferred(
     if reported(message).why_untold(delay, is_queued=True):
         warnings_ms = (FAR_MS, FAR_MS)
     is_told = by.is_owner and by.wall_ms >= min(warnings_ms)
-    return_ms = deliver_by.until_ms if deliver_by is not None and deliver_by.is_return else FAR_MS
-    for moment_ms in (delay.retry_until_ms, return_ms, *warnings_ms):
+    for moment_ms in (delay.retry_until_ms, *warnings_ms):
         if by.wall_ms < moment_ms < due_ms:
             due_ms = moment_ms  # whether the sender need be told is best known then
     told_ms = by.wall_ms if is_told else after.delay_told_ms
@@ -128,6 +127,12 @@ def _deferred(
     route = plan.route or (None if outcome.is_misled else after.route)
     state = replace(after, rank=Rank.DEFERRED, due_ms=due_ms, delay_told_ms=told_ms, route=route)
     return state, delay if is_told else None
+
+
+def _tried_until_ms(message: StoredMessage, plan: RetryPlan, deliver_by: DeliverBy | None) -> int:
+    """Return when it is given up at the latest."""
+    expiry_ms = message.arrival_ms + plan.expire_seconds * 1000
+    return min(expiry_ms, deliver_by.until_ms) if deliver_by is not None and deliver_by.is_return else expiry_ms
 
 
 def _first_warning_ms(message: StoredMessage, after: RecipientState, plan: RetryPlan) -> int:

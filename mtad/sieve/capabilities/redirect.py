@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mtad.mail.address import Mailbox, parse_mailbox
 from mtad.mail.deliver_by import SECONDS_MAX, DeliverBy, Late, Within
@@ -108,12 +108,16 @@ def _mode(bound: Bound) -> Late:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment that RFC 3339 writes so; None for what is no such text, or is before 1970."""
+    """Return the moment that RFC 3339 writes so, in UTC.
+
+    None for what is no such text, is before 1970, or is no year that a DSN can name.
+    """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text.upper())  # RFC 3339 §5.6: T and Z may be small
+        until = None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None and _milliseconds(moment) >= 0 else None
+    return until if until is not None and _milliseconds(until) >= 0 else None
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -98,6 +98,16 @@ async def test_time_passes_between_the_recipient_and_the_content(script: Script)
         assert server.messages == []
 
 
+async def test_a_next_hop_that_was_told_in_time_is_not_left_because_less_is_left_when_the_content_is_there() -> None:
+    now_ms = [WALL_MS]
+    async with ScriptedServer(Script(extensions=TIMELY)) as server, outgoing(wall_ms=lambda: now_ms[0]) as out:
+        transaction = opened(out, by(101, Late.RETURN))
+        assert await transaction.recipient(U, to(server)) is None
+        now_ms[0] += 2_000  # it wants 100 seconds, and has had them with MAIL
+        assert said((await transaction.finish(CONTENT, None)).outcomes[U]) == "delivered 250 2.0.0"
+        assert [message.mail.partition(" BY=")[2] for message in server.messages] == ["101;R"]
+
+
 async def test_each_may_have_a_time_of_its_own() -> None:
     async with ScriptedServer(Script(extensions=TIMELY)) as server, outgoing() as out:
         transaction = opened(out, by(600, Late.NOTIFY))

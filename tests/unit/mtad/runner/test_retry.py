@@ -287,6 +287,13 @@ def test_that_it_is_late_is_told_once_whatever_was_told_before():
     assert after_attempt(message, {"bob": DELAYED}, {"bob": plan}, Attempter(1, 1_025_000)).notices == ()
 
 
+@pytest.mark.parametrize(("late", "until_ms"), [(Late.RETURN, 1_005_000), (Late.NOTIFY, 1_100_000)])
+def test_a_warning_says_until_when_it_is_really_tried(late, until_ms):
+    plan = replace(PLAN, warn_seconds=2)
+    made = after_attempt(timed(5, late), {"bob": DELAYED}, {"bob": plan}, Attempter(1, 1_002_000))
+    assert [notice.retry_until_ms for notice in made.notices] == [until_ms]
+
+
 def test_that_it_is_late_is_told_to_who_has_not_asked_for_less():
     message = replace(timed(5, Late.NOTIFY), requests={"bob": RecipientRequest(Notify.FAILURE)})
     assert after_attempt(message, {"bob": DELAYED}, {"bob": PLAN}, Attempter(1, 1_005_000)).notices == ()

@@ -37,6 +37,8 @@ def asked(tags: str, address: str = '"b@x.test"', before: str = "") -> DeliverBy
         (':bytimeabsolute "2026-03-01T23:40:05+01:00"', DeliverBy(NOW_MS + 600_000, Late.NOTIFY)),
         (':copy :bytimeabsolute "2026-03-01T22:40:05Z" :bymode "return"', DeliverBy(NOW_MS + 600_000, Late.RETURN)),
         (':bytimeabsolute "2026-03-01T23:40:05+0100"', DeliverBy(NOW_MS + 600_000, Late.NOTIFY)),
+        (':bytimeabsolute "2026-03-01t22:40:05z"', DeliverBy(NOW_MS + 600_000, Late.NOTIFY)),
+        (':bytimeabsolute "9999-12-31T23:59:59Z"', DeliverBy(253_402_300_799_000, Late.NOTIFY)),
         (':bytimeabsolute "2026-03-01T22:30:05Z"', DeliverBy(NOW_MS, Late.NOTIFY)),
     ],
 )
@@ -50,7 +52,9 @@ def test_a_moment_may_be_put_together() -> None:
     assert asked(':bytimeabsolute "2026-03-01T${hour}:40:05Z"', before=before) == asked(":bytimerelative 600")
 
 
-@pytest.mark.parametrize("text", ["${hour}", "2026-03-01T${hour}:00:00", "1969-03-01T${hour}:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["${hour}", "2026-03-01T${hour}:00:00", "1969-03-01T${hour}:00:00Z", "9999-12-31T${hour}:00:00-02:00"]
+)
 def test_what_is_found_to_be_no_moment_fails(text: str) -> None:
     with pytest.raises(ScriptFailed, match="no time with a zone"):
         asked(f':bytimeabsolute "{text}"', before='set "hour" "22";')
