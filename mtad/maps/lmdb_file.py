@@ -6,7 +6,7 @@ outlast two transactions of a writer to see one that was used again.
 LMDB maps the file into memory, and whoever reads a page there that the file does not have any more ends with SIGBUS. No
 writer of LMDB's cuts a file off, but who copies another one over it does: its size is looked at before each look. A
 file that lacks pages when it is opened (they may be those that its last writer gave back) is read from a copy that has
-nothing in their place.
+nothing in their place. So is one that is open by another name: LMDB opens no file twice in a process.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ COPY_OCTETS_MAX = 64 << 20
 _WEIGHT = 16
 _META_OCTETS = 2 * 4096  # without its first two pages it is no database
 _CUT_OFF = "the file was cut off"
+_OPEN_ALREADY = "already open in this process"  # what py-lmdb says, which has no other word for it
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ def _opened(path: Path) -> _Opened | Wrong:
         return Wrong.whole("cannot be opened: it is cut off")
     try:
         environment = _environment(path)
-        pages_octets = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        pages_octets = _pages_octets(environment)
         now = stamp_of(path)
         if isinstance(now, Wrong) or now[0] != inode:
             environment.close()
@@ -165,19 +166,39 @@ def _opened(path: Path) -> _Opened | Wrong:
         if size_octets >= pages_octets:
             return _Opened(environment, stamp, size_octets)
         environment.close()
-        return _copied(path, stamp, pages_octets)
+        return _copied(path, stamp, "it lacks pages")
     except (lmdb.Error, OSError) as error:
-        return Wrong.whole(f"cannot be opened: {error}")
+        is_open = isinstance(error, lmdb.Error) and _OPEN_ALREADY in str(error)
+        return _copied(path, stamp, "it is open by another name") if is_open else _unusable(error)
 
 
-def _copied(path: Path, stamp: Stamp, octets: int) -> _Opened | Wrong:
+def _copied(path: Path, stamp: Stamp, why: str) -> _Opened | Wrong:
     """Open a copy in memory that has as many octets as there are to be."""
-    if octets > COPY_OCTETS_MAX:
-        return Wrong.whole("cannot be opened: it lacks pages, and is too large for a copy")
-    with path.open("rb") as file, open(os.memfd_create(path.name), "w+b") as copy:
-        shutil.copyfileobj(file, copy)
-        copy.truncate(octets)
-        return _Opened(_environment(Path(f"/proc/self/fd/{copy.fileno()}")), stamp, octets, is_copy=True)
+    _, size_octets, *_ = stamp
+    if size_octets > COPY_OCTETS_MAX:
+        return Wrong.whole(f"cannot be opened: {why}, and is too large for a copy")
+    try:
+        with path.open("rb") as file, open(os.memfd_create(path.name), "w+b") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            environment = _environment(Path(f"/proc/self/fd/{copy.fileno()}"))
+            octets = max(size_octets, _pages_octets(environment))
+            if octets <= COPY_OCTETS_MAX:
+                copy.truncate(octets)
+                return _Opened(environment, stamp, octets, is_copy=True)
+    except (lmdb.Error, OSError) as error:
+        return _unusable(error)
+    environment.close()
+    return Wrong.whole(f"cannot be opened: {why}, and is too large for a copy")
+
+
+def _unusable(error: lmdb.Error | OSError) -> Wrong:
+    return Wrong.whole(f"cannot be opened: {error}")
+
+
+def _pages_octets(environment: lmdb.Environment) -> int:
+    """Return how many octets the pages need that are in use."""
+    return int((environment.info()["last_pgno"] + 1) * environment.stat()["psize"])
 
 
 def _environment(path: Path) -> lmdb.Environment:

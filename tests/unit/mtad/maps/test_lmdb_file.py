@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import pytest
 
+from mtad.maps import lmdb_file
 from mtad.maps.answer import ABSENT, Answer, Found, Unavailable
 from mtad.maps.lines import Wrong
 from mtad.maps.lmdb_file import LmdbFile, open_lmdb
@@ -19,6 +22,16 @@ def write(path: Path, values: Mapping[bytes, bytes], map_size: int = 1 << 20) ->
         for key, value in values.items():
             transaction.put(key, value)
     environment.close()
+
+
+def write_in_another_process(path: Path, value: str) -> None:
+    """Set the key "a", as `postmap` would: here the file is open."""
+    program = (
+        "import lmdb, sys\n"
+        "environment = lmdb.open(sys.argv[1], subdir=False, lock=False, map_size=1 << 20)\n"
+        "with environment.begin(write=True) as transaction: transaction.put(b'a', sys.argv[2].encode())\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path), value], check=True)
 
 
 @contextmanager
@@ -126,6 +139,35 @@ def test_pages_that_a_writer_gave_back_may_be_missing(tmp_path: Path) -> None:
         users.refresh()
         assert users.refresh() is True
         assert users.get("a") == Found("4")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_to_another_open_file_in_its_place(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    write(tmp_path / "users.lmdb", {b"a": b"1"})
+    write(tmp_path / "all.lmdb", {b"a": b"2"})
+    with opened(tmp_path / "users") as users, opened(tmp_path / "all") as everybody:
+        link(tmp_path / "all.lmdb", tmp_path / "new.lmdb")
+        (tmp_path / "new.lmdb").rename(tmp_path / "users.lmdb")
+        assert users.refresh() is False
+        assert users.refresh() is True
+        assert (users.get("a"), everybody.get("a")) == (Found("2"), Found("2"))
+        assert users.refresh() is False
+        write_in_another_process(tmp_path / "all.lmdb", "3")
+        assert users.refresh() is False
+        assert users.refresh() is True
+        assert (users.get("a"), everybody.get("a")) == (Found("3"), Found("3"))
+
+
+def test_a_link_to_another_open_file_that_is_too_large_for_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmdb_file, "COPY_OCTETS_MAX", 4096)
+    write(tmp_path / "all.lmdb", {b"a": b"2"})
+    os.symlink("all.lmdb", tmp_path / "users.lmdb")
+    with opened(tmp_path / "all"):
+        found = open_lmdb(tmp_path / "users")
+        assert isinstance(found, Wrong)
+        assert found.lines[0].text == "cannot be opened: it is open by another name, and is too large for a copy"
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
