@@ -274,7 +274,7 @@ class ClientProtocol:
         self._answers_count += 1
         self.is_sent_away = reply.code == 421
         if reply.code == 421 and step is not Step.DOT:
-            self._closing(reply)
+            self._closing(step, reply)
             return
         turn = self._opening.answered(step, reply)
         act = _ACTS.get((step, reply.code // 100))
@@ -306,10 +306,10 @@ class ClientProtocol:
             self._settle_all(reply)
         self._lose(f"unexpected reply: {reply.code}")
 
-    def _closing(self, reply: Reply) -> None:
+    def _closing(self, step: Step, reply: Reply) -> None:
         """Handle 421 (RFC 5321 §3.8): nothing that is open will be answered any more."""
         if not self._is_open:
-            self._events.append(NotOpened(reply))
+            self._events.append(self._opening.sent_away(step, reply))
         self._end(Outcome(Result.DELAYED, reply, self._greeting.next_hop))
 
     def _lose(self, why: str) -> None:

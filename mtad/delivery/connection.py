@@ -97,8 +97,8 @@ class Hop:
 
     @property
     def is_near(self) -> bool:
-        """Tell whether it is on this machine."""
-        return self.is_unix or ipaddress.ip_address(self.address).is_loopback
+        """Tell whether the route itself leads to this machine: that DNS says so of a name is anybody's word."""
+        return self.is_unix or (_is_loopback(self.name) and _is_loopback(self.address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +414,13 @@ _ON_EVENT: Mapping[type[Any], Callable[[Connection, Any], None]] = {
 
 def _is_literal(name: str) -> bool:
     return ":" in name or name.replace(".", "").isdecimal()
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def _why_no_tls(error: OSError) -> str:

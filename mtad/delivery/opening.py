@@ -49,6 +49,10 @@ class Opening:
         act = _ACTS.get((step, reply.code // 100))
         return None if act is None else act(self, reply)
 
+    def sent_away(self, step: Step, reply: Reply) -> NotOpened:
+        """Return what a 421 leads to. Who was told the password may say it again: then, too, that is for our log."""
+        return self._not_logged_in(str(reply)) if step is Step.AUTH else NotOpened(reply)
+
     def tls_started(self) -> Command:
         """Begin anew: nothing that was said in clear text counts (RFC 3207 §4.2)."""
         self.is_tls = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.fakes.outgoing import Outgoing, U, outgoing, said, to
 from tests.fakes.scripted_server import PLAIN_EXTENSIONS, Script, ScriptedServer
 
 OFFERING = (*PLAIN_EXTENSIONS, "AUTH PLAIN")
+LOOPBACK: Mapping[str, tuple[str, ...]] = {"A": ("127.0.0.1",)}
 WORDS = b"\0alice\0pencil"
 
 
@@ -62,12 +63,19 @@ async def attempted(out: Outgoing, server: ScriptedServer, host: str = "", tls: 
 
 async def test_to_a_name_whose_certificate_is_good(house: House) -> None:
     script = Script(tls_context=house.tls_context, extensions=OFFERING)
-    async with ScriptedServer(script) as server, sending(house, {"mx.test": {"A": ("127.0.0.1",)}}) as out:
+    async with ScriptedServer(script) as server, sending(house, {"mx.test": LOOPBACK}) as out:
         assert await attempted(out, server, "mx.test") == "delivered 250 2.0.0"
         assert await attempted(out, server, "mx.test", TlsLevel.NONE) == "delivered 250 2.0.0"
         assert server.logins == [WORDS, WORDS]
         assert [message.is_tls for message in server.messages] == [True, True]
         assert server.commands[:4] == ["EHLO us.test", "STARTTLS", "EHLO us.test", "AUTH PLAIN"]
+
+
+async def test_a_name_that_dns_leads_to_this_machine_gets_nothing_in_clear(house: House) -> None:
+    house.credentials.write_text('user = "alice"\npassword = "pencil"\n')
+    async with ScriptedServer(Script(extensions=OFFERING)) as server, sending(house, {"mx.test": LOOPBACK}) as out:
+        assert await attempted(out, server, "mx.test") == "delayed 450 4.7.4"
+        assert server.logins == []
 
 
 async def test_mail_without_a_login_goes_over_other_connections(house: House) -> None:
@@ -82,7 +90,7 @@ async def test_mail_without_a_login_goes_over_other_connections(house: House) ->
 @pytest.mark.parametrize("host", ["elsewhere.test", "127.0.0.1"])
 async def test_a_certificate_for_another_name_gets_nothing(host: str, house: House) -> None:
     script = Script(tls_context=house.tls_context, extensions=OFFERING)
-    async with ScriptedServer(script) as server, sending(house, {"elsewhere.test": {"A": ("127.0.0.1",)}}) as out:
+    async with ScriptedServer(script) as server, sending(house, {"elsewhere.test": LOOPBACK}) as out:
         assert await attempted(out, server, host) == "delayed 450 4.7.5"
         assert (server.logins, server.messages) == ([], [])
         (failure,) = failures(out)
@@ -96,7 +104,7 @@ async def test_a_certificate_of_another_authority_gets_nothing(house: House, tmp
     other = CertificateAuthority(tmp_path / "other", "other-ca")
     house.credentials.write_text(f'user = "alice"\npassword = "pencil"\nca = "{other.path}"\n')
     script = Script(tls_context=house.tls_context, extensions=OFFERING)
-    async with ScriptedServer(script) as server, sending(house, {"mx.test": {"A": ("127.0.0.1",)}}) as out:
+    async with ScriptedServer(script) as server, sending(house, {"mx.test": LOOPBACK}) as out:
         assert await attempted(out, server, "mx.test") == "delayed 450 4.7.5"
         assert (server.logins, server.messages) == ([], [])
 
@@ -118,8 +126,10 @@ async def test_on_this_machine_clear_text_will_do(house: House) -> None:
 @pytest.mark.parametrize(
     ("hop", "is_near"),
     [
-        (Hop("127.0.0.9", 25, "mx.test"), True),
-        (Hop("::1", 25, "mx.test"), True),
+        (Hop("127.0.0.9", 25, "127.0.0.9"), True),
+        (Hop("::1", 25, "0:0::1"), True),
+        (Hop("127.0.0.1", 25, "mx.test"), False),
+        (Hop("127.0.0.1", 25, "127.1"), False),
         (Hop("/run/relay", 0, "unix:/run/relay"), True),
         (Hop("192.0.2.1", 25, "127.0.0.1"), False),
         (Hop("2001:db8::1", 25, "mx.test"), False),
