@@ -77,6 +77,7 @@ class NodeSettings:
             node=self.node,
             name=self.name,
             peer_node=self.peer_node,
+            peer_name=self.peer_name,
             beat=round(self.beat_seconds * SECOND),
             promote_after=round(self.promote_after_seconds * SECOND),
             ack_within=round(self.ack_within_seconds * SECOND),

@@ -360,6 +360,12 @@ class Settings(NamedTuple):
     follows: tuple[Remote, ...] = ()  # of a site: the members
     site_silence: int = 15_000 * MILLISECOND  # after which a link across a WAN is given up
     feed_after: int = 30_000 * MILLISECOND  # for so long the peer need not say that it feeds a site
+    peer_name: str = ""
+
+    @property
+    def peer(self) -> str:
+        """What operators are told that the peer is called."""
+        return self.peer_name or f"node {self.peer_node}"
 
 
 class Image(NamedTuple):

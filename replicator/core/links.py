@@ -153,7 +153,7 @@ class Links:
         self._standing.pop(neighbour.session, None)
         neighbour.end(link, why)
         if was_up:
-            out.append(Note("replica.link_down", (("session", neighbour.session), ("why", why))))
+            out.append(Note("replica.link_down", neighbour.about(why)))
         self._quarantine.link_lost(neighbour)
         if neighbour is self._pair:
             self._accept.sign(Sign.LINK_LOST, now, why, out)
@@ -167,7 +167,7 @@ class Links:
     def _refuse(self, neighbour: Neighbour, why: str, now: int, out: list[Effect]) -> None:
         """Tell a neighbour what is wrong with it, and talk to it no more."""
         out.append(Send(neighbour.session, Bye(why)))
-        out.append(Note("replica.refused", (("session", neighbour.session), ("why", why))))
+        out.append(Note("replica.refused", neighbour.about(why)))
         self._close_link(neighbour, Link.REFUSED, why, now, out)
 
     def received(self, event: Received, now: int, out: list[Effect]) -> None:
@@ -248,7 +248,7 @@ class Links:
         self._refuse(neighbour, "hello: expected one on a link, came two", now, out)
 
     def _take_bye(self, neighbour: Neighbour, message: Bye, now: int, out: list[Effect]) -> None:
-        out.append(Note("replica.refused_by_peer", (("session", neighbour.session), ("why", message.why))))
+        out.append(Note("replica.refused_by_peer", neighbour.about(message.why)))
         self._close_link(neighbour, Link.REFUSED, f"the peer says: {message.why}", now, out)
 
     # --- what a neighbour sends -----------------------------------------------------------------------------

@@ -31,9 +31,11 @@ class Neighbours(NamedTuple):
 
 def neighbours_of(settings: Settings, image: Image, now: int) -> Neighbours:
     """Return them; no link stands yet."""
-    pair = Neighbour(settings.peer_node, image, now, settings.promote_after)
+    pair = Neighbour(settings.peer_node, image, now, settings.promote_after, name=settings.peer)
     far = {
-        remote.node: Neighbour(remote.node, image, now, settings.site_silence, is_site=not settings.follows)
+        remote.node: Neighbour(
+            remote.node, image, now, settings.site_silence, name=remote.name, is_site=not settings.follows
+        )
         for remote in (*settings.sites, *settings.follows)
     }
     return Neighbours(pair, far)
@@ -59,6 +61,7 @@ class Neighbour:
         "is_filled_at_home",
         "is_site",
         "link",
+        "name",
         "node",
         "outgoing",
         "owed",
@@ -69,8 +72,11 @@ class Neighbour:
         "why",
     )
 
-    def __init__(self, node: int, image: Image, now: int, silence_max: int, *, is_site: bool = False) -> None:
+    def __init__(
+        self, node: int, image: Image, now: int, silence_max: int, *, name: str = "", is_site: bool = False
+    ) -> None:
         self.node = node
+        self.name = name or f"node {node}"  # what operators call it, whatever it says
         self.silence_max = silence_max  # after which a link is given up
         self.is_site = is_site  # it follows: what it says of authority counts only while it owns
         self.peer = Peer(node, image.floors, image.stores.get(node, b""))
@@ -110,6 +116,10 @@ class Neighbour:
         """Forget the link."""
         self.link, self.why = link, why
         self.outgoing = self.incoming = self.owed = None
+
+    def about(self, why: str) -> tuple[tuple[str, str | int], ...]:
+        """Return what is told of its link, which ends or is refused."""
+        return ("name", self.name), ("session", self.session), ("why", why)
 
     def doubt(self, hello: Hello, own: Branch, now: int) -> str:
         """Return why a Hello is not believed that names another store than we know of; "" when it is.

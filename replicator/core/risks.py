@@ -19,7 +19,7 @@ def of_promotion(settings: Settings, own: Ownership, peer: Peer, journal: Journa
     """Say what it may cost that this member promotes, whatever the peer does. "" without a peer."""
     if settings.peer_node < 0:
         return ""
-    them = f"node {settings.peer_node}"
+    them = settings.peer
     if own.is_granted_by_another:
         return f"force does not overrule the witness: it grants this node nothing while the lease of {them} runs"
     if own.has_heard_active(now):
@@ -78,7 +78,7 @@ def of_taking_back(name: str, site: Neighbour, journal: Journal) -> tuple[str, s
 
 def of_refilling(settings: Settings, peer: Peer, journal: Journal, *, is_heard: bool) -> tuple[str, str]:
     """Return why a member does not begin anew with an empty store without force, and what that may cost."""
-    them = f"node {settings.peer_node}"
+    them = settings.peer
     if not is_heard:
         why = f"{them} is not heard, and nobody else could fill the new store: force, if it will come"
         return why, "until it comes this node has nothing of its queue; what this node alone held is set aside"
@@ -96,4 +96,4 @@ def of_demotion(settings: Settings, peer: Peer, journal: Journal, *, is_heard: b
     count = peer.lacks(journal)
     if not count:
         return ""
-    return f"node {settings.peer_node} lacks {count} records: what they ended may go out again, what they brought waits"
+    return f"{settings.peer} lacks {count} records: what they ended may go out again, what they brought waits"

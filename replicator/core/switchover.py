@@ -65,11 +65,11 @@ class Commands:
         if own.role is Role.PROMOTING or own.is_owner:
             out.append(Told(command.token, True, f"already {own.role.name.lower()}"))
         elif own.is_unfit and not (command.force and not own.is_granted_by_another):
-            return f"{UNFIT}: force, if node {self._settings.peer_node} is gone for good"
+            return f"{UNFIT}: force, if {self._settings.peer} is gone for good"
         elif own.has_heard_active(now) and not command.force:
-            return f"node {self._settings.peer_node} is active: use switchover there, or force"
+            return f"{self._settings.peer} is active: use switchover there, or force"
         elif self._settings.authority is Mode.MANUAL and session is None and not command.force:
-            return f"node {self._settings.peer_node} is not heard, and may be active: force, if it is not"
+            return f"{self._settings.peer} is not heard, and may be active: force, if it is not"
         else:
             risk = self._risk(command.verb, session, now) if command.force else ""
             out.append(Told(command.token, True, own.promote(Cue.ORDERED, now, out, force=command.force), risk))
@@ -176,7 +176,7 @@ class Commands:
         if self._awaited is None:
             return
         if self._ownership.has_heard_active(now):
-            out.append(Told(self._awaited, True, f"node {self._settings.peer_node} is active"))
+            out.append(Told(self._awaited, True, f"{self._settings.peer} is active"))
         elif self._ownership.is_owner:
             out.append(Told(self._awaited, False, "the peer did not take over: this member owns again"))
         elif now < self._deadline:

@@ -135,7 +135,8 @@ def test_a_stranger_is_refused_and_nothing_of_it_is_taken() -> None:
     status = pair.a.member.status
     assert (status.link, status.why) == (Link.REFUSED, "group: expected 'group', came 'other'")
     assert pair.a.member.role is Role.ACTIVE
-    assert any(note.name == "replica.refused" for note in pair.a.notes)
+    refused = next(note for note in pair.a.notes if note.name == "replica.refused")
+    assert dict(refused.fields) == {"name": "node 1", "session": pair.session, "why": pair.a.closed[0]}
 
 
 def hello_of(pair: Pair) -> Hello:

@@ -33,6 +33,21 @@ def test_a_switchover_moves_the_ownership_without_waiting_for_silence() -> None:
     assert roles(pair) == (Role.PASSIVE, Role.ACTIVE)
 
 
+def test_operators_are_told_of_the_peer_by_its_name() -> None:
+    pair = joined(peer_name="mx.example")
+    refused = pair.b.told[pair.b.command("promote")]
+    assert refused.text == "mx.example is active: use switchover there, or force"
+    assert refused.risk.startswith("mx.example delivers until it hears of this")
+    token = pair.a.command("switchover")
+    pair.run(300)
+    assert told(pair.a, token) == (True, "mx.example is active")
+    pair.a.is_disk_stuck = True
+    pair.b.submit(put("x"))
+    assert pair.b.told[pair.b.command("demote")].risk.startswith("mx.example lacks 1 records")
+    pair.cut()
+    assert pair.b.told[pair.b.command("refill")].text.startswith("mx.example is not heard")
+
+
 def test_the_owner_hands_over_only_what_both_have() -> None:
     pair = joined()
     pair.b.is_disk_stuck = True
