@@ -190,8 +190,8 @@ class Pool:
     async def _connected(self, hop: Hop) -> Connection | NotOpened:
         """Connect, and log in where the route says so.
 
-        Credentials go to nobody whose certificate is not good for the name that the route has, but to an address of this
-        machine or a Unix socket that the route names.
+        Credentials go to nobody whose certificate is not good for the name that the route has, but to an address of
+        this machine or a Unix socket that the route names.
         """
         if not hop.credentials:
             return await connect(hop, self._helo, self._timeouts, self._tls_context)
