@@ -72,17 +72,8 @@ class Memory:
         return self.fingerprint == self.brought
 
     @property
-    def reached(self) -> dict[str, Outcome]:
-        """Who has the message, by `name_of_recipient`, whosever name led to it."""
-        return {name: one for name, one in self._settled.items() if one.result is Result.DELIVERED}
-
-    @property
-    def recipients_count(self) -> int:
-        """Of how many it is known that they have the message, or never will."""
-        return len(self._settled)
-
-    @property
-    def _settled(self) -> dict[str, Outcome]:
+    def settled(self) -> dict[str, Outcome]:
+        """Who has the message, or never will, by `name_of_recipient`, whosever name led to it."""
         known = {name: one for name, one in self.outcomes.items() if one is not None and one.result in SETTLED}
         said = {name: outcome for name, outcome in known.items() if is_of_recipient(name)}
         if self.is_of_client:

@@ -237,12 +237,14 @@ class Acceptance:
         if verdict.is_discarded:
             ruled = ruled.emptied(verdict)
         if not coming:
-            return ruled
+            return await self.recall.led(ruled, ruled, (), fingerprints)
+        answered = {name for one in coming for name in one.instead_of}
+        ruled = ruled.unnaming(frozenset(ruled.dropped) - answered)
         joint = await joined(ruled, coming, self._events, is_queued=verdict.queue_at_once)
-        new = joint.accepted[len(ruled.accepted) :]
         if verdict.is_discarded and joint.named.count("") > ruled.named.count(""):  # who was to get it is dropped, too
             joint = replace(joint, is_dropped=True)
-        return await self.recall.known(joint, fingerprints, {one.recipient.address for one in new})
+        addresses = [joint.accepted_before(one.address) or one.address for one in coming]
+        return await self.recall.led(ruled, joint, addresses, fingerprints)
 
     def _tell_refusal(self, transaction: Transaction, reply: Reply, why: str, recipient: str = "") -> None:
         of = {"recipient": recipient} if recipient else {}

@@ -39,7 +39,7 @@ class Remembering:
 
     async def _remember(self, memory: Memory) -> None:
         if await self._memories.remember(memory) and memory.is_settled and memory.outcomes:
-            self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=memory.recipients_count)
+            self._events.emit("mail.unheard", queue_id=memory.queue_id, recipients=len(memory.settled))
 
     def _spawn(self, queue_id: str, work: Work) -> None:
         if len(self.tasks) >= REMEMBERING_MAX:

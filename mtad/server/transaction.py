@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -165,7 +165,16 @@ class Transaction:
         refused = tuple(one for one in self.accepted if one.is_ruled)  # they hear of it all the same
         addresses = tuple(one.recipient.address for one in self.accepted if not one.is_ruled)
         is_dropped = all(one.is_hidden for one in ruling.added)
-        return replace(self, accepted=refused, dropped=(*self.dropped, *addresses), is_dropped=is_dropped)
+        dropped = (*self.dropped, *addresses)
+        return replace(self, accepted=refused, dropped=dropped, is_dropped=is_dropped, recalled=frozenset())
+
+    def unnaming(self, addresses: Collection[str]) -> Transaction:
+        """Return the transaction with nobody named by the names of these: they are dropped, whoever adds them again."""
+        if not addresses:
+            return self
+        named = tuple("" if address in addresses else address for address in self.named)
+        names = {name: "" if address in addresses else address for name, address in self.names.items()}
+        return replace(self, named=named, names=names)
 
     def joined_by(self, new: Sequence[Accepted], renamed: Mapping[str, str]) -> Transaction:
         """Return the transaction with those that policy adds; `renamed`: who is answered as another one from now on."""
@@ -259,6 +268,16 @@ class Transaction:
             for one in self.accepted
         )
         return replace(self, accepted=accepted, recalled=self.recalled.union(outcomes))
+
+    def forgetting(self, addresses: Collection[str]) -> Transaction:
+        """Return the transaction without what is remembered of these: they are to get the message after all."""
+        forgotten = self.recalled.intersection(addresses)
+        if not forgotten:
+            return self
+        accepted = tuple(
+            replace(one, outcome=None) if one.recipient.address in forgotten else one for one in self.accepted
+        )
+        return replace(self, accepted=accepted, recalled=self.recalled - forgotten)
 
     def by_name(self, found: Mapping[str, T]) -> dict[str, T]:
         """Return what there is of recipients by what the client calls them, which is the same when it comes again.

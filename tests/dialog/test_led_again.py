@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mtad.mail.reply import Reply
@@ -24,13 +26,18 @@ from tests.dialog.coming_back import (
 )
 from tests.dialog.conftest import Build, House
 from tests.dialog.wires import reply, say
-from tests.fakes.server_rooms import DELAYED
+from tests.fakes.server_rooms import DELAYED, FAILED
 
 FOUR = "four@example.net"
 LATER = Verdict(Reply.of(451, "4.7.1", "Greylisted"))
 TO_THREE = Addition(THREE, is_redirected=True)
+DROPPED = Verdict(is_discarded=True)
 INSTEAD, BESIDES = Verdict(is_discarded=True, added=(TO_THREE,)), Verdict(added=(TO_THREE,))
 EACH_HEARS = pytest.mark.parametrize("entrance", [LMTP, MX], ids=["lmtp", "prdr"])
+
+
+def leading_to(address: str) -> Verdict:
+    return Verdict(is_discarded=True, added=(Addition(address, is_redirected=True),))
 
 
 async def bring_for_each(house: House, *recipients: str, is_lost: bool = False, address: str = HERE) -> list[str]:
@@ -165,3 +172,97 @@ async def test_what_is_held_is_held_once_for_the_same_client(build: Build) -> No
     assert len(house.rooms.door.messages) == 1
     assert (await bring(house, CONTENT, ONE, address=ELSEWHERE)).startswith("250 ")
     assert len(house.rooms.door.messages) == 2, "policy may think otherwise of another client"
+
+
+async def test_who_was_led_elsewhere_gets_what_another_is_led_to_it_for(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(each={ONE: leading_to(TWO), TWO: INSTEAD})
+    house.rooms.delivery.at_end[TWO] = DELAYED
+    house.rooms.door.answer = Refused(Refusal.FULL)
+    assert (await bring(house, CONTENT, ONE, TWO)).startswith("452 ")
+    await settled(house)
+    house.rooms.delivery.at_end.clear()
+    assert (await bring(house, CONTENT, ONE, TWO)).startswith("250 ")
+    assert [set(recipients) for recipients in delivered(house)] == [{TWO, THREE}, {TWO}]
+
+
+async def test_who_is_left_out_by_its_name_and_led_to_by_another_is_kept_for_that(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(each={ONE: DROPPED, TWO: leading_to(ONE)})
+    house.rooms.delivery.at_end[ONE] = FAILED
+    assert await bring_for_each(house, ONE, TWO) == ["250", "550"]
+
+
+@EACH_HEARS
+async def test_who_gets_all_instead_of_all_has_it_though_it_got_it_for_one_at_first(
+    build: Build, entrance: Entrance
+) -> None:
+    house = await build(entrance=entrance)
+    verdicts = house.rooms.policy.verdicts
+    verdicts[f"rcpt {ONE}"] = Verdict(recipient=THREE)
+    verdicts["data"] = Verdict(is_discarded=True, added=(TO_THREE,), each={TWO: LATER})
+    assert await bring_for_each(house, ONE, TWO, is_lost=True) == ["250", "451"]
+    verdicts["data"] = INSTEAD
+    assert set(await bring_for_each(house, ONE, TWO)) == {"250"}
+    assert [THREE in recipients for recipients in delivered(house)] == [True]
+
+
+async def test_who_has_it_is_refused_where_policy_refuses_it_now(build: Build) -> None:
+    house = await build()
+    verdicts = house.rooms.policy.verdicts
+    verdicts["data"] = Verdict(each={ONE: INSTEAD, TWO: LATER})
+    assert await bring_for_each(house, ONE, TWO) == ["250", "451"]
+    verdicts[f"rcpt {TWO}"] = Verdict(recipient=THREE)
+    verdicts["data"] = Verdict(each={THREE: LATER})
+    assert await bring_for_each(house, TWO) == ["451"]
+    del verdicts["data"]
+    assert await bring_for_each(house, TWO) == ["250"]
+    assert delivered(house) == [[THREE]]
+
+
+async def test_who_was_added_for_one_client_gets_the_mail_of_another_for_another_client(build: Build) -> None:
+    house = await build()
+    verdicts = house.rooms.policy.verdicts
+    verdicts["data"] = Verdict(added=(TO_THREE,))
+    await lose(house, ONE, TWO)
+    verdicts.clear()
+    verdicts[f"rcpt {ONE}"] = Verdict(recipient=THREE)
+    assert (await bring(house, CONTENT, ONE, TWO, address=ELSEWHERE)).startswith("250 ")
+    assert delivered(house)[1:] == [[THREE]]
+
+
+async def test_who_has_it_from_another_client_has_it_when_others_are_led_there_besides(build: Build) -> None:
+    house = await build()
+    await lose(house, TWO)
+    house.rooms.policy.verdicts["data"] = Verdict(each={ONE: leading_to(TWO)})
+    assert await bring(house, CONTENT, ONE, TWO, address=ELSEWHERE) == TAKEN
+    assert delivered(house) == [[TWO]]
+
+
+async def test_who_has_it_from_another_client_has_it_when_it_is_led_to_instead_of_all(build: Build) -> None:
+    house = await build()
+    await lose(house, ONE)
+    house.rooms.policy.verdicts["data"] = replace(leading_to(ONE), each={TWO: DROPPED})
+    assert (await bring(house, CONTENT, ONE, TWO, address=ELSEWHERE)).startswith("250 ")
+    assert delivered(house) == [[ONE]]
+
+
+async def test_who_is_led_to_at_last_gets_it_though_the_name_is_known_that_led_elsewhere_before(build: Build) -> None:
+    house = await build()
+    verdicts = house.rooms.policy.verdicts
+    to_one = leading_to(ONE)
+    verdicts["data"] = replace(to_one, each={ONE: LATER, TWO: INSTEAD})
+    assert await bring_for_each(house, ONE, TWO, is_lost=True) == ["451", "250"]
+    verdicts["data"] = replace(to_one, each={ONE: leading_to(TWO), TWO: INSTEAD})
+    assert set(await bring_for_each(house, ONE, TWO)) == {"250"}
+    assert sorted(one for recipients in delivered(house) for one in set(recipients)) == sorted([ONE, THREE, TWO])
+
+
+async def test_who_refused_what_was_added_is_asked_where_the_client_names_it(build: Build) -> None:
+    house = await build()
+    house.rooms.policy.verdicts["data"] = Verdict(added=(TO_THREE,))
+    house.rooms.delivery.at_end[THREE] = FAILED
+    await lose(house, ONE)
+    del house.rooms.delivery.at_end[THREE]
+    assert await bring(house, CONTENT, ONE, THREE) == TAKEN
+    assert delivered(house) == [[ONE, THREE], [THREE]]

@@ -317,7 +317,7 @@ async def test_who_hears_each_recipients_own_reply_hears_it_again(build: Build) 
     await wire.close()
     await settled(house)
     (memory,) = rooms.memories.all
-    assert (memory.recipients_count, memory.outcomes[ONE]) == (1, DELIVERED), "the other is the client's"
+    assert (len(memory.settled), memory.outcomes[ONE]) == (1, DELIVERED), "the other is the client's"
     rooms.delivery.at_end.clear()
     wire = await greeted(house.wire())
     assert await bring_by_prdr(wire) == [TAKEN]

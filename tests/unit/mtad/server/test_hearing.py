@@ -65,7 +65,7 @@ async def test_what_was_taken_is_remembered_unless_it_was_heard(
     assert len(memories.all) == is_remembered
     for memory in memories.all:
         assert (ONE in memory.outcomes) is not has_heard, "who has heard brings another message"
-        assert memory.reached == {name_of_recipient(ONE): TAKEN}
+        assert memory.settled == {name_of_recipient(ONE): TAKEN}
         assert memory.outcomes[TWO] not in (None, TAKEN), "it is known to have been brought"
 
 
