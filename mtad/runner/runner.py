@@ -30,7 +30,7 @@ from mtad.runner.routing import Routing, routed
 from mtad.spool.codec import StoredMessage
 from mtad.spool.door import FAR_MS, TERMINAL_RANK, Changes, Committed, QueuedMessage, RecipientState, Refused
 from mtad.spool.local import LocalSpool
-from mtad.spool.notification import Notifier, reported, told
+from mtad.spool.notification import Notifier, emit_queued, reported, told
 from mtad.telemetry.events import Events
 
 RECORD_AGAIN_SECONDS = 1.0
@@ -464,9 +464,7 @@ class Runner:
                     del changed[notice.address]
         changes = Changes(puts=puts, states={queue_id: changed})
         await self._until_kept(queue_id, lambda: self._spool.commit(changes, is_accepting=False))
-        for put in puts:
-            for recipient in put.recipients:
-                self._events.emit("dsn.queued", queue_id=put.queue_id, of=queue_id, recipient=recipient)
+        emit_queued(puts, self._events)
 
     async def _until_kept(self, queue_id: QueueId, keep: Callable[[], Awaitable[Committed | Refused]]) -> None:
         while isinstance(await keep(), Refused):

@@ -42,6 +42,7 @@ from mtad.server.step import Step, Then, with_status
 from mtad.server.submission import missing_fields
 from mtad.server.transaction import Accepted, Transaction
 from mtad.spool.door import Changes, Committed, QueuedMessage, RecipientState, Refused
+from mtad.spool.notification import emit_queued
 from mtad.telemetry.events import Events
 
 COMMIT_SECONDS = 10.0  # after the deadline of the delivery: then the queue has answered, or this process has ended
@@ -302,6 +303,8 @@ class Acceptance:
         answer = await self._rooms.door.commit(Changes(puts=puts), is_accepting=True) if puts else None
         if isinstance(answer, Refused):
             message = replace(message, recipients={})
+        else:
+            emit_queued((*owed, *wanted), self._events)
         self.background.record(message, attempted.pending, retries)
         if isinstance(answer, Refused):
             is_refusal = bool(
@@ -312,7 +315,7 @@ class Acceptance:
             if is_refusal:
                 hearing.wait_for(attempted.pending)
                 refusal = reply_after_refusal(answer.why, transaction.queue_id)
-                is_for_all = bool(owed) or not set(settlement.keep) <= set(transaction.named)
+                is_for_all = bool(owed) or not set(settlement.keep) <= transaction.answered
                 return _answer(transaction, settlement, refusal, is_for_all=is_for_all)
         ruled = {one.recipient.address for one in transaction.accepted if one.is_ruled}  # may not be for another client
         hearing.take({a: news[a] for a in settlement.failed if a in news and a not in ruled})
@@ -443,10 +446,10 @@ def _notices(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> tuple
 
     A failure that its client hears by itself is the client's to tell.
     """
-    found = []
+    found, answered = [], transaction.answered
     for recipient in transaction.envelope.recipients:
         outcome = outcomes.get(recipient.address)
-        is_heard = transaction.hears is not Hears.ONE and recipient.address in transaction.named
+        is_heard = transaction.hears is not Hears.ONE and recipient.address in answered
         if outcome is None or (outcome.result is Result.FAILED and is_heard):
             continue
         notice = notice_of(recipient.address, outcome, recipient.request)

@@ -17,6 +17,7 @@ from mtad.server.keeping import due_in_time, state_after, state_while_pending
 from mtad.server.reports import Reports
 from mtad.server.tasks import Tasks
 from mtad.spool.door import Changes, Committed, QueuedMessage
+from mtad.spool.notification import emit_queued
 from mtad.telemetry.events import Events
 
 PENDING_AGAIN_SECONDS = 20.0  # a third of the time for which a recipient is left to its attempt
@@ -100,6 +101,7 @@ class Background:
         changes = Changes(puts=reports, states={message.queue_id: {address: state}})
         for _ in range(RECORD_ATTEMPTS_MAX):
             if isinstance(await self._rooms.door.commit(changes, is_accepting=False), Committed):
+                emit_queued(reports, self._events)
                 return
             await asyncio.sleep(RECORD_AGAIN_SECONDS)
         self._events.emit("delivery.unrecorded", level="error", queue_id=message.queue_id, recipient=address)

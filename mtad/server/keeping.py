@@ -80,9 +80,10 @@ def requests_of(transaction: Transaction) -> Requests:
     Whom policy has added no sender has named: of those one that may be forged hears what policy asks alone.
     """
     envelope = transaction.envelope
+    answered = transaction.answered
     is_sender_known = envelope.is_sender_verified or envelope.is_submission
     found = {one.address: one.request for one in envelope.recipients if one.request is not NO_REQUEST}
     for one in () if is_sender_known else transaction.accepted:
-        if one.is_extra and one.recipient.address not in transaction.named:
+        if one.is_extra and one.recipient.address not in answered:
             found[one.recipient.address] = replace(one.recipient.request, notify=one.notify or Notify.NEVER)
     return found

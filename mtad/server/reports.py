@@ -27,11 +27,7 @@ class Reports:
         if not news:
             return ()
         now_ms = self._clock.wall_ms()
-        reports = self._rooms.compose_dsn(of, news, message.content, next_id=self._next_id, now_ms=now_ms)
-        for report in reports:
-            for recipient in report.recipients:
-                self._events.emit("dsn.queued", queue_id=report.queue_id, of=message.queue_id, recipient=recipient)
-        return reports
+        return self._rooms.compose_dsn(of, news, message.content, next_id=self._next_id, now_ms=now_ms)
 
     def _next_id(self) -> QueueId:
         return self._rooms.queue_ids.next(self._clock.wall_ms(), self._clock.chance())

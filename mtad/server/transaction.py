@@ -303,13 +303,19 @@ class Transaction:
         return bool(self.added or self.led_elsewhere or any(one.is_ruled for one in self.accepted))
 
     @property
+    def answered(self) -> frozenset[str]:
+        """Those that the client hears of by a name of its own."""
+        return frozenset(self.named)
+
+    @property
     def wishes(self) -> dict[str, Wish]:
         """What policy says of each of the accepted, where it is not delivered at once."""
-        return {one.recipient.address: self._wish(one) for one in self.accepted}
+        answered = self.answered
+        return {one.recipient.address: self._wish(one, answered) for one in self.accepted}
 
-    def _wish(self, one: Accepted) -> Wish:
+    def _wish(self, one: Accepted, answered: Collection[str]) -> Wish:
         recipient = one.recipient
-        is_named = recipient.address in self.named
+        is_named = recipient.address in answered
         return Wish(
             recipient.queue_on_transient,
             recipient.queue_at_once,
@@ -330,7 +336,8 @@ class Transaction:
 
     def heard(self, reply: Reply) -> Reply:
         """Return the one reply to the message as the client may hear it: of who is hidden it is told nothing."""
-        wishes = map(self._wish, self.accepted)
+        answered = self.answered
+        wishes = (self._wish(one, answered) for one in self.accepted)
         is_of_hidden = reply.is_positive and all(wish.is_hidden or wish.is_refused for wish in wishes)
         return self.dropped_reply if is_of_hidden else reply
 

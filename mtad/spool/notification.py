@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mtad.mail import dsn
 from mtad.mail.dsn_request import Notify, RecipientRequest
@@ -47,6 +47,13 @@ def told(of: dsn.Reported, notices: Sequence[dsn.Notice], events: Events, *, is_
             why=why,
         )
     return tuple(found)
+
+
+def emit_queued(reports: Iterable[QueuedMessage], events: Events) -> None:
+    """Log the reports that the queue has taken."""
+    for report in reports:
+        for recipient in report.recipients:
+            events.emit("dsn.queued", queue_id=report.queue_id, of=report.dsn_of, recipient=recipient)
 
 
 class Notifier:

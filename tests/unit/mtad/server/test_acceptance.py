@@ -23,7 +23,7 @@ from mtad.server.acceptance import Acceptance
 from mtad.server.framing import ContentReader, OctetBudget
 from mtad.server.limits import Limits
 from mtad.server.transaction import Accepted, Transaction
-from mtad.spool.door import Rank
+from mtad.spool.door import Committed, Rank, Refusal, Refused
 from mtad.spool.notification import reported, told
 from mtad.telemetry.events import CollectedEvents
 from tests.fakes.server_rooms import DELAYED, DELIVERED, FAILED, FakeRooms
@@ -143,6 +143,17 @@ async def test_commits_the_report_before_the_rest_in_one_change() -> None:
     assert set(report.recipients) == {"sender@client.example"}
     assert report.content == b"none@example.net failed"
     assert set(message.recipients) == {"busy@example.net"}
+
+
+@pytest.mark.parametrize("answer", [Committed(2), Refused(Refusal.FULL)])
+async def test_says_that_a_report_is_queued_when_it_is(answer: Committed | Refused) -> None:
+    bench = Bench()
+    bench.rooms.door.answer = answer
+    bench.rooms.delivery.at_end = {"none@example.net": FAILED, "busy@example.net": DELAYED}
+    await bench.accept(b"text\r\n", SUBMITTER, one=None, none=None, busy=None)
+    queued = {message.queue_id for message in bench.rooms.door.messages.values() if message.dsn_of}
+    assert {fields["queue_id"] for fields in bench.events.named("dsn.queued")} == queued
+    assert bool(queued) == isinstance(answer, Committed)
 
 
 async def test_reports_to_a_verified_sender() -> None:
