@@ -296,7 +296,7 @@ async def test_what_the_store_cannot_keep_is_kept_while_the_process_runs(tmp_pat
     begun = going_on(kept, START_MS + 10)
     told: list[tuple[bytes, bool]] = []
     async with remembering(tmp_path) as (_, _, node, wall):
-        memories = LocalMemories(node, events, wall)
+        memories = LocalMemories(node, events, wall, MemoryLimits(recall_seconds_max=0.1))
         node.__class__ = Full
         with memories.following(lambda fingerprint, is_there: told.append((fingerprint, is_there))):
             assert not await memories.remember(begun)
