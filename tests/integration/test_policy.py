@@ -81,7 +81,8 @@ stage "queue" { route :host "127.0.0.1" :port %d :tls "none" "smtp"; }
         text = policy_to(hop.port, retry=':intervals ["1"]') + stages % other.port
         hop.sink.program = Program(rcpt={"archive@example.test": 450})
         other.sink.program = Program(rcpt={"archive@example.test": 452})
-        with pair(text.replace("[", '["vnd.mtad.envelope", "vnd.mtad.queue", ', 1)) as (one, two):
+        text = text.replace("[", '["vnd.mtad.envelope", "vnd.mtad.queue", ', 1)
+        with pair(text, {"replication": {"ack_within_seconds": 5}}) as (one, two):
             code, reply = send(one, recipient="team@example.test")
             assert (code, "(2 copies)" in reply) == (250, True)
             assert [taken.recipients for taken in hop.taken] == [("ann@example.test",)]

@@ -89,7 +89,7 @@ def wait_until(condition: Callable[[], bool], what: str, log: Path | None = None
     while not condition():
         if time.monotonic() > deadline:
             raise PeerUnavailable(f"not within {READY_SECONDS_MAX:g} s: {what}\n{tail(log) if log else ''}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def greets(port: int) -> bool:
